@@ -1,1 +1,3 @@
+//! The `lavawall` program.
+
 fn main() {}

@@ -1,0 +1,154 @@
+//! What is known of every source, for people to look at: status, dashboard, metrics.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use crate::health::{Severity, Test};
+use crate::sample::{Frame, Kind};
+
+/// How many past incidents are kept.
+const INCIDENTS_KEPT: usize = 100;
+
+/// The notice board. Sources' runners write to it; nothing on the entropy path reads it.
+#[derive(Debug, Default)]
+pub struct Board {
+    entries: Mutex<Entries>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    sources: Vec<SourceReport>,
+    incidents: Vec<Incident>,
+    picture: Option<Arc<Picture>>,
+}
+
+impl Board {
+    /// A report on every source, in configuration order.
+    pub fn sources(&self) -> Vec<SourceReport> {
+        self.lock().sources.clone()
+    }
+
+    /// The last incidents, oldest first.
+    pub fn incidents(&self) -> Vec<Incident> {
+        self.lock().incidents.clone()
+    }
+
+    /// The last picture of a recorded or rendered wall. Never one of a live camera: a live frame
+    /// is a secret.
+    pub fn picture(&self) -> Option<Arc<Picture>> {
+        self.lock().picture.clone()
+    }
+
+    /// Puts up the sources there are, all new.
+    pub fn set_sources(&self, sources: Vec<SourceReport>) {
+        self.lock().sources = sources;
+    }
+
+    /// Changes one source's report.
+    pub fn update(&self, source: usize, change: impl FnOnce(&mut SourceReport)) {
+        if let Some(report) = self.lock().sources.get_mut(source) {
+            change(report);
+        }
+    }
+
+    /// Adds an incident.
+    pub fn add_incident(&self, source: Option<String>, text: String) {
+        tracing::error!(source, "incident: {text}");
+        let mut entries = self.lock();
+        if entries.incidents.len() == INCIDENTS_KEPT {
+            entries.incidents.remove(0);
+        }
+        entries.incidents.push(Incident { source, text, at: SystemTime::now() });
+    }
+
+    /// Shows a picture of a wall that is not a secret.
+    pub fn show(&self, picture: Picture) {
+        self.lock().picture = Some(Arc::new(picture));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One source as an operator sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceReport {
+    /// Its name, unique in this service.
+    pub id: String,
+    /// The `type` of its configuration.
+    pub source_type: &'static str,
+    /// Its independence class.
+    pub kind: Kind,
+    /// How it is.
+    pub state: SourceState,
+    /// The quorum cannot stand without it.
+    pub required: bool,
+    /// Credit over the last minute, in bits a second.
+    pub credit_bits_per_second: f64,
+    /// Credit since the service started, in bits.
+    pub credited_bits: u64,
+    /// Samples read since the service started.
+    pub samples: u64,
+    /// Alarms since the service started.
+    pub alarms: u64,
+    /// The last alarm.
+    pub last_alarm: Option<Alarm>,
+    /// What the credit rests on, in one sentence.
+    pub credit_basis: String,
+    /// The device's identity, when it has one.
+    pub identity: Option<String>,
+    /// The device sits on a bus that software can fake.
+    pub virtual_device: bool,
+    /// Things that are not as they should be.
+    pub notes: Vec<String>,
+}
+
+/// How a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceState {
+    /// Its start-up test has not finished.
+    Starting,
+    /// Its samples pass.
+    Healthy,
+    /// It failed a health test and waits for a fresh start-up test.
+    Alarmed,
+    /// It could not be opened or read; it is tried again.
+    Absent,
+}
+
+/// One alarm.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alarm {
+    /// The test that failed.
+    pub test: Test,
+    /// What followed.
+    pub severity: Severity,
+    /// The figures.
+    pub detail: String,
+    /// When.
+    pub at: SystemTime,
+}
+
+/// Something an operator must look at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Incident {
+    /// The source it concerns, if any.
+    pub source: Option<String>,
+    /// What happened and what to do.
+    pub text: String,
+    /// When.
+    pub at: SystemTime,
+}
+
+/// One frame that may be shown.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// Which source drew it.
+    pub source: String,
+    /// Size and format.
+    pub frame: Frame,
+    /// The payload.
+    pub bytes: Vec<u8>,
+}

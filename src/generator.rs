@@ -1,0 +1,204 @@
+//! The generator: the one place everything that needs randomness draws from, or is refused.
+//!
+//! ```text
+//! for every 16 KiB of every answer:
+//!   key    = SHA-256("lavawall v1 answer" ‖ 32 bytes drawn from this thread's shard ‖ 32 fresh OS bytes)
+//!   output = ChaCha20(key)
+//! ```
+//! To predict an answer one must know the shard *and* the operating system's bytes. A restored
+//! snapshot or a fork shares the shard and still differs; an operating system with a broken
+//! generator still leaves the shard.
+
+pub mod selftest;
+mod standing;
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwapOption;
+use rand_core::{TryCryptoRng, TryRng};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::drbg::{self, KEY_BYTES, MAX_ANSWER_BYTES, Shard};
+use crate::secret::Secret;
+
+use standing::Standing;
+pub use standing::{Contribution, Limits, NotReady, Provenance, Quorum, State};
+
+/// Domain separation of answer keys from everything else SHA-256 is used for.
+const ANSWER_LABEL: &[u8] = b"lavawall v1 answer";
+
+/// Fills a buffer with fresh bytes of the operating system.
+type OsFill = dyn Fn(&mut [u8]) -> Result<(), getrandom::Error> + Send + Sync;
+
+/// Hands out randomness while it may.
+///
+/// # Security
+/// Output is unpredictable to anyone who lacks either the seed or the operating system's bytes.
+/// It is refused before the first seed, when the lease granted by the last one has run out, and
+/// when a self-test has failed. It does not protect against someone who reads this process's
+/// memory while it answers.
+pub struct Generator {
+    shards: Box<[Mutex<Shard>]>,
+    standing: Standing,
+    provenance: ArcSwapOption<Provenance>,
+    os: Box<OsFill>,
+}
+
+impl Generator {
+    /// A generator of `shards` shards, at least one, that refuses until it is seeded.
+    ///
+    /// # Errors
+    /// When the kernel gives no memory.
+    pub fn new(shards: usize, limits: Limits) -> std::io::Result<Self> {
+        Self::with_os(shards, limits, Box::new(getrandom::fill))
+    }
+
+    /// As [`Generator::new`], with the operating system's bytes from elsewhere: for tests that
+    /// need to know them.
+    ///
+    /// # Errors
+    /// When the kernel gives no memory.
+    pub fn with_os(shards: usize, limits: Limits, os: Box<OsFill>) -> std::io::Result<Self> {
+        let shards = (0..shards.max(1))
+            .map(|_| Shard::unseeded().map(Mutex::new))
+            .collect::<std::io::Result<_>>()?;
+        Ok(Self {
+            shards,
+            standing: Standing::new(limits, Instant::now()),
+            provenance: ArcSwapOption::empty(),
+            os,
+        })
+    }
+
+    /// Fills `out` with randomness.
+    ///
+    /// # Errors
+    /// Says why not. Then `out` holds nothing of the generator's: it has been zeroed.
+    pub fn fill(&self, out: &mut [u8]) -> Result<(), NotReady> {
+        let filled = out.chunks_mut(MAX_ANSWER_BYTES).try_for_each(|piece| self.fill_piece(piece));
+        if filled.is_err() {
+            out.zeroize();
+        }
+        filled
+    }
+
+    /// Mixes a seed into every shard and grants a new lease. `provenance` says what went into it.
+    pub fn reseed(&self, seed: &Secret<KEY_BYTES>, provenance: Provenance) {
+        for (number, shard) in (0..).zip(&self.shards) {
+            lock(shard).reseed(seed, number);
+        }
+        self.standing.seeded(provenance.seeded_at);
+        self.provenance.store(Some(Arc::new(provenance)));
+    }
+
+    /// Takes note of which kinds can be counted on at `now`. When the quorum is lost, the lease is
+    /// cut to the grace period.
+    pub fn report_quorum(&self, quorum: Quorum, now: Instant) {
+        self.standing.report(quorum, now);
+    }
+
+    /// Stops all output for good: a self-test failed.
+    pub fn halt(&self, reason: String) {
+        self.standing.halt(reason);
+    }
+
+    /// The state at `now`.
+    pub fn state(&self, now: Instant) -> State {
+        self.standing.state(now)
+    }
+
+    /// Why the next answer would be refused at `now`, if it would.
+    ///
+    /// # Errors
+    /// The refusal itself.
+    pub fn check(&self, now: Instant) -> Result<(), NotReady> {
+        self.standing.check(now)
+    }
+
+    /// Which kinds can be counted on.
+    pub fn quorum(&self) -> Arc<Quorum> {
+        self.standing.quorum()
+    }
+
+    /// Where the current seed came from; `None` before the first.
+    pub fn provenance(&self) -> Option<Arc<Provenance>> {
+        self.provenance.load_full()
+    }
+
+    /// Whether all shards are kept out of swap.
+    pub fn is_memory_locked(&self) -> bool {
+        self.shards.iter().all(|shard| lock(shard).is_locked())
+    }
+
+    fn fill_piece(&self, piece: &mut [u8]) -> Result<(), NotReady> {
+        self.standing.admit(piece.len(), Instant::now())?;
+        let key = self.answer_key()?;
+        drbg::expand(&key, piece);
+        Ok(())
+    }
+
+    fn answer_key(&self) -> Result<Zeroizing<[u8; KEY_BYTES]>, NotReady> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        let mut os = Zeroizing::new([0; KEY_BYTES]);
+        lock(&self.shards[thread_number() % self.shards.len()])
+            .draw(&mut key)
+            .map_err(|drbg::Unseeded| NotReady::Unseeded)?;
+        (self.os)(os.as_mut_slice()).map_err(NotReady::OperatingSystem)?;
+        let mut hash = Sha256::new();
+        hash.update(ANSWER_LABEL);
+        hash.update(key.as_slice());
+        hash.update(os.as_slice());
+        hash.finalize_into((&mut *key).into());
+        Ok(key)
+    }
+}
+
+impl TryRng for &Generator {
+    type Error = NotReady;
+
+    fn try_next_u32(&mut self) -> Result<u32, NotReady> {
+        let mut bytes = [0; 4];
+        self.fill(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, NotReady> {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), NotReady> {
+        self.fill(out)
+    }
+}
+
+impl TryCryptoRng for &Generator {}
+
+/// A shard whose last user panicked is still sound: each step leaves it either before or after a
+/// draw.
+fn lock(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A small number of this thread's own, so that threads spread over the shards.
+fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static MINE: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    MINE.with(|mine| {
+        mine.get().unwrap_or_else(|| {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            mine.set(Some(number));
+            number
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

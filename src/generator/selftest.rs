@@ -1,0 +1,1 @@
+//! Known-answer self-tests of every primitive on the path from sample to answer.

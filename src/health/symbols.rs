@@ -1,0 +1,144 @@
+//! The inspector of every source whose samples are plain symbols: RCT and APT, at two levels.
+
+use crate::health::adaptive::AdaptiveProportion;
+use crate::health::cutoff::{self, Alpha};
+use crate::health::repetition::RepetitionCount;
+use crate::health::{Finding, Inspect, Inspection, Severity, Test};
+use crate::sample::{DELTA_BYTES, Sample, Shape};
+
+/// What is claimed of a source's symbols.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Claim {
+    /// Min-entropy of one symbol in bits, above zero. Cutoffs follow from it.
+    pub h_per_symbol: f64,
+    /// False-alarm probability of the intermittent level; the persistent one has its square.
+    pub alpha: Alpha,
+    /// Whether passing samples are credited with H a symbol, or with nothing.
+    pub credited: bool,
+}
+
+/// RCT and APT on each symbol of each sample.
+#[derive(Debug)]
+pub struct Symbols {
+    claim: Claim,
+    intermittent: Level,
+    persistent: Level,
+}
+
+impl Symbols {
+    /// Tests for symbols of more than one bit, of which this much is claimed.
+    #[must_use]
+    pub fn new(claim: Claim) -> Self {
+        Self {
+            claim,
+            intermittent: Level::new(claim.h_per_symbol, claim.alpha),
+            persistent: Level::new(claim.h_per_symbol, claim.alpha.squared()),
+        }
+    }
+
+    /// Tests one symbol and adds what is wrong to `findings`, each test at most once a sample.
+    pub fn push(&mut self, symbol: u64, findings: &mut Vec<Finding>) {
+        let worse = self.persistent.push(symbol);
+        let failed = self.intermittent.push(symbol);
+        for (failure, severity) in [(worse, Severity::Persistent), (failed, Severity::Intermittent)]
+        {
+            if let Some((test, count, limit)) = failure {
+                report(findings, test, severity, count, limit);
+            }
+        }
+    }
+}
+
+impl Inspect for Symbols {
+    fn inspect(&mut self, sample: &Sample) -> Inspection {
+        let mut inspection = Inspection::default();
+        for symbol in symbols(sample) {
+            self.push(symbol, &mut inspection.findings);
+            inspection.symbols += 1;
+        }
+        if self.claim.credited {
+            inspection.credit_bits = whole_bits(inspection.symbols, self.claim.h_per_symbol);
+        }
+        inspection
+    }
+
+    fn reset(&mut self) {
+        self.intermittent.reset();
+        self.persistent.reset();
+    }
+}
+
+/// The symbols of a sample: bytes, or timing differences.
+fn symbols(sample: &Sample) -> Box<dyn Iterator<Item = u64> + '_> {
+    match sample.shape {
+        Shape::Deltas => Box::new(
+            sample
+                .bytes()
+                .as_chunks::<DELTA_BYTES>()
+                .0
+                .iter()
+                .map(|delta| u64::from_le_bytes(*delta)),
+        ),
+        Shape::Bytes | Shape::Frame(_) => Box::new(sample.bytes().iter().copied().map(u64::from)),
+    }
+}
+
+/// ⌊symbols · H⌋
+fn whole_bits(symbols: u32, h: f64) -> u32 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a float cast saturates, and neither factor is negative"
+    )]
+    let bits = (f64::from(symbols) * h).floor() as u32;
+    bits
+}
+
+/// Both tests at one false-alarm probability.
+#[derive(Debug)]
+struct Level {
+    repetition: RepetitionCount,
+    repetition_cutoff: u32,
+    adaptive: AdaptiveProportion,
+    adaptive_cutoff: u32,
+}
+
+impl Level {
+    fn new(h: f64, alpha: Alpha) -> Self {
+        let repetition_cutoff = cutoff::repetition(h, alpha);
+        let adaptive_cutoff = cutoff::adaptive(h, cutoff::WINDOW, alpha);
+        Self {
+            repetition: RepetitionCount::new(repetition_cutoff),
+            repetition_cutoff,
+            adaptive: AdaptiveProportion::new(cutoff::WINDOW, adaptive_cutoff),
+            adaptive_cutoff,
+        }
+    }
+
+    /// The first test to fail, its count and its cutoff.
+    fn push(&mut self, symbol: u64) -> Option<(Test, u32, u32)> {
+        let repetition = self.repetition.push(symbol);
+        let adaptive = self.adaptive.push(symbol);
+        repetition
+            .map(|run| (Test::RepetitionCount, run, self.repetition_cutoff))
+            .or(adaptive.map(|count| (Test::AdaptiveProportion, count, self.adaptive_cutoff)))
+    }
+
+    fn reset(&mut self) {
+        self.repetition.reset();
+        self.adaptive.reset();
+    }
+}
+
+/// Adds a finding, or makes the one that is there already worse.
+fn report(findings: &mut Vec<Finding>, test: Test, severity: Severity, count: u32, limit: u32) {
+    if findings.iter().any(|known| known.test == test && known.severity >= severity) {
+        return;
+    }
+    findings.retain(|known| known.test != test);
+    findings.push(Finding {
+        test,
+        severity,
+        detail: format!("{count} equal symbols, limit {limit}"),
+    });
+}

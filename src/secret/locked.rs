@@ -1,0 +1,110 @@
+//! Memory of its own for long-lived secrets: locked, undumped, wiped on fork and on drop.
+#![expect(unsafe_code, reason = "mmap, madvise and mlock have no safe form for typed memory")]
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use rustix::mm::{self, Advice, MapFlags, ProtFlags};
+use zeroize::Zeroize;
+
+/// Marks types that may live in a [`Locked`]: every bit pattern is valid, all-zero means "holds
+/// nothing", and nothing in them points elsewhere.
+///
+/// # Safety
+/// The type must be valid when all its bytes are zero, must own no memory outside itself, and
+/// must not need `Drop`.
+#[expect(unsafe_code, reason = "the promise cannot be checked by the compiler")]
+pub unsafe trait Plain: Zeroize {}
+
+// SAFETY: integers only, zero is valid, nothing to drop.
+unsafe impl<const N: usize> Plain for [u8; N] {}
+
+/// One `T` in pages of its own.
+///
+/// # Security
+/// The pages are left out of core dumps and read as zeros in a forked child, so a `T` must treat
+/// all-zero as "not seeded". They are locked against swapping where the limits of the process
+/// allow it; [`Locked::is_locked`] says whether they are. What this does not stop: a debugger or
+/// another process of the same user with `ptrace` rights, hibernation to disk, and a snapshot of a
+/// whole virtual machine.
+pub struct Locked<T: Plain> {
+    page: NonNull<T>,
+    len: usize,
+    is_locked: bool,
+}
+
+// SAFETY: Locked owns its T exclusively, as a Box does.
+unsafe impl<T: Plain + Send> Send for Locked<T> {}
+// SAFETY: as for Box; a shared reference gives only &T.
+unsafe impl<T: Plain + Sync> Sync for Locked<T> {}
+
+impl<T: Plain> Locked<T> {
+    /// A zeroed `T` in locked pages.
+    ///
+    /// # Errors
+    /// When the kernel gives no memory, or would dump it or hand it to a child. Not being allowed
+    /// to lock is no error: see [`Locked::is_locked`].
+    pub fn zeroed() -> std::io::Result<Self> {
+        let page_size = rustix::param::page_size();
+        let len = size_of::<T>().max(1).next_multiple_of(page_size);
+        // SAFETY: a fresh private anonymous mapping aliases nothing.
+        let start = unsafe {
+            mm::mmap_anonymous(
+                std::ptr::null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )?
+        };
+        // Owned from here on, so that an early return unmaps it.
+        let page = NonNull::new(start.cast::<T>()).ok_or(std::io::ErrorKind::OutOfMemory)?;
+        let mut owned = Self { page, len, is_locked: false };
+        // SAFETY: the range is exactly the mapping made above.
+        unsafe {
+            mm::madvise(start, len, Advice::LinuxDontDump)?;
+            mm::madvise(start, len, Advice::LinuxWipeOnFork)?;
+            owned.is_locked = mm::mlock(start, len).is_ok();
+        }
+        Ok(owned)
+    }
+
+    /// Whether the kernel keeps these pages out of swap.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.is_locked
+    }
+}
+
+impl<T: Plain> Deref for Locked<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: page-aligned, mapped for as long as self lives, zero is a valid T (Plain).
+        unsafe { self.page.as_ref() }
+    }
+}
+
+impl<T: Plain> DerefMut for Locked<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as for deref, and &mut self makes the access exclusive.
+        unsafe { self.page.as_mut() }
+    }
+}
+
+impl<T: Plain> Drop for Locked<T> {
+    fn drop(&mut self) {
+        self.zeroize();
+        // SAFETY: the mapping is ours and nothing borrows it any more. A failure would leave
+        // zeroed pages mapped, which is harmless.
+        unsafe {
+            let _ = mm::munmap(self.page.as_ptr().cast(), self.len);
+        }
+    }
+}
+
+impl<T: Plain> fmt::Debug for Locked<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Locked").field("is_locked", &self.is_locked).finish_non_exhaustive()
+    }
+}
