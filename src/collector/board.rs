@@ -44,9 +44,9 @@ impl Board {
         self.lock().sources = sources;
     }
 
-    /// Changes one source's report.
-    pub fn update(&self, source: usize, change: impl FnOnce(&mut SourceReport)) {
-        if let Some(report) = self.lock().sources.get_mut(source) {
+    /// Changes the report on the source of this name.
+    pub fn update(&self, id: &str, change: impl FnOnce(&mut SourceReport)) {
+        if let Some(report) = self.lock().sources.iter_mut().find(|report| report.id == id) {
             change(report);
         }
     }

@@ -31,7 +31,7 @@ unsafe impl<const N: usize> Plain for [u8; N] {}
 pub struct Locked<T: Plain> {
     page: NonNull<T>,
     len: usize,
-    is_locked: bool,
+    pinned: bool,
 }
 
 // SAFETY: Locked owns its T exclusively, as a Box does.
@@ -59,12 +59,12 @@ impl<T: Plain> Locked<T> {
         };
         // Owned from here on, so that an early return unmaps it.
         let page = NonNull::new(start.cast::<T>()).ok_or(std::io::ErrorKind::OutOfMemory)?;
-        let mut owned = Self { page, len, is_locked: false };
+        let mut owned = Self { page, len, pinned: false };
         // SAFETY: the range is exactly the mapping made above.
         unsafe {
             mm::madvise(start, len, Advice::LinuxDontDump)?;
             mm::madvise(start, len, Advice::LinuxWipeOnFork)?;
-            owned.is_locked = mm::mlock(start, len).is_ok();
+            owned.pinned = mm::mlock(start, len).is_ok();
         }
         Ok(owned)
     }
@@ -72,7 +72,7 @@ impl<T: Plain> Locked<T> {
     /// Whether the kernel keeps these pages out of swap.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.is_locked
+        self.pinned
     }
 }
 
@@ -105,6 +105,6 @@ impl<T: Plain> Drop for Locked<T> {
 
 impl<T: Plain> fmt::Debug for Locked<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Locked").field("is_locked", &self.is_locked).finish_non_exhaustive()
+        f.debug_struct("Locked").field("pinned", &self.pinned).finish_non_exhaustive()
     }
 }
