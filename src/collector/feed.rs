@@ -1,0 +1,80 @@
+//! A feed: everything the collector needs to run one source.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::collector::board::{SourceReport, SourceState};
+use crate::health::Gate;
+use crate::pool::Member;
+use crate::sample::Kind;
+use crate::source::{Source, SourceError};
+
+/// Opens, or opens again, the device of a source.
+pub type Open = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
+
+/// Remembers the fingerprint of a picture across restarts.
+pub type Remember = Box<dyn FnMut(u64) + Send>;
+
+/// One source, ready to be run.
+pub struct Feed {
+    /// Its name, unique in this service.
+    pub id: String,
+    /// The `type` of its configuration.
+    pub source_type: &'static str,
+    /// Its independence class.
+    pub kind: Kind,
+    /// No seed without it.
+    pub required: bool,
+    /// What its credit rests on, in one sentence for the operator.
+    pub credit_basis: String,
+    /// Its configuration in text form: two feeds with equal names and keys are the same source.
+    pub key: String,
+    /// How to open it.
+    pub open: Open,
+    /// How its samples are judged.
+    pub gate: Gate,
+    /// How long one read may take.
+    pub deadline: Duration,
+    /// The wait between two blocks while the pool does not wait for this source.
+    pub pace: Duration,
+    /// Its pictures are no secret and may be shown.
+    pub shown: bool,
+    /// Where fingerprints of its pictures are kept.
+    pub remember: Option<Remember>,
+}
+
+impl Feed {
+    /// The source as the pool knows it.
+    pub(super) fn member(&self) -> Member {
+        Member { id: self.id.clone(), kind: self.kind, required: self.required }
+    }
+
+    /// The source's first report.
+    pub(super) fn report(&self) -> SourceReport {
+        SourceReport {
+            id: self.id.clone(),
+            source_type: self.source_type,
+            kind: self.kind,
+            state: SourceState::Starting,
+            required: self.required,
+            credit_bits_per_second: 0.0,
+            credited_bits: 0,
+            samples: 0,
+            alarms: 0,
+            last_alarm: None,
+            credit_basis: self.credit_basis.clone(),
+            identity: None,
+            virtual_device: false,
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Feed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Feed")
+            .field("id", &self.id)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,231 @@
+//! The thread of one source: open, read, judge, condition, hand over. What happens to one source
+//! stays in its own thread.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::Sender;
+
+use crate::collector::Event;
+use crate::collector::bell::Bell;
+use crate::collector::board::{Alarm, Board, Picture, SourceReport, SourceState};
+use crate::collector::feed::Feed;
+use crate::collector::rate::Rate;
+use crate::conditioner::Conditioner;
+use crate::health::{Admission, Finding, GateState, Severity, Test};
+use crate::sample::{Sample, Shape};
+use crate::source::{Source, SourceError};
+
+/// How often a device that is not there is looked for.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// How often at most a picture is copied for the dashboard.
+const PICTURE_EVERY: Duration = Duration::from_millis(500);
+
+/// Runs one source until it is told to stop.
+pub(super) struct Runner {
+    feed: Feed,
+    conditioner: Conditioner,
+    source: Option<Box<dyn Source>>,
+    sample: Sample,
+    events: Sender<Event>,
+    bell: Arc<Bell>,
+    board: Arc<Board>,
+    rate: Rate,
+    /// Notices of the last sample: one that stays is one alarm, not one a sample.
+    noticed: Vec<Test>,
+    lost: bool,
+    pictured_at: Option<Instant>,
+}
+
+/// The collector has gone: there is nobody to run for.
+struct Gone;
+
+impl Runner {
+    pub(super) fn new(
+        feed: Feed,
+        events: Sender<Event>,
+        bell: Arc<Bell>,
+        board: Arc<Board>,
+    ) -> Self {
+        Self {
+            conditioner: Conditioner::new(&feed.id),
+            feed,
+            source: None,
+            sample: Sample::new(),
+            events,
+            bell,
+            board,
+            rate: Rate::new(Instant::now()),
+            noticed: Vec::new(),
+            lost: false,
+            pictured_at: None,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        while !self.bell.is_stopped() {
+            if self.step().is_err() {
+                return;
+            }
+        }
+    }
+
+    fn step(&mut self) -> Result<(), Gone> {
+        // A panic in a driver's wrapper or a test is that source's failure, nobody else's.
+        match catch_unwind(AssertUnwindSafe(|| self.read_and_judge())) {
+            Ok(Ok(admission)) => self.take(&admission),
+            Ok(Err(error)) => self.lose(test_of(&error), error.to_string()),
+            Err(panic) => self.lose(Test::Crashed, message_of(panic.as_ref())),
+        }
+    }
+
+    fn read_and_judge(&mut self) -> Result<Admission, SourceError> {
+        let source = match &mut self.source {
+            Some(source) => source,
+            closed => {
+                let source = (self.feed.open)()?;
+                let facts = source.facts();
+                self.board.update(&self.feed.id, |report| {
+                    report.identity = facts.identity;
+                    report.virtual_device = facts.virtual_device;
+                    report.notes = facts.notes;
+                });
+                closed.insert(source)
+            }
+        };
+        self.sample.clear();
+        source.read(&mut self.sample, Instant::now() + self.feed.deadline)?;
+        self.lost = false;
+        Ok(self.feed.gate.admit(&self.sample, Instant::now()))
+    }
+
+    /// A sample came. Hash it in whatever it is worth, and hand over a block if one is complete.
+    fn take(&mut self, admission: &Admission) -> Result<(), Gone> {
+        if let (Some(fingerprint), Some(remember)) =
+            (admission.fingerprint, &mut self.feed.remember)
+        {
+            remember(fingerprint);
+        }
+        self.show_picture();
+        self.report_sample(admission);
+        if admission.withdrawn {
+            self.conditioner.withdraw();
+            self.send(Event::Withdrawn)?;
+        }
+        let block =
+            self.conditioner.absorb(self.sample.bytes(), admission.credit_bits, self.sample.taken);
+        if let Some(block) = block {
+            self.send(Event::Block(block))?;
+            self.bell.rest(Instant::now() + self.feed.pace);
+        }
+        Ok(())
+    }
+
+    /// No sample came. Withdraw, close, and look again later.
+    fn lose(&mut self, test: Test, detail: String) -> Result<(), Gone> {
+        self.source = None;
+        if !self.lost {
+            self.lost = true;
+            self.conditioner.withdraw();
+            let (_, incident) = self.feed.gate.fail(Severity::Intermittent, Instant::now());
+            let finding = Finding { test, severity: Severity::Intermittent, detail };
+            self.raise(&finding, incident);
+            self.send(Event::Withdrawn)?;
+        }
+        self.board.update(&self.feed.id, |report| {
+            report.state = SourceState::Absent;
+            report.credit_bits_per_second = 0.0;
+        });
+        let crashed_until = match self.feed.gate.state() {
+            GateState::Alarmed { until } if test == Test::Crashed => until,
+            _ => Instant::now(),
+        };
+        self.bell.back_off(crashed_until.max(Instant::now() + LOOK_AGAIN));
+        Ok(())
+    }
+
+    fn report_sample(&mut self, admission: &Admission) {
+        let raised: Vec<_> = admission
+            .findings
+            .iter()
+            .filter(|finding| match finding.severity {
+                Severity::Notice => !self.noticed.contains(&finding.test),
+                Severity::Intermittent | Severity::Persistent => admission.withdrawn,
+            })
+            .collect();
+        for (place, finding) in raised.into_iter().enumerate() {
+            self.raise(finding, admission.incident && place == 0);
+        }
+        let notices =
+            admission.findings.iter().filter(|finding| finding.severity == Severity::Notice);
+        self.noticed = notices.map(|finding| finding.test).collect();
+        let rate = self.rate.add(admission.credit_bits, Instant::now());
+        let state = match self.feed.gate.state() {
+            GateState::Starting { .. } => SourceState::Starting,
+            GateState::Healthy { .. } => SourceState::Healthy,
+            GateState::Alarmed { .. } => SourceState::Alarmed,
+        };
+        self.board.update(&self.feed.id, |report| {
+            report.samples += 1;
+            report.credited_bits += u64::from(admission.credit_bits);
+            report.credit_bits_per_second = rate;
+            report.state = state;
+        });
+    }
+
+    /// Puts an alarm where people look: the log, the board and, if it is one, the incidents.
+    fn raise(&self, finding: &Finding, incident: bool) {
+        let Finding { test, severity, detail } = finding;
+        tracing::warn!(source = self.feed.id, test = test.name(), ?severity, "{detail}");
+        if incident {
+            self.board.add_incident(Some(self.feed.id.clone()), format!("{test}: {detail}"));
+        }
+        self.board.update(&self.feed.id, |report: &mut SourceReport| {
+            report.alarms += 1;
+            report.last_alarm = Some(Alarm {
+                test: *test,
+                severity: *severity,
+                detail: detail.clone(),
+                at: SystemTime::now(),
+            });
+        });
+    }
+
+    fn show_picture(&mut self) {
+        let Shape::Frame(frame) = self.sample.shape else { return };
+        let is_soon = self.pictured_at.is_some_and(|at| at.elapsed() < PICTURE_EVERY);
+        if !self.feed.shown || is_soon {
+            return;
+        }
+        self.pictured_at = Some(Instant::now());
+        self.board.show(Picture {
+            source: self.feed.id.clone(),
+            frame,
+            bytes: self.sample.bytes().to_vec(),
+        });
+    }
+
+    fn send(&self, event: Event) -> Result<(), Gone> {
+        self.events.send(event).map_err(|_| Gone)
+    }
+}
+
+fn test_of(error: &SourceError) -> Test {
+    match error {
+        SourceError::Timeout { .. } => Test::Deadline,
+        SourceError::IdentityChanged { .. } => Test::IdentityChange,
+        _ => Test::Unreadable,
+    }
+}
+
+/// The words of a panic, which our own code and its dependencies write; never sample bytes.
+fn message_of(panic: &(dyn Any + Send)) -> String {
+    let words = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the source's code failed: {}", words.unwrap_or("no message"))
+}
