@@ -11,6 +11,7 @@
 
 mod bell;
 pub mod board;
+pub mod config;
 pub mod feed;
 mod rate;
 mod runner;

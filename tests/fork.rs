@@ -1,0 +1,36 @@
+//! A forked child must not share its parent's randomness. A test binary of its own: fork wants a
+//! process with nothing else going on.
+#![expect(unsafe_code, reason = "fork, waitpid and _exit have no safe form")]
+
+use std::time::{Duration, Instant, SystemTime};
+
+use lavawall::generator::{Generator, Limits, NotReady, Provenance};
+use lavawall::secret::Secret;
+
+#[test]
+fn a_forked_child_is_refused_until_it_is_seeded_itself() {
+    let limits =
+        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(1) };
+    let generator = Generator::new(1, limits).expect("memory for a generator");
+    let provenance = Provenance {
+        generation: 1,
+        seeded_at: Instant::now(),
+        seeded_on: SystemTime::now(),
+        sources: Vec::new(),
+    };
+    generator.reseed(&Secret::take(&mut [1; 32]), provenance);
+    generator.fill(&mut [0; 32]).expect("the parent is seeded");
+
+    // SAFETY: the child only calls the generator and _exit.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let refused = matches!(generator.fill(&mut [0; 32]), Err(NotReady::Unseeded));
+        // SAFETY: ends the child without running the test harness a second time.
+        unsafe { libc::_exit(i32::from(!refused)) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child made above.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0, "the child was given output, or died");
+    generator.fill(&mut [0; 32]).expect("the parent goes on");
+}

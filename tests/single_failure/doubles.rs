@@ -1,0 +1,283 @@
+//! Sources that fail on demand, and a collector to run them in.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+use lavawall::collector::board::{Board, SourceReport};
+use lavawall::collector::feed::Feed;
+use lavawall::collector::{Collector, Settings, Unavailable};
+use lavawall::generator::{Generator, Limits, State};
+use lavawall::health::Gate;
+use lavawall::health::cutoff::ALPHA_FAST;
+use lavawall::health::symbols::{Claim, Symbols};
+use lavawall::sample::{Kind, Sample};
+use lavawall::source::{Source, SourceError};
+
+/// How long any condition is waited for before the test fails. Nothing here takes longer than a
+/// few seconds on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How a scripted source behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    /// Fresh bytes of the operating system.
+    Healthy,
+    /// Bytes that look healthy and are the same in every run.
+    Known,
+    /// One byte for ever.
+    Stuck,
+    /// Cannot be opened.
+    Absent,
+    /// Panics.
+    Crashing,
+    /// Gives nothing by its deadline.
+    Slow,
+    /// Breaks its contract and never returns.
+    Hung,
+}
+
+/// A source that follows a script.
+#[derive(Debug, Clone)]
+pub(crate) struct Scripted {
+    /// Its name.
+    pub(crate) id: &'static str,
+    /// Its kind.
+    pub(crate) kind: Kind,
+    /// What it does from the start.
+    pub(crate) behaviour: Behaviour,
+}
+
+impl Scripted {
+    /// A source that behaves like this from the start.
+    pub(crate) fn new(id: &'static str, kind: Kind, behaviour: Behaviour) -> Self {
+        Self { id, kind, behaviour }
+    }
+}
+
+type Script = Arc<Mutex<Behaviour>>;
+
+struct Double {
+    script: Script,
+    counter: u64,
+}
+
+impl Source for Double {
+    fn read(&mut self, sample: &mut Sample, deadline: Instant) -> Result<(), SourceError> {
+        let behaviour = *self.script.lock().expect("a script");
+        let bytes = sample.resize(64);
+        match behaviour {
+            Behaviour::Healthy => getrandom::fill(bytes).expect("the operating system's bytes"),
+            Behaviour::Known => self.fill_known(bytes),
+            Behaviour::Stuck => bytes.fill(0x55),
+            Behaviour::Crashing => panic!("on purpose"),
+            Behaviour::Absent => {
+                return Err(SourceError::Absent { what: "double".into(), reason: "gone".into() });
+            }
+            Behaviour::Slow => {
+                std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
+                return Err(SourceError::Timeout { what: "double".into(), waited_ms: 50 });
+            }
+            Behaviour::Hung => loop {
+                std::thread::park();
+            },
+        }
+        Ok(())
+    }
+}
+
+impl Double {
+    /// What an attacker who knows this source knows: SHA-256 of a counter.
+    fn fill_known(&mut self, bytes: &mut [u8]) {
+        use sha2::{Digest, Sha256};
+        for piece in bytes.chunks_mut(32) {
+            self.counter += 1;
+            piece.copy_from_slice(&Sha256::digest(self.counter.to_be_bytes())[..piece.len()]);
+        }
+    }
+}
+
+/// A collector with scripted sources.
+pub(crate) struct Rig {
+    /// What the collector seeds.
+    pub(crate) generator: Arc<Generator>,
+    board: Arc<Board>,
+    collector: Collector,
+    scripts: BTreeMap<&'static str, Script>,
+    opened: Arc<Mutex<BTreeMap<&'static str, Arc<AtomicU32>>>>,
+}
+
+impl Rig {
+    /// Starts these sources under this quorum.
+    pub(crate) fn start(sources: Vec<Scripted>, quorum: usize) -> Self {
+        Self::start_with_grace(sources, quorum, Duration::from_mins(10))
+    }
+
+    /// As `start`, with another grace period.
+    pub(crate) fn start_with_grace(sources: Vec<Scripted>, quorum: usize, grace: Duration) -> Self {
+        Self::build(sources, quorum, grace, Box::new(getrandom::fill))
+    }
+
+    /// As `start`, with answers keyed by an operating system the attacker knows.
+    pub(crate) fn start_with_known_os(sources: Vec<Scripted>, quorum: usize) -> Self {
+        let zeros = |out: &mut [u8]| {
+            out.fill(0);
+            Ok(())
+        };
+        Self::build(sources, quorum, Duration::from_mins(10), Box::new(zeros))
+    }
+
+    fn build(
+        sources: Vec<Scripted>,
+        quorum: usize,
+        grace_period: Duration,
+        os: Box<dyn Fn(&mut [u8]) -> Result<(), getrandom::Error> + Send + Sync>,
+    ) -> Self {
+        let reseed_interval = Duration::from_millis(300);
+        let limits = Limits { reseed_interval, grace_period };
+        let generator = Arc::new(Generator::with_os(1, limits, os).expect("memory"));
+        let board = Arc::new(Board::default());
+        let scripts: BTreeMap<_, _> = sources
+            .iter()
+            .map(|source| (source.id, Arc::new(Mutex::new(source.behaviour))))
+            .collect();
+        let opened = Arc::new(Mutex::new(BTreeMap::new()));
+        let feeds =
+            sources.iter().map(|source| feed(source, &scripts[source.id], &opened)).collect();
+        let settings = Settings { quorum, reseed_interval };
+        let collector =
+            Collector::start(feeds, settings, Arc::clone(&generator), Arc::clone(&board))
+                .expect("threads");
+        Self { generator, board, collector, scripts, opened }
+    }
+
+    /// Replaces the sources, as a reload does.
+    pub(crate) fn replace(&self, sources: Vec<Scripted>, quorum: usize) {
+        let script = |source: &Scripted| {
+            let known = self.scripts.get(source.id).cloned();
+            known.unwrap_or_else(|| Arc::new(Mutex::new(source.behaviour)))
+        };
+        let feeds =
+            sources.iter().map(|source| feed(source, &script(source), &self.opened)).collect();
+        let settings = Settings { quorum, reseed_interval: Duration::from_millis(300) };
+        self.collector.replace(feeds, settings).expect("threads");
+    }
+
+    /// Changes what source number `which` does from now on.
+    pub(crate) fn set(&self, which: usize, behaviour: Behaviour) {
+        let id = self.report(which).id;
+        *self.scripts[id.as_str()].lock().expect("a script") = behaviour;
+    }
+
+    /// The report on source number `which`.
+    pub(crate) fn report(&self, which: usize) -> SourceReport {
+        self.board.sources().swap_remove(which)
+    }
+
+    /// The sources that have raised an alarm.
+    pub(crate) fn alarmed_sources(&self) -> Vec<String> {
+        let reports = self.board.sources();
+        reports.into_iter().filter(|report| report.alarms > 0).map(|report| report.id).collect()
+    }
+
+    /// The state now.
+    pub(crate) fn state(&self) -> State {
+        self.generator.state(Instant::now())
+    }
+
+    /// The number of the current seed, or zero.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generator.provenance().map_or(0, |provenance| provenance.generation)
+    }
+
+    /// The sources credited in the current seed.
+    pub(crate) fn credited_in_seed(&self) -> Vec<String> {
+        let Some(provenance) = self.generator.provenance() else { return Vec::new() };
+        let credited = provenance.sources.iter().filter(|source| source.credit_bits > 0);
+        credited.map(|source| source.id.clone()).collect()
+    }
+
+    /// How often the source of this name was opened.
+    pub(crate) fn opened(&self, id: &str) -> u32 {
+        self.opened.lock().expect("a map").get(id).map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Waits until `condition` holds; fails the test, saying what was waited for, if it never does.
+    pub(crate) fn wait_for(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !condition(self) {
+            assert!(Instant::now() < end, "waited in vain for {what}: {:#?}", self.board.sources());
+            std::thread::yield_now();
+            std::thread::park_timeout(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits for a fresh seed.
+    pub(crate) fn fresh(&self) -> Result<(), Unavailable> {
+        self.fresh_within(PATIENCE).expect("a fresh seed in time")
+    }
+
+    /// Waits this long for a fresh seed.
+    pub(crate) fn fresh_within(&self, limit: Duration) -> Option<Result<(), Unavailable>> {
+        block_on(self.collector.fresh(), limit)
+    }
+}
+
+fn feed(
+    source: &Scripted,
+    script: &Script,
+    opened: &Arc<Mutex<BTreeMap<&'static str, Arc<AtomicU32>>>>,
+) -> Feed {
+    let claim = Claim { h_per_symbol: 8.0, alpha: ALPHA_FAST, credited: source.kind != Kind::None };
+    let count = Arc::clone(opened.lock().expect("a map").entry(source.id).or_default());
+    let script = Arc::clone(script);
+    Feed {
+        id: source.id.into(),
+        source_type: "double",
+        kind: source.kind,
+        required: false,
+        credit_basis: "scripted".into(),
+        key: source.id.into(),
+        open: Box::new(move || {
+            if *script.lock().expect("a script") == Behaviour::Absent {
+                return Err(SourceError::Absent { what: "double".into(), reason: "gone".into() });
+            }
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(Box::new(Double { script: Arc::clone(&script), counter: 0 }))
+        }),
+        gate: Gate::new(Box::new(Symbols::new(claim))),
+        deadline: Duration::from_millis(50),
+        pace: Duration::from_millis(20),
+        shown: false,
+        remember: None,
+    }
+}
+
+/// Runs a future on this thread, for at most `limit`.
+fn block_on<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+    #[derive(Default)]
+    struct Alarm(Mutex<bool>, Condvar);
+    impl Wake for Alarm {
+        fn wake(self: Arc<Self>) {
+            *self.0.lock().expect("a flag") = true;
+            self.1.notify_all();
+        }
+    }
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(Arc::clone(&alarm));
+    let mut future = pin!(future);
+    let end = Instant::now() + limit;
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return Some(output);
+        }
+        let left = end.checked_duration_since(Instant::now())?;
+        let flag = alarm.0.lock().expect("a flag");
+        let (mut flag, _) = alarm.1.wait_timeout_while(flag, left, |rung| !*rung).expect("a flag");
+        *flag = false;
+    }
+}

@@ -1,0 +1,195 @@
+//! The single-failure table: with any one source known to the attacker, stuck, absent, slow,
+//! crashing or hung, seeds keep coming from the others, and what is reported is right.
+
+mod doubles;
+
+use std::time::Duration;
+
+use doubles::{Behaviour, Rig, Scripted};
+use lavawall::collector::board::SourceState;
+use lavawall::generator::{NotReady, State};
+use lavawall::health::Test;
+use lavawall::sample::Kind;
+
+const KINDS: [Kind; 3] = [Kind::OperatingSystem, Kind::PhysicalCamera, Kind::Tpm];
+
+/// Three healthy sources of three kinds.
+fn three() -> Vec<Scripted> {
+    ["a", "b", "c"]
+        .into_iter()
+        .zip(KINDS)
+        .map(|(id, kind)| Scripted::new(id, kind, Behaviour::Healthy))
+        .collect()
+}
+
+/// Three sources of which number `which` fails in this way.
+fn with_one(which: usize, behaviour: Behaviour) -> Rig {
+    let mut sources = three();
+    sources[which].behaviour = behaviour;
+    Rig::start(sources, 2)
+}
+
+#[test]
+fn healthy_sources_make_seeds_and_all_are_in_them() {
+    let rig = Rig::start(three(), 2);
+    rig.wait_for("every source credited", |rig| {
+        rig.credited_in_seed().len() == 3 && rig.state() == State::Ready
+    });
+    let mut out = [0; 64];
+    rig.generator.fill(&mut out).expect("ready");
+    assert_ne!(out, [0; 64]);
+}
+
+#[test]
+fn any_one_stuck_source_loses_its_credit_and_the_others_carry_on() {
+    for which in 0..3 {
+        let rig = with_one(which, Behaviour::Stuck);
+        rig.wait_for("a seed without it", |rig| rig.credited_in_seed().len() == 2);
+        rig.wait_for("its alarm", |rig| rig.report(which).alarms > 0);
+        let report = rig.report(which);
+        assert_eq!(report.credited_bits, 0);
+        assert_eq!(report.last_alarm.expect("an alarm").test, Test::RepetitionCount);
+        assert_eq!(rig.alarmed_sources(), [report.id], "and no other alarm rose");
+        assert_eq!(rig.state(), State::Ready);
+    }
+}
+
+#[test]
+fn any_one_absent_source_is_reported_and_the_others_carry_on() {
+    for which in 0..3 {
+        let rig = with_one(which, Behaviour::Absent);
+        rig.wait_for("a seed and a report", |rig| {
+            rig.credited_in_seed().len() == 2 && rig.report(which).state == SourceState::Absent
+        });
+        assert_eq!(rig.report(which).last_alarm.expect("an alarm").test, Test::Unreadable);
+        assert_eq!(rig.state(), State::Ready);
+    }
+}
+
+#[test]
+fn any_one_crashing_source_takes_nobody_with_it() {
+    for which in 0..3 {
+        let rig = with_one(which, Behaviour::Crashing);
+        rig.wait_for("a seed and a report", |rig| {
+            rig.credited_in_seed().len() == 2 && rig.report(which).state == SourceState::Absent
+        });
+        let alarm = rig.report(which).last_alarm.expect("an alarm");
+        assert_eq!(alarm.test, Test::Crashed);
+        assert!(alarm.detail.contains("on purpose"), "{}", alarm.detail);
+    }
+}
+
+#[test]
+fn any_one_slow_source_is_not_waited_for() {
+    for which in 0..3 {
+        let rig = with_one(which, Behaviour::Slow);
+        rig.wait_for("a seed without it", |rig| rig.credited_in_seed().len() == 2);
+        rig.wait_for("its deadline", |rig| rig.report(which).last_alarm.is_some());
+        assert_eq!(rig.report(which).last_alarm.expect("an alarm").test, Test::Deadline);
+    }
+}
+
+#[test]
+fn any_one_hung_source_blocks_nobody() {
+    for which in 0..3 {
+        let rig = with_one(which, Behaviour::Hung);
+        rig.wait_for("a seed without it", |rig| rig.credited_in_seed().len() == 2);
+        let first = rig.generation();
+        rig.wait_for("and another", |rig| rig.generation() > first);
+    }
+}
+
+#[test]
+fn with_any_one_source_known_to_the_attacker_two_runs_still_differ() {
+    // The known source gives the same bytes in both runs, and the operating system's bytes in the
+    // answers are fixed as well: only the two other sources are left to make the difference.
+    for which in 0..3 {
+        let run = || {
+            let mut sources = three();
+            sources[which].behaviour = Behaviour::Known;
+            let rig = Rig::start_with_known_os(sources, 2);
+            rig.wait_for("a seed", |rig| rig.state() == State::Ready);
+            let mut out = [0; 32];
+            rig.generator.fill(&mut out).expect("ready");
+            out
+        };
+        assert_ne!(run(), run(), "source {which} known");
+    }
+}
+
+#[test]
+fn one_kind_alone_is_refused_and_the_refusal_says_why() {
+    let rig = Rig::start(vec![Scripted::new("a", KINDS[0], Behaviour::Healthy)], 2);
+    rig.wait_for("its credit", |rig| rig.generator.quorum().present == [KINDS[0]]);
+    let refusal = rig.generator.fill(&mut [0; 32]).expect_err("one kind of two");
+    assert!(matches!(refusal, NotReady::Starting(_)));
+    assert!(refusal.to_string().contains("1 of 2"), "{refusal}");
+    assert_eq!(rig.state(), State::Starting);
+}
+
+#[test]
+fn sources_that_are_never_credited_cannot_carry_a_quorum() {
+    let sources = vec![
+        Scripted::new("a", KINDS[0], Behaviour::Healthy),
+        Scripted::new("b", Kind::None, Behaviour::Healthy),
+        Scripted::new("c", Kind::None, Behaviour::Healthy),
+    ];
+    let rig = Rig::start(sources, 2);
+    rig.wait_for("samples of all", |rig| (0..3).all(|which| rig.report(which).samples > 100));
+    assert_eq!(rig.state(), State::Starting);
+}
+
+#[test]
+fn a_source_that_fails_later_degrades_and_its_return_restores() {
+    let rig = Rig::start(three()[..2].to_vec(), 2);
+    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    rig.set(1, Behaviour::Stuck);
+    rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
+    rig.generator.fill(&mut [0; 32]).expect("the grace period has begun");
+    let before = rig.generation();
+    rig.set(1, Behaviour::Healthy);
+    rig.wait_for("ready again", |rig| rig.state() == State::Ready && rig.generation() > before);
+}
+
+#[test]
+fn when_the_grace_period_is_over_output_stops() {
+    let rig = Rig::start_with_grace(three()[..2].to_vec(), 2, Duration::ZERO);
+    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    rig.set(0, Behaviour::Stuck);
+    rig.wait_for("refusing", |rig| rig.state() == State::Refusing);
+    assert!(matches!(rig.generator.fill(&mut [0; 32]), Err(NotReady::Expired(_))));
+}
+
+#[test]
+fn a_fresh_seed_is_made_of_samples_taken_after_it_was_asked_for() {
+    let rig = Rig::start(three(), 2);
+    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    let before = rig.generation();
+    rig.fresh().expect("sources are there");
+    assert!(rig.generation() > before);
+}
+
+#[test]
+fn a_fresh_seed_is_not_made_while_the_quorum_is_lost() {
+    let rig = Rig::start(three()[..2].to_vec(), 2);
+    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    rig.set(0, Behaviour::Stuck);
+    rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
+    let before = rig.generation();
+    assert!(rig.fresh_within(Duration::from_millis(500)).is_none());
+    assert_eq!(rig.generation(), before);
+}
+
+#[test]
+fn a_reload_keeps_unchanged_sources_and_swaps_the_rest() {
+    let rig = Rig::start(three()[..2].to_vec(), 2);
+    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    let kept = rig.report(0).samples;
+    let mut sources = three();
+    sources.remove(1);
+    rig.replace(sources, 2);
+    rig.wait_for("the new one in the seed", |rig| {
+        rig.credited_in_seed() == ["a", "c"] && rig.report(0).samples >= kept
+    });
+    assert_eq!(rig.opened("a"), 1, "the unchanged source was not opened again");
+}
