@@ -6,6 +6,7 @@ pub mod drbg;
 pub mod exitcode;
 pub mod generator;
 pub mod health;
+pub mod http;
 pub mod pool;
 pub mod sample;
 pub mod secret;

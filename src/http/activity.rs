@@ -1,0 +1,130 @@
+//! Whether a connection is alive: who waits for whom, seen from the bytes that go out.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What one connection does. One thread writes all of it, so the atomics cost nothing.
+#[derive(Debug, Default)]
+pub(super) struct Activity {
+    written: AtomicU64,
+    blocked: AtomicBool,
+    busy: AtomicU32,
+}
+
+impl Activity {
+    /// Says that the service, not the client, is who keeps the other waiting, until the guard is
+    /// dropped.
+    pub(super) fn busy(activity: &Arc<Self>) -> Busy {
+        activity.busy.fetch_add(1, Relaxed);
+        Busy(Arc::clone(activity))
+    }
+
+    /// Whether the client did something since `written` bytes had gone out, or is not the one to
+    /// do something. `written` is brought up to date.
+    pub(super) fn is_alive_since(&self, written: &mut u64) -> bool {
+        let now = self.written.load(Relaxed);
+        let progressed = now != std::mem::replace(written, now);
+        progressed || (self.busy.load(Relaxed) > 0 && !self.blocked.load(Relaxed))
+    }
+}
+
+/// See [`Activity::busy`].
+pub(super) struct Busy(Arc<Activity>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Relaxed);
+    }
+}
+
+/// A socket whose writes are noted.
+///
+/// Reads are not: a client that sends its request a byte at a time is as idle as one that sends
+/// nothing. Every answer and every piece of one shows up as bytes written.
+pub(super) struct Watched<S> {
+    socket: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> Watched<S> {
+    pub(super) fn new(socket: S, activity: Arc<Activity>) -> Self {
+        Self { socket, activity }
+    }
+
+    fn note(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.activity.blocked.store(result.is_pending(), Relaxed);
+        if let Poll::Ready(Ok(bytes)) = &result {
+            self.activity.written.fetch_add(*bytes as u64, Relaxed);
+        }
+        result
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, into)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.note(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.socket).poll_write_vectored(cx, pieces);
+        self.note(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_alive_while_it_takes_bytes_or_waits_for_us() {
+        let activity = Arc::new(Activity::default());
+        let mut seen = 0;
+        assert!(!activity.is_alive_since(&mut seen), "nothing ever went out");
+        activity.written.store(10, Relaxed);
+        assert!(activity.is_alive_since(&mut seen));
+        assert!(!activity.is_alive_since(&mut seen), "and nothing since");
+        let busy = Activity::busy(&activity);
+        assert!(activity.is_alive_since(&mut seen), "it waits for us");
+        activity.blocked.store(true, Relaxed);
+        assert!(!activity.is_alive_since(&mut seen), "it does not read");
+        activity.blocked.store(false, Relaxed);
+        drop(busy);
+        assert!(!activity.is_alive_since(&mut seen));
+    }
+}

@@ -1,0 +1,282 @@
+//! The `[http]` table of the configuration.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// The largest `max-bytes`: what one connection takes in half an hour at 0.5 GB/s.
+const MAX_BYTES_LIMIT: ByteSize = ByteSize::tib(1);
+
+/// More worker threads than any machine has cores is a typing error.
+const THREADS_LIMIT: usize = 1024;
+
+/// More connections than there are file descriptors to be had on a default kernel (`fs.nr_open`).
+const CONNECTIONS_LIMIT: usize = 1 << 20;
+
+/// Timeouts longer than a day are a typing error, and shorter than 100 ms cut off honest clients.
+const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
+    Duration::from_millis(100)..=Duration::from_secs(86_400);
+
+/// How the service listens and what it allows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The most that one call of `/random` may ask for.
+    pub max_bytes: ByteSize,
+    /// Certificate chain in PEM, the server's own first. Together with `tls-key`.
+    pub tls_certificate: Option<PathBuf>,
+    /// Private key in PEM.
+    pub tls_key: Option<PathBuf>,
+    /// File of hashed tokens, one a line: `name sha256:HEX`. When given, every call but
+    /// `/health/…` needs one of them.
+    pub tokens: Option<PathBuf>,
+    /// Consent to serve randomness to a network in the clear, to anyone.
+    pub listen_beyond_loopback_without_tls_or_tokens: bool,
+    /// Worker threads; as many as there are cores when not given.
+    pub threads: Option<NonZeroUsize>,
+    /// Connections at a time, all workers together. Beyond it callers get a 503 and are
+    /// disconnected.
+    pub max_connections: usize,
+    /// A client that neither completes a request nor takes a byte of an answer for this long is
+    /// disconnected; noticed within twice the time. Bounds slow headers, idle connections and
+    /// clients that vanished.
+    #[serde(with = "duration")]
+    pub idle_timeout: Duration,
+    /// How long answers that have begun may go on after the service was told to stop.
+    #[serde(with = "duration")]
+    pub drain_timeout: Duration,
+    /// How long `fresh=true` waits for a new seed.
+    #[serde(with = "duration")]
+    pub fresh_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            max_bytes: ByteSize::gib(1),
+            tls_certificate: None,
+            tls_key: None,
+            tokens: None,
+            listen_beyond_loopback_without_tls_or_tokens: false,
+            threads: None,
+            max_connections: 4096,
+            idle_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(30),
+            fresh_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Config {
+    /// Checks what the types alone cannot.
+    ///
+    /// # Errors
+    /// Names the first field that is wrong.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let size = ByteSize::b(1)..=MAX_BYTES_LIMIT;
+        within("max-bytes", &self.max_bytes, &size, || "1B to 1TiB".to_owned())?;
+        within("max-connections", &self.max_connections, &(1..=CONNECTIONS_LIMIT), || {
+            format!("1 to {CONNECTIONS_LIMIT}")
+        })?;
+        within("threads", &self.threads(), &(1..=THREADS_LIMIT), || {
+            format!("1 to {THREADS_LIMIT}")
+        })?;
+        for (field, value) in [
+            ("idle-timeout", self.idle_timeout),
+            ("drain-timeout", self.drain_timeout),
+            ("fresh-timeout", self.fresh_timeout),
+        ] {
+            if !TIMEOUT_RANGE.contains(&value) {
+                let value = humantime::format_duration(value).to_string();
+                return Err(ConfigError::new(field, value, "must be 100ms to 1day"));
+            }
+        }
+        self.validate_access()
+    }
+
+    /// The number of worker threads to start.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads
+            .or_else(|| std::thread::available_parallelism().ok())
+            .map_or(1, NonZeroUsize::get)
+    }
+
+    fn validate_access(&self) -> Result<(), ConfigError> {
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(path), None) => {
+                let value = path.display().to_string();
+                return Err(ConfigError::new(
+                    "tls-certificate",
+                    value,
+                    "needs a tls-key beside it",
+                ));
+            }
+            (None, Some(path)) => {
+                let value = path.display().to_string();
+                return Err(ConfigError::new(
+                    "tls-key",
+                    value,
+                    "needs a tls-certificate beside it",
+                ));
+            }
+            _ => {}
+        }
+        let guarded = self.tls_certificate.is_some() && self.tokens.is_some();
+        let open = self.listen_beyond_loopback_without_tls_or_tokens;
+        if guarded || open || self.listen.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "listen",
+            self.listen.to_string(),
+            "is reachable from other machines: give tls-certificate, tls-key and tokens, or say \
+             listen-beyond-loopback-without-tls-or-tokens = true",
+        ))
+    }
+}
+
+/// One field that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} = {value}: {reason}")]
+pub struct ConfigError {
+    /// Its name as written in the file.
+    pub field: &'static str,
+    /// What it was set to.
+    pub value: String,
+    /// Why not.
+    pub reason: String,
+}
+
+impl ConfigError {
+    fn new(field: &'static str, value: String, reason: impl Into<String>) -> Self {
+        Self { field, value, reason: reason.into() }
+    }
+}
+
+fn within<T: PartialOrd + fmt::Display>(
+    field: &'static str,
+    value: &T,
+    range: &std::ops::RangeInclusive<T>,
+    limits: impl FnOnce() -> String,
+) -> Result<(), ConfigError> {
+    if range.contains(value) {
+        return Ok(());
+    }
+    Err(ConfigError::new(field, value.to_string(), format!("must be {}", limits())))
+}
+
+/// Durations as people write them: `30s`, `15min`.
+mod duration {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&humantime::format_duration(*value))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(from)?;
+        humantime::parse_duration(&text).map_err(|error| {
+            D::Error::custom(format_args!("{text:?} is no duration such as \"30s\": {error}"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Config {
+        toml::from_str(text).expect("the test's own text is valid")
+    }
+
+    #[test]
+    fn an_empty_table_is_the_default_and_the_default_is_valid() {
+        assert_eq!(parse(""), Config::default());
+        assert_eq!(Config::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let error = toml::from_str::<Config>("max-byte = 1").expect_err("unknown").to_string();
+        assert!(error.contains("max-byte"), "{error}");
+    }
+
+    #[test]
+    fn sizes_and_durations_are_written_as_people_write_them() {
+        let config = parse("max-bytes = \"2MiB\"\nidle-timeout = \"15min\"");
+        assert_eq!(config.max_bytes.as_u64(), 2 << 20);
+        assert_eq!(config.idle_timeout, Duration::from_mins(15));
+        assert!(toml::from_str::<Config>("idle-timeout = \"soon\"").is_err());
+    }
+
+    #[test]
+    fn what_is_written_out_reads_back_the_same() {
+        let config = parse("listen = \"127.0.0.1:0\"\nfresh-timeout = \"2s\"\nthreads = 3");
+        let text = toml::to_string(&config).expect("every field can be written");
+        assert_eq!(parse(&text), config);
+    }
+
+    #[test]
+    fn both_ends_of_every_range_are_held() {
+        for (text, field) in [
+            ("max-bytes = 0", "max-bytes"),
+            ("max-bytes = \"1025GiB\"", "max-bytes"),
+            ("max-connections = 0", "max-connections"),
+            ("max-connections = 1048577", "max-connections"),
+            ("threads = 1025", "threads"),
+            ("idle-timeout = \"99ms\"", "idle-timeout"),
+            ("drain-timeout = \"25h\"", "drain-timeout"),
+            ("fresh-timeout = \"0s\"", "fresh-timeout"),
+        ] {
+            let error = parse(text).validate().expect_err(text);
+            assert_eq!(error.field, field, "{text}");
+        }
+        for text in [
+            "max-bytes = 1",
+            "max-bytes = \"1TiB\"",
+            "idle-timeout = \"100ms\"",
+            "drain-timeout = \"24h\"",
+        ] {
+            assert_eq!(parse(text).validate(), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_not_served_in_the_clear_by_accident() {
+        for listen in ["0.0.0.0:8080", "192.0.2.1:80", "[::]:8080", "[::ffff:192.0.2.1]:80"] {
+            let text = format!("listen = \"{listen}\"");
+            let error = parse(&text).validate().expect_err("open to a network");
+            assert_eq!((error.field, error.value.as_str()), ("listen", listen));
+            let half = format!("{text}\ntokens = \"t\"");
+            assert!(parse(&half).validate().is_err(), "tokens in the clear can be read");
+            let half = format!("{text}\ntls-certificate = \"c\"\ntls-key = \"k\"");
+            assert!(parse(&half).validate().is_err(), "anyone may call");
+            let full = format!("{half}\ntokens = \"t\"");
+            assert_eq!(parse(&full).validate(), Ok(()));
+            let consent = format!("{text}\nlisten-beyond-loopback-without-tls-or-tokens = true");
+            assert_eq!(parse(&consent).validate(), Ok(()));
+        }
+        for listen in ["127.0.0.1:0", "127.9.9.9:1", "[::1]:8080", "[::ffff:127.0.0.1]:80"] {
+            assert_eq!(parse(&format!("listen = \"{listen}\"")).validate(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key_and_a_key_its_certificate() {
+        let error = parse("tls-certificate = \"c\"").validate().expect_err("no key");
+        assert_eq!(error.field, "tls-certificate");
+        let error = parse("tls-key = \"k\"").validate().expect_err("no certificate");
+        assert_eq!(error.field, "tls-key");
+    }
+}

@@ -1,0 +1,90 @@
+//! One connection, from its first byte to its last.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::activity::{Activity, Watched};
+use super::handler::Handler;
+use super::service::App;
+
+/// Requests under way at a time on one HTTP/2 connection (RFC 9113 §6.5.2 advises at least 100).
+const MAX_STREAMS: u32 = 128;
+
+/// The most that hyper keeps of a request's head before it is complete.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// How a connection is served.
+#[derive(Clone)]
+pub(super) struct Terms {
+    pub(super) app: Arc<App>,
+    pub(super) router: axum::Router,
+    pub(super) idle_timeout: Duration,
+    pub(super) shutdown: watch::Receiver<bool>,
+}
+
+/// Serves one client until it leaves, idles for too long, or the service stops.
+pub(super) async fn serve(socket: TcpStream, terms: Terms) {
+    let activity = Arc::new(Activity::default());
+    let handler = Handler::new(Arc::clone(&terms.app), terms.router.clone(), Arc::clone(&activity));
+    let tls = terms.app.access.tls();
+    let socket = Watched::new(socket, Arc::clone(&activity));
+    let Some(tls) = tls else {
+        let mut http = http1::Builder::new();
+        // Answers to pipelined requests leave in one system call.
+        http.pipeline_flush(true).max_buf_size(HEAD_BYTES);
+        return drive(http.serve_connection(TokioIo::new(socket), handler), &activity, &terms)
+            .await;
+    };
+    let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
+    // Whoever does not finish the handshake has not shown a token either: nothing is logged.
+    let Ok(Ok(socket)) = timeout(terms.idle_timeout, handshake).await else { return };
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1().pipeline_flush(true).max_buf_size(HEAD_BYTES);
+    http.http2().max_concurrent_streams(MAX_STREAMS);
+    drive(http.serve_connection(TokioIo::new(socket), handler), &activity, &terms).await;
+}
+
+async fn drive<C: GracefulConnection>(connection: C, activity: &Activity, terms: &Terms) {
+    let mut connection = pin!(connection);
+    let mut told_to_stop = pin!(stopped(terms.shutdown.clone()));
+    let mut check = pin!(sleep(terms.idle_timeout));
+    let mut stopping = false;
+    let mut written = 0;
+    poll_fn(|cx| {
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if !stopping && told_to_stop.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            connection.as_mut().graceful_shutdown();
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        while check.as_mut().poll(cx).is_ready() {
+            if !activity.is_alive_since(&mut written) {
+                return Poll::Ready(());
+            }
+            check.as_mut().reset(Instant::now() + terms.idle_timeout);
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Ready when the service is to stop: it was told so, or nobody is left who could tell it.
+pub(super) async fn stopped(mut shutdown: watch::Receiver<bool>) {
+    // An error means that the sender is gone.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}

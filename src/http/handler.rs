@@ -1,0 +1,122 @@
+//! From a request to its answer: tokens first, then `/random` by hand, then the router.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response};
+use tower_service::Service as _;
+
+use super::activity::Activity;
+use super::body::Body;
+use super::format::Format;
+use super::meters::Endpoint;
+use super::problem::Problem;
+use super::query::RandomQuery;
+use super::random;
+use super::service::App;
+
+/// Answers the requests of one connection.
+#[derive(Clone)]
+pub(super) struct Handler {
+    app: Arc<App>,
+    router: axum::Router,
+    activity: Arc<Activity>,
+}
+
+impl Handler {
+    pub(super) fn new(app: Arc<App>, router: axum::Router, activity: Arc<Activity>) -> Self {
+        Self { app, router, activity }
+    }
+
+    fn random(&self, request: &Request<Incoming>) -> Result<Answer, Problem> {
+        if request.method() != Method::GET && request.method() != Method::HEAD {
+            return Err(Problem::method_not_allowed());
+        }
+        let (query, format) = random::parse(&self.app, request.uri().query(), request.headers())?;
+        if query.fresh {
+            return Ok(self.later(fresh(Arc::clone(&self.app), query, format)));
+        }
+        random::answer(&self.app, query.bytes, format)
+            .map(|answer| self.now(Endpoint::Random, answer))
+    }
+
+    fn route(&self, endpoint: Endpoint, request: Request<Incoming>) -> Answer {
+        let mut router = self.router.clone();
+        let app = Arc::clone(&self.app);
+        let response = router.call(request.map(axum::body::Body::new));
+        self.later(async move {
+            let Ok(response) = response.await;
+            app.meters.add_request(endpoint, response.status());
+            response.map(Body::Routed)
+        })
+    }
+
+    fn now(&self, endpoint: Endpoint, response: Response<Body>) -> Answer {
+        self.app.meters.add_request(endpoint, response.status());
+        Answer::Now(Some(response))
+    }
+
+    fn later(&self, work: impl Future<Output = Response<Body>> + Send + 'static) -> Answer {
+        let busy = Activity::busy(&self.activity);
+        Answer::Later(Box::pin(async move {
+            let response = work.await;
+            drop(busy);
+            response
+        }))
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Handler {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn call(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        let endpoint = if path == "/random" { Endpoint::Random } else { Endpoint::at(path) };
+        // Whoever watches over the service need not be one of its callers.
+        let is_open = matches!(endpoint, Endpoint::Live | Endpoint::Ready);
+        if !is_open && !self.app.access.admits(request.headers()) {
+            return self.now(endpoint, Problem::unauthorized().response());
+        }
+        if endpoint == Endpoint::Random {
+            return self
+                .random(&request)
+                .unwrap_or_else(|problem| self.now(endpoint, problem.response()));
+        }
+        self.route(endpoint, request)
+    }
+}
+
+async fn fresh(app: Arc<App>, query: RandomQuery, format: Format) -> Response<Body> {
+    let answer = match random::wait_for_fresh_seed(&app).await {
+        Ok(()) => random::answer(&app, query.bytes, format),
+        Err(problem) => Err(problem),
+    };
+    let response = answer.unwrap_or_else(Problem::response);
+    app.meters.add_request(Endpoint::Random, response.status());
+    response
+}
+
+/// An answer, most often already there.
+pub(super) enum Answer {
+    Now(Option<Response<Body>>),
+    Later(Pin<Box<dyn Future<Output = Response<Body>> + Send>>),
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Now(response) => {
+                Poll::Ready(Ok(response.take().expect("an answer is polled until it is ready")))
+            }
+            Self::Later(response) => response.as_mut().poll(cx).map(Ok),
+        }
+    }
+}

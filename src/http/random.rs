@@ -1,0 +1,60 @@
+//! `/random`: the hot path. No allocation that is not needed, no layer, no waiting unless asked.
+
+use std::sync::Arc;
+
+use hyper::header::ACCEPT;
+use hyper::{HeaderMap, Response};
+
+use super::body::Body;
+use super::format::{Format, negotiate};
+use super::problem::Problem;
+use super::query::RandomQuery;
+use super::service::{App, ok};
+use super::stream::RandomStream;
+
+/// What was asked for, when it can be given at all.
+pub(super) fn parse(
+    app: &App,
+    query: Option<&str>,
+    headers: &HeaderMap,
+) -> Result<(RandomQuery, Format), Problem> {
+    let query = RandomQuery::parse(query.unwrap_or_default(), app.max_bytes)?;
+    let format = match query.format {
+        Some(format) => format,
+        None => accepted(headers, &Format::OFFERS)?,
+    };
+    Ok((query, format))
+}
+
+/// The offer that the caller's `Accept` prefers.
+pub(super) fn accepted<T: Copy>(
+    headers: &HeaderMap,
+    offers: &[(&'static str, T)],
+) -> Result<T, Problem> {
+    let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or("?"));
+    negotiate(accept, offers).ok_or_else(|| {
+        Problem::not_acceptable(&offers.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+    })
+}
+
+/// The answer: the first piece is drawn at once, so that a refusal is a 503 and not half a body.
+pub(super) fn answer(app: &App, bytes: u64, format: Format) -> Result<Response<Body>, Problem> {
+    let headers = app.random_headers(format.media_type());
+    let mut stream = RandomStream::new(Arc::clone(&app.generator), format, bytes);
+    let first = stream.next_piece()?.unwrap_or_default();
+    app.meters.add_bytes(first.len());
+    let body = if stream.length() == 0 {
+        Body::whole(first)
+    } else {
+        Body::random(first, stream, Arc::clone(&app.meters))
+    };
+    Ok(ok(headers, body))
+}
+
+/// Waits until the generator has a seed of samples taken after this call.
+pub(super) async fn wait_for_fresh_seed(app: &App) -> Result<(), Problem> {
+    match tokio::time::timeout(app.fresh_timeout, (app.fresh)()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Problem::not_fresh(app.fresh_timeout)),
+    }
+}

@@ -1,0 +1,60 @@
+//! Everything but `/random`, on axum's router.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::State as Shared;
+use axum::routing::get;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use super::body::Body;
+use super::problem::Problem;
+use super::service::App;
+use super::status::Status;
+
+/// The routes. Paths are those of `Endpoint::PATHS`.
+pub(super) fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/status", get(status))
+        .fallback(async || routed(Problem::not_found("there is nothing at this path").response()))
+        .method_not_allowed_fallback(async || routed(Problem::method_not_allowed().response()))
+        .with_state(app)
+}
+
+async fn live() -> Response<axum::body::Body> {
+    json(StatusCode::OK, &serde_json::json!({ "status": "live" }))
+}
+
+async fn ready(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
+    let now = Instant::now();
+    match app.generator.check(now) {
+        Ok(()) => json(StatusCode::OK, &serde_json::json!({ "state": app.generator.state(now) })),
+        Err(why) => routed(Problem::not_ready(&why).response()),
+    }
+}
+
+async fn status(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
+    json(StatusCode::OK, &Status::of(&app, Instant::now()))
+}
+
+/// The value and a newline, so that it looks right in a terminal.
+fn json(status: StatusCode, value: &impl Serialize) -> Response<axum::body::Body> {
+    let mut text = serde_json::to_vec(value).expect("names are strings and numbers are finite");
+    text.push(b'\n');
+    let mut response = Response::new(axum::body::Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A response of ours as axum wants it.
+fn routed(response: Response<Body>) -> Response<axum::body::Body> {
+    response.map(axum::body::Body::new)
+}

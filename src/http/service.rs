@@ -1,0 +1,90 @@
+//! What the server serves from, and what all its requests share.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{HeaderMap, Response};
+
+use super::access::Access;
+use super::body::Body;
+use super::config::Config;
+use super::labels::Labels;
+use super::meters::Meters;
+use crate::collector::board::Board;
+use crate::generator::Generator;
+
+/// Asks for a seed made of samples that were all taken after the call, and waits until the
+/// generator has it. May wait for ever: the caller limits it.
+pub type Fresh = Arc<dyn Fn() -> FreshSeed + Send + Sync>;
+
+/// Ready once the generator has a fresh seed.
+pub type FreshSeed = Pin<Box<dyn Future<Output = Result<(), FreshError>> + Send>>;
+
+/// Why there will be no fresh seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FreshError {
+    /// The collector has stopped.
+    #[error("no more seeds are being made")]
+    Stopped,
+}
+
+/// Where answers come from.
+#[derive(Clone)]
+pub struct Service {
+    /// Gives the bytes, or refuses.
+    pub generator: Arc<Generator>,
+    /// Knows the sources.
+    pub board: Arc<Board>,
+    /// Makes a seed on demand.
+    pub fresh: Fresh,
+}
+
+/// What all requests share.
+pub(super) struct App {
+    pub(super) generator: Arc<Generator>,
+    pub(super) board: Arc<Board>,
+    pub(super) fresh: Fresh,
+    pub(super) access: Arc<Access>,
+    pub(super) labels: Labels,
+    pub(super) meters: Arc<Meters>,
+    pub(super) max_bytes: u64,
+    pub(super) fresh_timeout: Duration,
+    pub(super) started: Instant,
+}
+
+impl App {
+    pub(super) fn new(service: Service, access: Arc<Access>, config: &Config) -> Self {
+        Self {
+            generator: service.generator,
+            board: service.board,
+            fresh: service.fresh,
+            access,
+            labels: Labels::default(),
+            meters: Arc::default(),
+            max_bytes: config.max_bytes.as_u64(),
+            fresh_timeout: config.fresh_timeout,
+            started: Instant::now(),
+        }
+    }
+
+    /// The headers of an answer that holds randomness, before it is drawn.
+    pub(super) fn random_headers(&self, media_type: &'static str) -> HeaderMap {
+        // Room for these, and for the date and the length.
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        self.labels.add(&self.generator, Instant::now(), &mut headers);
+        headers
+    }
+}
+
+/// A 200 with these headers.
+pub(super) fn ok(headers: HeaderMap, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.headers_mut() = headers;
+    response
+}

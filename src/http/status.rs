@@ -1,0 +1,180 @@
+//! `/status` and `/health/…`: how the service is, for machines that watch over it.
+
+use std::time::{Instant, SystemTime};
+
+use serde::Serialize;
+
+use super::service::App;
+use crate::collector::board::{Incident, SourceReport, SourceState};
+use crate::generator::{Quorum, State};
+use crate::health::{Severity, Test};
+use crate::sample::Kind;
+
+/// The answer of `/status`.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    pub(super) state: State,
+    /// Why it is not ready, in a sentence; absent when it is.
+    pub(super) reason: Option<String>,
+    pub(super) version: &'static str,
+    pub(super) generation: u64,
+    pub(super) seed_age_seconds: Option<u64>,
+    pub(super) uptime_seconds: u64,
+    pub(super) quorum: QuorumStatus,
+    pub(super) memory_locked: bool,
+    pub(super) tls: bool,
+    pub(super) sources: Vec<SourceStatus>,
+    pub(super) incidents: Vec<IncidentStatus>,
+}
+
+/// Which kinds count, and which are needed.
+#[derive(Debug, Serialize)]
+pub(super) struct QuorumStatus {
+    pub(super) needed: usize,
+    pub(super) present: Vec<Kind>,
+    pub(super) missing_required: Vec<String>,
+    pub(super) overdue: bool,
+}
+
+/// One source.
+#[derive(Debug, Serialize)]
+pub(super) struct SourceStatus {
+    pub(super) id: String,
+    #[serde(rename = "type")]
+    pub(super) source_type: &'static str,
+    pub(super) kind: Kind,
+    pub(super) state: SourceState,
+    pub(super) required: bool,
+    pub(super) credit_bits_per_second: f64,
+    pub(super) credited_bits: u64,
+    pub(super) credit_basis: String,
+    pub(super) in_last_seed: bool,
+    #[serde(rename = "virtual")]
+    pub(super) is_virtual: bool,
+    pub(super) identity: Option<String>,
+    pub(super) samples: u64,
+    pub(super) alarms: u64,
+    pub(super) last_alarm: Option<AlarmStatus>,
+    pub(super) notes: Vec<String>,
+}
+
+/// The last alarm of a source.
+#[derive(Debug, Serialize)]
+pub(super) struct AlarmStatus {
+    pub(super) test: Test,
+    pub(super) severity: Severity,
+    pub(super) detail: String,
+    /// RFC 3339.
+    pub(super) at: String,
+}
+
+/// Something an operator must look at.
+#[derive(Debug, Serialize)]
+pub(super) struct IncidentStatus {
+    pub(super) source: Option<String>,
+    pub(super) text: String,
+    /// RFC 3339.
+    pub(super) at: String,
+}
+
+impl Status {
+    /// How things are at `now`.
+    pub(super) fn of(app: &App, now: Instant) -> Self {
+        let provenance = app.generator.provenance();
+        let credited = |id: &str| {
+            provenance.as_ref().is_some_and(|provenance| {
+                provenance.sources.iter().any(|source| source.id == id && source.credit_bits > 0)
+            })
+        };
+        let quorum = app.generator.quorum();
+        let state = app.generator.state(now);
+        Self {
+            state,
+            reason: reason(app, state, &quorum, now),
+            version: env!("CARGO_PKG_VERSION"),
+            generation: provenance.as_ref().map_or(0, |provenance| provenance.generation),
+            seed_age_seconds: provenance
+                .as_ref()
+                .map(|provenance| now.saturating_duration_since(provenance.seeded_at).as_secs()),
+            uptime_seconds: now.saturating_duration_since(app.started).as_secs(),
+            quorum: QuorumStatus {
+                needed: quorum.needed,
+                present: quorum.present.clone(),
+                missing_required: quorum.missing_required.clone(),
+                overdue: quorum.overdue,
+            },
+            memory_locked: app.generator.is_memory_locked(),
+            tls: app.access.is_tls(),
+            sources: app
+                .board
+                .sources()
+                .into_iter()
+                .map(|report| SourceStatus::of(credited(&report.id), report))
+                .collect(),
+            incidents: app.board.incidents().into_iter().map(IncidentStatus::of).collect(),
+        }
+    }
+}
+
+impl SourceStatus {
+    fn of(in_last_seed: bool, report: SourceReport) -> Self {
+        Self {
+            id: report.id,
+            source_type: report.source_type,
+            kind: report.kind,
+            state: report.state,
+            required: report.required,
+            credit_bits_per_second: report.credit_bits_per_second,
+            credited_bits: report.credited_bits,
+            credit_basis: report.credit_basis,
+            in_last_seed,
+            is_virtual: report.virtual_device,
+            identity: report.identity,
+            samples: report.samples,
+            alarms: report.alarms,
+            last_alarm: report.last_alarm.map(|alarm| AlarmStatus {
+                test: alarm.test,
+                severity: alarm.severity,
+                detail: alarm.detail,
+                at: rfc3339(alarm.at),
+            }),
+            notes: report.notes,
+        }
+    }
+}
+
+impl IncidentStatus {
+    fn of(incident: Incident) -> Self {
+        Self { source: incident.source, text: incident.text, at: rfc3339(incident.at) }
+    }
+}
+
+/// Why the service is not ready. This is the operator's message: it names sources.
+fn reason(app: &App, state: State, quorum: &Quorum, now: Instant) -> Option<String> {
+    match (state, app.generator.check(now)) {
+        (State::Ready, _) => None,
+        (_, Err(why)) => Some(why.to_string()),
+        (_, Ok(())) if quorum.stands() => {
+            Some("the quorum is back; the next seed is due".to_owned())
+        }
+        (_, Ok(())) => Some(format!("the last seed goes on for the grace period: {quorum}")),
+    }
+}
+
+/// The time as RFC 3339 has it, to the second, in UTC.
+fn rfc3339(at: SystemTime) -> String {
+    let to_the_second = |at: jiff::Timestamp| at.round(jiff::Unit::Second).unwrap_or(at);
+    jiff::Timestamp::try_from(at).map(to_the_second).unwrap_or_default().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn times_are_written_to_the_second_in_utc() {
+        let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
+        assert_eq!(rfc3339(at), "2023-11-14T22:13:20Z");
+    }
+}

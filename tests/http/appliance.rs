@@ -1,0 +1,122 @@
+//! A server to test against: everything real but the seed.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use lavawall::collector::board::Board;
+use lavawall::generator::{Contribution, Generator, Limits, Provenance, Quorum};
+use lavawall::http::{Access, Config, Fresh, Listeners, Service, serve};
+use lavawall::sample::Kind;
+use lavawall::secret::Secret;
+use tokio::sync::watch;
+
+/// A running server; told to stop, and waited for, when dropped.
+pub(crate) struct Appliance {
+    pub(crate) address: SocketAddr,
+    pub(crate) generator: Arc<Generator>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) access: Arc<Access>,
+    shutdown: watch::Sender<bool>,
+    thread: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl Appliance {
+    /// A server that is ready, with two workers and defaults.
+    pub(crate) fn ready() -> Self {
+        let appliance = Self::starting(config());
+        seed(&appliance.generator, 1);
+        appliance
+    }
+
+    /// A server without a seed.
+    pub(crate) fn starting(config: Config) -> Self {
+        Self::with_fresh(config, Arc::new(|| Box::pin(std::future::pending())))
+    }
+
+    /// A server without a seed that has its own way to get fresh ones.
+    pub(crate) fn with_fresh(config: Config, fresh: Fresh) -> Self {
+        let limits = Limits {
+            reseed_interval: Duration::from_mins(1),
+            grace_period: Duration::from_mins(15),
+        };
+        let generator = Arc::new(Generator::new(2, limits).expect("memory"));
+        Self::around(generator, config, fresh)
+    }
+
+    /// A server around this generator.
+    pub(crate) fn around(generator: Arc<Generator>, config: Config, fresh: Fresh) -> Self {
+        config.validate().expect("a valid configuration");
+        let board = Arc::new(Board::default());
+        let access = Arc::new(Access::load(&config).expect("files that can be loaded"));
+        let listeners = Listeners::bind(config.listen, config.threads()).expect("loopback");
+        let address = listeners.address();
+        let (shutdown, told) = watch::channel(false);
+        let service =
+            Service { generator: Arc::clone(&generator), board: Arc::clone(&board), fresh };
+        let guard = Arc::clone(&access);
+        let thread = std::thread::spawn(move || serve(service, listeners, guard, &config, &told));
+        Self { address, generator, board, access, shutdown, thread: Some(thread) }
+    }
+
+    /// Tells the server to stop and does not wait.
+    pub(crate) fn tell_to_stop(&self) {
+        self.shutdown.send_replace(true);
+    }
+
+    /// Waits until the server has stopped.
+    pub(crate) fn wait(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("no panic").expect("no error");
+        }
+    }
+}
+
+impl Drop for Appliance {
+    fn drop(&mut self) {
+        self.tell_to_stop();
+        if !std::thread::panicking() {
+            self.wait();
+        }
+    }
+}
+
+/// Two workers on a free port of loopback.
+pub(crate) fn config() -> Config {
+    Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        threads: std::num::NonZeroUsize::new(2),
+        ..Config::default()
+    }
+}
+
+/// Gives the generator its seed number `generation` and a quorum that stands.
+pub(crate) fn seed(generator: &Generator, generation: u64) {
+    seed_at(generator, generation, Instant::now());
+}
+
+/// As [`seed`], as if it had been done at `seeded_at`.
+pub(crate) fn seed_at(generator: &Generator, generation: u64, seeded_at: Instant) {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&generation.to_le_bytes());
+    let from = |id: &str, kind, credit_bits| Contribution { id: id.to_owned(), kind, credit_bits };
+    let provenance = Provenance {
+        generation,
+        seeded_at,
+        seeded_on: SystemTime::now(),
+        sources: vec![
+            from("camera", Kind::PhysicalCamera, 512),
+            from("os", Kind::OperatingSystem, 512),
+            from("jitter", Kind::CpuTiming, 0),
+        ],
+    };
+    generator.reseed(&Secret::take(&mut bytes), provenance);
+    let present = vec![Kind::PhysicalCamera, Kind::OperatingSystem];
+    generator.report_quorum(quorum(present), seeded_at);
+}
+
+/// A quorum of two, with these kinds present.
+pub(crate) fn quorum(present: Vec<Kind>) -> Quorum {
+    Quorum { present, needed: 2, missing_required: Vec::new(), overdue: false }
+}
