@@ -74,7 +74,7 @@ enum Command {
 }
 
 impl Collector {
-    /// Starts every source and the collector.
+    /// Starts every source and the collector. A boot seed, if there is one, is mixed in uncredited.
     ///
     /// # Errors
     /// When the kernel gives no memory or no thread.
@@ -83,9 +83,13 @@ impl Collector {
         settings: Settings,
         generator: Arc<Generator>,
         board: Arc<Board>,
+        boot_seed: Option<&[u8]>,
     ) -> std::io::Result<Self> {
         let (commands, inbox) = bounded(COMMANDS_WAITING);
-        let pool = Pool::new(Vec::new(), settings.quorum)?;
+        let mut pool = Pool::new(Vec::new(), settings.quorum)?;
+        if let Some(bytes) = boot_seed {
+            pool.mix_in_boot_seed(bytes);
+        }
         let mut work = Work::new(settings, pool, generator, board, inbox);
         work.replace(feeds, settings)?;
         let thread =

@@ -32,7 +32,7 @@ pub use standing::{Contribution, Limits, NotReady, Provenance, Quorum, State};
 const ANSWER_LABEL: &[u8] = b"lavawall v1 answer";
 
 /// Fills a buffer with fresh bytes of the operating system.
-type OsFill = dyn Fn(&mut [u8]) -> Result<(), getrandom::Error> + Send + Sync;
+pub type OsFill = dyn Fn(&mut [u8]) -> Result<(), getrandom::Error> + Send + Sync;
 
 /// Hands out randomness while it may.
 ///

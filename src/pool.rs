@@ -35,6 +35,7 @@ const POOL_BITS: u32 = 512;
 
 const SEED_LABEL: &[u8] = b"lavawall v1 seed";
 const CHAIN_LABEL: &[u8] = b"lavawall v1 chain";
+const BOOT_SEED_LABEL: &[u8] = b"lavawall v1 boot seed";
 
 /// One source as the pool knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +125,18 @@ impl Pool {
             })
             .collect();
         Ok(())
+    }
+
+    /// Mixes bytes from an earlier run into the chain, credited nothing:
+    /// `chain' = HMAC-SHA-256(chain, "lavawall v1 boot seed" ‖ bytes)`, RFC 5869's extract step.
+    pub fn mix_in_boot_seed(&mut self, bytes: &[u8]) {
+        let salt = Zeroizing::new(*self.chain);
+        let mut extract = HkdfExtract::<Sha256>::new(Some(salt.as_slice()));
+        extract.input_ikm(BOOT_SEED_LABEL);
+        extract.input_ikm(bytes);
+        let (mut prk, _) = extract.finalize();
+        self.chain.copy_from_slice(&prk);
+        prk.as_mut_slice().zeroize();
     }
 
     /// Changes how many distinct kinds a seed needs.

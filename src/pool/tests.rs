@@ -207,6 +207,17 @@ fn the_chain_carries_the_past_into_the_next_seed() {
 }
 
 #[test]
+fn a_boot_seed_changes_the_seed_and_earns_nothing() {
+    let mut one = pool(2);
+    let mut other = pool(2);
+    other.mix_in_boot_seed(b"from the last run");
+    assert!(other.release().is_err());
+    fill(&mut one, &[0, 1]);
+    fill(&mut other, &[0, 1]);
+    assert_ne!(seed(&mut one), seed(&mut other));
+}
+
+#[test]
 fn seed_and_chain_differ() {
     let mut pool = pool(2);
     fill(&mut pool, &[0, 1]);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use lavawall::collector::board::{Board, SourceReport};
 use lavawall::collector::feed::Feed;
 use lavawall::collector::{Collector, Settings, Unavailable};
-use lavawall::generator::{Generator, Limits, State};
+use lavawall::generator::{Generator, Limits, OsFill, State};
 use lavawall::health::Gate;
 use lavawall::health::cutoff::ALPHA_FAST;
 use lavawall::health::symbols::{Claim, Symbols};
@@ -20,7 +20,7 @@ use lavawall::source::{Source, SourceError};
 
 /// How long any condition is waited for before the test fails. Nothing here takes longer than a
 /// few seconds on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How a scripted source behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,17 +113,17 @@ pub(crate) struct Rig {
 
 impl Rig {
     /// Starts these sources under this quorum.
-    pub(crate) fn start(sources: Vec<Scripted>, quorum: usize) -> Self {
+    pub(crate) fn start(sources: &[Scripted], quorum: usize) -> Self {
         Self::start_with_grace(sources, quorum, Duration::from_mins(10))
     }
 
     /// As `start`, with another grace period.
-    pub(crate) fn start_with_grace(sources: Vec<Scripted>, quorum: usize, grace: Duration) -> Self {
+    pub(crate) fn start_with_grace(sources: &[Scripted], quorum: usize, grace: Duration) -> Self {
         Self::build(sources, quorum, grace, Box::new(getrandom::fill))
     }
 
     /// As `start`, with answers keyed by an operating system the attacker knows.
-    pub(crate) fn start_with_known_os(sources: Vec<Scripted>, quorum: usize) -> Self {
+    pub(crate) fn start_with_known_os(sources: &[Scripted], quorum: usize) -> Self {
         let zeros = |out: &mut [u8]| {
             out.fill(0);
             Ok(())
@@ -131,12 +131,7 @@ impl Rig {
         Self::build(sources, quorum, Duration::from_mins(10), Box::new(zeros))
     }
 
-    fn build(
-        sources: Vec<Scripted>,
-        quorum: usize,
-        grace_period: Duration,
-        os: Box<dyn Fn(&mut [u8]) -> Result<(), getrandom::Error> + Send + Sync>,
-    ) -> Self {
+    fn build(sources: &[Scripted], quorum: usize, grace_period: Duration, os: Box<OsFill>) -> Self {
         let reseed_interval = Duration::from_millis(300);
         let limits = Limits { reseed_interval, grace_period };
         let generator = Arc::new(Generator::with_os(1, limits, os).expect("memory"));
@@ -150,13 +145,13 @@ impl Rig {
             sources.iter().map(|source| feed(source, &scripts[source.id], &opened)).collect();
         let settings = Settings { quorum, reseed_interval };
         let collector =
-            Collector::start(feeds, settings, Arc::clone(&generator), Arc::clone(&board))
+            Collector::start(feeds, settings, Arc::clone(&generator), Arc::clone(&board), None)
                 .expect("threads");
         Self { generator, board, collector, scripts, opened }
     }
 
     /// Replaces the sources, as a reload does.
-    pub(crate) fn replace(&self, sources: Vec<Scripted>, quorum: usize) {
+    pub(crate) fn replace(&self, sources: &[Scripted], quorum: usize) {
         let script = |source: &Scripted| {
             let known = self.scripts.get(source.id).cloned();
             known.unwrap_or_else(|| Arc::new(Mutex::new(source.behaviour)))

@@ -26,12 +26,12 @@ fn three() -> Vec<Scripted> {
 fn with_one(which: usize, behaviour: Behaviour) -> Rig {
     let mut sources = three();
     sources[which].behaviour = behaviour;
-    Rig::start(sources, 2)
+    Rig::start(&sources, 2)
 }
 
 #[test]
 fn healthy_sources_make_seeds_and_all_are_in_them() {
-    let rig = Rig::start(three(), 2);
+    let rig = Rig::start(&three(), 2);
     rig.wait_for("every source credited", |rig| {
         rig.credited_in_seed().len() == 3 && rig.state() == State::Ready
     });
@@ -107,7 +107,7 @@ fn with_any_one_source_known_to_the_attacker_two_runs_still_differ() {
         let run = || {
             let mut sources = three();
             sources[which].behaviour = Behaviour::Known;
-            let rig = Rig::start_with_known_os(sources, 2);
+            let rig = Rig::start_with_known_os(&sources, 2);
             rig.wait_for("a seed", |rig| rig.state() == State::Ready);
             let mut out = [0; 32];
             rig.generator.fill(&mut out).expect("ready");
@@ -119,7 +119,7 @@ fn with_any_one_source_known_to_the_attacker_two_runs_still_differ() {
 
 #[test]
 fn one_kind_alone_is_refused_and_the_refusal_says_why() {
-    let rig = Rig::start(vec![Scripted::new("a", KINDS[0], Behaviour::Healthy)], 2);
+    let rig = Rig::start(&three()[..1], 2);
     rig.wait_for("its credit", |rig| rig.generator.quorum().present == [KINDS[0]]);
     let refusal = rig.generator.fill(&mut [0; 32]).expect_err("one kind of two");
     assert!(matches!(refusal, NotReady::Starting(_)));
@@ -134,14 +134,14 @@ fn sources_that_are_never_credited_cannot_carry_a_quorum() {
         Scripted::new("b", Kind::None, Behaviour::Healthy),
         Scripted::new("c", Kind::None, Behaviour::Healthy),
     ];
-    let rig = Rig::start(sources, 2);
+    let rig = Rig::start(&sources, 2);
     rig.wait_for("samples of all", |rig| (0..3).all(|which| rig.report(which).samples > 100));
     assert_eq!(rig.state(), State::Starting);
 }
 
 #[test]
 fn a_source_that_fails_later_degrades_and_its_return_restores() {
-    let rig = Rig::start(three()[..2].to_vec(), 2);
+    let rig = Rig::start(&three()[..2], 2);
     rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
     rig.set(1, Behaviour::Stuck);
     rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
@@ -153,7 +153,7 @@ fn a_source_that_fails_later_degrades_and_its_return_restores() {
 
 #[test]
 fn when_the_grace_period_is_over_output_stops() {
-    let rig = Rig::start_with_grace(three()[..2].to_vec(), 2, Duration::ZERO);
+    let rig = Rig::start_with_grace(&three()[..2], 2, Duration::ZERO);
     rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
     rig.set(0, Behaviour::Stuck);
     rig.wait_for("refusing", |rig| rig.state() == State::Refusing);
@@ -162,7 +162,7 @@ fn when_the_grace_period_is_over_output_stops() {
 
 #[test]
 fn a_fresh_seed_is_made_of_samples_taken_after_it_was_asked_for() {
-    let rig = Rig::start(three(), 2);
+    let rig = Rig::start(&three(), 2);
     rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
     let before = rig.generation();
     rig.fresh().expect("sources are there");
@@ -171,7 +171,7 @@ fn a_fresh_seed_is_made_of_samples_taken_after_it_was_asked_for() {
 
 #[test]
 fn a_fresh_seed_is_not_made_while_the_quorum_is_lost() {
-    let rig = Rig::start(three()[..2].to_vec(), 2);
+    let rig = Rig::start(&three()[..2], 2);
     rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
     rig.set(0, Behaviour::Stuck);
     rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
@@ -182,12 +182,12 @@ fn a_fresh_seed_is_not_made_while_the_quorum_is_lost() {
 
 #[test]
 fn a_reload_keeps_unchanged_sources_and_swaps_the_rest() {
-    let rig = Rig::start(three()[..2].to_vec(), 2);
+    let rig = Rig::start(&three()[..2], 2);
     rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
     let kept = rig.report(0).samples;
     let mut sources = three();
     sources.remove(1);
-    rig.replace(sources, 2);
+    rig.replace(&sources, 2);
     rig.wait_for("the new one in the seed", |rig| {
         rig.credited_in_seed() == ["a", "c"] && rig.report(0).samples >= kept
     });
