@@ -13,6 +13,7 @@ pub mod selftest;
 mod standing;
 
 use std::cell::Cell;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -154,6 +155,12 @@ impl Generator {
         hash.update(os.as_slice());
         hash.finalize_into((&mut *key).into());
         Ok(key)
+    }
+}
+
+impl fmt::Debug for Generator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generator").field("shards", &self.shards.len()).finish_non_exhaustive()
     }
 }
 

@@ -1,7 +1,10 @@
 #![doc = include_str!("README.md")]
 
+pub mod cli;
 pub mod collector;
 pub mod conditioner;
+pub mod config;
+pub mod daemon;
 pub mod drbg;
 pub mod exitcode;
 pub mod generator;

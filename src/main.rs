@@ -1,3 +1,10 @@
 //! The `lavawall` program.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use lavawall::cli::Cli;
+
+fn main() -> ExitCode {
+    Cli::parse().run().into()
+}

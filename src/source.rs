@@ -3,9 +3,14 @@
 //! One source, one file. A new source is a new file here, a variant of [`Spec`], and a line in
 //! the collector that says how its samples are inspected.
 
+pub mod os;
+mod spec;
+
 use std::time::Instant;
 
 use crate::sample::Sample;
+
+pub use spec::Spec;
 
 /// A noise source.
 ///

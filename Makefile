@@ -1,0 +1,67 @@
+# Everything a person types. `make run` and `make test` need nothing but Rust and, the first time,
+# the network; missing system packages are named before they are installed, and none is removed.
+
+CARGO ?= cargo
+LISTEN ?= 127.0.0.1:8080
+
+# Seconds each fuzz target runs for.
+FUZZ_SECONDS ?= 20
+
+.PHONY: help run test unit lab fuzz bench check fmt install clean
+
+help:
+	@echo "make run     build, and serve randomness on $(LISTEN)"
+	@echo "make test    every test: units, real sockets, fuzzing, the VM lab"
+	@echo "make unit    the tests that need no virtual machine and no fuzzer"
+	@echo "make lab     boot a virtual machine with a USB camera and test the service in it"
+	@echo "make fuzz    fuzz every parser for $(FUZZ_SECONDS) s each"
+	@echo "make bench   measure, as ratios against named peers"
+	@echo "make check   format, lints, documentation, dependencies"
+	@echo "make install put the program, its unit and its udev rules in place (as root)"
+
+run:
+	@.ci/need gcc libc6-dev
+	$(CARGO) build --release --locked
+	target/release/lavawall serve --demo --listen $(LISTEN)
+
+test: unit fuzz lab
+
+unit:
+	@.ci/need gcc libc6-dev libclang-dev
+	$(CARGO) test --locked --all-features
+
+lab:
+	@.ci/need gcc libc6-dev libclang-dev xz-utils python3
+	$(CARGO) build --release --locked --all-features --bins --example lab-camera
+	hardware/lab/prepare
+	$(CARGO) test --release --locked --all-features --test lab -- --ignored --test-threads 1
+
+fuzz:
+	@.ci/need gcc g++ libc6-dev
+	@command -v cargo-fuzz > /dev/null || { echo "installing cargo-fuzz"; $(CARGO) install --locked cargo-fuzz; }
+	.ci/fuzz $(FUZZ_SECONDS)
+
+bench:
+	@.ci/need gcc libc6-dev nginx-light wrk curl
+	$(CARGO) bench --locked
+
+check:
+	@.ci/need gcc libc6-dev libclang-dev
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --all-features --no-deps --document-private-items
+	@command -v cargo-deny > /dev/null || { echo "installing cargo-deny"; $(CARGO) install --locked cargo-deny; }
+	$(CARGO) deny --all-features check bans licenses sources
+
+fmt:
+	$(CARGO) fmt
+
+install:
+	$(CARGO) build --release --locked
+	install -D -m 755 target/release/lavawall $(DESTDIR)/usr/local/bin/lavawall
+	install -D -m 644 hardware/systemd/lavawall.service $(DESTDIR)/etc/systemd/system/lavawall.service
+	install -D -m 644 hardware/99-lavawall.rules $(DESTDIR)/etc/udev/rules.d/99-lavawall.rules
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,72 @@
+//! The command line: what each command takes, and which file does it.
+
+#![expect(clippy::doc_markdown, reason = "doc comments of arguments are the help a terminal shows")]
+
+mod check;
+mod client;
+mod completions;
+mod format;
+mod print;
+mod random;
+mod serve;
+mod status;
+mod token;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigError};
+use crate::exitcode::Exit;
+
+/// Randomness from a wall of lava lamps and other independent noise sources.
+///
+/// Start the service with `lavawall serve`, then: curl '127.0.0.1:8080/random?bytes=32&format=hex'
+#[derive(Debug, Parser)]
+#[command(name = "lavawall", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Arguments),
+    Random(random::Arguments),
+    Status(status::Arguments),
+    Check(check::Arguments),
+    Token(token::Arguments),
+    Completions(completions::Arguments),
+}
+
+impl Cli {
+    /// Does what was asked and says how it went.
+    #[must_use]
+    pub fn run(self) -> Exit {
+        match self.command {
+            Command::Serve(arguments) => serve::run(&arguments),
+            Command::Random(arguments) => random::run(&arguments),
+            Command::Status(arguments) => status::run(&arguments),
+            Command::Check(arguments) => check::run(&arguments),
+            Command::Token(arguments) => token::run(&arguments),
+            Command::Completions(arguments) => completions::run(&arguments),
+        }
+    }
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Args)]
+struct ConfigArguments {
+    /// Configuration file; without it /etc/lavawall/lavawall.toml if there is one, else defaults
+    #[arg(long, value_name = "FILE", env = "LAVAWALL_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArguments {
+    fn load(&self) -> Result<Config, ConfigError> {
+        let environment = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        Config::load(self.config.as_deref(), environment)
+    }
+}

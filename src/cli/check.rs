@@ -1,0 +1,78 @@
+//! `lavawall check`: would it work? Tries the configuration and every source.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::cli::{ConfigArguments, print};
+use crate::collector::board::{SourceReport, SourceState};
+use crate::daemon::local::Local;
+use crate::exitcode::Exit;
+
+/// Try the configuration and every noise source, without serving
+///
+/// Exits with 0 when a seed could be made, 1 when not, and 78 when the configuration is wrong.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// How long to give the sources, in seconds
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let config = match arguments.config.load() {
+        Ok(config) => config,
+        Err(error) => {
+            print::error(&error);
+            return Exit::Config;
+        }
+    };
+    print::note(&"trying every source …");
+    let local = match Local::start(&config) {
+        Ok(local) => local,
+        Err(error) => {
+            print::error(&error);
+            return Exit::Refused;
+        }
+    };
+    let seeded = local.wait_for_seed(Duration::from_secs(arguments.seconds));
+    for report in local.board.sources() {
+        let shown = print::line(describe(&report));
+        if shown != Exit::Ok {
+            return shown;
+        }
+    }
+    match seeded {
+        Ok(()) => print::line("a seed was made: the service would be ready"),
+        Err(error) => {
+            print::error(&error);
+            Exit::Failure
+        }
+    }
+}
+
+fn describe(report: &SourceReport) -> String {
+    let state = match report.state {
+        SourceState::Starting => "starting",
+        SourceState::Healthy => "healthy",
+        SourceState::Alarmed => "alarmed",
+        SourceState::Absent => "absent",
+    };
+    let mut line = format!(
+        "{state:<9} {:<14} {:<16} {}",
+        report.id,
+        report.kind,
+        report.identity.as_deref().unwrap_or("")
+    );
+    if let Some(alarm) = &report.last_alarm {
+        // Writing to a String cannot fail.
+        let _ = write!(line, "\n          {}: {}", alarm.test, alarm.detail);
+    }
+    for note in &report.notes {
+        let _ = write!(line, "\n          note: {note}");
+    }
+    line
+}

@@ -1,0 +1,38 @@
+//! How random bytes are written to the terminal.
+
+use clap::ValueEnum;
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+
+/// The forms `lavawall random` writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// The bytes themselves
+    Raw,
+    /// Two lower-case hexadecimal digits a byte, and a newline
+    Hex,
+    /// Base64 with padding, and a newline
+    Base64,
+    /// Base64 for URLs without padding, and a newline
+    Base64url,
+}
+
+impl Format {
+    /// How many bytes may be encoded apart from each other without changing the text: a multiple
+    /// of three, for base64.
+    pub(super) const PIECE_BYTES: usize = 48 * 1024;
+
+    /// Encodes one piece. Only the last may be shorter than [`Format::PIECE_BYTES`].
+    pub(super) fn encode(self, bytes: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Raw => bytes.to_vec(),
+            Self::Hex => HEXLOWER.encode(bytes).into_bytes(),
+            Self::Base64 => BASE64.encode(bytes).into_bytes(),
+            Self::Base64url => BASE64URL_NOPAD.encode(bytes).into_bytes(),
+        }
+    }
+
+    /// What ends the text.
+    pub(super) fn end(self) -> &'static [u8] {
+        if self == Self::Raw { b"" } else { b"\n" }
+    }
+}

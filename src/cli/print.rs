@@ -1,0 +1,35 @@
+//! The one place where the command line writes to the terminal.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use crate::exitcode::Exit;
+
+/// Writes one line to standard output. A reader that has gone away, as `head` does, is no failure.
+pub(super) fn line(text: impl Display) -> Exit {
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Writes bytes to standard output.
+pub(super) fn write(bytes: &[u8]) -> Exit {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Ok(()) => Exit::Ok,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
+        Err(error) => {
+            self::error(&format!("standard output: {error}"));
+            Exit::Io
+        }
+    }
+}
+
+/// Writes `lavawall: …` to standard error.
+pub(super) fn error(text: &dyn Display) {
+    // With standard error gone there is nobody left to tell.
+    let _ = writeln!(io::stderr().lock(), "lavawall: {text}");
+}
+
+/// Writes a remark to standard error, where it does not mix with output.
+pub(super) fn note(text: &dyn Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,106 @@
+//! `lavawall serve`: the service.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{ConfigArguments, print};
+use crate::config::{Config, ConfigError};
+use crate::daemon::{self, Options};
+use crate::exitcode::Exit;
+
+/// Run the randomness service
+///
+/// Without a configuration it uses every noise source that is there, listens on 127.0.0.1:8080 and
+/// keeps its state in $XDG_STATE_HOME/lavawall. SIGHUP reloads certificates, tokens and sources;
+/// SIGTERM finishes the answers that have begun.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Directory for what must survive a restart
+    #[arg(long, value_name = "DIR", env = "LAVAWALL_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+    /// File that gets the address once the service answers
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// With no camera, show a drawn lava wall; it is mixed in and credited 0
+    #[arg(long)]
+    demo: bool,
+    /// What to log, such as info, debug or lavawall=debug
+    #[arg(long, value_name = "FILTER", env = "LAVAWALL_LOG", default_value = "info")]
+    log: String,
+    /// How to write the log
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// Lines for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    if let Err(exit) = arguments.start_log() {
+        return exit;
+    }
+    let config = match arguments.config() {
+        Ok(config) => config,
+        Err(error) => {
+            print::error(&error);
+            return Exit::Config;
+        }
+    };
+    let options = Options { ready_file: arguments.ready_file.clone(), demo: arguments.demo };
+    match daemon::run(&config, &options, || arguments.config()) {
+        Ok(()) => Exit::Ok,
+        Err(error) => {
+            print::error(&error);
+            error.exit()
+        }
+    }
+}
+
+impl Arguments {
+    /// The configuration with what the command line changes.
+    fn config(&self) -> Result<Config, ConfigError> {
+        let mut config = self.config.load()?;
+        if let Some(listen) = self.listen {
+            config.http.listen = listen;
+            config.http.validate().map_err(|invalid| ConfigError {
+                file: "command line".into(),
+                line: None,
+                key: Some("--listen".into()),
+                reason: invalid.to_string(),
+            })?;
+        }
+        if self.state_dir.is_some() {
+            config.state_dir.clone_from(&self.state_dir);
+        }
+        Ok(config)
+    }
+
+    fn start_log(&self) -> Result<(), Exit> {
+        let filter = EnvFilter::try_new(&self.log).map_err(|error| {
+            print::error(&format!("--log {:?}: {error}", self.log));
+            Exit::Usage
+        })?;
+        let log = tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_target(false);
+        match self.log_format {
+            LogFormat::Text => log.init(),
+            LogFormat::Json => log.json().init(),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,165 @@
+//! `lavawall status`: how the service is, for people and for scripts.
+
+use std::fmt::Write;
+use std::io::Read;
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::cli::client::ServiceArguments;
+use crate::cli::print;
+use crate::exitcode::Exit;
+
+/// The most of a status answer that is read.
+const STATUS_BYTES: u64 = 1 << 20;
+
+/// Show how the service and its noise sources are
+///
+/// Exits with 0 when it is ready or degraded, and 1 when it refuses to answer.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Print the service's own JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    service: ServiceArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let mut text = String::new();
+    let answer = match arguments.service.get("/status", &[200]) {
+        Ok(answer) => answer,
+        Err(error) => {
+            print::error(&error);
+            return Exit::Unavailable;
+        }
+    };
+    if let Err(error) = answer.take(STATUS_BYTES).read_to_string(&mut text) {
+        print::error(&error);
+        return Exit::Io;
+    }
+    let status: Status = match serde_json::from_str(&text) {
+        Ok(status) => status,
+        Err(error) => {
+            print::error(&format!("this does not look like a lavawall's status: {error}"));
+            return Exit::Unavailable;
+        }
+    };
+    let is_ready = matches!(status.state.as_str(), "ready" | "degraded");
+    let paint = Paint(rustix::termios::isatty(std::io::stdout()));
+    let shown = if arguments.json { text } else { status.render(paint) };
+    match print::line(shown.trim_end()) {
+        Exit::Ok if is_ready => Exit::Ok,
+        Exit::Ok => Exit::Failure,
+        failed => failed,
+    }
+}
+
+/// What is shown of `/status`.
+#[derive(Debug, Deserialize)]
+struct Status {
+    state: String,
+    reason: Option<String>,
+    version: String,
+    generation: u64,
+    seed_age_seconds: Option<f64>,
+    sources: Vec<Source>,
+    incidents: Vec<Incident>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Source {
+    id: String,
+    kind: String,
+    state: String,
+    credit_bits_per_second: f64,
+    in_last_seed: bool,
+    #[serde(rename = "virtual")]
+    is_virtual: bool,
+    credit_basis: String,
+    last_alarm: Option<Alarm>,
+    notes: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Alarm {
+    test: String,
+    detail: String,
+    at: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Incident {
+    source: Option<String>,
+    text: String,
+    at: String,
+}
+
+impl Status {
+    fn render(&self, paint: Paint) -> String {
+        let mut out = String::new();
+        let age = self.seed_age_seconds.map_or_else(
+            || "no seed yet".to_owned(),
+            |age| format!("seed {} is {age:.0} s old", self.generation),
+        );
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{}  {age}  (lavawall {})", paint.state(&self.state), self.version);
+        if let Some(reason) = &self.reason {
+            let _ = writeln!(out, "  {reason}");
+        }
+        let _ = writeln!(out);
+        for source in &self.sources {
+            source.render(&mut out, paint);
+        }
+        for incident in &self.incidents {
+            let source = incident.source.as_deref().unwrap_or("service");
+            let _ = writeln!(out, "\nincident {}  {source}: {}", incident.at, incident.text);
+        }
+        out
+    }
+}
+
+impl Source {
+    fn render(&self, out: &mut String, paint: Paint) {
+        let credit = if self.kind == "none" {
+            "no credit".to_owned()
+        } else {
+            format!("{:.0} bit/s", self.credit_bits_per_second)
+        };
+        let seed = if self.in_last_seed { "in seed" } else { "" };
+        let state = paint.state(&format!("{:<8}", self.state));
+        let _ = writeln!(
+            out,
+            "  {state}  {:<14} {:<16} {credit:>14}  {seed:<7}  {}",
+            self.id, self.kind, self.credit_basis
+        );
+        if self.is_virtual {
+            let _ = writeln!(out, "            virtual device, allowed by its configuration");
+        }
+        for note in &self.notes {
+            let _ = writeln!(out, "            note: {note}");
+        }
+        if let Some(alarm) = &self.last_alarm {
+            let _ = writeln!(
+                out,
+                "            last alarm {}  {}: {}",
+                alarm.at, alarm.test, alarm.detail
+            );
+        }
+    }
+}
+
+/// Colours, on a terminal only.
+#[derive(Clone, Copy)]
+struct Paint(bool);
+
+impl Paint {
+    fn state(self, state: &str) -> String {
+        let colour = match state.trim() {
+            "ready" | "healthy" => "32",
+            "degraded" | "starting" | "alarmed" => "33",
+            _ => "31",
+        };
+        if self.0 { format!("\u{1b}[{colour}m{state}\u{1b}[0m") } else { state.to_owned() }
+    }
+}

@@ -1,0 +1,228 @@
+//! The configuration: composed of each module's own section, read from TOML and the environment.
+
+mod error;
+mod keys;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::source::Spec;
+use crate::{collector, http};
+
+pub use error::ConfigError;
+use keys::Keys;
+
+/// Where the configuration is looked for when none is named.
+pub const SYSTEM_FILE: &str = "/etc/lavawall/lavawall.toml";
+
+/// Variables that are settings of the command line and not keys of the file.
+const NOT_KEYS: [&str; 5] = [
+    "LAVAWALL_CONFIG",
+    "LAVAWALL_STATE_DIR",
+    "LAVAWALL_LOG",
+    "LAVAWALL_URL",
+    "LAVAWALL_TOKEN_FILE",
+];
+
+/// The most sources one service runs: each is a thread.
+const MAX_SOURCES: usize = 32;
+
+/// Everything that can be configured. An empty file means all defaults.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the service keeps its state. Default `$XDG_STATE_HOME/lavawall`.
+    pub state_dir: Option<PathBuf>,
+    /// The HTTP listener.
+    pub http: http::Config,
+    /// When seeds are made.
+    pub pool: collector::config::Config,
+    /// The sources, or `None` for every source that is there.
+    #[serde(skip)]
+    pub sources: Option<Vec<SourceEntry>>,
+}
+
+/// One `[[source]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceEntry {
+    /// Its name: the key `id`, or its type, numbered from the second on.
+    pub id: String,
+    /// What it is.
+    pub spec: Spec,
+}
+
+impl Config {
+    /// Reads `file`, or the system's file if there is one, or takes the defaults; then the
+    /// environment's `LAVAWALL_SECTION_KEY`.
+    ///
+    /// # Errors
+    /// Names the file, line, key and reason.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let system = Path::new(SYSTEM_FILE);
+        let Some(path) = file.or_else(|| system.exists().then_some(system)) else {
+            return Self::parse("environment", "", environment);
+        };
+        let text =
+            std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
+        Self::parse(&path.display().to_string(), &text, environment)
+    }
+
+    /// Parses the text of a configuration file that goes by the name `file` in errors.
+    ///
+    /// # Errors
+    /// Names the file, line, key and reason.
+    pub fn parse(
+        file: &str,
+        text: &str,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let environment: Vec<_> = environment.collect();
+        let mut keys = Keys::new(file, text);
+        let mut root = DeTable::parse(text).map_err(|error| keys.locate(&error))?;
+        keys.collect(root.get_ref());
+        for (name, value) in &environment {
+            overlay(root.get_mut(), &mut keys, name, value)?;
+        }
+        let sources = root.get_mut().remove("source");
+        let value = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
+        let mut config = Self::deserialize(ValueDeserializer::from(value))
+            .map_err(|error| keys.locate(&error))?;
+        config.sources = sources.map(|array| parse_sources(array, &keys)).transpose()?;
+        config.validate(&keys)?;
+        Ok(config)
+    }
+
+    /// What no section can check alone.
+    fn validate(&self, keys: &Keys<'_>) -> Result<(), ConfigError> {
+        self.http.validate().map_err(|invalid| {
+            keys.error(&format!("http.{}", invalid.field), invalid.reason.clone())
+        })?;
+        for required in &self.pool.required {
+            let is_there = self
+                .sources
+                .as_ref()
+                .is_none_or(|sources| sources.iter().any(|source| source.is_called(required)));
+            if !is_there {
+                let reason = format!("no source has the id or type {required:?}");
+                return Err(keys.error("pool.required", reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SourceEntry {
+    /// Whether `name` is its name or its type.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.id == name || self.spec.type_name() == name
+    }
+}
+
+/// Sets the key that a variable such as `LAVAWALL_POOL_QUORUM` names. The value is read as TOML if
+/// it is a whole value, and as a plain string otherwise.
+fn overlay<'a>(
+    root: &mut DeTable<'a>,
+    keys: &mut Keys<'_>,
+    name: &str,
+    value: &'a str,
+) -> Result<(), ConfigError> {
+    let Some(path) = name.strip_prefix("LAVAWALL_").filter(|_| !NOT_KEYS.contains(&name)) else {
+        return Ok(());
+    };
+    let kebab = |part: &str| part.to_lowercase().replace('_', "-");
+    let Some((section, key)) = path.split_once('_').map(|(a, b)| (kebab(a), kebab(b))) else {
+        return Err(ConfigError::variable(name, "names no section and key"));
+    };
+    let span = keys.variable(name, &section, &key);
+    let value = match DeValue::parse(value).map(Spanned::into_inner) {
+        Ok(whole @ (DeValue::Integer(_) | DeValue::Boolean(_) | DeValue::Array(_))) => whole,
+        _ => DeValue::String(value.into()),
+    };
+    let entry = root
+        .entry(Spanned::new(span.clone(), section.into()))
+        .or_insert_with(|| Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
+    let DeValue::Table(table) = entry.get_mut() else {
+        return Err(ConfigError::variable(name, "names a section that is no table"));
+    };
+    table.remove(key.as_str());
+    table.insert(Spanned::new(span.clone(), key.into()), Spanned::new(span, value));
+    Ok(())
+}
+
+fn parse_sources(
+    array: Spanned<DeValue<'_>>,
+    keys: &Keys<'_>,
+) -> Result<Vec<SourceEntry>, ConfigError> {
+    let DeValue::Array(array) = array.into_inner() else {
+        return Err(keys.error("source", "is a list: write [[source]], with two brackets".into()));
+    };
+    if array.len() > MAX_SOURCES {
+        let reason = format!("at most {MAX_SOURCES} sources (got {})", array.len());
+        return Err(keys.error("source", reason));
+    }
+    let mut entries = Vec::new();
+    let mut ids = BTreeSet::new();
+    for (number, source) in array.into_iter().enumerate() {
+        entries.push(parse_source(source, number, &mut ids, keys)?);
+    }
+    Ok(entries)
+}
+
+fn parse_source(
+    source: Spanned<DeValue<'_>>,
+    number: usize,
+    ids: &mut BTreeSet<String>,
+    keys: &Keys<'_>,
+) -> Result<SourceEntry, ConfigError> {
+    let here = |key: &str| format!("source[{number}].{key}");
+    let span = source.span();
+    let DeValue::Table(mut table) = source.into_inner() else {
+        return Err(keys.error("source", "is a list of tables: write [[source]]".into()));
+    };
+    let mut take = |key: &str| table.remove(key).map(Spanned::into_inner);
+    let Some(DeValue::String(type_name)) = take("type") else {
+        let reason = format!("must be one of {}", Spec::TYPES.join(", "));
+        return Err(keys.error(&here("type"), reason));
+    };
+    let id = match take("id") {
+        None => free_id(&type_name, ids),
+        Some(DeValue::String(id)) if is_id(&id) && !ids.contains(&*id) => id.into_owned(),
+        Some(_) => {
+            let reason = "must be unique, and 1 to 32 of a-z, 0-9, - and _".to_owned();
+            return Err(keys.error(&here("id"), reason));
+        }
+    };
+    ids.insert(id.clone());
+    let rest = ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)));
+    match Spec::parse(&type_name, rest) {
+        None => {
+            let reason = format!("{type_name:?} is not one of {}", Spec::TYPES.join(", "));
+            Err(keys.error(&here("type"), reason))
+        }
+        Some(Err(error)) => Err(keys.locate_in(&here(""), &error)),
+        Some(Ok(spec)) => Ok(SourceEntry { id, spec }),
+    }
+}
+
+/// Names go into header fields, metrics labels and file names.
+fn is_id(id: &str) -> bool {
+    (1..=32).contains(&id.len())
+        && id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_'))
+}
+
+/// The type's name, or `camera-2` when `camera` is taken.
+fn free_id(type_name: &str, ids: &BTreeSet<String>) -> String {
+    let numbered = (2..).map(|number| format!("{type_name}-{number}"));
+    std::iter::once(type_name.to_owned())
+        .chain(numbered)
+        .find(|id| !ids.contains(id))
+        .expect("there are more numbers than sources")
+}

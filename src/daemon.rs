@@ -1,0 +1,299 @@
+//! The service: puts sources, generator and HTTP together, and listens to signals.
+
+mod boot_seed;
+pub mod feeds;
+mod harden;
+mod journal;
+pub mod local;
+mod notify;
+mod ready_file;
+pub mod state_dir;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::collector::Collector;
+use crate::collector::board::Board;
+use crate::config::{Config, ConfigError};
+use crate::exitcode::Exit;
+use crate::generator::{Generator, State};
+use crate::http::{self, Access, FreshError, Listeners, LoadError};
+
+use notify::Notify;
+use ready_file::ReadyFile;
+use state_dir::{StateDir, StateDirError};
+
+/// How often the main thread looks at the state: for the ready file and the service manager.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A service that cannot seed within this time says that it is up all the same: it answers, with
+/// 503 and the reason.
+const READY_AFTER: Duration = Duration::from_secs(5);
+
+/// How often a new boot seed is written, besides once after the first seed and once at the end.
+const BOOT_SEED_EVERY: Duration = Duration::from_hours(1);
+
+/// What the command line adds to the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Where the address is written once the service is ready.
+    pub ready_file: Option<PathBuf>,
+    /// Show the rendered wall when there is no camera.
+    pub demo: bool,
+}
+
+/// Why the service did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DaemonError {
+    /// The state directory.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// Certificates or tokens.
+    #[error(transparent)]
+    Access(#[from] LoadError),
+    /// The address.
+    #[error("http.listen: cannot listen on {address}: {error}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The ready file.
+    #[error("--ready-file {path}: {error}")]
+    ReadyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// Memory, threads, signals.
+    #[error("the system gave no memory or no thread: {0}")]
+    System(#[from] std::io::Error),
+    /// HTTP ended on its own.
+    #[error("HTTP has stopped: {0}")]
+    Http(std::io::Error),
+}
+
+impl DaemonError {
+    /// The exit code that says the same.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::StateDir(StateDirError::InUse { .. }) | Self::Listen { .. } => Exit::Refused,
+            Self::StateDir(_) | Self::ReadyFile { .. } => Exit::CannotCreate,
+            Self::Access(_) => Exit::Config,
+            Self::System(_) => Exit::Refused,
+            Self::Http(_) => Exit::Software,
+        }
+    }
+}
+
+/// Runs the service until it is told to stop. `reread` gives the configuration anew, for a reload.
+///
+/// # Errors
+/// Says why it could not start, or what broke.
+pub fn run(
+    config: &Config,
+    options: &Options,
+    reread: impl Fn() -> Result<Config, ConfigError>,
+) -> Result<(), DaemonError> {
+    harden::leave_no_core_dump();
+    let path = config.state_dir.clone().map_or_else(StateDir::default_path, Ok)?;
+    let state_dir = Arc::new(StateDir::open(&path)?);
+    let access = Arc::new(Access::load(&config.http)?);
+    let address = config.http.listen;
+    let listeners = Listeners::bind(address, config.http.threads())
+        .map_err(|error| DaemonError::Listen { address, error })?;
+    let service = Service::start(config, options, state_dir, access)?;
+    let address = listeners.address();
+    tracing::info!(
+        "listening on {}://{address}",
+        if service.access.is_tls() { "https" } else { "http" }
+    );
+
+    let (stop, stopped) = watch::channel(false);
+    let http_service = service.http();
+    let access = Arc::clone(&service.access);
+    let http_config = config.http.clone();
+    let http = std::thread::Builder::new()
+        .name("http".into())
+        .spawn(move || http::serve(http_service, listeners, access, &http_config, &stopped))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let ended = runtime.block_on(service.watch(address, options, reread, &stop, &http));
+    // Tells HTTP to finish, also when something broke; workers end within the drain timeout.
+    let _ = stop.send(true);
+    let served = http.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
+    service.leave_boot_seed();
+    ended.and(served.map_err(DaemonError::Http))
+}
+
+/// What runs besides HTTP.
+struct Service {
+    generator: Arc<Generator>,
+    board: Arc<Board>,
+    collector: Arc<Collector>,
+    access: Arc<Access>,
+    state_dir: Arc<StateDir>,
+    can_be_ready: bool,
+}
+
+impl Service {
+    fn start(
+        config: &Config,
+        options: &Options,
+        state_dir: Arc<StateDir>,
+        access: Arc<Access>,
+    ) -> Result<Self, DaemonError> {
+        let generator = Arc::new(Generator::new(config.http.threads() + 1, config.pool.limits())?);
+        if !generator.is_memory_locked() {
+            tracing::warn!(
+                "the generator's memory is not locked: raise `ulimit -l` to keep it out of swap"
+            );
+        }
+        let board = Arc::new(Board::default());
+        let boot_seed = boot_seed::take(&state_dir).unwrap_or_else(|error| {
+            board.add_incident(
+                None,
+                format!("the boot seed cannot be replaced, and so is not used: {error}"),
+            );
+            None
+        });
+        let feeds = feeds::build(config, options.demo, Some(&state_dir));
+        let can_be_ready = feeds::kinds(&feeds) >= config.pool.quorum;
+        let collector = Collector::start(
+            feeds,
+            config.pool.settings(),
+            Arc::clone(&generator),
+            Arc::clone(&board),
+            boot_seed.as_ref().map(|seed| seed.as_slice()),
+        )?;
+        let collector = Arc::new(collector);
+        Ok(Self { generator, board, collector, access, state_dir, can_be_ready })
+    }
+
+    /// What HTTP serves from.
+    fn http(&self) -> http::Service {
+        let collector = Arc::clone(&self.collector);
+        http::Service {
+            generator: Arc::clone(&self.generator),
+            board: Arc::clone(&self.board),
+            fresh: Arc::new(move || {
+                let collector = Arc::clone(&collector);
+                Box::pin(async move { collector.fresh().await.map_err(|_| FreshError::Stopped) })
+            }),
+        }
+    }
+
+    /// Waits for signals, and says when the service is ready.
+    async fn watch(
+        &self,
+        address: SocketAddr,
+        options: &Options,
+        reread: impl Fn() -> Result<Config, ConfigError>,
+        stop: &watch::Sender<bool>,
+        http: &std::thread::JoinHandle<std::io::Result<()>>,
+    ) -> Result<(), DaemonError> {
+        let mut signals = Signals::new()?;
+        let mut ready_file = ReadyFile::new(options.ready_file.clone(), address);
+        let mut notify = Notify::new();
+        let started = Instant::now();
+        let mut boot_seed_due = Instant::now();
+        loop {
+            match signals.next().await {
+                Some(Told::Stop) => break,
+                Some(Told::Reload) => self.reload(options, reread()),
+                None => {}
+            }
+            if http.is_finished() {
+                return Ok(());
+            }
+            let state = self.generator.state(Instant::now());
+            if state != State::Starting || !self.can_be_ready || started.elapsed() >= READY_AFTER {
+                ready_file.write()?;
+                notify.ready();
+            }
+            notify.state(state);
+            if state != State::Starting && Instant::now() >= boot_seed_due {
+                boot_seed_due = Instant::now() + BOOT_SEED_EVERY;
+                self.leave_boot_seed();
+            }
+        }
+        tracing::info!("stopping: answers that have begun are finished; a second signal ends them");
+        Notify::stopping();
+        let _ = stop.send(true);
+        while !http.is_finished() {
+            if signals.next().await == Some(Told::Stop) {
+                tracing::warn!("stopped by a second signal");
+                std::process::exit(Exit::Failure as i32);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes over what can change while running: certificates, tokens and sources. What is wrong
+    /// is said and changes nothing.
+    fn reload(&self, options: &Options, config: Result<Config, ConfigError>) {
+        if let Err(error) = self.access.reload() {
+            tracing::error!("reload: {error}; the old certificates and tokens stay");
+        }
+        let config = match config {
+            Ok(config) => config,
+            Err(error) => {
+                tracing::error!("reload: {error}; the old configuration stays");
+                return;
+            }
+        };
+        let feeds = feeds::build(&config, options.demo, Some(&self.state_dir));
+        match self.collector.replace(feeds, config.pool.settings()) {
+            Ok(()) => tracing::info!("reloaded certificates, tokens and sources"),
+            Err(error) => tracing::error!("reload: {error}; the old sources stay"),
+        }
+    }
+
+    fn leave_boot_seed(&self) {
+        if let Err(error) = boot_seed::leave(&self.state_dir, &self.generator) {
+            tracing::warn!("no boot seed was left for the next start: {error}");
+        }
+    }
+}
+
+/// The signals the service listens to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            reload: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// What the service is told within the next moment, if anything.
+    async fn next(&mut self) -> Option<Told> {
+        tokio::select! {
+            _ = self.terminate.recv() => Some(Told::Stop),
+            _ = self.interrupt.recv() => Some(Told::Stop),
+            _ = self.reload.recv() => Some(Told::Reload),
+            () = tokio::time::sleep(LOOK_EVERY) => None,
+        }
+    }
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Stop,
+    Reload,
+}

@@ -1,0 +1,100 @@
+//! Every configuration we ship works, and every wrong one is refused with its place and reason.
+//! The first line of a wrong file says what the error must contain.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lavawall::config::Config;
+
+fn fixtures(folder: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config").join(folder);
+    let mut files: Vec<_> = fs::read_dir(folder)
+        .expect("the fixtures")
+        .map(|entry| entry.expect("a fixture").path())
+        .collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+fn load(file: &Path) -> Result<Config, String> {
+    Config::load(Some(file), std::iter::empty()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn every_valid_configuration_loads() {
+    for file in fixtures("valid") {
+        if let Err(error) = load(&file) {
+            panic!("{error}");
+        }
+    }
+}
+
+#[test]
+fn every_invalid_configuration_is_refused_with_file_line_key_and_reason() {
+    for file in fixtures("invalid") {
+        let text = fs::read_to_string(&file).expect("a fixture");
+        let first = text.lines().next().expect("a first line");
+        let expected = first.strip_prefix("# expect: ").expect("the expectation in line 1");
+        let error = load(&file).expect_err(&format!("{} loads", file.display()));
+        assert!(
+            error.contains(expected),
+            "{}\n  got      {error}\n  expected {expected}",
+            file.display()
+        );
+        assert!(error.starts_with(&file.display().to_string()), "{error}");
+    }
+}
+
+#[test]
+fn the_examples_in_the_documents_are_valid() {
+    for document in ["docs/operating.md", "README.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
+        let text = fs::read_to_string(path).expect("a document");
+        for block in text.split("```toml\n").skip(1) {
+            let example = block.split("```").next().expect("split gives one at least");
+            if let Err(error) = Config::parse(document, example, std::iter::empty()) {
+                panic!("{error} in\n{example}");
+            }
+        }
+    }
+}
+
+fn with_environment(variables: &[(&str, &str)]) -> Result<Config, String> {
+    let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+    Config::parse("lavawall.toml", "[pool]\nquorum = 3\n", variables).map_err(|e| e.to_string())
+}
+
+#[test]
+fn the_environment_overrides_the_file() {
+    let config = with_environment(&[
+        ("LAVAWALL_POOL_QUORUM", "1"),
+        ("LAVAWALL_HTTP_LISTEN", "127.0.0.1:9090"),
+        ("LAVAWALL_POOL_RESEED_INTERVAL", "5s"),
+        ("HOME", "/nowhere"),
+    ])
+    .expect("valid");
+    assert_eq!(config.pool.quorum, 1);
+    assert_eq!(config.http.listen.port(), 9090);
+    assert_eq!(config.pool.reseed_interval.as_secs(), 5);
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    for (name, value, expected) in [
+        ("LAVAWALL_POOL_QUORUM", "0", "environment variable LAVAWALL_POOL_QUORUM: pool.quorum"),
+        ("LAVAWALL_POOL_QOURUM", "2", "LAVAWALL_POOL_QOURUM"),
+        ("LAVAWALL_NONSENSE", "2", "LAVAWALL_NONSENSE"),
+    ] {
+        let error = with_environment(&[(name, value)]).expect_err(name);
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+#[test]
+fn an_empty_file_means_defaults() {
+    let config = Config::parse("empty", "", std::iter::empty()).expect("valid");
+    assert_eq!(config, Config::default());
+    assert_eq!(config.pool.quorum, 2);
+    assert!(config.http.listen.ip().is_loopback());
+}
