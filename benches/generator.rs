@@ -5,7 +5,6 @@
 //! answers  32-byte answers, fresh OS bytes in each          peer: getrandom(2) of 32 bytes
 //! ```
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-#![expect(missing_docs, reason = "a program, not a library")]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,12 +18,12 @@ use lavawall::secret::Secret;
 const ROUNDS: usize = 41;
 
 /// Size of a bulk answer in bytes.
-const BULK: usize = 64 * 1024;
+const BULK: u32 = 64 * 1024;
 
 fn main() {
     let generator = generator();
-    let mut ours = vec![0; BULK];
-    let mut theirs = vec![0; BULK];
+    let mut ours = vec![0; BULK as usize];
+    let mut theirs = vec![0; BULK as usize];
     let bulk = compare(
         256,
         || generator.fill(black_box(&mut ours)).expect("seeded"),
@@ -33,7 +32,7 @@ fn main() {
             ChaCha20::new(&[1; 32].into(), &[0; 12].into()).write_keystream(black_box(&mut theirs));
         },
     );
-    let [generator_gbs, cipher_gbs] = bulk.map(|each| BULK as f64 / each.as_secs_f64() / 1e9);
+    let [generator_gbs, cipher_gbs] = bulk.map(|each| f64::from(BULK) / each.as_secs_f64() / 1e9);
     println!("bulk output          {generator_gbs:.2} GB/s");
     println!("chacha20 keystream   {cipher_gbs:.2} GB/s");
     println!("ratio                {:.2}  (aim 0.85)\n", generator_gbs / cipher_gbs);

@@ -35,6 +35,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// 503 and the reason.
 const READY_AFTER: Duration = Duration::from_secs(5);
 
+/// Signals that come together, as `timeout` and terminals send them, count as one.
+const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
+
 /// How often a new boot seed is written, besides once after the first seed and once at the end.
 const BOOT_SEED_EVERY: Duration = Duration::from_hours(1);
 
@@ -86,10 +89,11 @@ impl DaemonError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::StateDir(StateDirError::InUse { .. }) | Self::Listen { .. } => Exit::Refused,
+            Self::StateDir(StateDirError::InUse { .. }) | Self::Listen { .. } | Self::System(_) => {
+                Exit::Refused
+            }
             Self::StateDir(_) | Self::ReadyFile { .. } => Exit::CannotCreate,
             Self::Access(_) => Exit::Config,
-            Self::System(_) => Exit::Refused,
             Self::Http(_) => Exit::Software,
         }
     }
@@ -228,8 +232,10 @@ impl Service {
         tracing::info!("stopping: answers that have begun are finished; a second signal ends them");
         Notify::stopping();
         let _ = stop.send(true);
+        let told_at = Instant::now();
         while !http.is_finished() {
-            if signals.next().await == Some(Told::Stop) {
+            let told = signals.next().await;
+            if told == Some(Told::Stop) && told_at.elapsed() >= SECOND_SIGNAL_AFTER {
                 tracing::warn!("stopped by a second signal");
                 std::process::exit(Exit::Failure as i32);
             }

@@ -8,6 +8,7 @@
 pub mod adaptive;
 pub mod cutoff;
 pub mod gate;
+pub mod jitter;
 pub mod repetition;
 pub mod symbols;
 

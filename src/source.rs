@@ -3,8 +3,15 @@
 //! One source, one file. A new source is a new file here, a variant of [`Spec`], and a line in
 //! the collector that says how its samples are inspected.
 
+pub mod cpu;
+mod device;
+mod entropy_per_bit;
+pub mod hwrng;
+pub mod jitter;
 pub mod os;
+pub mod serial;
 mod spec;
+pub mod tpm;
 
 use std::time::Instant;
 

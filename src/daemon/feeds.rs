@@ -3,21 +3,34 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::collector::feed::Feed;
+use crate::collector::feed::{Feed, Open};
 use crate::config::{Config, SourceEntry};
 use crate::daemon::state_dir::StateDir;
-use crate::health::Gate;
-use crate::health::cutoff::ALPHA_FAST;
+use crate::health::cutoff::{ALPHA_FAST, ALPHA_USUAL, Alpha};
+use crate::health::jitter::Jitter;
 use crate::health::symbols::{Claim, Symbols};
+use crate::health::{Gate, Inspect};
 use crate::sample::Kind;
-use crate::source::{Spec, os};
+use crate::source::{Spec, cpu, hwrng, jitter, os, serial, tpm};
+
+/// How long one read of a device may take. Virtio-rng and TPMs take milliseconds, a busy TPM a
+/// second.
+const DEVICE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// As long as a serial line that gives a few bytes a second needs for a sample.
+const SERIAL_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The entropy a byte is tested for where none is claimed: enough that a stuck device is noticed.
+const UNCLAIMED_H: f64 = 1.0;
+
+/// Blocks each source gives in one reseed interval when nobody is in a hurry.
+const BLOCKS_PER_INTERVAL: u32 = 8;
 
 /// Feeds for the configured sources, or for every source that is there.
 #[must_use]
 pub fn build(config: &Config, demo: bool, state_dir: Option<&Arc<StateDir>>) -> Vec<Feed> {
     let entries = config.sources.clone().unwrap_or_else(|| present(demo));
-    let _ = state_dir;
-    entries.iter().map(|entry| feed(entry, config)).collect()
+    entries.into_iter().map(|entry| feed(entry, config, state_dir)).collect()
 }
 
 /// How many distinct credited kinds these feeds could give.
@@ -30,26 +43,115 @@ pub fn kinds(feeds: &[Feed]) -> usize {
     kinds.len()
 }
 
-fn present(_: bool) -> Vec<SourceEntry> {
-    vec![SourceEntry { id: "os".into(), spec: Spec::Os(os::Config::default()) }]
+/// Every source this machine has.
+fn present(demo: bool) -> Vec<SourceEntry> {
+    let mut specs = vec![Spec::Os(os::Config::default())];
+    if cpu::is_present() {
+        specs.push(Spec::Cpu(cpu::Config::default()));
+    }
+    specs.push(Spec::Jitter(jitter::Config::default()));
+    if hwrng::is_present() {
+        specs.push(Spec::Hwrng(hwrng::Config::default()));
+    }
+    if tpm::is_present() {
+        specs.push(Spec::Tpm(tpm::Config::default()));
+    }
+    let _ = demo;
+    let entry = |spec: Spec| SourceEntry { id: spec.type_name().to_owned(), spec };
+    specs.into_iter().map(entry).collect()
 }
 
-fn feed(entry: &SourceEntry, config: &Config) -> Feed {
-    let SourceEntry { id, spec } = entry;
-    let Spec::Os(os_config) = spec.clone();
-    let claim = Claim { h_per_symbol: os::H_PER_SYMBOL, alpha: ALPHA_FAST, credited: true };
+/// What differs from source to source.
+struct Parts {
+    open: Open,
+    inspect: Box<dyn Inspect>,
+    credit_basis: String,
+    deadline: Duration,
+}
+
+fn feed(entry: SourceEntry, config: &Config, _: Option<&Arc<StateDir>>) -> Feed {
+    let required = config.pool.required.iter().any(|name| entry.is_called(name));
+    let key = format!("{:?}", entry.spec);
+    let (source_type, kind) = (entry.spec.type_name(), entry.spec.kind());
+    let parts = parts(entry.spec);
     Feed {
-        id: id.clone(),
-        source_type: spec.type_name(),
-        kind: spec.kind(),
-        required: config.pool.required.iter().any(|name| entry.is_called(name)),
-        credit_basis: "8 bits a byte".into(),
-        key: format!("{spec:?}"),
-        open: Box::new(move || os::open(&os_config)),
-        gate: Gate::new(Box::new(Symbols::new(claim))),
-        deadline: Duration::from_secs(10),
-        pace: config.pool.reseed_interval / 8,
+        id: entry.id,
+        source_type,
+        kind,
+        required,
+        credit_basis: parts.credit_basis,
+        key,
+        open: parts.open,
+        gate: Gate::new(parts.inspect),
+        deadline: parts.deadline,
+        pace: config.pool.reseed_interval / BLOCKS_PER_INTERVAL,
         shown: false,
         remember: None,
+    }
+}
+
+fn parts(spec: Spec) -> Parts {
+    match spec {
+        Spec::Os(config) => bytes(
+            Box::new(move || os::open(&config)),
+            os::H_PER_SYMBOL,
+            ALPHA_FAST,
+            "the kernel's own accounting",
+        ),
+        Spec::Cpu(config) => bytes(
+            Box::new(move || cpu::open(&config)),
+            cpu::H_PER_SYMBOL,
+            ALPHA_FAST,
+            "half of what the maker assesses",
+        ),
+        Spec::Hwrng(config) => {
+            let h = config.entropy_per_bit.per_byte();
+            bytes(
+                Box::new(move || hwrng::open(&config)),
+                h,
+                ALPHA_USUAL,
+                "configured, not measured",
+            )
+        }
+        Spec::Tpm(config) => bytes(
+            Box::new(move || tpm::open(&config)),
+            tpm::H_PER_SYMBOL,
+            ALPHA_USUAL,
+            "half of what the maker assesses",
+        ),
+        Spec::Serial(config) => {
+            let h = config.entropy_per_bit.per_byte();
+            let parts = bytes(
+                Box::new(move || serial::open(&config)),
+                h,
+                ALPHA_USUAL,
+                "configured, not measured",
+            );
+            Parts { deadline: SERIAL_DEADLINE, ..parts }
+        }
+        Spec::Jitter(config) => {
+            let claim =
+                Claim { h_per_symbol: jitter::H_PER_SYMBOL, alpha: ALPHA_FAST, credited: true };
+            Parts {
+                open: Box::new(move || jitter::open(&config)),
+                inspect: Box::new(Jitter::new(claim)),
+                credit_basis: "provisional: 1/3 bit a delta".into(),
+                deadline: DEVICE_DEADLINE,
+            }
+        }
+    }
+}
+
+/// A source whose symbols are bytes of which `h` bits are claimed.
+fn bytes(open: Open, h: f64, alpha: Alpha, basis: &str) -> Parts {
+    let credited = h > 0.0;
+    let h_per_symbol = if credited { h } else { UNCLAIMED_H };
+    let basis =
+        if credited { format!("{h} bits a byte, {basis}") } else { "none claimed".to_owned() };
+    Parts {
+        open,
+        inspect: Box::new(Symbols::new(Claim { h_per_symbol, alpha, credited })),
+        credit_basis: basis,
+        deadline: DEVICE_DEADLINE,
     }
 }

@@ -143,3 +143,6 @@ impl Gate {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

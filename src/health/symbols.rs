@@ -17,6 +17,19 @@ pub struct Claim {
     pub credited: bool,
 }
 
+impl Claim {
+    /// ⌊symbols · H⌋
+    pub(super) fn bits(&self, symbols: u32) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float cast saturates, and neither factor is negative"
+        )]
+        let bits = (f64::from(symbols) * self.h_per_symbol).floor() as u32;
+        bits
+    }
+}
+
 /// RCT and APT on each symbol of each sample.
 #[derive(Debug)]
 pub struct Symbols {
@@ -38,11 +51,11 @@ impl Symbols {
 
     /// Tests one symbol and adds what is wrong to `findings`, each test at most once a sample.
     pub fn push(&mut self, symbol: u64, findings: &mut Vec<Finding>) {
-        let worse = self.persistent.push(symbol);
-        let failed = self.intermittent.push(symbol);
-        for (failure, severity) in [(worse, Severity::Persistent), (failed, Severity::Intermittent)]
-        {
-            if let Some((test, count, limit)) = failure {
+        for (level, severity) in [
+            (&mut self.persistent, Severity::Persistent),
+            (&mut self.intermittent, Severity::Intermittent),
+        ] {
+            for (test, count, limit) in level.push(symbol).into_iter().flatten() {
                 report(findings, test, severity, count, limit);
             }
         }
@@ -57,7 +70,7 @@ impl Inspect for Symbols {
             inspection.symbols += 1;
         }
         if self.claim.credited {
-            inspection.credit_bits = whole_bits(inspection.symbols, self.claim.h_per_symbol);
+            inspection.credit_bits = self.claim.bits(inspection.symbols);
         }
         inspection
     }
@@ -71,27 +84,14 @@ impl Inspect for Symbols {
 /// The symbols of a sample: bytes, or timing differences.
 fn symbols(sample: &Sample) -> Box<dyn Iterator<Item = u64> + '_> {
     match sample.shape {
-        Shape::Deltas => Box::new(
-            sample
-                .bytes()
-                .as_chunks::<DELTA_BYTES>()
-                .0
-                .iter()
-                .map(|delta| u64::from_le_bytes(*delta)),
-        ),
+        Shape::Deltas => Box::new(deltas(sample)),
         Shape::Bytes | Shape::Frame(_) => Box::new(sample.bytes().iter().copied().map(u64::from)),
     }
 }
 
-/// ⌊symbols · H⌋
-fn whole_bits(symbols: u32, h: f64) -> u32 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a float cast saturates, and neither factor is negative"
-    )]
-    let bits = (f64::from(symbols) * h).floor() as u32;
-    bits
+/// The timing differences in a sample of them.
+pub(super) fn deltas(sample: &Sample) -> impl Iterator<Item = u64> + '_ {
+    sample.bytes().as_chunks::<DELTA_BYTES>().0.iter().map(|delta| u64::from_le_bytes(*delta))
 }
 
 /// Both tests at one false-alarm probability.
@@ -115,13 +115,14 @@ impl Level {
         }
     }
 
-    /// The first test to fail, its count and its cutoff.
-    fn push(&mut self, symbol: u64) -> Option<(Test, u32, u32)> {
-        let repetition = self.repetition.push(symbol);
-        let adaptive = self.adaptive.push(symbol);
-        repetition
-            .map(|run| (Test::RepetitionCount, run, self.repetition_cutoff))
-            .or(adaptive.map(|count| (Test::AdaptiveProportion, count, self.adaptive_cutoff)))
+    /// Each test that fails, with its count and its cutoff.
+    fn push(&mut self, symbol: u64) -> [Option<(Test, u32, u32)>; 2] {
+        let run = self.repetition.push(symbol);
+        let count = self.adaptive.push(symbol);
+        [
+            run.map(|run| (Test::RepetitionCount, run, self.repetition_cutoff)),
+            count.map(|count| (Test::AdaptiveProportion, count, self.adaptive_cutoff)),
+        ]
     }
 
     fn reset(&mut self) {
@@ -142,3 +143,6 @@ fn report(findings: &mut Vec<Finding>, test: Test, severity: Severity, count: u3
         detail: format!("{count} equal symbols, limit {limit}"),
     });
 }
+
+#[cfg(test)]
+mod tests;

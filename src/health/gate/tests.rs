@@ -1,0 +1,179 @@
+//! What counts, when, and for how long not.
+
+use super::*;
+use crate::health::{Inspection, Test};
+use crate::sample::Shape;
+
+/// Says of each sample what the sample says: byte 0 is the severity of a finding, if any.
+struct Scripted;
+
+const FINE: u8 = 0;
+const NOTICE: u8 = 1;
+const INTERMITTENT: u8 = 2;
+const PERSISTENT: u8 = 3;
+
+impl Inspect for Scripted {
+    fn inspect(&mut self, sample: &Sample) -> Inspection {
+        let severity = match sample.bytes()[0] {
+            NOTICE => Some(Severity::Notice),
+            INTERMITTENT => Some(Severity::Intermittent),
+            PERSISTENT => Some(Severity::Persistent),
+            _ => None,
+        };
+        let finding =
+            |severity| Finding { test: Test::RepetitionCount, severity, detail: String::new() };
+        Inspection {
+            symbols: 128,
+            credit_bits: 100,
+            findings: severity.map(finding).into_iter().collect(),
+            fingerprint: None,
+        }
+    }
+
+    fn reset(&mut self) {}
+}
+
+struct Rig {
+    gate: Gate,
+    now: Instant,
+}
+
+impl Rig {
+    fn new() -> Self {
+        Self { gate: Gate::new(Box::new(Scripted)), now: Instant::now() }
+    }
+
+    fn admit(&mut self, what: u8) -> Admission {
+        self.gate.admit(&Sample::of(Shape::Bytes, &[what]), self.now)
+    }
+
+    /// Passes the start-up test.
+    fn start_up(&mut self) {
+        while !matches!(self.gate.state(), GateState::Healthy { .. }) {
+            self.admit(FINE);
+        }
+    }
+
+    /// Raises an alarm and gives the length of the back-off.
+    fn back_off(&mut self) -> Duration {
+        self.start_up();
+        self.admit(INTERMITTENT);
+        match self.gate.state() {
+            GateState::Alarmed { until } => {
+                let wait = until - self.now;
+                self.now = until;
+                wait
+            }
+            state => panic!("no alarm: {state:?}"),
+        }
+    }
+}
+
+#[test]
+fn no_credit_counts_before_1024_symbols_have_passed() {
+    let mut rig = Rig::new();
+    for passed in 1..=8 {
+        assert_eq!(rig.admit(FINE).credit_bits, 0, "after {passed} samples of 128");
+    }
+    assert!(matches!(rig.gate.state(), GateState::Healthy { .. }));
+    assert_eq!(rig.admit(FINE).credit_bits, 100);
+}
+
+#[test]
+fn an_alarm_in_the_start_up_test_starts_it_over() {
+    let mut rig = Rig::new();
+    (0..7).for_each(|_| assert_eq!(rig.admit(FINE).credit_bits, 0));
+    rig.admit(INTERMITTENT);
+    rig.now += BACK_OFF_FIRST;
+    (0..8).for_each(|_| assert_eq!(rig.admit(FINE).credit_bits, 0));
+    assert_eq!(rig.admit(FINE).credit_bits, 100);
+}
+
+#[test]
+fn an_alarm_withdraws_at_once_and_the_sample_that_raised_it_earns_nothing() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    let admission = rig.admit(INTERMITTENT);
+    assert!(admission.withdrawn && !admission.incident);
+    assert_eq!(admission.credit_bits, 0);
+    assert_eq!(admission.findings.len(), 1);
+    assert_eq!(rig.admit(FINE).credit_bits, 0, "still in back-off");
+}
+
+#[test]
+fn a_notice_is_reported_and_the_credit_stands() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    let admission = rig.admit(NOTICE);
+    assert_eq!((admission.credit_bits, admission.withdrawn), (100, false));
+    assert_eq!(admission.findings.len(), 1);
+}
+
+#[test]
+fn a_persistent_failure_is_an_incident() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    assert!(rig.admit(PERSISTENT).incident);
+}
+
+#[test]
+fn the_back_off_doubles_and_is_capped() {
+    let mut rig = Rig::new();
+    let waits: Vec<_> = (0..12).map(|_| rig.back_off().as_secs()).collect();
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 600, 600]);
+}
+
+#[test]
+fn alarms_during_the_back_off_do_not_prolong_it() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    rig.admit(INTERMITTENT);
+    let alarmed = rig.gate.state();
+    for _ in 0..100 {
+        assert!(!rig.admit(PERSISTENT).withdrawn, "there is nothing left to withdraw");
+    }
+    assert_eq!(rig.gate.state(), alarmed);
+}
+
+#[test]
+fn credit_is_earned_back_only_by_a_fresh_start_up_test() {
+    let mut rig = Rig::new();
+    rig.back_off();
+    for _ in 0..8 {
+        assert_eq!(rig.admit(FINE).credit_bits, 0);
+    }
+    assert_eq!(rig.admit(FINE).credit_bits, 100);
+}
+
+#[test]
+fn an_hour_of_health_is_forgiveness() {
+    let mut rig = Rig::new();
+    for seconds in [1, 2, 4, 8] {
+        assert_eq!(rig.back_off().as_secs(), seconds);
+    }
+    rig.start_up();
+    rig.now += FORGIVEN_AFTER;
+    rig.admit(FINE);
+    assert_eq!(rig.back_off(), BACK_OFF_FIRST);
+}
+
+#[test]
+fn the_fifth_failure_without_forgiveness_is_an_incident() {
+    let mut rig = Rig::new();
+    for failure in 1..=6 {
+        rig.start_up();
+        assert_eq!(rig.admit(INTERMITTENT).incident, failure == 5, "failure {failure}");
+        if let GateState::Alarmed { until } = rig.gate.state() {
+            rig.now = until;
+        }
+    }
+}
+
+#[test]
+fn a_source_that_gives_nothing_is_withdrawn_as_well() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    assert_eq!(rig.gate.fail(Severity::Intermittent, rig.now), (true, false));
+    assert_eq!(rig.gate.fail(Severity::Intermittent, rig.now), (false, false), "only once");
+    assert_eq!(rig.admit(FINE).credit_bits, 0);
+}

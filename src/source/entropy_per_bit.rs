@@ -1,0 +1,40 @@
+//! The one setting by which an operator says what a hardware generator is worth.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+
+/// Min-entropy claimed for one bit of output: 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EntropyPerBit(f64);
+
+impl EntropyPerBit {
+    /// Half a bit a bit: what is claimed of a device whose inside cannot be looked at.
+    pub const HALF: Self = Self(0.5);
+
+    /// Nothing is claimed: mixed in, credited zero.
+    pub const ZERO: Self = Self(0.0);
+
+    /// Claimed min-entropy of one byte, in bits.
+    #[must_use]
+    pub fn per_byte(self) -> f64 {
+        self.0 * 8.0
+    }
+}
+
+impl fmt::Display for EntropyPerBit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for EntropyPerBit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        if (0.0..=1.0).contains(&value) {
+            Ok(Self(value))
+        } else {
+            Err(de::Error::custom(format!("must be from 0 to 1 (got {value})")))
+        }
+    }
+}

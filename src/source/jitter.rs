@@ -1,0 +1,152 @@
+//! Timing jitter: how long the processor takes for the same work, again and again.
+//!
+//! Each delta is the time, in nanoseconds, that one round of work took: a walk through memory larger
+//! than the first-level cache, with a stride that depends on what was read. Raw deltas are given,
+//! not folded or filtered; the health tests look at exactly what is credited.
+//!
+//! # Credit
+//! A third of a bit a delta, as jitterentropy 3.6 and later assume by default (oversampling rate
+//! 3). The noise comes from caches, pipelines, refresh, interrupts and clock domains that do not
+//! run in step. It cannot be argued from first principles, only measured, and differs from machine
+//! to machine; `docs/entropy.md` is the place for such figures. What it does not protect from: an
+//! attacker who runs on the same core and measures the same events, or an emulator that counts
+//! time in instructions.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use serde::Deserialize;
+
+use crate::sample::{DELTA_BYTES, Kind, Sample, Shape};
+use crate::source::{Source, SourceError};
+
+/// The independence class.
+pub const KIND: Kind = Kind::CpuTiming;
+
+/// Claimed min-entropy of one delta, in bits.
+pub const H_PER_SYMBOL: f64 = 1.0 / 3.0;
+
+/// Deltas in a sample.
+const SAMPLE_DELTAS: usize = 256;
+
+/// Memory that is walked through: larger than any first-level data cache in use, smaller than any
+/// second-level one.
+const MEMORY_BYTES: usize = 128 * 1024;
+
+/// Reads in one round.
+const READS: usize = 64;
+
+/// Deltas looked at when the source is opened.
+const SELF_TEST_DELTAS: usize = 1024;
+
+/// So many different values must be among them: with fewer, the timer is too coarse to see noise.
+const SELF_TEST_DISTINCT: usize = 16;
+
+const WHAT: &str = "timing jitter";
+
+/// Nothing to set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {}
+
+/// Opens it: warms up, and tests the timer.
+///
+/// # Errors
+/// [`SourceError::Refused`] when this machine's timer cannot show jitter.
+pub fn open(_: &Config) -> Result<Box<dyn Source>, SourceError> {
+    let mut jitter = Jitter::new();
+    let deltas: Vec<_> = (0..SELF_TEST_DELTAS).map(|_| jitter.delta()).collect();
+    test_timer(&deltas)?;
+    Ok(Box::new(jitter))
+}
+
+struct Jitter {
+    memory: Vec<u8>,
+    at: usize,
+    last: Instant,
+}
+
+impl Jitter {
+    fn new() -> Self {
+        Self { memory: vec![1; MEMORY_BYTES], at: 0, last: Instant::now() }
+    }
+
+    /// One round of work, and how long it took since the end of the last one.
+    fn delta(&mut self) -> u64 {
+        for _ in 0..READS {
+            // A stride of a cache line and a bit, moved on by what is read, so that neither the
+            // compiler nor a prefetcher can run ahead.
+            let cell = &mut self.memory[self.at];
+            *cell = black_box(cell.wrapping_add(1));
+            self.at = (self.at + 71 + usize::from(*cell & 15)) % MEMORY_BYTES;
+        }
+        let now = Instant::now();
+        let delta = now.duration_since(self.last);
+        self.last = now;
+        u64::try_from(delta.as_nanos()).unwrap_or(u64::MAX)
+    }
+}
+
+impl Source for Jitter {
+    fn read(&mut self, sample: &mut Sample, _: Instant) -> Result<(), SourceError> {
+        sample.shape = Shape::Deltas;
+        // The first delta spans the pause since the last sample, which others can see.
+        self.delta();
+        let bytes = sample.resize(SAMPLE_DELTAS * DELTA_BYTES);
+        for delta in bytes.as_chunks_mut::<DELTA_BYTES>().0 {
+            *delta = self.delta().to_le_bytes();
+        }
+        Ok(())
+    }
+}
+
+/// Whether a timer is fine enough: it must move in every round, and by different amounts.
+fn test_timer(deltas: &[u64]) -> Result<(), SourceError> {
+    let refused =
+        |reason: &str| Err(SourceError::Refused { what: WHAT.into(), reason: reason.into() });
+    let still = deltas.iter().filter(|delta| **delta == 0).count();
+    if still * 10 > deltas.len() {
+        return refused("the timer stands still for whole rounds of work");
+    }
+    let coarse = deltas.iter().filter(|delta| **delta % 100 == 0).count();
+    if coarse * 10 > deltas.len() * 9 {
+        return refused("the timer counts in steps of 100 ns or more");
+    }
+    let mut values = deltas.to_vec();
+    values.sort_unstable();
+    values.dedup();
+    if values.len() < SELF_TEST_DISTINCT {
+        return refused("rounds of work take hardly any different times");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_holds_that_many_deltas_and_no_two_samples_agree() {
+        let mut source = open(&Config::default()).expect("a machine with a fine timer");
+        let (mut first, mut second) = (Sample::new(), Sample::new());
+        source.read(&mut first, Instant::now()).expect("deltas");
+        source.read(&mut second, Instant::now()).expect("deltas");
+        assert_eq!(first.bytes().len(), SAMPLE_DELTAS * DELTA_BYTES);
+        assert_ne!(first.bytes(), second.bytes());
+    }
+
+    #[test]
+    fn timers_that_cannot_show_jitter_are_refused() {
+        let good: Vec<u64> = (0..1024).map(|n| 300 + n * n % 97).collect();
+        assert!(test_timer(&good).is_ok());
+        for (deltas, reason) in [
+            (vec![0; 1024], "stands still"),
+            ((0..1024).map(|n| 100 * (n % 50 + 1)).collect(), "steps of 100 ns"),
+            (vec![333; 1024], "hardly any"),
+            ((0..1024).map(|n| 301 + n % 15).collect(), "hardly any"),
+        ] {
+            let error = test_timer(&deltas).expect_err(reason).to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}

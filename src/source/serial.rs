@@ -1,0 +1,158 @@
+//! A true random number generator behind a serial line or any file like one: OneRNG, TrueRNG,
+//! Infinite Noise's daemon, a Geiger counter.
+//!
+//! # Credit
+//! Zero unless configured. Anything can be at the end of a cable; what it is worth only its owner
+//! can say, with `entropy-per-bit`.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use rustix::termios::{OptionalActions, isatty, tcflush, tcgetattr, tcsetattr};
+use serde::Deserialize;
+
+use crate::sample::{Kind, Sample, Shape};
+use crate::source::entropy_per_bit::EntropyPerBit;
+use crate::source::{Source, SourceError, device};
+
+/// The independence class.
+pub const KIND: Kind = Kind::Device;
+
+/// Bytes in a sample.
+const SAMPLE_BYTES: usize = 64;
+
+/// Which device, how to speak to it, and what it is worth.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// The device file.
+    pub device: PathBuf,
+    /// The line's speed in bits a second. Not given: left as it is, which suits USB.
+    #[serde(default)]
+    pub baud: Option<u32>,
+    /// What to send once after opening, such as `"cmd0\ncmdO\n"` for a OneRNG.
+    #[serde(default)]
+    pub start: String,
+    /// Min-entropy claimed for one bit, 0 to 1, default 0.
+    #[serde(default = "nothing")]
+    pub entropy_per_bit: EntropyPerBit,
+}
+
+fn nothing() -> EntropyPerBit {
+    EntropyPerBit::ZERO
+}
+
+/// Opens the device: raw, without echo, what was waiting in it thrown away.
+///
+/// # Errors
+/// [`SourceError::Absent`] when it is not there, [`SourceError::Device`] when it does not take its
+/// settings.
+pub fn open(config: &Config) -> Result<Box<dyn Source>, SourceError> {
+    let mut file = device::open(&config.device, !config.start.is_empty())?;
+    if isatty(&file) {
+        prepare_line(&file, config.baud)
+            .map_err(|error| device::failed(&config.device, &error.into()))?;
+    }
+    file.write_all(config.start.as_bytes())
+        .map_err(|error| device::failed(&config.device, &error))?;
+    Ok(Box::new(Serial { path: config.device.clone(), file }))
+}
+
+fn prepare_line(file: &File, baud: Option<u32>) -> rustix::io::Result<()> {
+    let mut line = tcgetattr(file)?;
+    line.make_raw();
+    if let Some(baud) = baud {
+        line.set_speed(baud)?;
+    }
+    tcsetattr(file, OptionalActions::Now, &line)?;
+    // Bytes that waited here may be older than the sample they would go into.
+    tcflush(file, rustix::termios::QueueSelector::IFlush)
+}
+
+struct Serial {
+    path: PathBuf,
+    file: File,
+}
+
+impl Source for Serial {
+    fn read(&mut self, sample: &mut Sample, deadline: Instant) -> Result<(), SourceError> {
+        sample.shape = Shape::Bytes;
+        device::read_exact(&mut self.file, &self.path, sample.resize(SAMPLE_BYTES), deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    use std::time::Duration;
+
+    /// The far end of a serial line, and the path of the near one.
+    fn line() -> (File, PathBuf) {
+        let far = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+        grantpt(&far).expect("granted");
+        unlockpt(&far).expect("unlocked");
+        let name = ptsname(&far, Vec::new()).expect("a name");
+        (File::from(far), name.into_string().expect("a path").into())
+    }
+
+    fn config(device: PathBuf) -> Config {
+        Config { device, baud: None, start: String::new(), entropy_per_bit: EntropyPerBit::ZERO }
+    }
+
+    #[test]
+    fn every_byte_value_arrives_as_it_was_sent() {
+        let (mut far, path) = line();
+        let mut source = open(&config(path)).expect("opened");
+        for start in [0, 64, 128, 192] {
+            let sent: Vec<u8> = (start..=start + 63).collect();
+            far.write_all(&sent).expect("sent");
+            let mut sample = Sample::new();
+            source.read(&mut sample, Instant::now() + Duration::from_secs(30)).expect("bytes");
+            assert_eq!(sample.bytes(), sent, "no echo, no translation, no lines");
+        }
+    }
+
+    #[test]
+    fn what_waited_before_it_was_opened_is_thrown_away() {
+        let (mut far, path) = line();
+        far.write_all(&[0x55; 64]).expect("sent");
+        let mut source = open(&config(path)).expect("opened");
+        far.write_all(&[0xaa; 64]).expect("sent");
+        let mut sample = Sample::new();
+        source.read(&mut sample, Instant::now() + Duration::from_secs(30)).expect("bytes");
+        assert_eq!(sample.bytes(), [0xaa; 64]);
+    }
+
+    #[test]
+    fn a_silent_line_keeps_the_deadline() {
+        let (_far, path) = line();
+        let mut source = open(&config(path)).expect("opened");
+        let error = source
+            .read(&mut Sample::new(), Instant::now() + Duration::from_millis(20))
+            .expect_err("silence");
+        assert!(matches!(error, SourceError::Timeout { .. }), "{error}");
+    }
+
+    #[test]
+    fn an_unplugged_line_is_an_error() {
+        let (far, path) = line();
+        let mut source = open(&config(path)).expect("opened");
+        drop(far);
+        let error = source
+            .read(&mut Sample::new(), Instant::now() + Duration::from_secs(30))
+            .expect_err("unplugged");
+        assert!(matches!(error, SourceError::Device { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_ends_is_an_error_and_not_padded() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), [1; 40]).expect("written");
+        let mut source = open(&config(file.path().to_owned())).expect("opened");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        assert!(source.read(&mut Sample::new(), deadline).is_err());
+    }
+}
