@@ -1,0 +1,217 @@
+//! One running service, and what it answers.
+
+use std::fs;
+use std::io::{BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long anything is waited for before the test fails.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The program under test.
+pub(crate) fn lavawall() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_lavawall"))
+}
+
+/// What a command printed and how it ended.
+pub(crate) struct Output {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+/// Runs a command to its end.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    let output = quiet(Command::new(lavawall()).args(arguments)).output().expect("the program");
+    Output {
+        code: output.status.code().expect("it was not killed"),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
+        err: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// Takes away what the machine's own settings could change.
+fn quiet(command: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LAVAWALL_")) {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1")
+}
+
+/// A service, and the directory it runs in.
+pub(crate) struct Running {
+    child: Child,
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+}
+
+/// One answer.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Asks for a path.
+pub(crate) fn get(service: &Running, path: &str) -> Answer {
+    service.get_with(path, &[])
+}
+
+impl Running {
+    /// Starts the service with this configuration and waits until it is ready.
+    pub(crate) fn start(configuration: &str) -> Self {
+        Self::start_with(configuration, |_| Command::new(lavawall()))
+    }
+
+    /// As `start`, by a command that may wrap the program.
+    pub(crate) fn start_with(configuration: &str, command: impl FnOnce(&Path) -> Command) -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        fs::write(folder.path().join("lavawall.toml"), configuration).expect("written");
+        let command = command(&folder.path().join("state"));
+        let child = spawn(command, folder.path());
+        let mut running = Self { child, folder, address: ([127, 0, 0, 1], 0).into() };
+        running.address = running.wait_for_address();
+        running
+    }
+
+    /// Starts it again after it has ended, with the same directory.
+    pub(crate) fn start_again(&mut self) {
+        fs::remove_file(self.folder.path().join("ready")).expect("it was ready before");
+        self.child = spawn(Command::new(lavawall()), self.folder.path());
+        self.address = self.wait_for_address();
+    }
+
+    /// Writes another configuration.
+    pub(crate) fn configure(&self, configuration: &str) {
+        fs::write(self.folder.path().join("lavawall.toml"), configuration).expect("written");
+    }
+
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream
+    }
+
+    /// Asks for a path with these headers.
+    pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut stream = self.connect();
+        let mut ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+        for (name, value) in headers {
+            ask += &format!("{name}: {value}\r\n");
+        }
+        stream.write_all(format!("{ask}\r\n").as_bytes()).expect("sent");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("an answer");
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("headers");
+        let headers = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+        let status = headers.split(' ').nth(1).and_then(|code| code.parse().ok());
+        Answer { status: status.expect("a status"), body: bytes.split_off(end + 4), headers }
+    }
+
+    /// Asks for a path and counts the bytes of the body, without keeping them.
+    pub(crate) fn drain(&self, path: &str) -> u64 {
+        let mut stream = self.connect();
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(ask.as_bytes()).expect("sent");
+        let mut reader = BufReader::with_capacity(1 << 20, stream);
+        let mut last = [0; 4];
+        let mut byte = [0];
+        while &last != b"\r\n\r\n" {
+            reader.read_exact(&mut byte).expect("headers");
+            last.rotate_left(1);
+            last[3] = byte[0];
+        }
+        std::io::copy(&mut reader, &mut std::io::sink()).expect("a body")
+    }
+
+    /// The most memory the service has had, in KiB.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the service runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &pid]).status().expect("kill");
+        assert!(sent.success());
+    }
+
+    /// Waits for the end and gives the exit code, or -1 when it was killed.
+    pub(crate) fn wait(&mut self) -> i32 {
+        self.child.wait().expect("an end").code().unwrap_or(-1)
+    }
+
+    /// What was logged so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).expect("a log")
+    }
+
+    /// Waits until the log says this.
+    pub(crate) fn wait_for_log(&self, part: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.log().contains(part) {
+            assert!(Instant::now() < end, "{part} is not in the log: {}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
+    fn wait_for_address(&mut self) -> SocketAddr {
+        let ready = self.folder.path().join("ready");
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Ok(address) = fs::read_to_string(&ready) {
+                return address.trim().parse().expect("an address");
+            }
+            let ended = self.child.try_wait().expect("a child");
+            assert!(ended.is_none(), "it ended with {ended:?}: {}", self.log());
+            assert!(Instant::now() < end, "it is not ready: {}", self.log());
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(mut command: Command, folder: &Path) -> Child {
+    let log = fs::File::create(folder.join("log")).expect("a log file");
+    quiet(&mut command)
+        .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+        .arg(folder.join("lavawall.toml"))
+        .arg("--state-dir")
+        .arg(folder.join("state"))
+        .arg("--ready-file")
+        .arg(folder.join("ready"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("the program starts")
+}
