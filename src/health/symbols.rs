@@ -42,10 +42,20 @@ impl Symbols {
     /// Tests for symbols of more than one bit, of which this much is claimed.
     #[must_use]
     pub fn new(claim: Claim) -> Self {
+        Self::over(cutoff::WINDOW, claim)
+    }
+
+    /// Tests for symbols of one bit, of which this much is claimed.
+    #[must_use]
+    pub fn binary(claim: Claim) -> Self {
+        Self::over(cutoff::WINDOW_BINARY, claim)
+    }
+
+    fn over(window: u32, claim: Claim) -> Self {
         Self {
             claim,
-            intermittent: Level::new(claim.h_per_symbol, claim.alpha),
-            persistent: Level::new(claim.h_per_symbol, claim.alpha.squared()),
+            intermittent: Level::new(window, claim.h_per_symbol, claim.alpha),
+            persistent: Level::new(window, claim.h_per_symbol, claim.alpha.squared()),
         }
     }
 
@@ -104,13 +114,13 @@ struct Level {
 }
 
 impl Level {
-    fn new(h: f64, alpha: Alpha) -> Self {
+    fn new(window: u32, h: f64, alpha: Alpha) -> Self {
         let repetition_cutoff = cutoff::repetition(h, alpha);
-        let adaptive_cutoff = cutoff::adaptive(h, cutoff::WINDOW, alpha);
+        let adaptive_cutoff = cutoff::adaptive(h, window, alpha);
         Self {
             repetition: RepetitionCount::new(repetition_cutoff),
             repetition_cutoff,
-            adaptive: AdaptiveProportion::new(cutoff::WINDOW, adaptive_cutoff),
+            adaptive: AdaptiveProportion::new(window, adaptive_cutoff),
             adaptive_cutoff,
         }
     }

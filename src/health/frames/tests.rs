@@ -1,0 +1,191 @@
+//! Every camera fault as a sequence of frames, from the recipes under `fixtures/frames`: the one
+//! alarm that must rise, and no other.
+
+use std::path::Path;
+
+use super::*;
+use crate::sample::PixelFormat;
+
+mod recipe;
+
+use recipe::{Recipe, Scene};
+
+fn recipes() -> Vec<(String, Recipe)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/frames");
+    let mut found: Vec<_> = std::fs::read_dir(folder)
+        .expect("the fixtures")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "recipe"))
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).expect("a recipe");
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let recipe = Recipe::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            (name, recipe)
+        })
+        .collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    found
+}
+
+const LIVE: FramesConfig = FramesConfig { credited: true, remember: true };
+
+/// Credit and alarms of a sequence.
+fn watch(recipe: &Recipe) -> (u32, Vec<(Test, Severity)>) {
+    let mut frames = Frames::new(LIVE, &[]);
+    let (mut credit, mut alarms) = (0, Vec::new());
+    for sample in recipe.samples() {
+        let inspection = frames.inspect(&sample);
+        credit += inspection.credit_bits;
+        for finding in inspection.findings {
+            if !alarms.contains(&(finding.test, finding.severity)) {
+                alarms.push((finding.test, finding.severity));
+            }
+        }
+    }
+    (credit, alarms)
+}
+
+#[test]
+fn each_fault_raises_its_own_alarm_and_no_other() {
+    let recipes = recipes();
+    let mut wrong = Vec::new();
+    for (name, recipe) in &recipes {
+        let (_, alarms) = watch(recipe);
+        let names: Vec<_> = alarms.iter().map(|(test, _)| test.name()).collect();
+        if names != recipe.expected {
+            wrong.push(format!("{name}: {names:?} instead of {:?}", recipe.expected));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // Every alarm that frames can raise has a recipe.
+    for test in [
+        Test::CoveredLens,
+        Test::Saturated,
+        Test::Frozen,
+        Test::LoopedReplay,
+        Test::StaticScene,
+        Test::Denoised,
+        Test::BadTransfer,
+        Test::TooQuiet,
+        Test::NoiseModel,
+        Test::RepetitionCount,
+        Test::AdaptiveProportion,
+    ] {
+        let is_there = recipes.iter().any(|(_, recipe)| recipe.expected == [test.name()]);
+        assert!(is_there, "no recipe expects {test}");
+    }
+}
+
+#[test]
+fn a_frame_with_an_alarm_is_worth_nothing() {
+    for (name, recipe) in recipes() {
+        let mut frames = Frames::new(LIVE, &[]);
+        for sample in recipe.samples() {
+            let inspection = frames.inspect(&sample);
+            let is_alarm = |finding: &Finding| finding.severity > Severity::Notice;
+            if inspection.findings.iter().any(is_alarm) {
+                assert_eq!((inspection.credit_bits, inspection.symbols), (0, 0), "{name}");
+            }
+        }
+    }
+}
+
+fn healthy(frames: usize) -> Recipe {
+    Recipe::parse(&format!("size 160x96\nlit {frames}")).expect("a recipe")
+}
+
+#[test]
+fn a_healthy_camera_is_credited_once_a_pair_and_never_above_the_cap() {
+    let mut frames = Frames::new(LIVE, &[]);
+    let credits: Vec<_> =
+        healthy(80).samples().map(|sample| frames.inspect(&sample).credit_bits).collect();
+    assert!(credits.iter().step_by(2).all(|credit| *credit == 0), "the first of each pair");
+    assert!(credits[41..].iter().step_by(2).all(|credit| *credit > 0), "{credits:?}");
+    // 160 × 96 has 40 × 24 readings: at most (960 / 2 − 128) / 8 bits.
+    assert!(credits.iter().all(|credit| *credit <= 44), "{credits:?}");
+}
+
+#[test]
+fn credit_is_half_a_bit_a_pixel_less_the_fingerprints_an_eighth_of_it_and_capped() {
+    assert_eq!([0, 255, 256, 271, 272].map(credit), [0, 0, 0, 0, 1]);
+    assert_eq!([4351, 4352, 4353, 1_000_000].map(credit), [255, 256, 256, 256]);
+}
+
+#[test]
+fn what_is_not_a_live_camera_is_worth_nothing_however_good_it_looks() {
+    let mut frames = Frames::new(FramesConfig { credited: false, remember: false }, &[]);
+    for sample in healthy(80).samples() {
+        let inspection = frames.inspect(&sample);
+        assert_eq!((inspection.credit_bits, inspection.fingerprint), (0, None));
+        assert!(inspection.findings.is_empty(), "{:?}", inspection.findings);
+    }
+}
+
+#[test]
+fn compressed_pictures_pass_and_are_worth_nothing() {
+    let recipe = Recipe::parse("size 160x96\nmjpeg 40").expect("a recipe");
+    let (credit, alarms) = watch(&recipe);
+    assert_eq!((credit, alarms), (0, vec![]));
+}
+
+#[test]
+fn a_replay_is_noticed_across_a_restart() {
+    let mut first = Frames::new(LIVE, &[]);
+    let kept: Vec<_> =
+        healthy(10).samples().filter_map(|sample| first.inspect(&sample).fingerprint).collect();
+    assert_eq!(kept.len(), 10);
+    let mut second = Frames::new(LIVE, &kept);
+    let again = second.inspect(&healthy(10).samples().nth(4).expect("ten"));
+    assert_eq!(again.findings[0].test, Test::LoopedReplay);
+    assert_eq!(again.findings[0].severity, Severity::Persistent);
+}
+
+#[test]
+fn a_reset_forgets_the_pixels_and_not_the_pictures() {
+    let mut frames = Frames::new(LIVE, &[]);
+    let samples: Vec<_> = healthy(60).samples().collect();
+    for sample in &samples {
+        frames.inspect(sample);
+    }
+    frames.reset();
+    assert_eq!(frames.inspect(&samples[3]).findings[0].test, Test::LoopedReplay);
+    let anew = Scene::lit(7).sample(1000);
+    let inspection = frames.inspect(&anew);
+    assert!(inspection.findings.is_empty() && inspection.credit_bits == 0);
+}
+
+#[test]
+fn another_size_starts_over() {
+    let mut frames = Frames::new(LIVE, &[]);
+    let sizes = "size 160x96\nlit 40\nsize 64x64\nlit 40\nsize 160x96\nlit 40";
+    let other = Recipe::parse(sizes).expect("a recipe");
+    for sample in other.samples() {
+        let findings = frames.inspect(&sample).findings;
+        assert!(
+            findings.iter().all(|finding| finding.severity == Severity::Notice),
+            "{findings:?}"
+        );
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_frame_whatever_makes_it_panic_or_pay_above_the_cap(
+        frames in proptest::collection::vec(
+            (0..3u8, 0..70u32, 0..20u32, proptest::collection::vec(0..=255u8, 0..3000), 0..4u32),
+            1..12,
+        ),
+        fit: bool,
+    ) {
+        let mut inspector = Frames::new(LIVE, &[]);
+        for (format, width, height, mut bytes, sequence) in frames {
+            let format = [PixelFormat::Yuyv, PixelFormat::Grey, PixelFormat::Mjpeg][usize::from(format)];
+            if fit && let Some(length) = format.payload_bytes(width, height) {
+                bytes.resize(length, 77);
+            }
+            let frame = Frame { format, width, height, sequence: Some(sequence), damaged: false };
+            let inspection = inspector.inspect(&Sample::of(Shape::Frame(frame), &bytes));
+            proptest::prop_assert!(inspection.credit_bits <= MOST_BITS);
+        }
+    }
+}
