@@ -2,6 +2,7 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are the help a terminal shows")]
 
+mod cameras;
 mod check;
 mod client;
 mod completions;
@@ -34,6 +35,7 @@ enum Command {
     Serve(serve::Arguments),
     Random(random::Arguments),
     Status(status::Arguments),
+    Cameras(cameras::Arguments),
     Check(check::Arguments),
     Token(token::Arguments),
     Completions(completions::Arguments),
@@ -47,6 +49,7 @@ impl Cli {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Random(arguments) => random::run(&arguments),
             Command::Status(arguments) => status::run(&arguments),
+            Command::Cameras(arguments) => cameras::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Completions(arguments) => completions::run(&arguments),

@@ -1,7 +1,8 @@
 //! The service: puts sources, generator and HTTP together, and listens to signals.
 
 mod boot_seed;
-pub mod feeds;
+pub mod enrolment;
+mod feeds;
 mod harden;
 mod journal;
 pub mod local;

@@ -7,6 +7,7 @@
 
 pub mod adaptive;
 pub mod cutoff;
+pub mod frames;
 pub mod gate;
 pub mod jitter;
 pub mod repetition;

@@ -3,6 +3,7 @@
 //! One source, one file. A new source is a new file here, a variant of [`Spec`], and a line in
 //! the collector that says how its samples are inspected.
 
+pub mod camera;
 pub mod cpu;
 mod device;
 mod entropy_per_bit;

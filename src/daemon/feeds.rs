@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::collector::feed::{Feed, Open};
+use crate::collector::feed::{Feed, Open, Remember};
 use crate::config::{Config, SourceEntry};
+use crate::daemon::enrolment::Enrolment;
+use crate::daemon::journal::Journal;
 use crate::daemon::state_dir::StateDir;
 use crate::health::cutoff::{ALPHA_FAST, ALPHA_USUAL, Alpha};
+use crate::health::frames::{Frames, FramesConfig};
 use crate::health::jitter::Jitter;
 use crate::health::symbols::{Claim, Symbols};
 use crate::health::{Gate, Inspect};
-use crate::sample::Kind;
-use crate::source::{Spec, cpu, hwrng, jitter, os, serial, tpm};
+use crate::sample::{Kind, PixelFormat};
+use crate::source::{Spec, camera, cpu, hwrng, jitter, os, serial, tpm};
 
 /// How long one read of a device may take. Virtio-rng and TPMs take milliseconds, a busy TPM a
 /// second.
@@ -28,14 +31,14 @@ const BLOCKS_PER_INTERVAL: u32 = 8;
 
 /// Feeds for the configured sources, or for every source that is there.
 #[must_use]
-pub fn build(config: &Config, demo: bool, state_dir: Option<&Arc<StateDir>>) -> Vec<Feed> {
+pub(super) fn build(config: &Config, demo: bool, state_dir: Option<&Arc<StateDir>>) -> Vec<Feed> {
     let entries = config.sources.clone().unwrap_or_else(|| present(demo));
     entries.into_iter().map(|entry| feed(entry, config, state_dir)).collect()
 }
 
 /// How many distinct credited kinds these feeds could give.
 #[must_use]
-pub fn kinds(feeds: &[Feed]) -> usize {
+pub(super) fn kinds(feeds: &[Feed]) -> usize {
     let mut kinds: Vec<_> =
         feeds.iter().map(|feed| feed.kind).filter(|kind| *kind != Kind::None).collect();
     kinds.sort_unstable();
@@ -67,13 +70,16 @@ struct Parts {
     inspect: Box<dyn Inspect>,
     credit_basis: String,
     deadline: Duration,
+    /// The wait between two blocks when nobody is in a hurry.
+    pace: Option<Duration>,
+    remember: Option<Remember>,
 }
 
-fn feed(entry: SourceEntry, config: &Config, _: Option<&Arc<StateDir>>) -> Feed {
+fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) -> Feed {
     let required = config.pool.required.iter().any(|name| entry.is_called(name));
     let key = format!("{:?}", entry.spec);
     let (source_type, kind) = (entry.spec.type_name(), entry.spec.kind());
-    let parts = parts(entry.spec);
+    let parts = parts(entry.spec, &entry.id, state_dir);
     Feed {
         id: entry.id,
         source_type,
@@ -84,14 +90,49 @@ fn feed(entry: SourceEntry, config: &Config, _: Option<&Arc<StateDir>>) -> Feed 
         open: parts.open,
         gate: Gate::new(parts.inspect),
         deadline: parts.deadline,
-        pace: config.pool.reseed_interval / BLOCKS_PER_INTERVAL,
+        pace: parts.pace.unwrap_or(config.pool.reseed_interval / BLOCKS_PER_INTERVAL),
         shown: false,
-        remember: None,
+        remember: parts.remember,
     }
 }
 
-fn parts(spec: Spec) -> Parts {
+/// A live camera: held to its identity, its pictures remembered, and never paused, so that a
+/// frame that is missing is the camera's doing.
+fn watch(config: camera::Config, id: &str, state_dir: Option<&Arc<StateDir>>) -> Parts {
+    let (journal, seen) = match state_dir.map(|dir| Journal::open(dir, id)).transpose() {
+        Ok(opened) => opened.unzip(),
+        Err(error) => {
+            tracing::warn!(source = id, "{error}; pictures are not remembered across a restart");
+            (None, None)
+        }
+    };
+    let frames = FramesConfig { credited: true, remember: true };
+    let mut enrolment = Enrolment::load(state_dir.cloned(), id, config.device.to_string());
+    let credit_basis = match config.format {
+        PixelFormat::Mjpeg => "none claimed: compressed pictures",
+        PixelFormat::Yuyv | PixelFormat::Grey => {
+            "provisional: sensor noise, at most 256 bits a pair"
+        }
+    };
+    Parts {
+        open: Box::new(move || {
+            let source = camera::open(&config, enrolment.identity())?;
+            source.facts().identity.iter().for_each(|identity| enrolment.enrol(identity));
+            Ok(source)
+        }),
+        inspect: Box::new(Frames::new(frames, &seen.unwrap_or_default())),
+        credit_basis: credit_basis.to_owned(),
+        deadline: camera::FIRST_FRAME,
+        pace: Some(Duration::ZERO),
+        remember: journal.map(|mut journal| -> Remember {
+            Box::new(move |fingerprint| journal.append(fingerprint))
+        }),
+    }
+}
+
+fn parts(spec: Spec, id: &str, state_dir: Option<&Arc<StateDir>>) -> Parts {
     match spec {
+        Spec::Camera(config) => watch(config, id, state_dir),
         Spec::Os(config) => bytes(
             Box::new(move || os::open(&config)),
             os::H_PER_SYMBOL,
@@ -137,6 +178,8 @@ fn parts(spec: Spec) -> Parts {
                 inspect: Box::new(Jitter::new(claim)),
                 credit_basis: "provisional: 1/3 bit a delta".into(),
                 deadline: DEVICE_DEADLINE,
+                pace: None,
+                remember: None,
             }
         }
     }
@@ -153,5 +196,7 @@ fn bytes(open: Open, h: f64, alpha: Alpha, basis: &str) -> Parts {
         inspect: Box::new(Symbols::new(Claim { h_per_symbol, alpha, credited })),
         credit_basis: basis,
         deadline: DEVICE_DEADLINE,
+        pace: None,
+        remember: None,
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::sample::Kind;
-use crate::source::{cpu, hwrng, jitter, os, serial, tpm};
+use crate::source::{camera, cpu, hwrng, jitter, os, serial, tpm};
 
 /// Writes [`Spec`] once for all types.
 macro_rules! specs {
@@ -53,6 +53,7 @@ macro_rules! specs {
 }
 
 specs! {
+    "camera" Camera camera;
     "os" Os os;
     "cpu" Cpu cpu;
     "jitter" Jitter jitter;

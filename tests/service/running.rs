@@ -117,7 +117,7 @@ impl Running {
         let mut stream = self.connect();
         let mut ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
         for (name, value) in headers {
-            ask += &format!("{name}: {value}\r\n");
+            ask.extend([name, ": ", value, "\r\n"]);
         }
         stream.write_all(format!("{ask}\r\n").as_bytes()).expect("sent");
         let mut bytes = Vec::new();

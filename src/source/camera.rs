@@ -1,0 +1,204 @@
+//! A camera that watches the wall: every frame whole into the hash, its sensor's noise credited.
+//!
+//! ```text
+//! sysfs ─► node: which camera, where ─► refused? ─► backend: v4l2 or nokhwa ─► frames
+//! ```
+//!
+//! # Credit
+//! Nobody has to believe in the lamps. What is credited is the sensor's own noise in time: photons
+//! arrive at random (shot noise) and reading them out adds more (read noise). Two frames of the
+//! same scene differ by it. Only raw luma counts, every 4th pixel each way, since sharpening and
+//! demosaicing tie neighbours together; only pixels between 25 and 230, since clipped ones are
+//! constant; only those whose noise has a standard deviation of half a step or more: a Gaussian of
+//! σ = 0.5 rounded to whole steps has at least 0.55 bits of min-entropy wherever its mean lies, and
+//! the difference of two of them has more. Half a bit is taken for each, 128 bits off for the two
+//! fingerprints by which a frame is known again, an eighth of the rest is credited, and never more
+//! than 256 bits for two frames. [`crate::health::frames`] does the sum.
+//!
+//! Compressed pictures are hashed and credited nothing: the encoder throws away exactly what is
+//! credited here.
+//!
+//! # Security
+//! A feed that somebody else makes cannot be told by statistics. So a camera on a bus that
+//! software can fake is refused, the identity of the camera first seen is held on to, and no
+//! camera carries the quorum alone. A camera that a host makes up for a virtual machine on an
+//! emulated USB controller passes for a real one.
+
+mod config;
+#[cfg(any(feature = "nokhwa", test))]
+mod jpeg;
+mod node;
+#[cfg(feature = "nokhwa")]
+mod nokhwa;
+mod v4l2;
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::sample::{Kind, PixelFormat, Sample};
+use crate::source::{Facts, Source, SourceError};
+
+pub use config::{Backend, Config, Device};
+
+/// The independence class.
+pub const KIND: Kind = Kind::PhysicalCamera;
+
+/// How long the first frame may take: cameras wake up, and some calibrate themselves.
+pub const FIRST_FRAME: Duration = Duration::from_secs(5);
+
+/// A frame that does not come within this many frame intervals does not come.
+const INTERVALS: u32 = 3;
+
+/// The least time a frame is waited for, whatever the rate: a busy machine is no fault.
+const LEAST_WAIT: Duration = Duration::from_millis(500);
+
+/// Frames thrown away after the start, in which the camera finds its exposure.
+const SETTLING: u32 = 10;
+
+/// What a way of speaking to a camera owes; the rest of [`Source`]'s contract is met above it.
+pub trait CameraBackend: Send {
+    /// Fills `sample` with the next frame: exactly the bytes the camera gave for it, the driver's
+    /// word on it, and a moment no later than the beginning of its exposure.
+    ///
+    /// # Errors
+    /// [`SourceError::Timeout`] when none came by `deadline`; anything else when none will.
+    fn frame(&mut self, sample: &mut Sample, deadline: Instant) -> Result<(), SourceError>;
+
+    /// The time from one frame to the next.
+    fn interval(&self) -> Duration;
+
+    /// Holds what the camera would adjust by itself. Returns a note for each setting that it has
+    /// and does not let go of.
+    fn hold_settings(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// Opens the configured camera, waits until its picture has settled and holds its settings.
+///
+/// With `enrolled`, the identity of the camera first seen, no other is taken.
+///
+/// # Errors
+/// [`SourceError::Absent`] when it is not there; [`SourceError::Refused`] when it is virtual, or
+/// does not give what is asked for; [`SourceError::IdentityChanged`] when it is another.
+pub fn open(config: &Config, enrolled: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
+    let node = node::find(Path::new(node::SYSFS), &config.device)?;
+    let facts = admit(&node, config, enrolled)?;
+    let backend: Box<dyn CameraBackend> = match config.backend {
+        Backend::V4l2 => Box::new(v4l2::V4l2::open(&node.path, config)?),
+        #[cfg(feature = "nokhwa")]
+        Backend::Nokhwa => Box::new(nokhwa::Nokhwa::open(&node.path, config)?),
+    };
+    let mut camera = Camera { backend, facts, has_begun: false };
+    camera.settle(config)?;
+    Ok(Box::new(camera))
+}
+
+/// Every camera of this machine.
+#[must_use]
+pub fn list() -> Vec<CameraInfo> {
+    let describe = |node: node::Node| CameraInfo {
+        identity: node.identity(),
+        is_virtual: node.is_virtual(),
+        path: node.path.display().to_string(),
+        name: node.name,
+    };
+    node::list(Path::new(node::SYSFS)).into_iter().map(describe).collect()
+}
+
+/// Whether there is a camera that would be taken without being asked for by name.
+#[must_use]
+pub fn is_present() -> bool {
+    list().iter().any(|camera| !camera.is_virtual)
+}
+
+/// One camera, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraInfo {
+    /// Its device file.
+    pub path: String,
+    /// What it calls itself.
+    pub name: String,
+    /// What tells it from others.
+    pub identity: String,
+    /// Its pictures can be made by software.
+    pub is_virtual: bool,
+}
+
+impl fmt::Display for CameraInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}  {}  {}", self.path, self.identity, self.name)?;
+        if self.is_virtual {
+            f.write_str("  (virtual: refused unless allow-virtual = true)")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Whether this camera may be used, and what the operator should know of it.
+fn admit(node: &node::Node, config: &Config, enrolled: Option<&str>) -> Result<Facts, SourceError> {
+    let what = format!("camera {}", config.device);
+    let found = node.identity();
+    if let Some(expected) = enrolled.filter(|expected| *expected != found) {
+        return Err(SourceError::IdentityChanged { what, expected: expected.to_owned(), found });
+    }
+    let virtual_device = node.is_virtual();
+    if virtual_device && !config.allow_virtual {
+        let reason = format!(
+            "{found} is on a bus that software can fake; allow-virtual = true would take it"
+        );
+        return Err(SourceError::Refused { what, reason });
+    }
+    let mut notes = Vec::new();
+    if virtual_device {
+        notes.push("on a bus that software can fake, taken because of allow-virtual".to_owned());
+    }
+    if config.format == PixelFormat::Mjpeg {
+        notes.push("compressed pictures are credited nothing; format = \"yuyv\" is".to_owned());
+    }
+    Ok(Facts { identity: Some(found), virtual_device, notes })
+}
+
+/// An open camera.
+struct Camera {
+    backend: Box<dyn CameraBackend>,
+    facts: Facts,
+    has_begun: bool,
+}
+
+impl Camera {
+    fn settle(&mut self, config: &Config) -> Result<(), SourceError> {
+        let mut sample = Sample::new();
+        for _ in 0..SETTLING {
+            self.read(&mut sample, Instant::now() + FIRST_FRAME)?;
+        }
+        if config.lock_settings {
+            self.facts.notes.extend(self.backend.hold_settings());
+        }
+        Ok(())
+    }
+
+    /// How long the next frame is waited for.
+    fn patience(&self) -> Duration {
+        let usual = (self.backend.interval() * INTERVALS).max(LEAST_WAIT);
+        if self.has_begun { usual } else { usual.max(FIRST_FRAME) }
+    }
+}
+
+impl Source for Camera {
+    fn read(&mut self, sample: &mut Sample, deadline: Instant) -> Result<(), SourceError> {
+        let deadline = deadline.min(Instant::now() + self.patience());
+        self.backend.frame(sample, deadline)?;
+        self.has_begun = true;
+        Ok(())
+    }
+
+    fn facts(&self) -> Facts {
+        self.facts.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

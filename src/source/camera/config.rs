@@ -1,0 +1,188 @@
+//! Which camera, and what it is asked for.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Deserializer, de};
+
+use crate::sample::PixelFormat;
+
+/// Which camera, and what it is asked for.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Config {
+    /// `auto`, the default: the first camera there is; or `/dev/video0`; or `usb:046d:0825`, with
+    /// `:SERIAL` behind it where two of a kind are plugged in.
+    pub device: Device,
+    /// How the camera is spoken to, default `v4l2`.
+    pub backend: Backend,
+    /// `yuyv`, the default, or `grey`: raw luma, credited. `mjpeg`: hashed, credited nothing.
+    pub format: PixelFormat,
+    /// Width in pixels, 16 to 7680, default 1280.
+    #[serde(deserialize_with = "width")]
+    pub width: u32,
+    /// Height in pixels, 16 to 4320, default 720.
+    #[serde(deserialize_with = "height")]
+    pub height: u32,
+    /// Frames a second, 1 to 240, default 10.
+    #[serde(deserialize_with = "fps")]
+    pub fps: u32,
+    /// Take a camera on a bus that software can fake. For the VM lab; default no.
+    pub allow_virtual: bool,
+    /// Once the picture has settled, hold exposure, gain, white balance and focus; default yes.
+    pub lock_settings: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            device: Device::Auto,
+            backend: Backend::V4l2,
+            format: PixelFormat::Yuyv,
+            width: 1280,
+            height: 720,
+            fps: 10,
+            allow_virtual: false,
+            lock_settings: true,
+        }
+    }
+}
+
+/// How a camera is named.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Device {
+    /// The first camera there is.
+    Auto,
+    /// A device file.
+    Path(PathBuf),
+    /// A USB device by what it says of itself.
+    Usb {
+        /// Vendor number.
+        vendor: u16,
+        /// Product number.
+        product: u16,
+        /// Serial number, if it must be a certain one.
+        serial: Option<String>,
+    },
+}
+
+impl TryFrom<String> for Device {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let wrong = || {
+            format!(
+                "must be \"auto\", a device file such as \"/dev/video0\", or \
+                 \"usb:VENDOR:PRODUCT[:SERIAL]\" with four hex digits each (got {text:?})"
+            )
+        };
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        if text.starts_with('/') {
+            return Ok(Self::Path(text.into()));
+        }
+        let mut parts = text.strip_prefix("usb:").ok_or_else(wrong)?.splitn(3, ':');
+        let mut number = || parts.next().and_then(four_hex_digits).ok_or_else(wrong);
+        let (vendor, product) = (number()?, number()?);
+        let serial = parts.next().map(str::to_owned);
+        if serial.as_deref() == Some("") {
+            return Err(wrong());
+        }
+        Ok(Self::Usb { vendor, product, serial })
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Path(path) => path.display().fmt(f),
+            Self::Usb { vendor, product, serial } => {
+                write!(f, "usb:{vendor:04x}:{product:04x}")?;
+                serial.iter().try_for_each(|serial| write!(f, ":{serial}"))
+            }
+        }
+    }
+}
+
+/// How a camera is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// The kernel's video interface, directly.
+    V4l2,
+    /// The nokhwa library. It reports neither damaged frames nor sequence numbers.
+    #[cfg(feature = "nokhwa")]
+    Nokhwa,
+}
+
+/// A USB vendor or product number, as the kernel and `lsusb` write it.
+pub(super) fn four_hex_digits(text: &str) -> Option<u16> {
+    let is_hex = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| u16::from_str_radix(text, 16).ok()).flatten()
+}
+
+fn width<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let width = within(deserializer, 16, 7680)?;
+    if width % 2 == 0 {
+        Ok(width)
+    } else {
+        Err(de::Error::custom(format!("must be even (got {width})")))
+    }
+}
+
+fn height<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    within(deserializer, 16, 4320)
+}
+
+fn fps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    within(deserializer, 1, 240)
+}
+
+fn within<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    least: u32,
+    most: u32,
+) -> Result<u32, D::Error> {
+    let value = i64::deserialize(deserializer)?;
+    u32::try_from(value)
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| de::Error::custom(format!("must be from {least} to {most} (got {value})")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_named_in_three_ways_and_no_other() {
+        for text in ["auto", "/dev/video0", "usb:046d:0825", "usb:046d:0825:A:B"] {
+            let device = Device::try_from(text.to_owned()).expect(text);
+            assert_eq!(device.to_string(), text);
+        }
+        for text in
+            ["", "video0", "usb:", "usb:046d", "usb:46d:825", "usb:046d:+825", "usb:046d:0825:"]
+        {
+            let error = Device::try_from(text.to_owned()).expect_err(text);
+            assert!(error.ends_with(&format!("(got {text:?})")), "{error}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_rates_out_of_range_are_refused_with_the_limit_and_the_value() {
+        for (text, reason) in [
+            ("width = 15", "must be from 16 to 7680 (got 15)"),
+            ("width = 17", "must be even (got 17)"),
+            ("width = 7682", "must be from 16 to 7680 (got 7682)"),
+            ("height = -1", "must be from 16 to 4320 (got -1)"),
+            ("fps = 0", "must be from 1 to 240 (got 0)"),
+        ] {
+            let error = toml::from_str::<Config>(text).expect_err(text);
+            assert!(error.message().contains(reason), "{error}");
+        }
+        assert_eq!(toml::from_str::<Config>("").expect("all defaults"), Config::default());
+    }
+}

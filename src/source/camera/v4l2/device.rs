@@ -1,0 +1,132 @@
+//! An open video node: what it can do, and asking it for a format.
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use rustix::io::Errno;
+
+use crate::source::SourceError;
+use crate::source::camera::Config;
+use crate::source::camera::v4l2::abi::{
+    self, Capability, Format, FormatDescription, FrameSize, StreamParameters,
+};
+
+/// The most sizes and formats that are asked for when an error lists what a camera offers.
+const LISTED: u32 = 32;
+
+/// An open video node.
+pub(in crate::source::camera) struct VideoDevice {
+    file: File,
+    path: PathBuf,
+}
+
+impl VideoDevice {
+    /// Opens a node that can capture.
+    pub(in crate::source::camera) fn open(path: &Path) -> Result<Self, SourceError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+            .open(path)
+            .map_err(|error| SourceError::Absent {
+                what: path.display().to_string(),
+                reason: error.to_string(),
+            })?;
+        let device = Self { file, path: path.to_owned() };
+        let mut capability = Capability::default();
+        abi::query_capability(&device, &mut capability)
+            .map_err(|error| device.failed("does not answer as a camera", error))?;
+        let can = match capability.capabilities {
+            all if all & abi::HAS_DEVICE_CAPS == 0 => all,
+            _ => capability.device_caps,
+        };
+        if can & abi::CAN_CAPTURE == 0 || can & abi::CAN_STREAM == 0 {
+            let driver = abi::text(&capability.driver);
+            return Err(device.refused(format!("{driver} gives no stream of pictures here")));
+        }
+        Ok(device)
+    }
+
+    /// Sets format, size and rate. Returns the time between frames that the driver settled on.
+    pub(in crate::source::camera) fn configure(
+        &self,
+        config: &Config,
+    ) -> Result<Duration, SourceError> {
+        let wanted = (abi::four_cc(config.format), config.width, config.height);
+        let mut format = Format::capture(config.width, config.height, config.format);
+        abi::set_format(self, &mut format).map_err(|error| match error {
+            Errno::BUSY => self.failed("is in use by another program", error),
+            error => self.failed("takes no format", error),
+        })?;
+        // The driver answers with the nearest thing it has.
+        if (format.four_cc, format.width, format.height) != wanted {
+            let offered = self.offers();
+            let name = name_of(wanted.0);
+            return Err(self.refused(format!(
+                "it does not give {name} at {}x{}; it offers {offered}",
+                config.width, config.height
+            )));
+        }
+        let mut parameters = StreamParameters::frames_per_second(config.fps);
+        let interval = match abi::set_parameters(self, &mut parameters) {
+            Ok(()) if parameters.interval.iter().all(|part| *part > 0) => parameters.interval,
+            _ => [1, config.fps],
+        };
+        Ok(Duration::from_secs(interval[0].into()) / interval[1])
+    }
+
+    /// What the camera offers, for people.
+    fn offers(&self) -> String {
+        let formats = (0..LISTED).map_while(|index| {
+            let mut found = FormatDescription::capture(index);
+            abi::list_formats(self, &mut found).ok().map(|()| found.pixel_format)
+        });
+        let lines: Vec<_> = formats
+            .map(|format| format!("{} {}", name_of(format), self.sizes(format).join(" ")))
+            .collect();
+        if lines.is_empty() { "nothing".to_owned() } else { lines.join(", ") }
+    }
+
+    fn sizes(&self, pixel_format: u32) -> Vec<String> {
+        let found = (0..LISTED).map_while(|index| {
+            let mut size = FrameSize::of(pixel_format, index);
+            abi::list_sizes(self, &mut size).ok()?;
+            (size.size_type == 1).then(|| format!("{}x{}", size.width, size.height))
+        });
+        found.collect()
+    }
+
+    /// The driver failed in what we asked of it.
+    pub(super) fn failed(&self, what_it_does: &str, error: Errno) -> SourceError {
+        let what = self.path.display().to_string();
+        let reason = format!("{what_it_does}: {error}");
+        match error {
+            Errno::NODEV | Errno::NXIO => SourceError::Absent { what, reason },
+            _ => SourceError::Device { what, reason },
+        }
+    }
+
+    fn refused(&self, reason: String) -> SourceError {
+        SourceError::Refused { what: self.path.display().to_string(), reason }
+    }
+
+    /// Its device file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl AsFd for VideoDevice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// The four letters of a format.
+fn name_of(four_cc: u32) -> String {
+    abi::text(&four_cc.to_le_bytes())
+}
