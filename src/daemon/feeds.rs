@@ -14,7 +14,7 @@ use crate::health::jitter::Jitter;
 use crate::health::symbols::{Claim, Symbols};
 use crate::health::{Gate, Inspect};
 use crate::sample::{Kind, PixelFormat};
-use crate::source::{Spec, camera, cpu, hwrng, jitter, os, serial, tpm};
+use crate::source::{Spec, camera, cpu, hwrng, jitter, os, rendered, serial, tpm};
 
 /// How long one read of a device may take. Virtio-rng and TPMs take milliseconds, a busy TPM a
 /// second.
@@ -59,7 +59,14 @@ fn present(demo: bool) -> Vec<SourceEntry> {
     if tpm::is_present() {
         specs.push(Spec::Tpm(tpm::Config::default()));
     }
-    let _ = demo;
+    if camera::is_present() {
+        specs.push(Spec::Camera(camera::Config::default()));
+    } else if demo {
+        tracing::info!("this machine has no camera: the wall is drawn, and credited nothing");
+        specs.push(Spec::Rendered(rendered::Config::default()));
+    } else {
+        tracing::info!("this machine has no camera");
+    }
     let entry = |spec: Spec| SourceEntry { id: spec.type_name().to_owned(), spec };
     specs.into_iter().map(entry).collect()
 }
@@ -72,6 +79,7 @@ struct Parts {
     deadline: Duration,
     /// The wait between two blocks when nobody is in a hurry.
     pace: Option<Duration>,
+    shown: bool,
     remember: Option<Remember>,
 }
 
@@ -91,7 +99,7 @@ fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) 
         gate: Gate::new(parts.inspect),
         deadline: parts.deadline,
         pace: parts.pace.unwrap_or(config.pool.reseed_interval / BLOCKS_PER_INTERVAL),
-        shown: false,
+        shown: parts.shown,
         remember: parts.remember,
     }
 }
@@ -124,6 +132,7 @@ fn watch(config: camera::Config, id: &str, state_dir: Option<&Arc<StateDir>>) ->
         credit_basis: credit_basis.to_owned(),
         deadline: camera::FIRST_FRAME,
         pace: Some(Duration::ZERO),
+        shown: false,
         remember: journal.map(|mut journal| -> Remember {
             Box::new(move |fingerprint| journal.append(fingerprint))
         }),
@@ -133,6 +142,9 @@ fn watch(config: camera::Config, id: &str, state_dir: Option<&Arc<StateDir>>) ->
 fn parts(spec: Spec, id: &str, state_dir: Option<&Arc<StateDir>>) -> Parts {
     match spec {
         Spec::Camera(config) => watch(config, id, state_dir),
+        Spec::Rendered(config) => {
+            picture(Box::new(move || rendered::open(&config)), "none claimed: a drawing")
+        }
         Spec::Os(config) => bytes(
             Box::new(move || os::open(&config)),
             os::H_PER_SYMBOL,
@@ -179,9 +191,24 @@ fn parts(spec: Spec, id: &str, state_dir: Option<&Arc<StateDir>>) -> Parts {
                 credit_basis: "provisional: 1/3 bit a delta".into(),
                 deadline: DEVICE_DEADLINE,
                 pace: None,
+                shown: false,
                 remember: None,
             }
         }
+    }
+}
+
+/// Pictures that are nobody's secret: looked at like a camera's, shown, and worth nothing.
+fn picture(open: Open, basis: &str) -> Parts {
+    let frames = FramesConfig { credited: false, remember: false };
+    Parts {
+        open,
+        inspect: Box::new(Frames::new(frames, &[])),
+        credit_basis: basis.to_owned(),
+        deadline: DEVICE_DEADLINE,
+        pace: Some(Duration::ZERO),
+        shown: true,
+        remember: None,
     }
 }
 
@@ -197,6 +224,7 @@ fn bytes(open: Open, h: f64, alpha: Alpha, basis: &str) -> Parts {
         credit_basis: basis,
         deadline: DEVICE_DEADLINE,
         pace: None,
+        shown: false,
         remember: None,
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::sample::Kind;
-use crate::source::{camera, cpu, hwrng, jitter, os, serial, tpm};
+use crate::source::{camera, cpu, hwrng, jitter, os, rendered, serial, tpm};
 
 /// Writes [`Spec`] once for all types.
 macro_rules! specs {
@@ -60,4 +60,5 @@ specs! {
     "hwrng" Hwrng hwrng;
     "tpm" Tpm tpm;
     "serial" Serial serial;
+    "rendered" Rendered rendered;
 }

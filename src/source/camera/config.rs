@@ -3,9 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use crate::sample::PixelFormat;
+use crate::source::limits;
 
 /// Which camera, and what it is asked for.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -19,13 +20,13 @@ pub struct Config {
     /// `yuyv`, the default, or `grey`: raw luma, credited. `mjpeg`: hashed, credited nothing.
     pub format: PixelFormat,
     /// Width in pixels, 16 to 7680, default 1280.
-    #[serde(deserialize_with = "width")]
+    #[serde(deserialize_with = "limits::width")]
     pub width: u32,
     /// Height in pixels, 16 to 4320, default 720.
-    #[serde(deserialize_with = "height")]
+    #[serde(deserialize_with = "limits::height")]
     pub height: u32,
     /// Frames a second, 1 to 240, default 10.
-    #[serde(deserialize_with = "fps")]
+    #[serde(deserialize_with = "limits::fps")]
     pub fps: u32,
     /// Take a camera on a bus that software can fake. For the VM lab; default no.
     pub allow_virtual: bool,
@@ -122,35 +123,6 @@ pub enum Backend {
 pub(super) fn four_hex_digits(text: &str) -> Option<u16> {
     let is_hex = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_hex.then(|| u16::from_str_radix(text, 16).ok()).flatten()
-}
-
-fn width<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    let width = within(deserializer, 16, 7680)?;
-    if width % 2 == 0 {
-        Ok(width)
-    } else {
-        Err(de::Error::custom(format!("must be even (got {width})")))
-    }
-}
-
-fn height<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    within(deserializer, 16, 4320)
-}
-
-fn fps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-    within(deserializer, 1, 240)
-}
-
-fn within<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    least: u32,
-    most: u32,
-) -> Result<u32, D::Error> {
-    let value = i64::deserialize(deserializer)?;
-    u32::try_from(value)
-        .ok()
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| de::Error::custom(format!("must be from {least} to {most} (got {value})")))
 }
 
 #[cfg(test)]

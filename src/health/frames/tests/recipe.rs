@@ -190,11 +190,10 @@ impl Scene {
             let sigma = if has_noise { self.sigma } else { 0.0 };
             let mean = self.mean(x, y, number);
             let value = match self.fault {
-                Fault::Sticky => even(mean, sigma * noise),
-                Fault::Biased if place / 4 % 16 == 0 => {
+                Fault::Biased if (place / 4).is_multiple_of(16) => {
                     even(mean, sigma * noise) + (number % 2) as f32
                 }
-                Fault::Biased => even(mean, sigma * noise),
+                Fault::Sticky | Fault::Biased => even(mean, sigma * noise),
                 _ => mean + sigma * noise,
             };
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clipped")]

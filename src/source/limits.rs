@@ -1,0 +1,44 @@
+//! How large a picture may be and how often one may come, for every source of frames.
+
+use serde::{Deserialize, Deserializer, de};
+
+/// The widest picture, in pixels: 8K.
+pub(super) const MOST_WIDTH: u32 = 7680;
+
+/// The highest picture, in pixels: 8K.
+pub(super) const MOST_HEIGHT: u32 = 4320;
+
+/// The least of either.
+pub(super) const LEAST_SIDE: u32 = 16;
+
+/// An even width: YUYV gives two pixels one colour.
+pub(super) fn width<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let width = within(deserializer, LEAST_SIDE, MOST_WIDTH)?;
+    if width.is_multiple_of(2) {
+        Ok(width)
+    } else {
+        Err(de::Error::custom(format!("must be even (got {width})")))
+    }
+}
+
+/// A height.
+pub(super) fn height<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    within(deserializer, LEAST_SIDE, MOST_HEIGHT)
+}
+
+/// Frames a second.
+pub(super) fn fps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    within(deserializer, 1, 240)
+}
+
+fn within<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    least: u32,
+    most: u32,
+) -> Result<u32, D::Error> {
+    let value = i64::deserialize(deserializer)?;
+    u32::try_from(value)
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| de::Error::custom(format!("must be from {least} to {most} (got {value})")))
+}
