@@ -13,6 +13,7 @@ mod limits;
 pub mod os;
 mod pacing;
 pub mod rendered;
+pub mod replay;
 pub mod serial;
 mod spec;
 pub mod tpm;

@@ -14,7 +14,7 @@ use crate::health::jitter::Jitter;
 use crate::health::symbols::{Claim, Symbols};
 use crate::health::{Gate, Inspect};
 use crate::sample::{Kind, PixelFormat};
-use crate::source::{Spec, camera, cpu, hwrng, jitter, os, rendered, serial, tpm};
+use crate::source::{Spec, camera, cpu, hwrng, jitter, os, rendered, replay, serial, tpm};
 
 /// How long one read of a device may take. Virtio-rng and TPMs take milliseconds, a busy TPM a
 /// second.
@@ -142,6 +142,9 @@ fn watch(config: camera::Config, id: &str, state_dir: Option<&Arc<StateDir>>) ->
 fn parts(spec: Spec, id: &str, state_dir: Option<&Arc<StateDir>>) -> Parts {
     match spec {
         Spec::Camera(config) => watch(config, id, state_dir),
+        Spec::Replay(config) => {
+            picture(Box::new(move || replay::open(&config)), "none claimed: a recording")
+        }
         Spec::Rendered(config) => {
             picture(Box::new(move || rendered::open(&config)), "none claimed: a drawing")
         }

@@ -42,3 +42,10 @@ fn within<'de, D: Deserializer<'de>>(
         .filter(|number| (least..=most).contains(number))
         .ok_or_else(|| de::Error::custom(format!("must be from {least} to {most} (got {value})")))
 }
+
+/// Frames a second, where they may be left to others.
+pub(super) fn maybe_fps<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<u32>, D::Error> {
+    fps(deserializer).map(Some)
+}

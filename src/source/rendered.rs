@@ -96,7 +96,7 @@ mod tests {
         let config = Config { width: 64, height: 36, fps: 240 };
         let mut source = open(&config).expect("lamps");
         let (mut first, mut second) = (Sample::new(), Sample::new());
-        let far = Instant::now() + Duration::from_secs(60);
+        let far = Instant::now() + Duration::from_mins(1);
         source.read(&mut first, far).expect("a frame");
         source.read(&mut second, far).expect("a frame");
         assert_eq!(first.bytes().len(), 64 * 36 * 2);

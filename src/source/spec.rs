@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::sample::Kind;
-use crate::source::{camera, cpu, hwrng, jitter, os, rendered, serial, tpm};
+use crate::source::{camera, cpu, hwrng, jitter, os, rendered, replay, serial, tpm};
 
 /// Writes [`Spec`] once for all types.
 macro_rules! specs {
@@ -60,5 +60,6 @@ specs! {
     "hwrng" Hwrng hwrng;
     "tpm" Tpm tpm;
     "serial" Serial serial;
+    "replay" Replay replay;
     "rendered" Rendered rendered;
 }

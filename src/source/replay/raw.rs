@@ -1,0 +1,50 @@
+//! Raw YUYV: one whole frame after another, with nothing in between.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read, Seek};
+use std::path::Path;
+
+use crate::sample::{Frame, PixelFormat, Sample, Shape};
+use crate::source::replay::Recording;
+
+/// A file of raw frames that is played.
+pub(super) struct Raw {
+    file: BufReader<File>,
+    frame: Frame,
+    frame_bytes: usize,
+}
+
+impl Raw {
+    pub(super) fn open(path: &Path, width: u32, height: u32) -> Result<Self, String> {
+        let file = File::open(path).map_err(|error| error.to_string())?;
+        let length = file.metadata().map_err(|error| error.to_string())?.len();
+        let format = PixelFormat::Yuyv;
+        let frame_bytes = format.payload_bytes(width, height).ok_or("frames are too large")?;
+        if length == 0 || length % frame_bytes as u64 != 0 {
+            return Err(format!(
+                "{length} bytes are no whole number of {width}x{height} YUYV frames of \
+                 {frame_bytes} bytes"
+            ));
+        }
+        let frame = Frame { format, width, height, sequence: Some(0), damaged: false };
+        Ok(Self { file: BufReader::new(file), frame, frame_bytes })
+    }
+}
+
+impl Recording for Raw {
+    fn next(&mut self, sample: &mut Sample) -> Result<bool, String> {
+        match self.file.read_exact(sample.resize(self.frame_bytes)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(error.to_string()),
+        }
+        sample.shape = Shape::Frame(self.frame);
+        self.frame.sequence = self.frame.sequence.map(|sequence| sequence.wrapping_add(1));
+        Ok(true)
+    }
+
+    fn rewind(&mut self) -> Result<(), String> {
+        self.frame.sequence = Some(0);
+        self.file.rewind().map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,95 @@
+use super::*;
+
+/// The luma of every frame.
+fn play(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let mut player = Player::new(bytes)?;
+    let mut frames = Vec::new();
+    let mut sample = Sample::new();
+    while player.next(&mut sample)? {
+        frames.push(sample.bytes().to_vec());
+    }
+    Ok(frames)
+}
+
+fn file(tags: &str, frames: &[(u8, usize)]) -> Vec<u8> {
+    let mut bytes = format!("YUV4MPEG2 {tags}\n").into_bytes();
+    for (luma, colour) in frames {
+        bytes.extend(b"FRAME\n");
+        bytes.extend(vec![*luma; 17 * 16]);
+        bytes.extend(vec![0xcc; *colour]);
+    }
+    bytes
+}
+
+#[test]
+fn luma_is_taken_and_colour_passed_over_whatever_its_size() {
+    for (colour, bytes) in
+        [("mono", 0), ("420jpeg", 2 * 9 * 8), ("422", 2 * 9 * 16), ("444", 2 * 17 * 16)]
+    {
+        let frames = play(&file(&format!("W17 H16 F10:1 C{colour}"), &[(7, bytes), (8, bytes)]));
+        assert_eq!(frames.expect(colour), [vec![7; 272], vec![8; 272]], "{colour}");
+    }
+    let usual = play(&file("W17 H16 Ip A1:1 XYSCSS=420", &[(7, 144)])).expect("4:2:0 by default");
+    assert_eq!(usual.len(), 1);
+}
+
+#[test]
+fn the_header_gives_size_and_rate() {
+    let header = Header::parse("YUV4MPEG2 W640 H360 F30000:1001 Ip C420jpeg").expect("valid");
+    assert_eq!((header.width, header.height, header.colour), (640, 360, Colour::Half));
+    let interval = header.interval.expect("given").as_secs_f64();
+    assert!((interval - 0.033_366_67).abs() < 1e-6, "{interval}");
+    assert_eq!(Header::parse("YUV4MPEG2 W16 H16 F0:0").expect("valid").interval, None);
+}
+
+#[test]
+fn a_header_that_cannot_be_says_which_tag_its_limit_and_the_value() {
+    for (header, reason) in [
+        ("RIFF", "it does not begin with YUV4MPEG2"),
+        ("YUV4MPEG2 H16", "the header gives no width (W)"),
+        ("YUV4MPEG2 W16", "the header gives no height (H)"),
+        ("YUV4MPEG2 W15 H16", "width must be from 16 to 7680 (got \"15\")"),
+        ("YUV4MPEG2 W16 H99999", "height must be from 16 to 4320 (got \"99999\")"),
+        ("YUV4MPEG2 W-16 H16", "width must be from 16 to 7680 (got \"-16\")"),
+        (
+            "YUV4MPEG2 W16 H16 F1000:1",
+            "rate must be A:B, up to 240 frames a second (got \"1000:1\")",
+        ),
+        ("YUV4MPEG2 W16 H16 F1:0", "rate must be A:B, up to 240 frames a second (got \"1:0\")"),
+        ("YUV4MPEG2 W16 H16 It", "interlaced frames (It) are not played"),
+    ] {
+        assert_eq!(Header::parse(header).expect_err(header), reason);
+    }
+    let deep = Header::parse("YUV4MPEG2 W16 H16 C420p10").expect_err("ten bits");
+    assert!(deep.ends_with("(got \"420p10\")"), "{deep}");
+}
+
+#[test]
+fn a_frame_that_is_not_whole_is_an_error_with_its_number() {
+    let whole = file("W17 H16 C444", &[(7, 544), (8, 544)]);
+    for cut in [1, 544, 545, 544 + 272] {
+        let error = play(&whole[..whole.len() - cut]).expect_err("cut");
+        assert!(error.starts_with("frame 1 is not whole"), "{error}");
+    }
+    let mut wrong = whole;
+    let second = wrong.windows(5).rposition(|five| five == b"FRAME").expect("there");
+    wrong[second] = b'G';
+    assert_eq!(play(&wrong).expect_err("wrong"), "frame 1 does not begin with FRAME");
+}
+
+#[test]
+fn a_header_line_without_end_is_not_read_for_ever() {
+    let endless = vec![b'Y'; 1 << 20];
+    let error = play(&endless).expect_err("endless");
+    assert_eq!(error, "a header line does not end within 1024 bytes");
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(rest: Vec<u8>, tags in "[WHFICAX0-9:a-z ]{0,40}") {
+        let mut bytes = format!("YUV4MPEG2 {tags}\nFRAME\n").into_bytes();
+        bytes.extend(&rest);
+        let _ = play(&bytes);
+        let _ = play(&rest);
+    }
+}
