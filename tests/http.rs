@@ -4,5 +4,7 @@
 mod appliance;
 #[path = "http/client.rs"]
 mod client;
+#[path = "http/lists.rs"]
+mod lists;
 #[path = "http/random.rs"]
 mod random;

@@ -55,6 +55,15 @@ impl ListFormat {
 
     /// What lists offer by `Accept`, the preferred one first.
     pub const OFFERS: [(&'static str, Self); 2] = [(JSON, Self::Json), (PLAIN, Self::Text)];
+
+    /// The media type of an answer in this form.
+    #[must_use]
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => JSON,
+            Self::Text => PLAIN,
+        }
+    }
 }
 
 const OCTETS: &str = "application/octet-stream";

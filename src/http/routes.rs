@@ -4,14 +4,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::State as Shared;
-use axum::routing::get;
+use axum::extract::{RawQuery, State as Shared};
+use axum::routing::{MethodRouter, get};
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
 use super::body::Body;
+use super::list_query::{List, ListQuery};
+use super::lists;
 use super::problem::Problem;
+use super::query::Invalid;
 use super::service::App;
 use super::status::Status;
 
@@ -21,9 +24,25 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/status", get(status))
+        .route("/random/integers", list(List::integers))
+        .route("/random/uuids", list(List::uuids))
+        .route("/random/strings", list(List::strings))
+        .route("/random/shuffle", list(List::shuffle))
         .fallback(async || routed(Problem::not_found("there is nothing at this path").response()))
         .method_not_allowed_fallback(async || routed(Problem::method_not_allowed().response()))
         .with_state(app)
+}
+
+/// A list whose query `parse` reads.
+fn list(parse: fn(&str) -> Result<ListQuery, Invalid>) -> MethodRouter<Arc<App>> {
+    get(
+        async move |Shared(app): Shared<Arc<App>>,
+                    RawQuery(query): RawQuery,
+                    headers: HeaderMap| {
+            let answer = lists::answer(&app, parse, query.as_deref(), &headers);
+            routed(answer.unwrap_or_else(Problem::response))
+        },
+    )
 }
 
 async fn live() -> Response<axum::body::Body> {
