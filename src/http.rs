@@ -18,6 +18,7 @@ mod handler;
 mod labels;
 mod listeners;
 mod meters;
+mod metrics;
 mod piece;
 mod problem;
 pub mod query;

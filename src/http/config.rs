@@ -20,7 +20,7 @@ const CONNECTIONS_LIMIT: usize = 1 << 20;
 
 /// Timeouts longer than a day are a typing error, and shorter than 100 ms cut off honest clients.
 const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
-    Duration::from_millis(100)..=Duration::from_secs(86_400);
+    Duration::from_millis(100)..=Duration::from_hours(24);
 
 /// How the service listens and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use super::body::Body;
+use super::metrics;
 use super::problem::Problem;
 use super::service::App;
 use super::status::Status;
@@ -21,6 +22,7 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
         .route("/status", get(status))
+        .route("/metrics", get(metrics))
         .fallback(async || routed(Problem::not_found("there is nothing at this path").response()))
         .method_not_allowed_fallback(async || routed(Problem::method_not_allowed().response()))
         .with_state(app)
@@ -40,6 +42,10 @@ async fn ready(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
 
 async fn status(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
     json(StatusCode::OK, &Status::of(&app, Instant::now()))
+}
+
+async fn metrics(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
+    routed(metrics::answer(&app, Instant::now()))
 }
 
 /// The value and a newline, so that it looks right in a terminal.
