@@ -19,6 +19,7 @@ mod labels;
 mod listeners;
 mod meters;
 mod metrics;
+mod pages;
 mod piece;
 mod problem;
 pub mod query;
@@ -29,6 +30,7 @@ mod status;
 mod stream;
 mod tls;
 mod tokens;
+mod wall;
 mod worker;
 
 use std::io;

@@ -73,16 +73,16 @@ impl Facts {
     fn write_standing(&self, to: &mut Sheet<'_>) -> fmt::Result {
         let status = &self.status;
         to.one("build", "What runs here", None, &Info::new([("version", status.version)]))?;
-        let states = STATES.map(|state| (state.to_string(), u64::from(state == status.state)));
-        let states = states.iter().map(|(name, is)| ([("state", name.as_str())], Gauge::new(*is)));
-        to.each("state", "1 for the state the service is in", states)?;
+        let names = STATES.map(|state| (state.to_string(), u32::from(state == status.state)));
+        let one_hot = names.iter().map(|(name, is)| ([("state", name.as_str())], Gauge::new(*is)));
+        to.each("state", "1 for the state the service is in", one_hot)?;
         to.one("generation", "Seeds since the start", None, &Gauge::new(status.generation))?;
         // Before the first seed there is no age, and no zero that could pass for one.
         if let Some(age) = status.seed_age_seconds {
-            to.one("seed_age", "Age of the seed in use", Some(Unit::Seconds), &Gauge::new(age))?;
+            to.one("seed_age", "Age of the seed in use", Some(&Unit::Seconds), &Gauge::new(age))?;
         }
         let uptime = Gauge::new(status.uptime_seconds);
-        to.one("uptime", "Time since the start", Some(Unit::Seconds), &uptime)?;
+        to.one("uptime", "Time since the start", Some(&Unit::Seconds), &uptime)?;
         let present = Gauge::new(status.quorum.present.len());
         to.one("quorum_present", "Independent kinds that are healthy", None, &present)?;
         let needed = Gauge::new(status.quorum.needed);
@@ -139,10 +139,10 @@ impl Sheet<'_> {
         &mut self,
         name: &str,
         help: &str,
-        unit: Option<Unit>,
+        unit: Option<&Unit>,
         value: &(impl EncodeMetric + TypedMetric),
     ) -> fmt::Result {
-        value.encode(self.0.encode_descriptor(name, help, unit.as_ref(), value.metric_type())?)
+        value.encode(self.0.encode_descriptor(name, help, unit, value.metric_type())?)
     }
 
     fn each<'l, const N: usize, M: EncodeMetric + TypedMetric>(

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::body::Body;
 use super::metrics;
+use super::pages;
 use super::problem::Problem;
 use super::service::App;
 use super::status::Status;
@@ -23,6 +24,10 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/health/ready", get(ready))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
+        .route("/wall.png", get(wall))
+        .route("/", get(dashboard))
+        .route("/docs", get(async || routed(pages::docs())))
+        .route("/openapi.json", get(async || routed(pages::openapi())))
         .fallback(async || routed(Problem::not_found("there is nothing at this path").response()))
         .method_not_allowed_fallback(async || routed(Problem::method_not_allowed().response()))
         .with_state(app)
@@ -46,6 +51,14 @@ async fn status(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
 
 async fn metrics(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
     routed(metrics::answer(&app, Instant::now()))
+}
+
+async fn wall(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
+    routed(app.wall.answer(&app.board).await.unwrap_or_else(Problem::response))
+}
+
+async fn dashboard(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
+    routed(pages::dashboard(&app, Instant::now()))
 }
 
 /// The value and a newline, so that it looks right in a terminal.
