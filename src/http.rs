@@ -20,6 +20,8 @@ pub mod list_query;
 mod listeners;
 mod lists;
 mod meters;
+mod metrics;
+mod pages;
 mod piece;
 mod problem;
 pub mod query;
@@ -31,6 +33,7 @@ mod status;
 mod stream;
 mod tls;
 mod tokens;
+mod wall;
 mod worker;
 
 use std::io;

@@ -2,9 +2,19 @@
 
 #[path = "http/appliance.rs"]
 mod appliance;
+#[path = "http/board.rs"]
+mod board;
 #[path = "http/client.rs"]
 mod client;
+#[path = "http/description.rs"]
+mod description;
 #[path = "http/lists.rs"]
 mod lists;
+#[path = "http/metrics.rs"]
+mod metrics;
+#[path = "http/pages.rs"]
+mod pages;
 #[path = "http/random.rs"]
 mod random;
+#[path = "http/wall.rs"]
+mod wall;

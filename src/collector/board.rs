@@ -19,6 +19,7 @@ pub struct Board {
 struct Entries {
     sources: Vec<SourceReport>,
     incidents: Vec<Incident>,
+    incident_count: u64,
     picture: Option<Arc<Picture>>,
 }
 
@@ -31,6 +32,11 @@ impl Board {
     /// The last incidents, oldest first.
     pub fn incidents(&self) -> Vec<Incident> {
         self.lock().incidents.clone()
+    }
+
+    /// Incidents since the service started, those no longer kept among them.
+    pub fn incident_count(&self) -> u64 {
+        self.lock().incident_count
     }
 
     /// The last picture of a recorded or rendered wall. Never one of a live camera: a live frame
@@ -55,6 +61,7 @@ impl Board {
     pub fn add_incident(&self, source: Option<String>, text: String) {
         tracing::error!(source, "incident: {text}");
         let mut entries = self.lock();
+        entries.incident_count += 1;
         if entries.incidents.len() == INCIDENTS_KEPT {
             entries.incidents.remove(0);
         }

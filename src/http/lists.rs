@@ -61,12 +61,12 @@ fn write(
             }
         }
         List::Strings { length, alphabet, count } => {
-            let last = alphabet.len() as u64 - 1;
+            let highest = alphabet.len() as u64 - 1;
             for _ in 0..*count {
                 let bytes = usize::try_from(4 * length).expect("at most 16 KiB");
                 let mut string = Zeroizing::new(String::with_capacity(bytes));
                 for _ in 0..*length {
-                    let chosen = up_to(last, || words.next())?;
+                    let chosen = up_to(highest, || words.next())?;
                     string.push(alphabet[usize::try_from(chosen).expect("an index")]);
                 }
                 out.text(string.chars());

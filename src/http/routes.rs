@@ -13,6 +13,8 @@ use serde::Serialize;
 use super::body::Body;
 use super::list_query::{List, ListQuery};
 use super::lists;
+use super::metrics;
+use super::pages;
 use super::problem::Problem;
 use super::query::Invalid;
 use super::service::App;
@@ -28,6 +30,11 @@ pub(super) fn router(app: Arc<App>) -> Router {
         .route("/random/uuids", list(List::uuids))
         .route("/random/strings", list(List::strings))
         .route("/random/shuffle", list(List::shuffle))
+        .route("/metrics", get(metrics))
+        .route("/wall.png", get(wall))
+        .route("/", get(dashboard))
+        .route("/docs", get(async || routed(pages::docs())))
+        .route("/openapi.json", get(async || routed(pages::openapi())))
         .fallback(async || routed(Problem::not_found("there is nothing at this path").response()))
         .method_not_allowed_fallback(async || routed(Problem::method_not_allowed().response()))
         .with_state(app)
@@ -59,6 +66,18 @@ async fn ready(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
 
 async fn status(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
     json(StatusCode::OK, &Status::of(&app, Instant::now()))
+}
+
+async fn metrics(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
+    routed(metrics::answer(&app, Instant::now()))
+}
+
+async fn wall(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
+    routed(app.wall.answer(&app.board).await.unwrap_or_else(Problem::response))
+}
+
+async fn dashboard(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
+    routed(pages::dashboard(&app, Instant::now()))
 }
 
 /// The value and a newline, so that it looks right in a terminal.

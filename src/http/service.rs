@@ -13,6 +13,7 @@ use super::body::Body;
 use super::config::Config;
 use super::labels::Labels;
 use super::meters::Meters;
+use super::wall::Wall;
 use crate::collector::board::Board;
 use crate::generator::Generator;
 
@@ -51,6 +52,7 @@ pub(super) struct App {
     pub(super) access: Arc<Access>,
     pub(super) labels: Labels,
     pub(super) meters: Arc<Meters>,
+    pub(super) wall: Wall,
     pub(super) max_bytes: u64,
     pub(super) fresh_timeout: Duration,
     pub(super) started: Instant,
@@ -65,6 +67,7 @@ impl App {
             access,
             labels: Labels::default(),
             meters: Arc::default(),
+            wall: Wall::default(),
             max_bytes: config.max_bytes.as_u64(),
             fresh_timeout: config.fresh_timeout,
             started: Instant::now(),

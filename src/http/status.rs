@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 
 use super::service::App;
+use super::wall;
 use crate::collector::board::{Incident, SourceReport, SourceState};
 use crate::generator::{Quorum, State};
 use crate::health::{Severity, Test};
@@ -23,6 +24,8 @@ pub(super) struct Status {
     pub(super) quorum: QuorumStatus,
     pub(super) memory_locked: bool,
     pub(super) tls: bool,
+    /// The recorded or drawn source that `/wall.png` shows.
+    pub(super) picture: Option<String>,
     pub(super) sources: Vec<SourceStatus>,
     pub(super) incidents: Vec<IncidentStatus>,
 }
@@ -105,6 +108,7 @@ impl Status {
             },
             memory_locked: app.generator.is_memory_locked(),
             tls: app.access.is_tls(),
+            picture: wall::showing(&app.board),
             sources: app
                 .board
                 .sources()
