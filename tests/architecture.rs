@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every top-level module and its layer. A module may import from strictly lower layers only.
-const LAYERS: [(&str, u8); 15] = [
+const LAYERS: [(&str, u8); 17] = [
+    ("durable", 0),
     ("exitcode", 0),
     ("sample", 0),
     ("secret", 0),
@@ -16,7 +17,8 @@ const LAYERS: [(&str, u8); 15] = [
     ("pool", 2), // takes the conditioner's blocks
     ("generator", 3),
     ("collector", 4), // seeds the generator
-    ("http", 6),      // 5 is for keyring and kv
+    ("keyring", 4),   // draws its keys
+    ("http", 6),      // 5 is for kv
     ("config", 7),
     ("daemon", 8),
     ("cli", 9),
@@ -78,6 +80,28 @@ fn logic_does_no_input_or_output() {
             {
                 let used = code.lines().any(|line| !is_comment(line) && line.contains(edge));
                 assert!(!used, "{}: {edge}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_and_nonces_come_from_the_generator_alone() {
+    for module in ["keyring", "kv"] {
+        for file in sources(Path::new("src")).iter().filter(|file| module_of(file) == module) {
+            let is_test = file
+                .iter()
+                .any(|part| part == "tests" || part == "tests.rs" || part == "doubles.rs");
+            if is_test {
+                continue;
+            }
+            let text = fs::read_to_string(file).expect("a source file");
+            let code = text.split("#[cfg(test)]\nmod tests").next().expect("one part at least");
+            for other in
+                ["getrandom", "rand::rng", "OsRng", "generate_key", "generate_nonce", "/dev/"]
+            {
+                let used = code.lines().any(|line| !is_comment(line) && line.contains(other));
+                assert!(!used, "{}: {other}", file.display());
             }
         }
     }

@@ -10,7 +10,8 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::daemon::state_dir::{StateDir, private};
+use crate::daemon::state_dir::StateDir;
+use crate::durable::private;
 
 /// Fingerprints in one file: 29 hours at 10 frames a second, 8 MiB. Two files are kept.
 const KEPT: usize = 1 << 20;

@@ -1,11 +1,13 @@
 //! The directory in which the service keeps its state between runs.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
+
+use crate::durable;
 
 /// A state directory that no other service uses while this lives.
 #[derive(Debug)]
@@ -70,7 +72,7 @@ impl StateDir {
         if mode & 0o022 != 0 {
             return Err(StateDirError::Exposed { path: path.to_owned(), mode });
         }
-        let lock = private().write(true).open(path.join("lock")).map_err(unusable)?;
+        let lock = durable::private().write(true).open(path.join("lock")).map_err(unusable)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -91,26 +93,8 @@ impl StateDir {
     /// # Errors
     /// What the system said; then the old content stands.
     pub fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
-        let draft = self.file(&format!("{name}.new"));
-        let written = private().write(true).truncate(true).open(&draft).and_then(|mut file| {
-            file.write_all(content)?;
-            file.sync_all()
-        });
-        if let Err(error) = written {
-            let _ = std::fs::remove_file(&draft);
-            return Err(error);
-        }
-        std::fs::rename(&draft, self.file(name))?;
-        // The name itself must survive a crash too.
-        File::open(&self.path)?.sync_all()
+        durable::replace(&self.file(name), content)
     }
-}
-
-/// Options for a file that only its owner may read.
-pub(super) fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.create(true).mode(0o600);
-    options
 }
 
 #[cfg(test)]

@@ -1,0 +1,78 @@
+//! Files that survive a crash whole: the old content or the new, never a part.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Options for a file that only its owner may read.
+#[must_use]
+pub fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).mode(0o600);
+    options
+}
+
+/// Replaces the file at `path` in one step; it is readable by its owner alone.
+///
+/// When this returns, the new content is on the disk and so is its name: written to a draft
+/// beside it, flushed, renamed, and the directory flushed.
+///
+/// # Errors
+/// What the system said. Unless it was the last step that failed, the old content stands.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let draft = draft_of(path);
+    let written = private().write(true).truncate(true).open(&draft).and_then(|mut file| {
+        file.write_all(content)?;
+        file.sync_all()
+    });
+    let renamed = written.and_then(|()| std::fs::rename(&draft, path));
+    if let Err(error) = renamed {
+        // Best effort: what could not be written may not be removable either.
+        let _ = std::fs::remove_file(&draft);
+        return Err(error);
+    }
+    // The name itself must survive a crash too.
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// `keyring` becomes `keyring.new`, in the same folder: a rename works only within one disk.
+fn draft_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_belongs_to_its_owner_alone() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("file");
+        for content in [b"first".as_slice(), b"", b"second"] {
+            replace(&path, content).expect("written");
+            assert_eq!(std::fs::read(&path).expect("there"), content);
+        }
+        let mode = path.metadata().expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("a directory").count(), 1, "no draft");
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_old_content() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("file");
+        replace(&path, b"old").expect("written");
+        // A draft that cannot be opened stands in for a disk that is full or read-only.
+        std::fs::create_dir(draft_of(&path)).expect("a directory in the way");
+        assert!(replace(&path, b"new").is_err());
+        assert_eq!(std::fs::read(&path).expect("there"), b"old");
+    }
+}

@@ -1,0 +1,311 @@
+//! Keys: a root key that only a seal opens, and the key versions of every namespace below it.
+//!
+//! ```text
+//! seal secret ── seals ──► root key ── seals ──► key versions 1, 2, … of each namespace
+//!  file, passphrase            └──────────────────── the keyring's file ───┘
+//!  or k of n shares                                      key version ── seals ──► record keys, in the store
+//! ```
+//! The keyring's file holds all keys above the records', and the store holds none of them: a
+//! namespace that is deleted here can be opened by no copy of the store.
+
+pub mod anchor;
+#[cfg(test)]
+pub(crate) mod doubles;
+mod error;
+pub mod formula;
+mod held;
+mod layout;
+mod namespaces;
+mod origin;
+mod rekey;
+mod ring;
+pub mod seal;
+pub mod wire;
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use zeroize::Zeroizing;
+
+use crate::durable;
+use crate::generator::Generator;
+use anchor::{AnchorError, Mark};
+use formula::SEALED_KEY_BYTES;
+use held::{Held, Open, Sealed, read_file, read_seal};
+use layout::Head;
+use ring::Ring;
+use seal::shares::Share;
+use seal::{Choice, Offered, SealKind, Surroundings};
+
+pub use error::KeyringError;
+pub use layout::LayoutError;
+pub use namespaces::{KeyInfo, NamespaceInfo, NamespaceKeys};
+pub use origin::{Origin, seconds};
+pub use ring::{NAMESPACES_LIMIT, NamespaceId, TITLE_LIMIT, VersionState};
+
+/// Where a keyring lives.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// The keyring's own file.
+    pub keyring: PathBuf,
+    /// The file of a file seal.
+    pub seal_file: PathBuf,
+    /// The anchor, on another disk or machine than the keyring and the store.
+    pub anchor: Option<PathBuf>,
+}
+
+/// A passphrase or a share, as it was entered.
+pub type Piece = Zeroizing<Vec<u8>>;
+
+/// How a keyring is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// There is none.
+    Absent,
+    /// It needs what opens its seal.
+    Sealed(SealKind),
+    /// Keys can be used.
+    Open(SealKind),
+}
+
+/// How far an unsealing has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// It is open.
+    Open,
+    /// More pieces are needed.
+    More {
+        /// Pieces there are.
+        have: u8,
+        /// Pieces there must be.
+        need: u8,
+    },
+}
+
+/// Keeps keys, hands them out while it is open, and makes new ones.
+///
+/// # Security
+/// A change is on the disk, whole, before it counts. What is not protected: a copy of the
+/// keyring's file together with what opens its seal opens everything that copy held, also what was
+/// revoked or deleted since; and without an anchor, a keyring that is put back from a copy is not
+/// noticed. Keys are wiped when dropped, and are not locked in memory: keep swap encrypted or off.
+pub struct Keyring {
+    generator: Arc<Generator>,
+    places: Places,
+    held: RwLock<Held>,
+}
+
+impl Keyring {
+    /// Reads the keyring's file, if there is one; the keyring is then sealed.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no keyring, or is gone while its anchor is there.
+    pub fn load(places: Places, generator: Arc<Generator>) -> Result<Self, KeyringError> {
+        let held = match read_file(&places)? {
+            Some(file) => Held::Sealed(Sealed::read(&file, &places)?),
+            None => Held::Absent,
+        };
+        Ok(Self { generator, places, held: RwLock::new(held) })
+    }
+
+    /// How it is.
+    pub fn condition(&self) -> Condition {
+        match &*self.read() {
+            Held::Absent => Condition::Absent,
+            Held::Sealed(sealed) => Condition::Sealed(sealed.seal.kind()),
+            Held::Open(open) => Condition::Open(open.kind),
+        }
+    }
+
+    /// Makes a keyring with a root key, under the seal that was chosen; it is open afterwards. The
+    /// shares are given once and kept nowhere.
+    ///
+    /// # Errors
+    /// When there is one already, or it cannot be written; then there is none.
+    pub fn init(&self, choice: &Choice) -> Result<Vec<Share>, KeyringError> {
+        let mut state = self.write();
+        let Held::Absent = &*state else { return Err(KeyringError::Present) };
+        if let Some(path) = self.places.anchor.as_ref().filter(|path| path.exists()) {
+            return Err(AnchorError::Foreign { path: path.clone() }.into());
+        }
+        let id = formula::draw(&self.generator)?;
+        let (root, origin) = Origin::draw(&self.generator)?;
+        let made = seal::make(choice, &self.surroundings(&id, None))?;
+        let mut head = Head {
+            id,
+            counter: 0,
+            seal: made.seal.kind() as u8,
+            parameters: made.seal.parameters(),
+            root: [0; SEALED_KEY_BYTES],
+        };
+        head.seal_root(&root, &made.secret, &self.generator)?;
+        let mut open = Open {
+            head,
+            kind: made.seal.kind(),
+            root,
+            ring: Ring::new(origin.clone()),
+            sealed_ring: Vec::new(),
+            mark: Mark { keyring: id, ..Mark::default() },
+        };
+        self.save(&mut open, Ring::new(origin))?;
+        *state = Held::Open(open);
+        Ok(made.shares)
+    }
+
+    /// Opens it if its seal needs nobody; says whether it did.
+    ///
+    /// # Errors
+    /// When the seal's file should open it and does not.
+    pub fn open_alone(&self) -> Result<bool, KeyringError> {
+        let mut state = self.write();
+        let sealed = state.sealed()?;
+        let Some(secret) = sealed.seal.open_alone()? else { return Ok(false) };
+        let open = sealed.open(&secret, &self.places)?;
+        *state = Held::Open(open);
+        Ok(true)
+    }
+
+    /// Takes a passphrase or a share, and opens when that is enough.
+    ///
+    /// # Errors
+    /// Says what is wrong with the piece; shares given before still count.
+    pub fn offer(&self, piece: &[u8]) -> Result<Progress, KeyringError> {
+        let mut state = self.write();
+        let sealed = state.sealed()?;
+        match sealed.seal.offer(piece)? {
+            Offered::More { have, need } => Ok(Progress::More { have, need }),
+            Offered::Opened(secret) => {
+                let open = sealed.open(&secret, &self.places)?;
+                *state = Held::Open(open);
+                Ok(Progress::Open)
+            }
+        }
+    }
+
+    /// Forgets all keys, and any share that was offered. Data can be used again after unsealing.
+    ///
+    /// # Errors
+    /// When there is no keyring.
+    pub fn seal(&self) -> Result<(), KeyringError> {
+        let mut state = self.write();
+        match &mut *state {
+            Held::Absent => return Err(KeyringError::Absent),
+            Held::Sealed(sealed) => sealed.seal.forget(),
+            Held::Open(open) => {
+                let seal = read_seal(&open.head, &self.places)?;
+                let ring = std::mem::take(&mut open.sealed_ring);
+                *state = Held::Sealed(Sealed { head: open.head.clone(), ring, seal });
+            }
+        }
+        Ok(())
+    }
+
+    /// How often the keyring has been written.
+    ///
+    /// # Errors
+    /// When it is not open.
+    pub fn counter(&self) -> Result<u64, KeyringError> {
+        Ok(self.write().open()?.head.counter)
+    }
+
+    /// The store says that it has been written `commits` times: is that not less than the anchor
+    /// knows of?
+    ///
+    /// # Errors
+    /// [`AnchorError::RolledBack`], or when the keyring is not open.
+    pub fn check_store(&self, commits: u64) -> Result<(), KeyringError> {
+        let mut state = self.write();
+        let known = state.open()?.mark.commits;
+        match &self.places.anchor {
+            Some(path) if commits < known => Err(AnchorError::RolledBack {
+                what: "store",
+                path: path.clone(),
+                found: commits,
+                known,
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes down, in the anchor if there is one, that the store has been written so often.
+    ///
+    /// # Errors
+    /// When the anchor cannot be written, or the keyring is not open.
+    pub fn mark_store(&self, commits: u64) -> Result<(), KeyringError> {
+        let mut state = self.write();
+        let open = state.open()?;
+        if commits <= open.mark.commits {
+            return Ok(());
+        }
+        open.mark.commits = commits;
+        self.write_anchor(&open.mark)?;
+        Ok(())
+    }
+
+    /// Changes the ring as `change` says, on the disk first.
+    fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Ring) -> Result<T, KeyringError>,
+    ) -> Result<T, KeyringError> {
+        let mut state = self.write();
+        let open = state.open()?;
+        // A clone shares the keys.
+        let mut ring = open.ring.clone();
+        let result = change(&mut ring)?;
+        self.save(open, ring)?;
+        Ok(result)
+    }
+
+    /// Looks something up in the ring.
+    fn look<T>(
+        &self,
+        look: impl FnOnce(&Ring) -> Result<T, KeyringError>,
+    ) -> Result<T, KeyringError> {
+        match &*self.read() {
+            Held::Absent => Err(KeyringError::Absent),
+            Held::Sealed(_) => Err(KeyringError::Sealed),
+            Held::Open(open) => look(&open.ring),
+        }
+    }
+
+    /// Writes `ring` under the head and root key of `open`, and takes it over. When the error is
+    /// not the anchor's, neither the file nor `open` has changed.
+    fn save(&self, open: &mut Open, ring: Ring) -> Result<(), KeyringError> {
+        let head = Head { counter: open.head.counter + 1, ..open.head.clone() };
+        let (file, ring_start) = head.seal_ring(&ring.write(), &open.root, &self.generator)?;
+        let path = &self.places.keyring;
+        durable::replace(path, &file)
+            .map_err(|error| KeyringError::File { path: path.clone(), error })?;
+        open.mark.counter = head.counter;
+        open.head = head;
+        open.ring = ring;
+        open.sealed_ring = file[ring_start..].to_vec();
+        self.write_anchor(&open.mark)?;
+        Ok(())
+    }
+
+    fn write_anchor(&self, mark: &Mark) -> Result<(), AnchorError> {
+        self.places.anchor.as_ref().map_or(Ok(()), |path| anchor::write(path, mark))
+    }
+
+    fn surroundings<'a>(
+        &'a self,
+        id: &'a [u8; seal::ID_BYTES],
+        in_use: Option<&'a [u8]>,
+    ) -> Surroundings<'a> {
+        Surroundings { generator: &self.generator, id, seal_file: &self.places.seal_file, in_use }
+    }
+
+    /// Nothing is left half changed by a panic: what is held is replaced in one step.
+    fn read(&self) -> RwLockReadGuard<'_, Held> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Held> {
+        self.held.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,74 @@
+//! Generators for tests of what draws from them.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::generator::{Contribution, Generator, Limits, Provenance, Quorum};
+use crate::sample::Kind;
+use crate::secret::Secret;
+
+/// A generator that has had no seed.
+pub(crate) fn unseeded() -> Generator {
+    let limits =
+        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(15) };
+    Generator::new(2, limits).expect("memory for a generator")
+}
+
+/// A generator seeded from the operating system, its quorum standing.
+pub(crate) fn generator() -> Generator {
+    let generator = unseeded();
+    let from = |kind, credit_bits| Contribution { id: format!("{kind}"), kind, credit_bits };
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).expect("the operating system's bytes");
+    let provenance = Provenance {
+        generation: 1,
+        seeded_at: Instant::now(),
+        seeded_on: SystemTime::now(),
+        sources: vec![
+            from(Kind::CpuTiming, 512),
+            from(Kind::OperatingSystem, 512),
+            from(Kind::Device, 0),
+            from(Kind::None, 0),
+        ],
+    };
+    generator.report_quorum(quorum(2), Instant::now());
+    generator.reseed(&Secret::take(&mut seed), provenance);
+    generator
+}
+
+/// Takes the quorum away.
+pub(crate) fn degrade(generator: &Generator) {
+    generator.report_quorum(quorum(1), Instant::now());
+}
+
+fn quorum(present: usize) -> Quorum {
+    let kinds = [Kind::OperatingSystem, Kind::CpuTiming];
+    Quorum {
+        present: kinds[..present].to_vec(),
+        needed: 2,
+        missing_required: Vec::new(),
+        overdue: false,
+    }
+}
+
+/// A seeded generator whose operating system gives bytes `calls` times and then no more.
+pub(crate) fn failing_after(calls: usize) -> Generator {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let left = AtomicUsize::new(calls);
+    let limits =
+        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(15) };
+    let os = Box::new(move |out: &mut [u8]| {
+        let has_more =
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        has_more.map_err(|_| getrandom::Error::UNSUPPORTED)?;
+        getrandom::fill(out)
+    });
+    let generator = Generator::with_os(1, limits, os).expect("memory for a generator");
+    let provenance = Provenance {
+        generation: 1,
+        seeded_at: Instant::now(),
+        seeded_on: SystemTime::now(),
+        sources: Vec::new(),
+    };
+    generator.reseed(&Secret::take(&mut [1; 32]), provenance);
+    generator
+}

@@ -1,0 +1,104 @@
+//! What goes wrong with keys.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::anchor::AnchorError;
+use super::layout::LayoutError;
+use super::ring::NamespaceId;
+use super::seal::SealError;
+use crate::generator::NotReady;
+
+/// Why a key operation was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyringError {
+    /// There is no keyring yet.
+    #[error("there is no keyring yet: run lavawall init")]
+    Absent,
+    /// There is one already.
+    #[error("there is a keyring already; to change its seal, run lavawall rekey")]
+    Present,
+    /// It is sealed.
+    #[error("the keyring is sealed: run lavawall unseal")]
+    Sealed,
+    /// It is not sealed.
+    #[error("the keyring is open already")]
+    Open,
+    /// The file cannot be read or written.
+    #[error("keyring {path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("keyring {path} {error}")]
+    Layout {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: LayoutError,
+    },
+    /// The root key opens, and what it sealed does not; or the right secret does not open the root
+    /// key.
+    #[error("keyring {path} was changed or damaged: restore it from a copy of the same day")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The seal.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// Not enough pieces to prove that the holders agree.
+    #[error("this needs what opens the seal: {have} of {need} pieces were given")]
+    Unproved {
+        /// Pieces given.
+        have: u8,
+        /// Pieces needed.
+        need: u8,
+    },
+    /// The anchor. When this follows a change, the change itself is made.
+    #[error(transparent)]
+    Anchor(#[from] AnchorError),
+    /// The generator gives nothing.
+    #[error("no key can be made now: {0}")]
+    NotReady(#[from] NotReady),
+    /// No such namespace.
+    #[error("there is no namespace {0}")]
+    UnknownNamespace(NamespaceId),
+    /// Two namespaces cannot have one title.
+    #[error("a namespace with this title exists already")]
+    TitleTaken,
+    /// The title is empty or too long.
+    #[error("title: must be 1 to {limit} bytes (got {value})")]
+    Title {
+        /// The most.
+        limit: usize,
+        /// What was given.
+        value: usize,
+    },
+    /// No such key version.
+    #[error("namespace {namespace} has no key version {version}")]
+    UnknownVersion {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// The number asked for.
+        version: u32,
+    },
+    /// The version that seals cannot be revoked or destroyed.
+    #[error("key version {version} is the active one: rotate first")]
+    ActiveVersion {
+        /// The number.
+        version: u32,
+    },
+    /// There are too many.
+    #[error("{what}: at most {limit}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The most.
+        limit: usize,
+    },
+}

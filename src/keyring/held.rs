@@ -1,0 +1,144 @@
+//! What is held in memory: nothing, a sealed keyring, or an open one; and how one becomes the other.
+
+use std::io;
+use std::path::Path;
+
+use super::anchor::{self, AnchorError, Mark};
+use super::formula::Key;
+use super::layout::{Head, LayoutError};
+use super::ring::Ring;
+use super::seal::{self, Seal, SealError, SealKind};
+use super::{KeyringError, Places};
+
+/// The most of a file that is read: 1,000 namespaces of 4,096 versions would be larger, and are no
+/// keyring of ours.
+const FILE_LIMIT: u64 = 256 << 20;
+
+pub(super) enum Held {
+    Absent,
+    Sealed(Sealed),
+    Open(Open),
+}
+
+pub(super) struct Sealed {
+    pub(super) head: Head,
+    pub(super) ring: Vec<u8>,
+    pub(super) seal: Box<dyn Seal>,
+}
+
+pub(super) struct Open {
+    pub(super) head: Head,
+    pub(super) kind: SealKind,
+    pub(super) root: Key,
+    pub(super) ring: Ring,
+    /// The ring as it stands in the file: sealing needs no disk.
+    pub(super) sealed_ring: Vec<u8>,
+    pub(super) mark: Mark,
+}
+
+impl Held {
+    pub(super) fn sealed(&mut self) -> Result<&mut Sealed, KeyringError> {
+        match self {
+            Self::Absent => Err(KeyringError::Absent),
+            Self::Sealed(sealed) => Ok(sealed),
+            Self::Open(_) => Err(KeyringError::Open),
+        }
+    }
+
+    pub(super) fn open(&mut self) -> Result<&mut Open, KeyringError> {
+        match self {
+            Self::Absent => Err(KeyringError::Absent),
+            Self::Sealed(_) => Err(KeyringError::Sealed),
+            Self::Open(open) => Ok(open),
+        }
+    }
+}
+
+impl Sealed {
+    pub(super) fn read(file: &[u8], places: &Places) -> Result<Self, KeyringError> {
+        let (head, ring) = Head::read(file)
+            .map_err(|error| KeyringError::Layout { path: places.keyring.clone(), error })?;
+        let seal = read_seal(&head, places)?;
+        Ok(Self { ring: ring.to_vec(), head, seal })
+    }
+
+    /// Opens the root key, then the ring, then looks at the anchor: the counter is believed only
+    /// once the ring has opened.
+    pub(super) fn open(&self, secret: &Key, places: &Places) -> Result<Open, KeyringError> {
+        let changed = || KeyringError::Changed { path: places.keyring.clone() };
+        let kind = self.seal.kind();
+        let root = self.head.open_root(secret).map_err(|_| wrong(kind, places))?;
+        let ring = self.head.open_ring(&self.ring, &root).map_err(|_| changed())?;
+        let ring = Ring::read(&ring).map_err(|_| changed())?;
+        let mark = self.mark(places)?;
+        let (head, sealed_ring) = (self.head.clone(), self.ring.clone());
+        Ok(Open { head, kind, root, ring, sealed_ring, mark })
+    }
+
+    /// What the anchor knows, brought up to this keyring.
+    fn mark(&self, places: &Places) -> Result<Mark, KeyringError> {
+        let (id, counter) = (self.head.id, self.head.counter);
+        let fresh = Mark { keyring: id, counter, commits: 0 };
+        let Some(path) = &places.anchor else { return Ok(fresh) };
+        let known = anchor::read(path)?.unwrap_or(fresh);
+        if known.keyring != id {
+            return Err(AnchorError::Foreign { path: path.clone() }.into());
+        }
+        if counter < known.counter {
+            return Err(AnchorError::RolledBack {
+                what: "keyring",
+                path: path.clone(),
+                found: counter,
+                known: known.counter,
+            }
+            .into());
+        }
+        let mark = Mark { counter, ..known };
+        anchor::write(path, &mark)?;
+        Ok(mark)
+    }
+}
+
+/// A secret that does not open the root key: a passphrase may be wrong; the other seals have
+/// looked at what they were given.
+pub(super) fn wrong(kind: SealKind, places: &Places) -> KeyringError {
+    match kind {
+        SealKind::Passphrase => SealError::WrongPassphrase.into(),
+        SealKind::File | SealKind::Shares => KeyringError::Changed { path: places.keyring.clone() },
+    }
+}
+
+pub(super) fn read_seal(head: &Head, places: &Places) -> Result<Box<dyn Seal>, SealError> {
+    seal::read(head.seal, &head.parameters, &head.id, &places.seal_file)
+}
+
+/// The keyring's file; `None` when there is none.
+pub(super) fn read_file(places: &Places) -> Result<Option<Vec<u8>>, KeyringError> {
+    let path = &places.keyring;
+    let failed = |error| KeyringError::File { path: path.clone(), error };
+    match path.metadata() {
+        Ok(file) if file.len() > FILE_LIMIT => {
+            Err(KeyringError::Layout { path: path.clone(), error: LayoutError::Foreign })
+        }
+        Ok(_) => std::fs::read(path).map(Some).map_err(failed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => match &places.anchor {
+            Some(anchor) => gone(anchor).map(|()| None),
+            None => Ok(None),
+        },
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// An anchor without its keyring: somebody took the keyring away.
+fn gone(anchor: &Path) -> Result<(), KeyringError> {
+    match anchor::read(anchor)? {
+        None => Ok(()),
+        Some(mark) => Err(AnchorError::RolledBack {
+            what: "keyring",
+            path: anchor.to_owned(),
+            found: 0,
+            known: mark.counter,
+        }
+        .into()),
+    }
+}

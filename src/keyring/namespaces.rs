@@ -1,0 +1,245 @@
+//! Namespaces and their key versions: making, using, replacing and destroying them.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::formula::{self, Key};
+use super::origin::{Origin, seconds};
+use super::ring::{
+    NAMESPACES_LIMIT, Namespace, NamespaceId, Ring, TITLE_LIMIT, VERSIONS_LIMIT, VersionState,
+};
+use super::{Keyring, KeyringError};
+
+/// A namespace as its users see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamespaceInfo {
+    /// Its name for the machine.
+    pub id: NamespaceId,
+    /// Its name for people.
+    pub title: String,
+    /// When it was made, in seconds since 1970.
+    pub created_at: u64,
+}
+
+/// One key version as an operator sees it: everything but the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyInfo {
+    /// The namespace, or `None` for the root key.
+    pub namespace: Option<String>,
+    /// Its number; 0 for the root key.
+    pub version: u32,
+    /// What it may be used for.
+    pub state: VersionState,
+    /// Where it came from.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// The keys of one namespace, for the store that uses them. Shares them with the keyring.
+#[derive(Clone)]
+pub struct NamespaceKeys {
+    /// Derives the keys of record ids and sums.
+    pub index_key: Arc<Key>,
+    /// The version that seals.
+    pub active: u32,
+    /// Every version whose key is there: number, state, key.
+    pub versions: Vec<(u32, VersionState, Arc<Key>)>,
+}
+
+impl NamespaceKeys {
+    /// The key of a version that readers may use, or the reason why there is none.
+    #[must_use]
+    pub fn get(&self, number: u32) -> Option<(VersionState, &Arc<Key>)> {
+        self.versions.iter().find(|(at, ..)| *at == number).map(|(_, state, key)| (*state, key))
+    }
+}
+
+impl Keyring {
+    /// All namespaces, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the keyring is not open.
+    pub fn namespaces(&self) -> Result<Vec<NamespaceInfo>, KeyringError> {
+        self.look(|ring| {
+            let infos = ring.namespaces.iter().map(|(id, namespace)| NamespaceInfo {
+                id: *id,
+                title: namespace.title.to_string(),
+                created_at: namespace.created_at,
+            });
+            Ok(infos.collect())
+        })
+    }
+
+    /// Makes a namespace with its first key version.
+    ///
+    /// # Errors
+    /// When the title is taken or no title, there are too many, or it cannot be written.
+    pub fn create_namespace(&self, title: &str) -> Result<NamespaceInfo, KeyringError> {
+        let id = NamespaceId(formula::draw(&self.generator)?);
+        let index_key = formula::draw_key(&self.generator)?;
+        let (key, origin) = Origin::draw(&self.generator)?;
+        let created_at = seconds(SystemTime::now());
+        self.change(|ring| {
+            check_title(ring, title, None)?;
+            if ring.namespaces.len() >= NAMESPACES_LIMIT {
+                let limit = NAMESPACES_LIMIT;
+                return Err(KeyringError::TooMany { what: "namespaces", limit });
+            }
+            let mut namespace = Namespace {
+                title: Zeroizing::new(title.to_owned()),
+                created_at,
+                index_key: Arc::new(index_key),
+                versions: Vec::new(),
+            };
+            namespace.rotate(key, origin);
+            ring.namespaces.insert(id, namespace);
+            Ok(NamespaceInfo { id, title: title.to_owned(), created_at })
+        })
+    }
+
+    /// Gives a namespace another title.
+    ///
+    /// # Errors
+    /// As for [`Keyring::create_namespace`], or when there is no such namespace.
+    pub fn rename_namespace(&self, id: NamespaceId, title: &str) -> Result<(), KeyringError> {
+        self.change(|ring| {
+            check_title(ring, title, Some(id))?;
+            namespace(ring, id)?.title = Zeroizing::new(title.to_owned());
+            Ok(())
+        })
+    }
+
+    /// Destroys a namespace's keys. From then on no copy of the store opens what was in it; a copy
+    /// of the keyring's file from before does.
+    ///
+    /// # Errors
+    /// When there is no such namespace, or the keyring cannot be written.
+    pub fn delete_namespace(&self, id: NamespaceId) -> Result<(), KeyringError> {
+        self.change(|ring| {
+            ring.namespaces.remove(&id).map(|_| ()).ok_or(KeyringError::UnknownNamespace(id))
+        })
+    }
+
+    /// The keys of a namespace.
+    ///
+    /// # Errors
+    /// When the keyring is not open, or there is no such namespace.
+    pub fn namespace_keys(&self, id: NamespaceId) -> Result<NamespaceKeys, KeyringError> {
+        self.look(|ring| {
+            let namespace = ring.namespaces.get(&id).ok_or(KeyringError::UnknownNamespace(id))?;
+            let there = namespace.versions.iter().filter_map(|version| {
+                let key = version.key.as_ref()?;
+                Some((version.number, version.state, Arc::clone(key)))
+            });
+            Ok(NamespaceKeys {
+                index_key: Arc::clone(&namespace.index_key),
+                active: namespace.active().number,
+                versions: there.collect(),
+            })
+        })
+    }
+
+    /// Makes a new key version, which seals from now on; gives its number.
+    ///
+    /// # Errors
+    /// When there is no such namespace, there were too many versions, or it cannot be written.
+    pub fn rotate(&self, id: NamespaceId) -> Result<u32, KeyringError> {
+        let (key, origin) = Origin::draw(&self.generator)?;
+        self.change(|ring| {
+            let namespace = namespace(ring, id)?;
+            if namespace.versions.len() >= VERSIONS_LIMIT {
+                let limit = VERSIONS_LIMIT;
+                return Err(KeyringError::TooMany { what: "key versions", limit });
+            }
+            Ok(namespace.rotate(key, origin))
+        })
+    }
+
+    /// Takes a version from all readers. What it sealed can only be sealed anew, by a rotation.
+    ///
+    /// # Errors
+    /// When it is the active one, destroyed or unknown, or the keyring cannot be written.
+    pub fn revoke(&self, id: NamespaceId, number: u32) -> Result<(), KeyringError> {
+        self.change(|ring| {
+            let version = passive_version(ring, id, number)?;
+            if version.key.is_none() {
+                return Err(KeyringError::UnknownVersion { namespace: id, version: number });
+            }
+            version.state = VersionState::Revoked;
+            Ok(())
+        })
+    }
+
+    /// Destroys a version: what it sealed opens nowhere any more. Its place in the list, and where
+    /// it came from, are kept.
+    ///
+    /// # Errors
+    /// When it is the active one or unknown, or the keyring cannot be written.
+    pub fn destroy(&self, id: NamespaceId, number: u32) -> Result<(), KeyringError> {
+        self.change(|ring| {
+            let version = passive_version(ring, id, number)?;
+            version.state = VersionState::Destroyed;
+            version.key = None;
+            Ok(())
+        })
+    }
+
+    /// Every key there is or was, the root key first, with its provenance.
+    ///
+    /// # Errors
+    /// When the keyring is not open.
+    pub fn keys(&self) -> Result<Vec<KeyInfo>, KeyringError> {
+        self.look(|ring| {
+            let root = KeyInfo {
+                namespace: None,
+                version: 0,
+                state: VersionState::Active,
+                origin: ring.root_origin.clone(),
+            };
+            let versions = ring.namespaces.iter().flat_map(|(id, namespace)| {
+                namespace.versions.iter().map(move |version| KeyInfo {
+                    namespace: Some(id.to_string()),
+                    version: version.number,
+                    state: version.state,
+                    origin: version.origin.clone(),
+                })
+            });
+            Ok(std::iter::once(root).chain(versions).collect())
+        })
+    }
+}
+
+fn check_title(ring: &Ring, title: &str, own: Option<NamespaceId>) -> Result<(), KeyringError> {
+    if title.is_empty() || title.len() > TITLE_LIMIT {
+        return Err(KeyringError::Title { limit: TITLE_LIMIT, value: title.len() });
+    }
+    let taken = ring
+        .namespaces
+        .iter()
+        .any(|(id, namespace)| Some(*id) != own && namespace.title.as_str() == title);
+    if taken { Err(KeyringError::TitleTaken) } else { Ok(()) }
+}
+
+fn namespace(ring: &mut Ring, id: NamespaceId) -> Result<&mut Namespace, KeyringError> {
+    ring.namespaces.get_mut(&id).ok_or(KeyringError::UnknownNamespace(id))
+}
+
+/// A version that does not seal.
+fn passive_version(
+    ring: &mut Ring,
+    id: NamespaceId,
+    number: u32,
+) -> Result<&mut super::ring::Version, KeyringError> {
+    let version = namespace(ring, id)?
+        .versions
+        .iter_mut()
+        .find(|version| version.number == number)
+        .ok_or(KeyringError::UnknownVersion { namespace: id, version: number })?;
+    match version.state {
+        VersionState::Active => Err(KeyringError::ActiveVersion { version: number }),
+        _ => Ok(version),
+    }
+}

@@ -1,0 +1,334 @@
+//! The keyring's promises.
+
+mod seals;
+
+use super::VersionState::{Active, Retired};
+use super::*;
+use crate::generator::State::{Degraded, Ready};
+use crate::keyring::doubles::{self, generator};
+use crate::keyring::seal::SealError;
+use crate::sample::Kind;
+use crate::secret::Secret;
+
+/// A folder with a keyring in it, and perhaps an anchor beside it.
+struct Home {
+    folder: tempfile::TempDir,
+    generator: Arc<Generator>,
+    anchored: bool,
+}
+
+impl Home {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        Self { folder, generator: Arc::new(generator()), anchored: false }
+    }
+
+    fn anchored() -> Self {
+        Self { anchored: true, ..Self::new() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn load(&self) -> Result<Keyring, KeyringError> {
+        let places = Places {
+            keyring: self.path("keyring"),
+            seal_file: self.path("seal-key"),
+            anchor: self.anchored.then(|| self.path("anchor")),
+        };
+        Keyring::load(places, Arc::clone(&self.generator))
+    }
+
+    /// Makes a keyring under a file seal.
+    fn init(&self) -> Keyring {
+        let keyring = self.load().expect("nothing there");
+        assert!(keyring.init(&Choice::File).expect("made").is_empty());
+        keyring
+    }
+
+    /// As after a restart.
+    fn reopen(&self) -> Keyring {
+        let keyring = self.load().expect("a keyring");
+        assert!(keyring.open_alone().expect("the seal's file"));
+        keyring
+    }
+
+    fn file(&self) -> Vec<u8> {
+        std::fs::read(self.path("keyring")).expect("a keyring")
+    }
+}
+
+fn key_of(keyring: &Keyring, id: NamespaceId, version: u32) -> Option<[u8; 32]> {
+    let keys = keyring.namespace_keys(id).expect("open");
+    keys.get(version).map(|(_, key)| *key.expose())
+}
+
+#[test]
+fn keys_are_the_same_after_a_restart() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    assert_eq!(keyring.rotate(id).expect("rotated"), 2);
+    let again = home.reopen();
+    for version in [1, 2] {
+        assert!(key_of(&keyring, id, version).is_some());
+        assert_eq!(key_of(&again, id, version), key_of(&keyring, id, version));
+    }
+    assert_eq!(again.namespaces().expect("open"), keyring.namespaces().expect("open"));
+    assert_eq!(again.namespace_keys(id).expect("open").active, 2);
+}
+
+#[test]
+fn a_sealed_keyring_gives_no_key_and_says_so() {
+    let home = Home::new();
+    let keyring = home.load().expect("nothing there");
+    assert!(matches!(keyring.namespaces(), Err(KeyringError::Absent)));
+    assert_eq!(keyring.condition(), Condition::Absent);
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    keyring.seal().expect("sealed");
+    assert_eq!(keyring.condition(), Condition::Sealed(SealKind::File));
+    assert!(matches!(keyring.namespace_keys(id), Err(KeyringError::Sealed)));
+    assert!(matches!(keyring.create_namespace("second"), Err(KeyringError::Sealed)));
+    assert!(matches!(keyring.keys(), Err(KeyringError::Sealed)));
+    assert!(keyring.seal().is_ok(), "it is sealed");
+    assert!(keyring.open_alone().expect("the file is there"));
+    assert!(keyring.namespace_keys(id).is_ok());
+}
+
+#[test]
+fn sealing_needs_no_disk() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    std::fs::rename(home.path("keyring"), home.path("elsewhere")).expect("moved");
+    keyring.seal().expect("sealed");
+    assert!(matches!(keyring.namespace_keys(id), Err(KeyringError::Sealed)));
+    assert!(keyring.open_alone().expect("the seal's file is there"));
+    assert!(keyring.namespace_keys(id).is_ok());
+}
+
+#[test]
+fn nothing_of_keys_or_titles_is_readable_in_the_file() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("a telling title").expect("made").id;
+    let file = home.file();
+    let holds = |part: &[u8]| file.windows(part.len()).any(|window| window == part);
+    assert!(!holds(b"telling"));
+    assert!(!holds(&key_of(&keyring, id, 1).expect("there")));
+    assert!(!holds(keyring.namespace_keys(id).expect("open").index_key.expose()));
+    assert!(!holds(&id.0), "not even which namespaces there are");
+}
+
+#[test]
+fn every_key_tells_where_it_came_from() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    doubles::degrade(&home.generator);
+    keyring.rotate(id).expect("the grace period has begun");
+    let keys = home.reopen().keys().expect("open");
+    let told: Vec<_> = keys.iter().map(|key| (key.version, key.state, key.origin.state)).collect();
+    assert_eq!(told, [(0, Active, Ready), (1, Retired, Ready), (2, Active, Degraded)]);
+    assert_eq!(keys[1].origin.kinds, [Kind::OperatingSystem, Kind::CpuTiming]);
+    assert_eq!(keys[1].origin.generation, 1);
+    assert!(keys[1].origin.made_at > 1_600_000_000);
+}
+
+#[test]
+fn a_deleted_namespace_is_in_no_file_written_since() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("gone").expect("made").id;
+    keyring.delete_namespace(id).expect("deleted");
+    assert!(matches!(keyring.namespace_keys(id), Err(KeyringError::UnknownNamespace(_))));
+    let again = home.reopen();
+    assert!(matches!(again.namespace_keys(id), Err(KeyringError::UnknownNamespace(_))));
+    assert!(matches!(again.delete_namespace(id), Err(KeyringError::UnknownNamespace(_))));
+    let entries = std::fs::read_dir(home.folder.path()).expect("a directory").count();
+    assert_eq!(entries, 2, "the keyring and the seal's file: no draft, no backup");
+}
+
+#[test]
+fn versions_are_retired_revoked_and_destroyed_but_never_the_active_one() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    for refused in [keyring.revoke(id, 1), keyring.destroy(id, 1)] {
+        assert!(matches!(refused, Err(KeyringError::ActiveVersion { version: 1 })));
+    }
+    keyring.rotate(id).expect("rotated");
+    let state = |version| {
+        let keys = keyring.namespace_keys(id).expect("open");
+        keys.get(version).map(|(state, _)| state)
+    };
+    assert_eq!((state(1), state(2)), (Some(VersionState::Retired), Some(VersionState::Active)));
+    keyring.revoke(id, 1).expect("revoked");
+    assert_eq!(state(1), Some(VersionState::Revoked));
+    keyring.destroy(id, 1).expect("destroyed");
+    assert_eq!(state(1), None);
+    assert_eq!(key_of(&home.reopen(), id, 1), None);
+    assert!(matches!(keyring.revoke(id, 1), Err(KeyringError::UnknownVersion { .. })));
+    assert!(matches!(keyring.revoke(id, 9), Err(KeyringError::UnknownVersion { .. })));
+    assert_eq!(keyring.keys().expect("open").len(), 3, "it is remembered");
+}
+
+#[test]
+fn titles_are_unique_and_bounded() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("taken").expect("made").id;
+    assert!(matches!(keyring.create_namespace("taken"), Err(KeyringError::TitleTaken)));
+    let other = keyring.create_namespace("other").expect("made").id;
+    assert!(matches!(keyring.rename_namespace(other, "taken"), Err(KeyringError::TitleTaken)));
+    keyring.rename_namespace(id, "taken").expect("its own title");
+    keyring.rename_namespace(id, "free").expect("renamed");
+    keyring.create_namespace("taken").expect("free again");
+    let long = "x".repeat(TITLE_LIMIT + 1);
+    for title in ["", &long] {
+        let error = keyring.create_namespace(title).expect_err("no title");
+        assert!(matches!(error, KeyringError::Title { value, .. } if value == title.len()));
+    }
+    keyring.create_namespace(&long[1..]).expect("the longest");
+}
+
+#[test]
+fn a_generator_that_refuses_makes_no_key_and_changes_nothing() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let before = home.file();
+    home.generator.halt("a test".into());
+    assert!(matches!(keyring.create_namespace("second"), Err(KeyringError::NotReady(_))));
+    assert!(matches!(keyring.rotate(id), Err(KeyringError::NotReady(_))));
+    // Even what needs no new key needs a nonce.
+    assert!(matches!(keyring.delete_namespace(id), Err(KeyringError::NotReady(_))));
+    assert_eq!(home.file(), before);
+    assert!(keyring.namespace_keys(id).is_ok(), "what is there can be used");
+}
+
+#[test]
+fn what_cannot_be_written_has_not_happened() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let (before, counter) = (home.file(), keyring.counter().expect("open"));
+    // A draft that cannot be opened stands in for a full disk.
+    std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
+    assert!(matches!(keyring.create_namespace("second"), Err(KeyringError::File { .. })));
+    assert!(matches!(keyring.rotate(id), Err(KeyringError::File { .. })));
+    assert!(matches!(keyring.delete_namespace(id), Err(KeyringError::File { .. })));
+    assert!(keyring.rotate_root(&[]).is_err());
+    assert!(keyring.rekey(&[], &Choice::File).is_err());
+    assert_eq!(home.file(), before);
+    assert_eq!(keyring.counter().expect("open"), counter);
+    assert_eq!(keyring.namespace_keys(id).expect("there").active, 1);
+    std::fs::remove_dir(home.path("keyring.new")).expect("removed");
+    keyring.rotate(id).expect("the disk has room again");
+    assert_eq!(key_of(&home.reopen(), id, 2), key_of(&keyring, id, 2));
+}
+
+#[test]
+fn a_changed_file_is_named_and_opens_nothing() {
+    let home = Home::new();
+    let keyring = home.init();
+    keyring.create_namespace("first").expect("made");
+    let good = home.file();
+    for at in (0..good.len()).step_by(7).chain([good.len() - 1]) {
+        let mut changed = good.clone();
+        changed[at] ^= 0x10;
+        std::fs::write(home.path("keyring"), &changed).expect("written");
+        let error = match home.load() {
+            Ok(keyring) => keyring.open_alone().expect_err("changed"),
+            Err(error) => error,
+        };
+        let text = error.to_string();
+        assert!(text.contains("keyring") || text.contains("seal"), "byte {at}: {text}");
+    }
+}
+
+#[test]
+fn the_counter_grows_with_every_write() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let before = keyring.counter().expect("open");
+    keyring.rotate(id).expect("rotated");
+    keyring.rotate_root(&[]).expect("rotated");
+    assert_eq!(keyring.counter().expect("open"), before + 2);
+    assert_eq!(home.reopen().counter().expect("open"), before + 2);
+}
+
+#[test]
+fn an_old_keyring_is_noticed_with_an_anchor_and_only_then() {
+    for (home, is_noticed) in [(Home::anchored(), true), (Home::new(), false)] {
+        let keyring = home.init();
+        let old = home.file();
+        keyring.create_namespace("since").expect("made");
+        std::fs::write(home.path("keyring"), old).expect("put back");
+        let opened = home.load().expect("a keyring").open_alone();
+        let told = matches!(
+            opened,
+            Err(KeyringError::Anchor(AnchorError::RolledBack { what: "keyring", .. }))
+        );
+        assert_eq!(told, is_noticed);
+    }
+}
+
+#[test]
+fn a_keyring_that_is_gone_is_noticed_with_an_anchor() {
+    let home = Home::anchored();
+    home.init();
+    std::fs::remove_file(home.path("keyring")).expect("removed");
+    assert!(matches!(
+        home.load(),
+        Err(KeyringError::Anchor(AnchorError::RolledBack { found: 0, .. }))
+    ));
+}
+
+#[test]
+fn a_crash_between_keyring_and_anchor_raises_no_alarm() {
+    let home = Home::anchored();
+    let keyring = home.init();
+    let old_anchor = std::fs::read(home.path("anchor")).expect("there");
+    keyring.create_namespace("since").expect("made");
+    let new_anchor = std::fs::read(home.path("anchor")).expect("there");
+    assert_ne!(old_anchor, new_anchor);
+    std::fs::write(home.path("anchor"), old_anchor).expect("put back");
+    home.reopen();
+    let brought_up = std::fs::read(home.path("anchor")).expect("there");
+    assert_eq!(brought_up, new_anchor);
+}
+
+#[test]
+fn a_store_older_than_its_anchor_is_noticed() {
+    let home = Home::anchored();
+    let keyring = home.init();
+    keyring.mark_store(10).expect("written");
+    keyring.mark_store(7).expect("never goes back");
+    let again = home.reopen();
+    assert!(again.check_store(10).is_ok() && again.check_store(11).is_ok());
+    assert!(matches!(
+        again.check_store(9),
+        Err(KeyringError::Anchor(AnchorError::RolledBack {
+            what: "store",
+            found: 9,
+            known: 10,
+            ..
+        }))
+    ));
+}
+
+#[test]
+fn an_anchor_of_another_keyring_is_refused() {
+    let (home, other) = (Home::anchored(), Home::anchored());
+    home.init();
+    other.init();
+    std::fs::copy(other.path("anchor"), home.path("anchor")).expect("copied");
+    let opened = home.load().expect("a keyring").open_alone();
+    assert!(matches!(opened, Err(KeyringError::Anchor(AnchorError::Foreign { .. }))));
+    std::fs::remove_file(home.path("keyring")).expect("removed");
+    assert!(home.load().is_err(), "and no keyring is made over it");
+}

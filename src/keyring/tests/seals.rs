@@ -1,0 +1,181 @@
+//! Opening, changing and losing what opens a keyring.
+
+use super::*;
+
+const PASSPHRASE: &[u8] = b"a lamp, a lamp, my kingdom";
+
+fn piece(bytes: &[u8]) -> Piece {
+    Zeroizing::new(bytes.to_vec())
+}
+
+fn pieces(shares: &[Share]) -> Vec<Piece> {
+    shares.iter().map(|share| piece(share.text().as_bytes())).collect()
+}
+
+#[test]
+fn a_passphrase_opens_and_another_does_not() {
+    let home = Home::new();
+    let keyring = home.load().expect("nothing there");
+    keyring.init(&Choice::Passphrase(piece(PASSPHRASE))).expect("made");
+    let id = keyring.create_namespace("first").expect("made").id;
+    let again = home.load().expect("a keyring");
+    assert_eq!(again.condition(), Condition::Sealed(SealKind::Passphrase));
+    assert!(!again.open_alone().expect("nothing is wrong"));
+    let error = again.offer(b"a lamp, a lamp, my kingdoM").expect_err("another");
+    assert!(matches!(error, KeyringError::Seal(SealError::WrongPassphrase)));
+    assert_eq!(again.offer(PASSPHRASE).expect("right"), Progress::Open);
+    assert_eq!(key_of(&again, id, 1), key_of(&keyring, id, 1));
+}
+
+#[test]
+fn shares_open_one_by_one_and_a_bad_one_spoils_nothing() {
+    let home = Home::new();
+    let keyring = home.load().expect("nothing there");
+    let shares = keyring.init(&Choice::Shares { threshold: 3, count: 5 }).expect("made");
+    let again = home.load().expect("a keyring");
+    let offer = |share: &Share| again.offer(share.text().as_bytes());
+    assert_eq!(offer(&shares[4]).expect("true"), Progress::More { have: 1, need: 3 });
+    assert!(again.offer(b"lava1:NONSENSE").is_err());
+    assert!(matches!(
+        offer(&shares[4]),
+        Err(KeyringError::Seal(SealError::Repeated { number: 5, need: 3 }))
+    ));
+    assert_eq!(offer(&shares[0]).expect("true"), Progress::More { have: 2, need: 3 });
+    assert_eq!(offer(&shares[2]).expect("true"), Progress::Open);
+    assert!(matches!(offer(&shares[1]), Err(KeyringError::Open)));
+}
+
+#[test]
+fn sealing_forgets_the_shares_that_were_given() {
+    let home = Home::new();
+    let keyring = home.load().expect("nothing there");
+    let shares = keyring.init(&Choice::Shares { threshold: 2, count: 2 }).expect("made");
+    let again = home.load().expect("a keyring");
+    again.offer(shares[0].text().as_bytes()).expect("true");
+    again.seal().expect("sealed");
+    let offered = again.offer(shares[1].text().as_bytes()).expect("true");
+    assert_eq!(offered, Progress::More { have: 1, need: 2 });
+}
+
+#[test]
+fn rekeying_changes_who_opens_and_no_key() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let key = key_of(&keyring, id, 1);
+    let shares =
+        keyring.rekey(&[], &Choice::Shares { threshold: 2, count: 3 }).expect("file to shares");
+    assert!(!home.path("seal-key").exists(), "the file would still open a copy");
+    let newer = keyring
+        .rekey(&pieces(&shares[..2]), &Choice::Shares { threshold: 2, count: 2 })
+        .expect("shares to shares");
+    let again = home.load().expect("a keyring");
+    let old = again.offer(shares[0].text().as_bytes());
+    assert!(matches!(old, Err(KeyringError::Seal(SealError::OtherSet { number: 1 }))));
+    for share in &newer {
+        again.offer(share.text().as_bytes()).expect("true");
+    }
+    assert_eq!(key_of(&again, id, 1), key);
+    again
+        .rekey(&pieces(&newer), &Choice::Passphrase(piece(PASSPHRASE)))
+        .expect("shares to passphrase");
+    again.rekey(&[piece(PASSPHRASE)], &Choice::File).expect("passphrase to file");
+    again.rekey(&[], &Choice::File).expect("file to file");
+    assert_eq!(key_of(&home.reopen(), id, 1), key);
+}
+
+#[test]
+fn rekeying_and_a_new_root_need_what_opens_the_seal() {
+    let home = Home::new();
+    let keyring = home.load().expect("nothing there");
+    let shares = keyring.init(&Choice::Shares { threshold: 3, count: 3 }).expect("made");
+    let before = home.file();
+    for proof in [vec![], pieces(&shares[..2])] {
+        let have = u8::try_from(proof.len()).expect("small");
+        let refused = keyring.rekey(&proof, &Choice::File);
+        assert!(matches!(refused, Err(KeyringError::Unproved { have: told, .. }) if told == have));
+        assert!(matches!(keyring.rotate_root(&proof), Err(KeyringError::Unproved { .. })));
+    }
+    assert_eq!(home.file(), before);
+    assert!(!home.path("seal-key").exists());
+    keyring.rotate_root(&pieces(&shares)).expect("proved");
+    assert_ne!(home.file(), before);
+}
+
+#[test]
+fn a_wrong_passphrase_proves_nothing() {
+    let home = Home::new();
+    let keyring = home.load().expect("nothing there");
+    keyring.init(&Choice::Passphrase(piece(PASSPHRASE))).expect("made");
+    let refused = keyring.rotate_root(&[piece(b"not the passphrase")]);
+    assert!(matches!(refused, Err(KeyringError::Seal(SealError::WrongPassphrase))));
+}
+
+#[test]
+fn the_old_root_key_opens_no_file_written_since_it_was_replaced() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let root = |keyring: &Keyring| match &*keyring.read() {
+        Held::Open(open) => Secret::take(&mut open.root.expose().clone()),
+        _ => panic!("it is open"),
+    };
+    let old = root(&keyring);
+    keyring.rotate_root(&[]).expect("rotated");
+    assert_ne!(root(&keyring), old);
+    let file = home.file();
+    let (head, ring) = Head::read(&file).expect("whole");
+    assert!(head.open_ring(ring, &old).is_err());
+    assert!(head.open_ring(ring, &root(&keyring)).is_ok());
+    assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
+}
+
+#[test]
+fn a_crash_while_the_seal_is_changed_leaves_one_that_opens() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let (old_keyring, old_seal) = (home.file(), std::fs::read(home.path("seal-key")));
+    // Stopped after the seal's file was written and before the keyring was.
+    std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
+    assert!(keyring.rekey(&[], &Choice::File).is_err());
+    std::fs::remove_dir(home.path("keyring.new")).expect("removed");
+    assert_ne!(std::fs::read(home.path("seal-key")).expect("there"), old_seal.expect("there"));
+    assert_eq!(home.file(), old_keyring);
+    assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
+    // And a later change is not confused by what was left.
+    home.reopen().rekey(&[], &Choice::File).expect("changed");
+    assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
+}
+
+#[test]
+fn a_crash_after_the_seal_is_changed_does_not_endanger_the_next_change() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let old_seal = std::fs::read(home.path("seal-key")).expect("there");
+    keyring.rekey(&[], &Choice::File).expect("changed");
+    // Stopped before the old secret was removed from the file: it holds both.
+    let new_seal = std::fs::read(home.path("seal-key")).expect("there");
+    let both = [old_seal.as_slice(), &new_seal[24..]].concat();
+    std::fs::write(home.path("seal-key"), both).expect("written");
+    // The next change is stopped too, before the keyring names its seal.
+    let keyring = home.reopen();
+    std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
+    assert!(keyring.rekey(&[], &Choice::File).is_err());
+    std::fs::remove_dir(home.path("keyring.new")).expect("removed");
+    assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
+}
+
+#[test]
+fn a_foreign_seal_file_does_not_open() {
+    let (home, other) = (Home::new(), Home::new());
+    home.init();
+    other.init();
+    std::fs::copy(other.path("seal-key"), home.path("seal-key")).expect("copied");
+    let opened = home.load().expect("a keyring").open_alone();
+    assert!(matches!(opened, Err(KeyringError::Seal(SealError::Foreign { .. }))));
+    std::fs::remove_file(home.path("seal-key")).expect("removed");
+    let opened = home.load().expect("a keyring").open_alone();
+    assert!(matches!(opened, Err(KeyringError::Seal(SealError::File { .. }))));
+}
