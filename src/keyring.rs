@@ -39,7 +39,7 @@ use seal::{Choice, Offered, SealKind, Surroundings};
 
 pub use error::KeyringError;
 pub use layout::LayoutError;
-pub use namespaces::{KeyInfo, NamespaceInfo, NamespaceKeys};
+pub use namespaces::{Draft, KeyInfo, NamespaceInfo, NamespaceKeys};
 pub use origin::{Origin, seconds};
 pub use ring::{NAMESPACES_LIMIT, NamespaceId, TITLE_LIMIT, VersionState};
 
@@ -130,6 +130,7 @@ impl Keyring {
         }
         let id = formula::draw(&self.generator)?;
         let (root, origin) = Origin::draw(&self.generator)?;
+        let ring = Ring::new(origin, formula::draw_key(&self.generator)?);
         let made = seal::make(choice, &self.surroundings(&id, None))?;
         let mut head = Head {
             id,
@@ -143,11 +144,11 @@ impl Keyring {
             head,
             kind: made.seal.kind(),
             root,
-            ring: Ring::new(origin.clone()),
+            ring: ring.clone(),
             sealed_ring: Vec::new(),
             mark: Mark { keyring: id, ..Mark::default() },
         };
-        self.save(&mut open, Ring::new(origin))?;
+        self.save(&mut open, ring)?;
         *state = Held::Open(open);
         Ok(made.shares)
     }

@@ -12,6 +12,7 @@ pub mod generator;
 pub mod health;
 pub mod http;
 pub mod keyring;
+pub mod kv;
 pub mod pool;
 pub mod sample;
 pub mod secret;

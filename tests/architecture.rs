@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every top-level module and its layer. A module may import from strictly lower layers only.
-const LAYERS: [(&str, u8); 17] = [
+const LAYERS: [(&str, u8); 18] = [
     ("durable", 0),
     ("exitcode", 0),
     ("sample", 0),
@@ -18,7 +18,8 @@ const LAYERS: [(&str, u8); 17] = [
     ("generator", 3),
     ("collector", 4), // seeds the generator
     ("keyring", 4),   // draws its keys
-    ("http", 6),      // 5 is for kv
+    ("kv", 5),        // keeps records under them
+    ("http", 6),
     ("config", 7),
     ("daemon", 8),
     ("cli", 9),

@@ -10,11 +10,15 @@
 //! record key    version key  "lavawall v1 record key"  namespace, record id, key version, record version
 //! value         record key   "lavawall v1 value"       namespace, name, record version, expiry
 //! entry         entry key    "lavawall v1 entry"       namespace, record id, key version, record version
-//! sum           sum key      "lavawall v1 sum"         namespace, commits
+//! sum           sum key      "lavawall v1 sum"         namespace
+//! commits       store key    "lavawall v1 commits"     none
 //!
 //! entry key  = HKDF(version key, "lavawall v1 entry key")        RFC 5869 over SHA-256, no salt
 //! id key     = HKDF(index key, "lavawall v1 id key")
 //! sum key    = HKDF(index key, "lavawall v1 sum key")
+//! term key   = HKDF(index key, "lavawall v1 term key")
+//! record id  = HMAC-SHA-256(id key, name)[..16]
+//! sum        = Σ HMAC-SHA-256(term key, record id ‖ record version ‖ expiry) over all records, mod 2²⁵⁶
 //! share check = SHA-256("lavawall v1 share check" ‖ keyring id ‖ set ‖ number ‖ share)[..16]
 //! ```
 //! Numbers are big-endian. The label carries the format's version, so nothing of another version
@@ -64,8 +68,12 @@ pub mod label {
     pub const ENTRY_KEY: &str = "lavawall v1 entry key";
     /// Derives the key of record ids from a namespace's index key.
     pub const ID_KEY: &str = "lavawall v1 id key";
-    /// Derives the key of sums from a namespace's index key.
+    /// How often the store was written, under the store key.
+    pub const COMMITS: &str = "lavawall v1 commits";
+    /// Derives the key that seals sums from a namespace's index key.
     pub const SUM_KEY: &str = "lavawall v1 sum key";
+    /// Derives the key of a sum's terms from a namespace's index key.
+    pub const TERM_KEY: &str = "lavawall v1 term key";
     /// Tells one holder's false share from the others' true ones.
     pub const SHARE_CHECK: &str = "lavawall v1 share check";
     /// Tells a mistyped share.

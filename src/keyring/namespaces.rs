@@ -57,20 +57,33 @@ impl NamespaceKeys {
     }
 }
 
+/// A namespace that is not in the keyring yet.
+pub struct Draft {
+    id: NamespaceId,
+    namespace: Namespace,
+}
+
+impl Draft {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> NamespaceId {
+        self.id
+    }
+
+    /// Its keys.
+    #[must_use]
+    pub fn keys(&self) -> NamespaceKeys {
+        keys(&self.namespace)
+    }
+}
+
 impl Keyring {
     /// All namespaces, in the order of their ids.
     ///
     /// # Errors
     /// When the keyring is not open.
     pub fn namespaces(&self) -> Result<Vec<NamespaceInfo>, KeyringError> {
-        self.look(|ring| {
-            let infos = ring.namespaces.iter().map(|(id, namespace)| NamespaceInfo {
-                id: *id,
-                title: namespace.title.to_string(),
-                created_at: namespace.created_at,
-            });
-            Ok(infos.collect())
-        })
+        self.look(|ring| Ok(ring.namespaces.iter().map(|(id, it)| info(*id, it)).collect()))
     }
 
     /// Makes a namespace with its first key version.
@@ -78,25 +91,36 @@ impl Keyring {
     /// # Errors
     /// When the title is taken or no title, there are too many, or it cannot be written.
     pub fn create_namespace(&self, title: &str) -> Result<NamespaceInfo, KeyringError> {
-        let id = NamespaceId(formula::draw(&self.generator)?);
-        let index_key = formula::draw_key(&self.generator)?;
+        self.add_namespace(self.draft_namespace(title)?)
+    }
+
+    /// A namespace that is not in the keyring yet, so that the store can be prepared for it first.
+    ///
+    /// # Errors
+    /// As for [`Keyring::create_namespace`].
+    pub fn draft_namespace(&self, title: &str) -> Result<Draft, KeyringError> {
+        self.look(|ring| check_room(ring, title))?;
         let (key, origin) = Origin::draw(&self.generator)?;
-        let created_at = seconds(SystemTime::now());
+        let mut namespace = Namespace {
+            title: Zeroizing::new(title.to_owned()),
+            created_at: seconds(SystemTime::now()),
+            index_key: Arc::new(formula::draw_key(&self.generator)?),
+            versions: Vec::new(),
+        };
+        namespace.rotate(key, origin);
+        Ok(Draft { id: NamespaceId(formula::draw(&self.generator)?), namespace })
+    }
+
+    /// Takes a draft into the keyring.
+    ///
+    /// # Errors
+    /// As for [`Keyring::create_namespace`].
+    pub fn add_namespace(&self, draft: Draft) -> Result<NamespaceInfo, KeyringError> {
         self.change(|ring| {
-            check_title(ring, title, None)?;
-            if ring.namespaces.len() >= NAMESPACES_LIMIT {
-                let limit = NAMESPACES_LIMIT;
-                return Err(KeyringError::TooMany { what: "namespaces", limit });
-            }
-            let mut namespace = Namespace {
-                title: Zeroizing::new(title.to_owned()),
-                created_at,
-                index_key: Arc::new(index_key),
-                versions: Vec::new(),
-            };
-            namespace.rotate(key, origin);
-            ring.namespaces.insert(id, namespace);
-            Ok(NamespaceInfo { id, title: title.to_owned(), created_at })
+            check_room(ring, &draft.namespace.title)?;
+            let info = info(draft.id, &draft.namespace);
+            ring.namespaces.insert(draft.id, draft.namespace);
+            Ok(info)
         })
     }
 
@@ -129,17 +153,16 @@ impl Keyring {
     /// When the keyring is not open, or there is no such namespace.
     pub fn namespace_keys(&self, id: NamespaceId) -> Result<NamespaceKeys, KeyringError> {
         self.look(|ring| {
-            let namespace = ring.namespaces.get(&id).ok_or(KeyringError::UnknownNamespace(id))?;
-            let there = namespace.versions.iter().filter_map(|version| {
-                let key = version.key.as_ref()?;
-                Some((version.number, version.state, Arc::clone(key)))
-            });
-            Ok(NamespaceKeys {
-                index_key: Arc::clone(&namespace.index_key),
-                active: namespace.active().number,
-                versions: there.collect(),
-            })
+            ring.namespaces.get(&id).map(keys).ok_or(KeyringError::UnknownNamespace(id))
         })
+    }
+
+    /// The key under which the store seals what it says of itself.
+    ///
+    /// # Errors
+    /// When the keyring is not open.
+    pub fn store_key(&self) -> Result<Arc<Key>, KeyringError> {
+        self.look(|ring| Ok(Arc::clone(&ring.store_key)))
     }
 
     /// Makes a new key version, which seals from now on; gives its number.
@@ -210,6 +233,29 @@ impl Keyring {
             Ok(std::iter::once(root).chain(versions).collect())
         })
     }
+}
+
+fn info(id: NamespaceId, namespace: &Namespace) -> NamespaceInfo {
+    NamespaceInfo { id, title: namespace.title.to_string(), created_at: namespace.created_at }
+}
+
+fn keys(namespace: &Namespace) -> NamespaceKeys {
+    let there = namespace.versions.iter().filter_map(|version| {
+        let key = version.key.as_ref()?;
+        Some((version.number, version.state, Arc::clone(key)))
+    });
+    NamespaceKeys {
+        index_key: Arc::clone(&namespace.index_key),
+        active: namespace.active().number,
+        versions: there.collect(),
+    }
+}
+
+fn check_room(ring: &Ring, title: &str) -> Result<(), KeyringError> {
+    if ring.namespaces.len() >= NAMESPACES_LIMIT {
+        return Err(KeyringError::TooMany { what: "namespaces", limit: NAMESPACES_LIMIT });
+    }
+    check_title(ring, title, None)
 }
 
 fn check_title(ring: &Ring, title: &str, own: Option<NamespaceId>) -> Result<(), KeyringError> {

@@ -50,7 +50,7 @@ impl Keyring {
         head.seal_root(&root, &secret, &self.generator)?;
         let before =
             (std::mem::replace(&mut open.head, head), std::mem::replace(&mut open.root, root));
-        let ring = Ring { root_origin: origin, namespaces: open.ring.namespaces.clone() };
+        let ring = Ring { root_origin: origin, ..open.ring.clone() };
         let saved = self.save(open, ring);
         if saved.is_err() && open.head.counter == before.0.counter {
             (open.head, open.root) = before;

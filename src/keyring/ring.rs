@@ -93,6 +93,7 @@ pub(super) struct Namespace {
 ///
 /// ```text
 /// …   origin of the root key
+/// 32  store key
 /// 4   number of namespaces, then for each, in the order of their ids:
 ///     16  id
 ///     2+n title
@@ -108,6 +109,8 @@ pub(super) struct Namespace {
 pub(super) struct Ring {
     /// Where the root key came from.
     pub(super) root_origin: Origin,
+    /// Seals what the store says of itself.
+    pub(super) store_key: Arc<Key>,
     /// By id.
     pub(super) namespaces: BTreeMap<NamespaceId, Namespace>,
 }
@@ -184,8 +187,8 @@ impl Version {
 impl Ring {
     /// A ring without namespaces.
     #[must_use]
-    pub(super) fn new(root_origin: Origin) -> Self {
-        Self { root_origin, namespaces: BTreeMap::new() }
+    pub(super) fn new(root_origin: Origin, store_key: Key) -> Self {
+        Self { root_origin, store_key: Arc::new(store_key), namespaces: BTreeMap::new() }
     }
 
     /// The bytes drawn above.
@@ -193,6 +196,7 @@ impl Ring {
     pub(super) fn write(&self) -> Zeroizing<Vec<u8>> {
         let mut to = Writer::default();
         self.root_origin.write(&mut to);
+        to.bytes(self.store_key.expose());
         to.u32(u32::try_from(self.namespaces.len()).expect("namespaces are limited"));
         for (id, namespace) in &self.namespaces {
             to.bytes(&id.0);
@@ -207,7 +211,8 @@ impl Ring {
     /// When they are not.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut from = Reader::of(bytes);
-        let mut ring = Self::new(Origin::read(&mut from)?);
+        let origin = Origin::read(&mut from)?;
+        let mut ring = Self::new(origin, read_key(&mut from)?);
         for _ in 0..from.u32()? {
             let id = NamespaceId(from.array()?);
             ring.namespaces.insert(id, Namespace::read(&mut from)?);
@@ -231,7 +236,7 @@ mod tests {
     fn ring() -> Ring {
         let generator = generator();
         let draw = || Origin::draw(&generator).expect("seeded");
-        let mut ring = Ring::new(draw().1);
+        let mut ring = Ring::new(draw().1, draw().0);
         let mut namespace = Namespace {
             title: Zeroizing::new("Ein Titel".to_owned()),
             created_at: 1,

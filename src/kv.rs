@@ -1,0 +1,244 @@
+//! The encrypted key-value store: namespaces of records of which nothing is readable at rest.
+//!
+//! ```text
+//! name ── HMAC ──► record id ──► value row: record key under the key version, value under the record key
+//!   │                      └───► entry row: name, metadata, expiry, sealed
+//!   └► index in memory, loaded when the store is opened: prefix listing, versions, expiries
+//! ```
+//! Every row is bound to its namespace, its record and the commit that wrote it, and the index knows
+//! that commit: a row that was changed, moved, renamed or put back does not open, and is named by
+//! its record's id. A sum over all records of a namespace, sealed beside them, tells at the next
+//! opening when rows were put back together, taken away or added.
+
+pub mod config;
+mod error;
+mod index;
+mod name;
+mod namespaces;
+mod read;
+mod record;
+mod space;
+pub mod storage;
+mod sum;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use crate::generator::Generator;
+use crate::keyring::formula::{self, Bound, label};
+use crate::keyring::{Keyring, NamespaceId};
+use space::{Space, SpaceKeys};
+use storage::{Change, Storage, Table};
+
+pub use error::KvError;
+pub use name::{NAME_LIMIT, RecordId};
+pub use namespaces::NamespaceReport;
+pub use read::{Listed, Metadata, Page, Value};
+pub use write::{Deleted, Put};
+
+/// The largest value in bytes: 25 MiB, as the dialect's own service has it.
+pub const VALUE_LIMIT: usize = 25 << 20;
+
+/// The most metadata in bytes of JSON, as the dialect's own service has it.
+pub const METADATA_LIMIT: usize = 1024;
+
+/// The row in which the store says how often it was written.
+const COMMITS_KEY: &[u8] = b"commits";
+
+/// Keeps records. Open only while the keyring is.
+///
+/// # Security
+/// Whoever reads the disk learns how many namespaces and records there are, how long names with
+/// metadata, and values, are to the byte, and which rows change when. Whoever also changes it can
+/// make records unreadable, and with a record already damaged can take others of its namespace away
+/// unnoticed. A store that is put back whole is noticed only by the keyring's anchor.
+pub struct Store {
+    generator: Arc<Generator>,
+    keyring: Arc<Keyring>,
+    storage: Box<dyn Storage>,
+    accept: BTreeSet<NamespaceId>,
+    /// `None` while closed.
+    spaces: RwLock<Option<Spaces>>,
+    /// What memory knows may be older than what is in the storage.
+    stale: AtomicBool,
+    writer: Mutex<Writer>,
+}
+
+type Spaces = BTreeMap<NamespaceId, Arc<Space>>;
+
+/// What the one who writes at a time knows.
+#[derive(Default)]
+struct Writer {
+    /// How often the store has been written.
+    commits: u64,
+    /// What an operator should look at, found at the last opening.
+    findings: Vec<String>,
+}
+
+impl Store {
+    /// A store that is closed. Namespaces in `accept` are opened as they are found.
+    pub fn new(
+        keyring: Arc<Keyring>,
+        generator: Arc<Generator>,
+        storage: Box<dyn Storage>,
+        accept: BTreeSet<NamespaceId>,
+    ) -> Self {
+        Self {
+            generator,
+            keyring,
+            storage,
+            accept,
+            spaces: RwLock::new(None),
+            stale: AtomicBool::new(false),
+            writer: Mutex::default(),
+        }
+    }
+
+    /// Loads the index of every namespace: every entry is opened, and every name kept in memory. What
+    /// is left of deleted namespaces is removed.
+    ///
+    /// # Errors
+    /// When the keyring is not open, the storage cannot be read, or the store is older than its
+    /// anchor says.
+    pub fn open(&self) -> Result<(), KvError> {
+        let mut writer = self.writer();
+        self.load(&mut writer)
+    }
+
+    /// Forgets the index and all keys.
+    pub fn close(&self) {
+        *self.spaces.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// The keyring it uses.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Whether records can be read and written.
+    pub fn is_open(&self) -> bool {
+        self.spaces.read().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// How often the store has been written.
+    pub fn commits(&self) -> u64 {
+        self.writer().commits
+    }
+
+    /// Writes down in the keyring's anchor how often the store has been written.
+    ///
+    /// # Errors
+    /// When the anchor cannot be written, or the keyring is not open.
+    pub fn mark(&self) -> Result<(), KvError> {
+        let commits = self.commits();
+        Ok(self.keyring.mark_store(commits)?)
+    }
+
+    /// What an operator should look at. Holds ids only.
+    pub fn findings(&self) -> Vec<String> {
+        self.writer().findings.clone()
+    }
+
+    fn load(&self, writer: &mut Writer) -> Result<(), KvError> {
+        let mut findings = Vec::new();
+        let mut spaces = Spaces::new();
+        let mut latest = 0;
+        for info in self.keyring.namespaces()? {
+            let keys = SpaceKeys::new(&self.keyring.namespace_keys(info.id)?);
+            let mut loaded = Space::load(&*self.storage, info.id, keys)?;
+            findings.extend(loaded.space.findings());
+            latest = latest.max(loaded.commits);
+            loaded.space.agrees |= self.accept.contains(&info.id);
+            spaces.insert(info.id, Arc::new(loaded.space));
+        }
+        let told = self.read_commits()?;
+        if told.is_none() && !spaces.is_empty() {
+            findings.push("the store's count of commits is missing or damaged".to_owned());
+        }
+        // A count that was put back alone is less than that of a namespace.
+        let commits = told.unwrap_or_default().max(latest);
+        self.keyring.check_store(commits)?;
+        self.forget_deleted(&spaces)?;
+        *writer = Writer { commits, findings };
+        *self.spaces.write().unwrap_or_else(PoisonError::into_inner) = Some(spaces);
+        self.stale.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    /// Removes the rows of namespaces that the keyring knows no more: nobody can open them.
+    fn forget_deleted(&self, spaces: &Spaces) -> Result<(), KvError> {
+        for (key, _) in self.storage.scan(Table::Sums, b"", None, usize::MAX)? {
+            let id = key.as_slice().try_into().ok().map(NamespaceId);
+            if id.is_none_or(|id| !spaces.contains_key(&id)) {
+                self.storage.commit(&clearing(&key))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How often the store says it was written; `None` when it does not say, or cannot be believed.
+    fn read_commits(&self) -> Result<Option<u64>, KvError> {
+        let key = self.keyring.store_key()?;
+        let Some(row) = self.storage.get(Table::Store, COMMITS_KEY)? else { return Ok(None) };
+        let text = formula::open(&key, &Bound::to(label::COMMITS), &row).ok();
+        Ok(text.and_then(|text| text.as_slice().try_into().ok().map(u64::from_be_bytes)))
+    }
+
+    /// The change that says that the store was written `commits` times.
+    fn commits_row(&self, commits: u64) -> Result<Change, KvError> {
+        let key = self.keyring.store_key()?;
+        let bound = Bound::to(label::COMMITS);
+        let row = formula::seal(&self.generator, &key, &bound, &commits.to_be_bytes())?;
+        Ok(Change::Put(Table::Store, COMMITS_KEY.to_vec(), row))
+    }
+
+    /// An open namespace, up to date.
+    fn space(&self, id: NamespaceId) -> Result<Arc<Space>, KvError> {
+        if self.stale.load(Ordering::Acquire) {
+            self.load(&mut self.writer())?;
+        }
+        self.space_as_known(id)
+    }
+
+    /// The right to write, and the namespace as it is then.
+    fn writing(&self, id: NamespaceId) -> Result<(MutexGuard<'_, Writer>, Arc<Space>), KvError> {
+        let mut writer = self.writer();
+        if self.stale.load(Ordering::Acquire) {
+            self.load(&mut writer)?;
+        }
+        let space = self.space_as_known(id)?;
+        Ok((writer, space))
+    }
+
+    /// As `space`, for who holds the writer.
+    fn space_as_known(&self, id: NamespaceId) -> Result<Arc<Space>, KvError> {
+        let spaces = self.spaces.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(spaces) = &*spaces else {
+            // The keyring knows better why.
+            self.keyring.store_key()?;
+            return Err(KvError::Closed);
+        };
+        let space = spaces.get(&id).ok_or(KvError::UnknownNamespace(id))?;
+        if space.agrees { Ok(Arc::clone(space)) } else { Err(KvError::Disagrees(id)) }
+    }
+
+    fn change_spaces<T>(&self, change: impl FnOnce(&mut Spaces) -> T) -> Result<T, KvError> {
+        let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+        spaces.as_mut().map(change).ok_or(KvError::Closed)
+    }
+
+    /// A writer that panicked has told nobody that anything was written.
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The changes that remove all rows of a namespace.
+fn clearing(prefix: &[u8]) -> [Change; 3] {
+    [Table::Values, Table::Entries, Table::Sums].map(|table| Change::Clear(table, prefix.to_vec()))
+}
+
+#[cfg(test)]
+mod tests;

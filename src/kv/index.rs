@@ -1,0 +1,190 @@
+//! What is known in memory of one namespace's records: their names, in order, and where each stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use super::name::{Name, RecordId};
+use super::sum::Sum;
+
+/// Where a record stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slot {
+    /// The commit that wrote it.
+    pub(super) version: u64,
+    /// Seconds since 1970; 0 for never.
+    pub(super) expiry: u64,
+    /// What its rows are sealed under.
+    pub(super) key_version: u32,
+    /// Whether it has metadata.
+    pub(super) has_metadata: bool,
+}
+
+impl Slot {
+    pub(super) fn is_expired(&self, now: u64) -> bool {
+        self.expiry != 0 && self.expiry <= now
+    }
+}
+
+/// Why a record whose row is there has no slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Its row does not open, or not in this place.
+    Damaged,
+    /// Its key version is gone.
+    Destroyed(u32),
+}
+
+/// All records of one namespace.
+#[derive(Default)]
+pub(super) struct Index {
+    slots: BTreeMap<Name, Slot>,
+    expiring: BTreeSet<(u64, Name)>,
+    dependents: BTreeMap<u32, u64>,
+    pub(super) faults: BTreeMap<RecordId, Fault>,
+    pub(super) sum: Sum,
+}
+
+impl Index {
+    /// The slot of a record.
+    pub(super) fn get(&self, name: &str) -> Option<Slot> {
+        self.slots.get(name).copied()
+    }
+
+    /// Sets or removes a slot. The sum is the caller's.
+    pub(super) fn set(&mut self, name: &str, slot: Option<Slot>) {
+        let before = match slot {
+            Some(slot) => self.slots.insert(Name::of(name), slot),
+            None => self.slots.remove(name),
+        };
+        if let Some(before) = before {
+            self.count(before.key_version, false);
+            if before.expiry != 0 {
+                self.expiring.remove(&(before.expiry, Name::of(name)));
+            }
+        }
+        if let Some(slot) = slot {
+            self.count(slot.key_version, true);
+            if slot.expiry != 0 {
+                self.expiring.insert((slot.expiry, Name::of(name)));
+            }
+        }
+    }
+
+    fn count(&mut self, key_version: u32, more: bool) {
+        let count = self.dependents.entry(key_version).or_default();
+        *count = if more { *count + 1 } else { *count - 1 };
+        if *count == 0 {
+            self.dependents.remove(&key_version);
+        }
+    }
+
+    /// How many there are, expired ones included.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// How many records are sealed under each key version; none is not listed.
+    pub(super) fn dependents(&self) -> &BTreeMap<u32, u64> {
+        &self.dependents
+    }
+
+    /// Records whose names begin with `prefix` and come after `after`, in byte order, that are not
+    /// expired.
+    pub(super) fn after<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&str>,
+        now: u64,
+    ) -> impl Iterator<Item = (&'a str, Slot)> {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        self.slots
+            .range::<str, _>((from, Bound::Unbounded))
+            .map(|(name, slot)| (name.as_str(), *slot))
+            .take_while(move |(name, _)| name.starts_with(prefix))
+            .filter(move |(_, slot)| !slot.is_expired(now))
+    }
+
+    /// Up to `limit` names of records that expired by `now`.
+    pub(super) fn expired(&self, now: u64, limit: usize) -> Vec<Name> {
+        let due = self.expiring.iter().take_while(|(expiry, _)| *expiry <= now);
+        due.take(limit).map(|(_, name)| name.clone()).collect()
+    }
+
+    /// Up to `limit` names after `after` whose key version is another than `active`.
+    pub(super) fn behind(&self, active: u32, after: Option<&str>, limit: usize) -> Vec<Name> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.slots
+            .range::<str, _>((from, Bound::Unbounded))
+            .filter(|(_, slot)| slot.key_version != active)
+            .take(limit)
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(key_version: u32, expiry: u64) -> Slot {
+        Slot { version: 1, expiry, key_version, has_metadata: false }
+    }
+
+    fn index(names: &[(&str, u64)]) -> Index {
+        let mut index = Index::default();
+        for (name, expiry) in names {
+            index.set(name, Some(slot(1, *expiry)));
+        }
+        index
+    }
+
+    #[test]
+    fn names_are_listed_by_prefix_in_byte_order_without_expired_ones() {
+        let index = index(&[("b", 0), ("ab", 5), ("a", 0), ("ac", 6), ("a/ä", 0)]);
+        let list = |prefix, after, now| {
+            index.after(prefix, after, now).map(|(name, _)| name.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(list("", None, 0), ["a", "a/ä", "ab", "ac", "b"]);
+        assert_eq!(list("a", None, 5), ["a", "a/ä", "ac"]);
+        assert_eq!(list("a", Some("a/ä"), 4), ["ab", "ac"]);
+        assert_eq!(list("b", Some("a"), 0), ["b"]);
+        assert_eq!(list("c", None, 0), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_record_expires_in_the_second_that_it_names() {
+        assert!(!slot(1, 5).is_expired(4));
+        assert!(slot(1, 5).is_expired(5));
+        assert!(!slot(1, 0).is_expired(u64::MAX));
+    }
+
+    #[test]
+    fn what_expired_is_found_until_it_is_removed_or_written_anew() {
+        let mut index = index(&[("a", 5), ("b", 4), ("c", 0), ("d", 9)]);
+        let names = |index: &Index, now, limit| {
+            let expired = index.expired(now, limit);
+            expired.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&index, 5, 9), ["b", "a"]);
+        assert_eq!(names(&index, 5, 1), ["b"]);
+        index.set("b", Some(slot(1, 0)));
+        index.set("a", None);
+        assert_eq!(names(&index, 5, 9), Vec::<String>::new());
+        assert_eq!(names(&index, 9, 9), ["d"]);
+    }
+
+    #[test]
+    fn dependents_of_every_key_version_are_counted() {
+        let mut index = index(&[("a", 0), ("b", 0)]);
+        index.set("a", Some(slot(2, 0)));
+        assert_eq!(index.dependents(), &BTreeMap::from([(1, 1), (2, 1)]));
+        assert_eq!(index.behind(2, None, 9), [Name::of("b")]);
+        assert_eq!(index.behind(3, Some("a"), 9), [Name::of("b")]);
+        index.set("b", None);
+        assert_eq!(index.dependents(), &BTreeMap::from([(2, 1)]));
+        assert_eq!(index.len(), 1);
+    }
+}

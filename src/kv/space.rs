@@ -1,0 +1,212 @@
+//! One namespace that is open: its keys, and what is known of its records.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use hkdf::hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::KvError;
+use super::index::{Fault, Index, Slot};
+use super::name::RecordId;
+use super::record::{self, Entry, Head, Place};
+use super::storage::{Storage, Table};
+use super::sum::Sum;
+use crate::generator::{Generator, NotReady};
+use crate::keyring::formula::{self, Bound, Key, Unopened, label};
+use crate::keyring::wire::Reader;
+use crate::keyring::{NamespaceId, NamespaceKeys, VersionState};
+
+/// Rows that are read at a time while loading.
+const PAGE: usize = 4096;
+
+/// An open namespace.
+pub(super) struct Space {
+    pub(super) id: NamespaceId,
+    keys: RwLock<Arc<SpaceKeys>>,
+    index: RwLock<Index>,
+    /// The records are those that were written last, as far as can be told.
+    pub(super) agrees: bool,
+}
+
+/// A namespace's keys, as they are used here.
+pub(super) struct SpaceKeys {
+    pub(super) active: u32,
+    id_key: Hmac<Sha256>,
+    term_key: Hmac<Sha256>,
+    sum_key: Key,
+    versions: Vec<VersionKeys>,
+}
+
+/// One key version.
+pub(super) struct VersionKeys {
+    number: u32,
+    pub(super) state: VersionState,
+    pub(super) key: Arc<Key>,
+    pub(super) entry_key: Key,
+}
+
+impl SpaceKeys {
+    pub(super) fn new(keys: &NamespaceKeys) -> Self {
+        let mac = |label| {
+            let key = formula::derive(&keys.index_key, label);
+            Hmac::new_from_slice(key.expose()).expect("HMAC takes keys of any length")
+        };
+        let versions = keys.versions.iter().map(|(number, state, key)| VersionKeys {
+            number: *number,
+            state: *state,
+            key: Arc::clone(key),
+            entry_key: formula::derive(key, label::ENTRY_KEY),
+        });
+        Self {
+            active: keys.active,
+            id_key: mac(label::ID_KEY),
+            term_key: mac(label::TERM_KEY),
+            sum_key: formula::derive(&keys.index_key, label::SUM_KEY),
+            versions: versions.collect(),
+        }
+    }
+
+    /// What seals.
+    pub(super) fn active(&self) -> &VersionKeys {
+        self.get(self.active).expect("the active version is there")
+    }
+
+    /// A key version that is not destroyed.
+    pub(super) fn get(&self, number: u32) -> Option<&VersionKeys> {
+        self.versions.iter().find(|version| version.number == number)
+    }
+
+    /// `HMAC-SHA-256(id key, name)[..16]`
+    pub(super) fn record_id(&self, name: &str) -> RecordId {
+        let mac = self.id_key.clone().chain_update(name.as_bytes()).finalize().into_bytes();
+        RecordId(*mac.first_chunk().expect("SHA-256 gives 32 bytes"))
+    }
+
+    /// `HMAC-SHA-256(term key, record id ‖ record version ‖ expiry)`
+    pub(super) fn term(&self, id: RecordId, version: u64, expiry: u64) -> [u8; 32] {
+        let mac = self.term_key.clone().chain_update(id.0);
+        let mac = mac.chain_update(version.to_be_bytes()).chain_update(expiry.to_be_bytes());
+        mac.finalize().into_bytes().into()
+    }
+
+    /// The sum's row: eight bytes of commits and the sum, sealed.
+    pub(super) fn seal_sum(
+        &self,
+        generator: &Generator,
+        id: NamespaceId,
+        commits: u64,
+        sum: Sum,
+    ) -> Result<Vec<u8>, NotReady> {
+        let text = [commits.to_be_bytes().as_slice(), &sum.to_bytes()].concat();
+        formula::seal(generator, &self.sum_key, &Bound::to(label::SUM).and(&id.0), &text)
+    }
+
+    /// The commits and the sum of a row.
+    fn open_sum(&self, id: NamespaceId, row: &[u8]) -> Result<(u64, [u8; 32]), Unopened> {
+        let text = formula::open(&self.sum_key, &Bound::to(label::SUM).and(&id.0), row)?;
+        let mut from = Reader::of(&text);
+        let read = from.u64().and_then(|commits| Ok((commits, from.array()?)));
+        read.map_err(|_| Unopened)
+    }
+}
+
+/// A namespace as it was found in the storage.
+pub(super) struct Loaded {
+    pub(super) space: Space,
+    /// How often the store had been written when it was last changed.
+    pub(super) commits: u64,
+}
+
+impl Space {
+    /// A namespace without records.
+    pub(super) fn empty(id: NamespaceId, keys: SpaceKeys) -> Self {
+        Self { id, keys: RwLock::new(Arc::new(keys)), index: RwLock::default(), agrees: true }
+    }
+
+    /// Reads every entry of the namespace. What does not open is remembered as such.
+    pub(super) fn load(
+        storage: &dyn Storage,
+        id: NamespaceId,
+        keys: SpaceKeys,
+    ) -> Result<Loaded, KvError> {
+        let mut index = Index::default();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let rows = storage.scan(Table::Entries, &id.0, after.as_deref(), PAGE)?;
+            for (key, row) in &rows {
+                take_in(&mut index, &keys, id, key, row);
+            }
+            match rows.into_iter().last() {
+                Some((key, _)) => after = Some(key),
+                None => break,
+            }
+        }
+        let told = storage.get(Table::Sums, &id.0)?.and_then(|row| keys.open_sum(id, &row).ok());
+        let (commits, sum) = told.unwrap_or_default();
+        // Rows that do not open have no term: then only they can be named, and what else may have
+        // happened cannot be told.
+        let agrees = told.is_some() && (sum == index.sum.to_bytes() || !index.faults.is_empty());
+        let space =
+            Self { id, keys: RwLock::new(Arc::new(keys)), index: RwLock::new(index), agrees };
+        Ok(Loaded { space, commits })
+    }
+
+    pub(super) fn keys(&self) -> Arc<SpaceKeys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn set_keys(&self, keys: SpaceKeys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// What is known of its records. Changed only in whole steps, so a panic elsewhere spoils nothing.
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes one entry row into the index.
+fn take_in(index: &mut Index, keys: &SpaceKeys, namespace: NamespaceId, key: &[u8], row: &[u8]) {
+    let Some(id) = key.get(namespace.0.len()..).and_then(|id| id.try_into().ok()) else {
+        return;
+    };
+    let place = Place { namespace, id: RecordId(id) };
+    match open_in_place(keys, place, row) {
+        Ok((head, entry)) => {
+            let slot = Slot {
+                version: head.version,
+                expiry: entry.expiry,
+                key_version: head.key_version,
+                has_metadata: !entry.metadata.is_empty(),
+            };
+            index.sum.add(&keys.term(place.id, slot.version, slot.expiry));
+            index.set(entry.name.as_str(), Some(slot));
+        }
+        Err(fault) => {
+            index.faults.insert(place.id, fault);
+        }
+    }
+}
+
+/// The entry of a row, if it is the one of this place. Revoked versions open here, and for readers
+/// do not.
+pub(super) fn open_in_place(
+    keys: &SpaceKeys,
+    place: Place,
+    row: &[u8],
+) -> Result<(Head, Entry), Fault> {
+    let (head, sealed) = Head::read(row).map_err(|_| Fault::Damaged)?;
+    let version = keys.get(head.key_version).ok_or(Fault::Destroyed(head.key_version))?;
+    let entry = record::open_entry(&version.entry_key, place, head, sealed)
+        .map_err(|Unopened| Fault::Damaged)?;
+    // The name inside must be the one that the row is filed under.
+    if keys.record_id(entry.name.as_str()) == place.id {
+        Ok((head, entry))
+    } else {
+        Err(Fault::Damaged)
+    }
+}

@@ -1,0 +1,84 @@
+//! Where rows are kept: what the store asks of whatever keeps them.
+
+#[cfg(test)]
+mod contract;
+mod memory;
+mod redb;
+
+pub use memory::{Fault, MemoryStorage};
+pub use redb::RedbStorage;
+
+/// A sorted map from bytes to bytes, several times over.
+///
+/// An implementation MUST apply a batch whole or not at all, and MUST NOT return from `commit`
+/// before the batch would survive a crash of the machine. Rows are up to 512 bytes by 26 MiB. It
+/// never sees a name, a value or a key in clear.
+pub trait Storage: Send + Sync {
+    /// The row at `key`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// The first `limit` rows whose keys begin with `prefix` and come after `after`, in the order of
+    /// their keys.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StorageError>;
+
+    /// Makes all changes of the batch, in its order.
+    ///
+    /// # Errors
+    /// When they could not all be made durable. Then either none or all of them are there, and
+    /// reading tells which.
+    fn commit(&self, batch: &[Change]) -> Result<(), StorageError>;
+}
+
+/// One row: its key and what is there.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// What kinds of rows there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// Values, by namespace and record id.
+    Values,
+    /// Names, metadata and expiries, by namespace and record id.
+    Entries,
+    /// One sum a namespace.
+    Sums,
+    /// What the store says of itself.
+    Store,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Values, Self::Entries, Self::Sums, Self::Store];
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// This row is there from now on.
+    Put(Table, Vec<u8>, Vec<u8>),
+    /// No row is at this key.
+    Delete(Table, Vec<u8>),
+    /// No row's key begins so.
+    Clear(Table, Vec<u8>),
+}
+
+/// Rows cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("the store cannot {what}: {reason}")]
+pub struct StorageError {
+    /// `read` or `write`.
+    pub what: &'static str,
+    /// What the engine or the system said.
+    pub reason: String,
+}

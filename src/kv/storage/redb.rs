@@ -1,0 +1,206 @@
+//! Rows in one file, by redb: copy-on-write trees, one writer, a flush at the end of each batch.
+
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use ::redb::{Builder, Database, ReadableDatabase, TableDefinition};
+
+use super::{Change, Row, Storage, StorageError, Table};
+use crate::durable;
+
+/// Rows of one kind.
+type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// Keeps rows in a file that only its owner may read.
+///
+/// After the disk has failed it once, redb refuses everything until the file is opened anew; that is
+/// done at the next call, so that a disk that was full for a while is no reason for a restart.
+pub struct RedbStorage {
+    path: PathBuf,
+    cache_bytes: usize,
+    /// `None` after a failure.
+    database: RwLock<Option<Database>>,
+}
+
+impl RedbStorage {
+    /// Opens the file at `path`, or makes it.
+    ///
+    /// # Errors
+    /// When the system does not allow it, or the file is no store, or damaged.
+    pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
+        let storage = Self { path: path.to_owned(), cache_bytes, database: RwLock::new(None) };
+        drop(storage.database("open")?);
+        Ok(storage)
+    }
+
+    /// The database, opened if it has to be.
+    fn database(
+        &self,
+        what: &'static str,
+    ) -> Result<RwLockReadGuard<'_, Option<Database>>, StorageError> {
+        loop {
+            let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            if guard.is_some() {
+                return Ok(guard);
+            }
+            drop(guard);
+            let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
+            if guard.is_none() {
+                *guard = Some(self.open_file().map_err(|error| failed(what, &error))?);
+            }
+        }
+    }
+
+    fn open_file(&self) -> Result<Database, ::redb::Error> {
+        // Made here, since redb would make it readable by others.
+        durable::private().write(true).open(&self.path)?;
+        let database = Builder::new().set_cache_size(self.cache_bytes).create(&self.path)?;
+        // All tables are there from the start: reading one that is not would be an error.
+        let transaction = database.begin_write()?;
+        for table in Table::ALL {
+            transaction.open_table(definition(table))?;
+        }
+        transaction.commit()?;
+        Ok(database)
+    }
+
+    /// Closes the file, so that it is opened anew.
+    fn abandon(&self) {
+        *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn with<T>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(&Database) -> Result<T, ::redb::Error>,
+    ) -> Result<T, StorageError> {
+        let guard = self.database(what)?;
+        let database = guard.as_ref().expect("it has just been opened");
+        let result = work(database);
+        drop(guard);
+        result.map_err(|error| {
+            self.abandon();
+            failed(what, &error)
+        })
+    }
+}
+
+impl Storage for RedbStorage {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.with("read", |database| {
+            let table = database.begin_read()?.open_table(definition(table))?;
+            Ok(table.get(key)?.map(|row| row.value().to_vec()))
+        })
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StorageError> {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        self.with("read", |database| {
+            let table = database.begin_read()?.open_table(definition(table))?;
+            let mut rows = Vec::new();
+            for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
+                let (key, row) = row?;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                rows.push((key.value().to_vec(), row.value().to_vec()));
+            }
+            Ok(rows)
+        })
+    }
+
+    fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
+        self.with("write", |database| {
+            // Immediate durability is redb's default: `commit` returns after the flush.
+            let transaction = database.begin_write()?;
+            for table in Table::ALL {
+                let mut rows = transaction.open_table(definition(table))?;
+                for change in batch {
+                    match change {
+                        Change::Put(at, key, row) if *at == table => {
+                            rows.insert(key.as_slice(), row.as_slice())?;
+                        }
+                        Change::Delete(at, key) if *at == table => {
+                            rows.remove(key.as_slice())?;
+                        }
+                        Change::Clear(at, prefix) if *at == table => {
+                            let from = (Bound::Included(prefix.as_slice()), end_of(prefix));
+                            let end = from.1.as_deref();
+                            rows.retain_in::<&[u8], _>((from.0, bound(end)), |_, _| false)?;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+            transaction.commit()?;
+            Ok(())
+        })
+    }
+}
+
+/// The first key after all that begin with `prefix`; `None` when there is none.
+fn end_of(prefix: &[u8]) -> Option<Vec<u8>> {
+    let kept = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=kept].to_vec();
+    end[kept] += 1;
+    Some(end)
+}
+
+fn bound(end: Option<&[u8]>) -> Bound<&[u8]> {
+    end.map_or(Bound::Unbounded, Bound::Excluded)
+}
+
+fn definition(table: Table) -> Definition {
+    TableDefinition::new(match table {
+        Table::Values => "values",
+        Table::Entries => "entries",
+        Table::Sums => "sums",
+        Table::Store => "store",
+    })
+}
+
+fn failed(what: &'static str, error: &::redb::Error) -> StorageError {
+    StorageError { what, reason: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn the_file_belongs_to_its_owner_alone() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("store");
+        RedbStorage::open(&path, 1 << 20).expect("opened");
+        let mode = path.metadata().expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+    }
+
+    #[test]
+    fn what_is_no_store_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("store");
+        std::fs::write(&path, "something else entirely").expect("written");
+        assert!(RedbStorage::open(&path, 1 << 20).is_err());
+        assert_eq!(std::fs::read(&path).expect("there"), b"something else entirely");
+    }
+
+    #[test]
+    fn the_end_of_a_prefix_is_the_first_key_without_it() {
+        assert_eq!(end_of(b"ab"), Some(b"ac".to_vec()));
+        assert_eq!(end_of(&[1, 0xff]), Some(vec![2]));
+        assert_eq!(end_of(&[0xff, 0xff]), None);
+        assert_eq!(end_of(b""), None);
+    }
+}

@@ -1,0 +1,288 @@
+//! Whoever can change the disk: what they change is noticed, and named, and the rest goes on.
+
+use super::*;
+
+/// A row as it is kept.
+type Kept = (Table, Vec<u8>, Vec<u8>);
+
+/// A namespace with three records, closed, and how its rows look.
+fn three() -> (Home, NamespaceId, Vec<Kept>) {
+    let home = Home::new();
+    let store = home.open();
+    let id = store.create_namespace("first").expect("made").id;
+    for name in ["a", "b", "c"] {
+        let with = Put { metadata: Some(b"{}"), ..put(name, name.as_bytes()) };
+        store.put(id, &[with], 0).expect("written");
+    }
+    let rows = home.memory.rows();
+    (home, id, rows)
+}
+
+/// The id of a record, from the row that only it has.
+fn id_of(home: &Home, id: NamespaceId, name: &str) -> RecordId {
+    let keys = home.keyring().namespace_keys(id).expect("open");
+    SpaceKeys::new(&keys).record_id(name)
+}
+
+fn rows_of(rows: &[Kept], table: Table, record: RecordId) -> usize {
+    let is_it = |(at, key, _): &Kept| *at == table && key.ends_with(&record.0);
+    rows.iter().position(is_it).expect("it has a row")
+}
+
+/// Reads `name`, which must be named as damaged, and the others, which must be there.
+fn only_this_is_damaged(home: &Home, store: &Store, id: NamespaceId, name: &str) {
+    let record = id_of(home, id, name);
+    let error = store.get(id, name, 0).expect_err("damaged");
+    assert!(matches!(error, KvError::Damaged(at) if at == record), "{error}");
+    assert!(error.to_string().contains(&record.to_string()));
+    for other in ["a", "b", "c"].into_iter().filter(|other| *other != name) {
+        assert_eq!(read(store, id, other).as_deref(), Some(other));
+    }
+}
+
+#[test]
+fn any_flipped_bit_of_a_value_is_noticed_and_named() {
+    let (home, id, rows) = three();
+    let at = rows_of(&rows, Table::Values, id_of(&home, id, "b"));
+    for byte in 0..rows[at].2.len() {
+        let mut changed = rows.clone();
+        changed[at].2[byte] ^= 1 << (byte % 8);
+        home.memory.set_rows(changed);
+        let store = home.open();
+        // The record's version in clear says which key opens it: another one may not exist.
+        let error = store.get(id, "b", 0).expect_err("damaged").to_string();
+        assert!(error.contains(&id_of(&home, id, "b").to_string()), "byte {byte}: {error}");
+        assert_eq!(read(&store, id, "a").as_deref(), Some("a"));
+        assert_eq!(read(&store, id, "c").as_deref(), Some("c"));
+    }
+}
+
+#[test]
+fn any_flipped_bit_of_an_entry_is_noticed_and_named() {
+    let (home, id, rows) = three();
+    let record = id_of(&home, id, "b");
+    let at = rows_of(&rows, Table::Entries, record);
+    for byte in 0..rows[at].2.len() {
+        let mut changed = rows.clone();
+        changed[at].2[byte] ^= 1 << (byte % 8);
+        home.memory.set_rows(changed);
+        let store = home.open();
+        let error = store.get(id, "b", 0).expect_err("damaged").to_string();
+        assert!(error.contains(&record.to_string()), "byte {byte}: {error}");
+        let findings = store.findings().join("\n");
+        assert!(findings.contains(&record.to_string()), "{findings}");
+        assert_eq!(names(&store.list(id, "", None, 9, 0).expect("readable")), ["a", "c"]);
+    }
+}
+
+#[test]
+fn a_row_that_is_cut_short_or_gone_is_noticed_and_named() {
+    let (home, id, rows) = three();
+    let at = rows_of(&rows, Table::Values, id_of(&home, id, "b"));
+    for len in 0..rows[at].2.len() {
+        let mut changed = rows.clone();
+        changed[at].2.truncate(len);
+        home.memory.set_rows(changed);
+        only_this_is_damaged(&home, &home.open(), id, "b");
+    }
+    let mut changed = rows.clone();
+    changed.remove(at);
+    home.memory.set_rows(changed);
+    only_this_is_damaged(&home, &home.open(), id, "b");
+}
+
+#[test]
+fn swapped_values_are_noticed_and_named() {
+    let (home, id, mut rows) = three();
+    let a = rows_of(&rows, Table::Values, id_of(&home, id, "a"));
+    let b = rows_of(&rows, Table::Values, id_of(&home, id, "b"));
+    let row = rows[a].2.clone();
+    rows[a].2 = std::mem::replace(&mut rows[b].2, row);
+    home.memory.set_rows(rows);
+    let store = home.open();
+    for name in ["a", "b"] {
+        assert!(matches!(store.get(id, name, 0), Err(KvError::Damaged(_))));
+    }
+    assert_eq!(read(&store, id, "c").as_deref(), Some("c"));
+}
+
+#[test]
+fn a_record_filed_under_another_name_or_namespace_is_noticed() {
+    let (home, id, rows) = three();
+    let (a, b) = (id_of(&home, id, "a"), id_of(&home, id, "b"));
+    // Both rows of a, in the place of b.
+    let mut renamed = rows.clone();
+    for table in [Table::Values, Table::Entries] {
+        let (from, to) = (rows_of(&rows, table, a), rows_of(&rows, table, b));
+        renamed[to].2 = rows[from].2.clone();
+    }
+    home.memory.set_rows(renamed);
+    only_this_is_damaged(&home, &home.open(), id, "b");
+    // And in another namespace.
+    home.memory.set_rows(rows.clone());
+    let other = home.open().create_namespace("second").expect("made").id;
+    let mut moved = home.memory.rows();
+    for (table, key, row) in &rows {
+        if key.ends_with(&a.0) {
+            moved.push((*table, [other.0.as_slice(), &a.0].concat(), row.clone()));
+        }
+    }
+    home.memory.set_rows(moved);
+    let store = home.open();
+    assert!(read(&store, id, "a").is_some());
+    assert!(names(&store.list(other, "", None, 9, 0).expect("readable")).is_empty());
+    assert!(store.findings().join("\n").contains(&a.to_string()));
+}
+
+/// Rows of a store in which `b` was written a second time, and its rows from before.
+fn rewritten() -> (Home, NamespaceId, Vec<Kept>, Vec<Kept>) {
+    let (home, id, before) = three();
+    write(&home.open(), id, "b", "newer");
+    let after = home.memory.rows();
+    (home, id, before, after)
+}
+
+#[test]
+fn an_older_value_put_back_is_noticed_and_named() {
+    let (home, id, before, mut after) = rewritten();
+    let record = id_of(&home, id, "b");
+    let old = rows_of(&before, Table::Values, record);
+    let new = rows_of(&after, Table::Values, record);
+    after[new].2 = before[old].2.clone();
+    home.memory.set_rows(after.clone());
+    only_this_is_damaged(&home, &home.open(), id, "b");
+    // Also while the store is open.
+    write(&home.open(), id, "b", "newest");
+    let store = home.open();
+    home.memory.set_rows(after);
+    assert!(matches!(store.get(id, "b", 0), Err(KvError::Damaged(at)) if at == record));
+}
+
+#[test]
+fn an_older_record_put_back_whole_while_the_store_is_open_is_named() {
+    let (home, id, before, after) = rewritten();
+    let store = home.open();
+    let mut changed = after.clone();
+    for table in [Table::Values, Table::Entries] {
+        let record = id_of(&home, id, "b");
+        let (old, new) = (rows_of(&before, table, record), rows_of(&after, table, record));
+        changed[new].2 = before[old].2.clone();
+    }
+    home.memory.set_rows(changed);
+    only_this_is_damaged(&home, &store, id, "b");
+    assert!(store.metadata(id, "a", 0).expect("readable").is_some());
+}
+
+/// Opens over these rows and expects the namespace to be refused, and another to go on.
+fn is_refused(home: &Home, id: NamespaceId, rows: Vec<Kept>) {
+    home.memory.set_rows(rows);
+    let store = home.open();
+    assert!(matches!(store.get(id, "a", 0), Err(KvError::Disagrees(at)) if at == id));
+    assert!(matches!(store.list(id, "", None, 9, 0), Err(KvError::Disagrees(_))));
+    assert!(matches!(store.put(id, &[put("a", b"")], 0), Err(KvError::Disagrees(_))));
+    assert!(store.findings().join("\n").contains(&id.to_string()));
+    let other = store.create_namespace("another").expect("made").id;
+    write(&store, other, "goes", "on");
+    store.delete_namespace(other).expect("deleted");
+}
+
+#[test]
+fn rows_put_back_together_taken_away_or_added_are_noticed_when_the_store_is_opened() {
+    let (home, id, before, after) = rewritten();
+    let record = id_of(&home, id, "b");
+    let is_of_record = |(table, key, _): &Kept| *table != Table::Sums && key.ends_with(&record.0);
+    // Put back: both rows of b as they were.
+    let kept = after.iter().filter(|row| !is_of_record(row));
+    let put_back = kept.chain(before.iter().filter(|row| is_of_record(row)));
+    is_refused(&home, id, put_back.cloned().collect());
+    // Taken away: both rows of b.
+    is_refused(&home, id, after.iter().filter(|row| !is_of_record(row)).cloned().collect());
+    // All records taken away.
+    let bare = |row: &&Kept| matches!(row.0, Table::Sums | Table::Store);
+    is_refused(&home, id, after.iter().filter(bare).cloned().collect());
+    // And the sum with them, as if nothing had ever been written.
+    is_refused(&home, id, after.iter().filter(|row| row.0 == Table::Store).cloned().collect());
+    is_refused(&home, id, Vec::new());
+    // Added: a record that had been deleted.
+    home.memory.set_rows(after.clone());
+    home.open().delete(id, &["b"]).expect("deleted");
+    let mut added = home.memory.rows();
+    added.extend(after.iter().filter(|row| is_of_record(row)).cloned());
+    is_refused(&home, id, added);
+    // An older sum alone.
+    let older_sum = before.iter().filter(|row| row.0 == Table::Sums);
+    let rest = after.iter().filter(|row| row.0 != Table::Sums);
+    is_refused(&home, id, rest.chain(older_sum).cloned().collect());
+}
+
+#[test]
+fn a_namespace_that_is_accepted_is_opened_as_it_is_found() {
+    let (home, id, rows) = three();
+    let record = id_of(&home, id, "b");
+    let without = rows.into_iter().filter(|(_, key, _)| !key.ends_with(&record.0)).collect();
+    home.memory.set_rows(without);
+    let shared = || Box::new(Shared(Arc::clone(&home.memory)));
+    let store = home.accepting(shared(), BTreeSet::from([id]));
+    store.open().expect("opened");
+    assert_eq!(names(&store.list(id, "", None, 9, 0).expect("accepted")), ["a", "c"]);
+    assert!(!store.findings().is_empty(), "and it is said");
+    // The next write says anew what belongs to it.
+    write(&store, id, "d", "d");
+    assert!(home.open().findings().is_empty());
+}
+
+#[test]
+fn a_damaged_record_can_be_written_anew_or_deleted() {
+    let (home, id, rows) = three();
+    for delete in [false, true] {
+        let mut changed = rows.clone();
+        let at = rows_of(&rows, Table::Entries, id_of(&home, id, "b"));
+        changed[at].2[20] ^= 1;
+        home.memory.set_rows(changed);
+        let store = home.open();
+        assert_eq!(store.report().expect("open")[0].damaged, 1);
+        if delete {
+            assert_eq!(store.delete(id, &["b"]).expect("deleted").records, 1);
+        } else {
+            write(&store, id, "b", "whole");
+        }
+        assert_eq!(read(&store, id, "b").as_deref(), (!delete).then_some("whole"));
+        let again = home.open();
+        assert!(again.findings().is_empty(), "{:?}", again.findings());
+        assert_eq!(read(&again, id, "b").as_deref(), (!delete).then_some("whole"));
+    }
+}
+
+#[test]
+fn a_store_put_back_whole_is_noticed_with_an_anchor_and_only_then() {
+    for anchored in [true, false] {
+        let home = Home { anchored, ..Home::new() };
+        let store = home.open();
+        let id = store.create_namespace("first").expect("made").id;
+        write(&store, id, "a", "old");
+        let old = home.memory.rows();
+        write(&store, id, "a", "new");
+        store.mark().expect("written");
+        home.memory.set_rows(old);
+        let again = home.store_over(Box::new(Shared(Arc::clone(&home.memory))));
+        assert_eq!(again.open().is_err(), anchored);
+    }
+}
+
+#[test]
+fn a_count_of_commits_put_back_alone_does_not_bring_versions_back() {
+    let (home, id, before, mut after) = rewritten();
+    let count = |rows: &[Kept]| rows.iter().position(|row| row.0 == Table::Store).expect("there");
+    let (old, new) = (count(&before), count(&after));
+    after[new].2 = before[old].2.clone();
+    home.memory.set_rows(after.clone());
+    let store = home.open();
+    // Four puts and the making of the namespace.
+    assert_eq!(store.commits(), 5);
+    after[new].2[15] ^= 1;
+    home.memory.set_rows(after);
+    let store = home.open();
+    assert_eq!(store.commits(), 5);
+    assert!(store.findings().join("\n").contains("count of commits"));
+    assert_eq!(read(&store, id, "b").as_deref(), Some("newer"));
+}

@@ -1,0 +1,271 @@
+//! Writing: records in batches, each whole or not at all; expiry; sealing anew.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use zeroize::Zeroizing;
+
+use super::index::Slot;
+use super::name::{self, Name, RecordId};
+use super::record::{self, Entry, Head, Place};
+use super::space::{Space, SpaceKeys, open_in_place};
+use super::storage::{Change, Table};
+use super::sum::Sum;
+use super::{KvError, METADATA_LIMIT, Store, VALUE_LIMIT, Writer};
+use crate::keyring::NamespaceId;
+
+/// Records that are removed or sealed anew in one commit, at the most.
+const BATCH: usize = 500;
+
+/// One record to be written.
+pub struct Put<'a> {
+    /// 1 to [`super::NAME_LIMIT`] bytes; not `.` or `..`.
+    pub name: &'a str,
+    /// Up to [`VALUE_LIMIT`] bytes.
+    pub value: &'a [u8],
+    /// JSON, up to [`METADATA_LIMIT`] bytes.
+    pub metadata: Option<&'a [u8]>,
+    /// When it expires, in seconds since 1970.
+    pub expiry: Option<u64>,
+}
+
+/// What a deletion removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deleted {
+    /// Records that were there.
+    pub records: usize,
+}
+
+/// A batch in the making: rows to be changed, and what the index and the sum become.
+struct Draft<'a> {
+    space: &'a Space,
+    keys: &'a SpaceKeys,
+    changes: Vec<Change>,
+    slots: Vec<(&'a str, Option<Slot>)>,
+    healed: Vec<RecordId>,
+    sum: Sum,
+}
+
+impl Store {
+    /// Writes all of these records, or none. Where a name comes twice, the last one counts. When this
+    /// returns, they survive a crash.
+    ///
+    /// # Errors
+    /// Says what is wrong with a record, or why nothing can be written.
+    pub fn put(&self, namespace: NamespaceId, puts: &[Put<'_>], now: u64) -> Result<(), KvError> {
+        puts.iter().try_for_each(|put| check(put, now))?;
+        let last: BTreeMap<_, _> = puts.iter().map(|put| (put.name, put)).collect();
+        let (mut writer, space) = self.writing(namespace)?;
+        let keys = space.keys();
+        let mut draft = Draft::of(&space, &keys);
+        let head = Head { key_version: keys.active, version: writer.commits + 1 };
+        for put in last.into_values() {
+            let place = draft.place(put.name);
+            let entry = Entry {
+                name: Name::of(put.name),
+                expiry: put.expiry.unwrap_or(0),
+                metadata: Zeroizing::new(put.metadata.unwrap_or_default().to_vec()),
+            };
+            let active = keys.active();
+            let generator = &self.generator;
+            let value = record::seal_value(generator, &active.key, place, head, &entry, put.value)?;
+            let row = record::seal_entry(generator, &active.entry_key, place, head, &entry)?;
+            draft.changes.push(Change::Put(Table::Values, place.key(), value));
+            draft.changes.push(Change::Put(Table::Entries, place.key(), row));
+            let slot = Slot {
+                version: head.version,
+                expiry: entry.expiry,
+                key_version: head.key_version,
+                has_metadata: !entry.metadata.is_empty(),
+            };
+            draft.set(put.name, place.id, Some(slot));
+        }
+        self.commit(&mut writer, draft)
+    }
+
+    /// Removes records. Names that are not there are no error.
+    ///
+    /// # Errors
+    /// Why nothing can be written; then nothing is removed.
+    pub fn delete(&self, namespace: NamespaceId, names: &[&str]) -> Result<Deleted, KvError> {
+        names.iter().try_for_each(|name| name::check(name))?;
+        let (mut writer, space) = self.writing(namespace)?;
+        let keys = space.keys();
+        let mut draft = Draft::of(&space, &keys);
+        let mut names = names.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        draft.remove(&names);
+        let records = draft.slots.len();
+        if !draft.changes.is_empty() {
+            self.commit(&mut writer, draft)?;
+        }
+        Ok(Deleted { records })
+    }
+
+    /// Removes records that expired by `now` from the disk, up to some hundred of each namespace; gives
+    /// how many. Readers do not see them in any case.
+    ///
+    /// # Errors
+    /// Why nothing can be written.
+    pub fn sweep(&self, now: u64) -> Result<usize, KvError> {
+        let mut swept = 0;
+        for space in self.all_spaces()? {
+            let Ok((mut writer, space)) = self.writing(space.id) else { continue };
+            let keys = space.keys();
+            let names = space.index().expired(now, BATCH);
+            let names: Vec<_> = names.iter().map(Name::as_str).collect();
+            let mut draft = Draft::of(&space, &keys);
+            draft.remove(&names);
+            if !draft.changes.is_empty() {
+                self.commit(&mut writer, draft)?;
+            }
+            swept += names.len();
+        }
+        Ok(swept)
+    }
+
+    /// Seals up to some hundred records anew that are not under the active key version; gives how
+    /// many, and 0 when there are none left that can be. What does not open stays as it is.
+    ///
+    /// # Errors
+    /// Why nothing can be written.
+    pub fn reseal(&self, namespace: NamespaceId) -> Result<usize, KvError> {
+        let mut after: Option<Name> = None;
+        loop {
+            let (mut writer, space) = self.writing(namespace)?;
+            let keys = space.keys();
+            let names = space.index().behind(keys.active, after.as_ref().map(Name::as_str), BATCH);
+            let Some(last) = names.last() else { return Ok(0) };
+            let mut draft = Draft::of(&space, &keys);
+            for name in &names {
+                self.reseal_one(&mut draft, name.as_str())?;
+            }
+            let moved = draft.slots.len();
+            if moved > 0 {
+                self.commit(&mut writer, draft)?;
+                return Ok(moved);
+            }
+            after = Some(last.clone());
+        }
+    }
+
+    /// Adds one record, sealed anew, to the draft; or nothing, when it does not open.
+    fn reseal_one<'a>(&self, draft: &mut Draft<'a>, name: &'a str) -> Result<(), KvError> {
+        let (keys, place) = (draft.keys, draft.place(name));
+        let Some(slot) = draft.space.index().get(name) else { return Ok(()) };
+        let rows = (
+            self.storage.get(Table::Values, &place.key())?,
+            self.storage.get(Table::Entries, &place.key())?,
+        );
+        let (Some(value), Some(entry)) = rows else { return Ok(()) };
+        let Ok((head, sealed)) = Head::read(&value) else { return Ok(()) };
+        let opened = open_in_place(keys, place, &entry);
+        let (Some(old), Ok((entry_head, entry))) = (keys.get(head.key_version), opened) else {
+            return Ok(());
+        };
+        if head.version != slot.version || entry_head.version != slot.version {
+            return Ok(());
+        }
+        let new_head = Head { key_version: keys.active, ..head };
+        let active = keys.active();
+        let resealed = record::reseal_value(
+            &self.generator,
+            (&old.key, &active.key),
+            place,
+            (head, new_head),
+            sealed,
+        )?;
+        let Some(value) = resealed else { return Ok(()) };
+        let row = record::seal_entry(&self.generator, &active.entry_key, place, new_head, &entry)?;
+        draft.changes.push(Change::Put(Table::Values, place.key(), value));
+        draft.changes.push(Change::Put(Table::Entries, place.key(), row));
+        draft.set(name, place.id, Some(Slot { key_version: keys.active, ..slot }));
+        Ok(())
+    }
+
+    /// Makes a draft durable, then lets readers see it.
+    fn commit(&self, writer: &mut Writer, draft: Draft<'_>) -> Result<(), KvError> {
+        let commits = writer.commits + 1;
+        let Draft { space, keys, mut changes, slots, healed, sum } = draft;
+        let row = keys.seal_sum(&self.generator, space.id, commits, sum)?;
+        changes.push(Change::Put(Table::Sums, space.id.0.to_vec(), row));
+        changes.push(self.commits_row(commits)?);
+        let committed = self.storage.commit(&changes);
+        if committed.is_err() {
+            match self.read_commits() {
+                Ok(Some(now)) if now == commits => {}
+                Ok(now) if now.unwrap_or(0) == writer.commits => return Ok(committed?),
+                // It cannot be told what is there: all of it is read again before anything else.
+                _ => {
+                    self.stale.store(true, Ordering::Release);
+                    return Ok(committed?);
+                }
+            }
+        }
+        writer.commits = commits;
+        let mut index = space.index_mut();
+        for (name, slot) in slots {
+            index.set(name, slot);
+        }
+        for id in healed {
+            index.faults.remove(&id);
+        }
+        index.sum = sum;
+        Ok(committed?)
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn of(space: &'a Space, keys: &'a SpaceKeys) -> Self {
+        let sum = space.index().sum;
+        Self { space, keys, changes: Vec::new(), slots: Vec::new(), healed: Vec::new(), sum }
+    }
+
+    fn place(&self, name: &str) -> Place {
+        Place { namespace: self.space.id, id: self.keys.record_id(name) }
+    }
+
+    /// Notes what becomes of a record. Each name may come once.
+    fn set(&mut self, name: &'a str, id: RecordId, slot: Option<Slot>) {
+        if let Some(before) = self.space.index().get(name) {
+            self.sum.take(&self.keys.term(id, before.version, before.expiry));
+        }
+        if let Some(slot) = slot {
+            self.sum.add(&self.keys.term(id, slot.version, slot.expiry));
+        }
+        self.slots.push((name, slot));
+        self.healed.push(id);
+    }
+
+    /// Notes that these are to go, as far as they are there. Each name may come once.
+    fn remove(&mut self, names: &[&'a str]) {
+        for name in names {
+            let place = self.place(name);
+            let is_there = {
+                let index = self.space.index();
+                index.get(name).is_some() || index.faults.contains_key(&place.id)
+            };
+            if is_there {
+                self.changes.push(Change::Delete(Table::Values, place.key()));
+                self.changes.push(Change::Delete(Table::Entries, place.key()));
+                self.set(name, place.id, None);
+            }
+        }
+    }
+}
+
+fn check(put: &Put<'_>, now: u64) -> Result<(), KvError> {
+    name::check(put.name)?;
+    if put.value.len() > VALUE_LIMIT {
+        return Err(KvError::ValueLength { limit: VALUE_LIMIT, value: put.value.len() });
+    }
+    let metadata = put.metadata.map_or(0, <[u8]>::len);
+    if metadata > METADATA_LIMIT {
+        return Err(KvError::MetadataLength { limit: METADATA_LIMIT, value: metadata });
+    }
+    match put.expiry {
+        Some(value) if value <= now => Err(KvError::Expired { value, now }),
+        _ => Ok(()),
+    }
+}
