@@ -7,12 +7,13 @@ LISTEN ?= 127.0.0.1:8080
 # Seconds each fuzz target runs for.
 FUZZ_SECONDS ?= 20
 
-.PHONY: help run test unit lab fuzz bench check fmt install clean
+.PHONY: help run test unit clients lab fuzz bench check fmt install clean
 
 help:
 	@echo "make run     build, and serve randomness on $(LISTEN)"
 	@echo "make test    every test: units, real sockets, fuzzing, the VM lab"
 	@echo "make unit    the tests that need no virtual machine and no fuzzer"
+	@echo "make clients run other people's clients, from their registries, against the service"
 	@echo "make lab     boot a virtual machine with a USB camera and test the service in it"
 	@echo "make fuzz    fuzz every parser for $(FUZZ_SECONDS) s each"
 	@echo "make bench   measure, as ratios against named peers"
@@ -24,11 +25,15 @@ run:
 	$(CARGO) build --release --locked
 	target/release/lavawall serve --demo --listen $(LISTEN)
 
-test: unit fuzz lab
+test: unit clients fuzz lab
 
 unit:
 	@.ci/need gcc libc6-dev libclang-dev
 	$(CARGO) test --locked --all-features
+
+clients:
+	@.ci/need gcc libc6-dev python3 python3-venv
+	$(CARGO) test --locked --test clients -- --ignored
 
 lab:
 	@.ci/need gcc libc6-dev libclang-dev xz-utils python3

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::source::Spec;
-use crate::{collector, http};
+use crate::{collector, http, keyring, kv};
 
 pub use error::ConfigError;
 use keys::Keys;
@@ -41,6 +41,10 @@ pub struct Config {
     pub http: http::Config,
     /// When seeds are made.
     pub pool: collector::config::Config,
+    /// Where keys are kept.
+    pub keyring: keyring::config::Config,
+    /// How records are kept.
+    pub kv: kv::config::Config,
     /// The sources, or `None` for every source that is there.
     #[serde(skip)]
     pub sources: Option<Vec<SourceEntry>>,
@@ -104,6 +108,7 @@ impl Config {
         self.http.validate().map_err(|invalid| {
             keys.error(&format!("http.{}", invalid.field), invalid.reason.clone())
         })?;
+        self.kv.validate().map_err(|(field, reason)| keys.error(&format!("kv.{field}"), reason))?;
         for required in &self.pool.required {
             let is_there = self
                 .sources

@@ -5,6 +5,7 @@ pub mod enrolment;
 mod feeds;
 mod harden;
 mod journal;
+mod keys;
 pub mod local;
 mod notify;
 mod ready_file;
@@ -25,6 +26,7 @@ use crate::exitcode::Exit;
 use crate::generator::{Generator, State};
 use crate::http::{self, Access, FreshError, Listeners, LoadError};
 
+use keys::Keys;
 use notify::Notify;
 use ready_file::ReadyFile;
 use state_dir::{StateDir, StateDirError};
@@ -146,6 +148,7 @@ struct Service {
     collector: Arc<Collector>,
     access: Arc<Access>,
     state_dir: Arc<StateDir>,
+    keys: Option<Keys>,
     can_be_ready: bool,
 }
 
@@ -180,7 +183,14 @@ impl Service {
             boot_seed.as_ref().map(|seed| seed.as_slice()),
         )?;
         let collector = Arc::new(collector);
-        Ok(Self { generator, board, collector, access, state_dir, can_be_ready })
+        // Randomness goes on without keys.
+        let keys = Keys::start(config, &state_dir, &generator, &board)
+            .inspect_err(|error| {
+                tracing::error!("keys and records: {error}");
+                board.add_incident(None, format!("keys and records: {error}"));
+            })
+            .ok();
+        Ok(Self { generator, board, collector, access, state_dir, keys, can_be_ready })
     }
 
     /// What HTTP serves from.
@@ -193,6 +203,7 @@ impl Service {
                 let collector = Arc::clone(&collector);
                 Box::pin(async move { collector.fresh().await.map_err(|_| FreshError::Stopped) })
             }),
+            kv: self.keys.as_ref().map(Keys::dialect),
         }
     }
 
@@ -220,7 +231,9 @@ impl Service {
                 return Ok(());
             }
             let state = self.generator.state(Instant::now());
-            if state != State::Starting || !self.can_be_ready || started.elapsed() >= READY_AFTER {
+            let has_keys = self.keys.as_ref().is_none_or(Keys::has_looked);
+            let is_ready = state != State::Starting && has_keys;
+            if is_ready || !self.can_be_ready || started.elapsed() >= READY_AFTER {
                 ready_file.write()?;
                 notify.ready();
             }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!            ┌─ worker ─ connection ─ handler ─┬─ /random ─ stream ─ generator
-//! listeners ─┤                                 └─ router: lists, status, metrics, pages
+//! listeners ─┤                                 ├─ Workers KV ─ store
+//!            │                                 └─ router: lists, status, metrics, pages
 //!            └─ worker …                 access: certificates and tokens, before either
 //! ```
 //! Each worker is a thread with a runtime and a listening socket of its own; they share the
@@ -35,6 +36,7 @@ mod tls;
 mod tokens;
 mod wall;
 mod worker;
+mod workers_kv;
 
 use std::io;
 use std::sync::{Arc, mpsc};
@@ -49,6 +51,7 @@ pub use listeners::Listeners;
 pub use service::{Fresh, FreshError, FreshSeed, Service};
 pub use tls::LoadError;
 pub use tokens::{Tokens, bearer, hash_token};
+pub use workers_kv::WorkersKv;
 
 use connection::Terms;
 use service::App;

@@ -9,6 +9,7 @@
 //! namespace that is deleted here can be opened by no copy of the store.
 
 pub mod anchor;
+pub mod config;
 #[cfg(test)]
 pub(crate) mod doubles;
 mod error;

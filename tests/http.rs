@@ -18,3 +18,5 @@ mod pages;
 mod random;
 #[path = "http/wall.rs"]
 mod wall;
+#[path = "http/workers_kv.rs"]
+mod workers_kv;

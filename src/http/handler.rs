@@ -18,6 +18,7 @@ use super::problem::Problem;
 use super::query::RandomQuery;
 use super::random;
 use super::service::App;
+use super::workers_kv;
 
 /// Answers the requests of one connection.
 #[derive(Clone)]
@@ -55,6 +56,16 @@ impl Handler {
         })
     }
 
+    /// The dialect has tokens of its own.
+    fn workers_kv(&self, request: Request<Incoming>) -> Answer {
+        let app = Arc::clone(&self.app);
+        self.later(async move {
+            let response = workers_kv::answer(app.kv.clone(), request).await;
+            app.meters.add_request(Endpoint::WorkersKv, response.status());
+            response
+        })
+    }
+
     fn now(&self, endpoint: Endpoint, response: Response<Body>) -> Answer {
         self.app.meters.add_request(endpoint, response.status());
         Answer::Now(Some(response))
@@ -77,6 +88,9 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
 
     fn call(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path();
+        if path.starts_with(workers_kv::PREFIX) {
+            return self.workers_kv(request);
+        }
         let endpoint = if path == "/random" { Endpoint::Random } else { Endpoint::at(path) };
         // Whoever watches over the service need not be one of its callers.
         let is_open = matches!(endpoint, Endpoint::Live | Endpoint::Ready);

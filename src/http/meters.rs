@@ -22,6 +22,7 @@ pub(super) enum Endpoint {
     Docs,
     Dashboard,
     Wall,
+    WorkersKv,
     Unknown,
 }
 
@@ -50,15 +51,18 @@ impl Endpoint {
 
     /// The path, or `other`.
     pub(super) fn path(self) -> &'static str {
-        Self::PATHS.get(self as usize).map_or("other", |(_, path)| path)
+        match self {
+            Self::WorkersKv => "/client/v4",
+            _ => Self::PATHS.get(self as usize).map_or("other", |(_, path)| path),
+        }
     }
 }
 
 /// Status codes counted one by one.
 const STATUSES: [u16; 8] = [200, 400, 401, 404, 405, 406, 500, 503];
 
-/// The endpoints of [`Endpoint::PATHS`] and the unknown one.
-const ENDPOINTS: usize = Endpoint::PATHS.len() + 1;
+/// The endpoints of [`Endpoint::PATHS`], the dialect and the unknown one.
+const ENDPOINTS: usize = Endpoint::PATHS.len() + 2;
 
 /// The counters.
 #[derive(Debug, Default)]
@@ -100,7 +104,10 @@ impl Meters {
 
     /// Every count that is not zero: endpoint, status (`0` for one that is rare), requests.
     pub(super) fn requests(&self) -> impl Iterator<Item = (&'static str, u16, u64)> {
-        let endpoints = Endpoint::PATHS.iter().map(|(it, _)| *it).chain([Endpoint::Unknown]);
+        let endpoints = Endpoint::PATHS
+            .iter()
+            .map(|(it, _)| *it)
+            .chain([Endpoint::WorkersKv, Endpoint::Unknown]);
         endpoints.flat_map(|endpoint| {
             self.requests[endpoint as usize].iter().enumerate().filter_map(
                 move |(column, count)| {
@@ -125,6 +132,7 @@ mod tests {
             assert_eq!(endpoint.path(), path);
             meters.add_request(endpoint, StatusCode::OK);
         }
+        meters.add_request(Endpoint::WorkersKv, StatusCode::OK);
         meters.add_request(Endpoint::at("/nowhere"), StatusCode::IM_A_TEAPOT);
         let counts: Vec<_> = meters.requests().collect();
         assert_eq!(counts.len(), ENDPOINTS);

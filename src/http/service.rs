@@ -14,6 +14,7 @@ use super::config::Config;
 use super::labels::Labels;
 use super::meters::Meters;
 use super::wall::Wall;
+use super::workers_kv::WorkersKv;
 use crate::collector::board::Board;
 use crate::generator::Generator;
 
@@ -42,6 +43,8 @@ pub struct Service {
     pub board: Arc<Board>,
     /// Makes a seed on demand.
     pub fresh: Fresh,
+    /// Keeps records, where there is a store.
+    pub kv: Option<Arc<WorkersKv>>,
 }
 
 /// What all requests share.
@@ -49,6 +52,7 @@ pub(super) struct App {
     pub(super) generator: Arc<Generator>,
     pub(super) board: Arc<Board>,
     pub(super) fresh: Fresh,
+    pub(super) kv: Option<Arc<WorkersKv>>,
     pub(super) access: Arc<Access>,
     pub(super) labels: Labels,
     pub(super) meters: Arc<Meters>,
@@ -64,6 +68,7 @@ impl App {
             generator: service.generator,
             board: service.board,
             fresh: service.fresh,
+            kv: service.kv,
             access,
             labels: Labels::default(),
             meters: Arc::default(),

@@ -9,6 +9,9 @@ use super::wall;
 use crate::collector::board::{Incident, SourceReport, SourceState};
 use crate::generator::{Quorum, State};
 use crate::health::{Severity, Test};
+use crate::keyring::Condition;
+use crate::keyring::seal::SealKind;
+use crate::kv::Store;
 use crate::sample::Kind;
 
 /// The answer of `/status`.
@@ -24,10 +27,45 @@ pub(super) struct Status {
     pub(super) quorum: QuorumStatus,
     pub(super) memory_locked: bool,
     pub(super) tls: bool,
+    /// The keyring and what opens it; absent where there is none to be used.
+    pub(super) keyring: Option<KeyringStatus>,
     /// The recorded or drawn source that `/wall.png` shows.
     pub(super) picture: Option<String>,
     pub(super) sources: Vec<SourceStatus>,
     pub(super) incidents: Vec<IncidentStatus>,
+}
+
+/// How the keyring is.
+#[derive(Debug, Serialize)]
+pub(super) struct KeyringStatus {
+    /// `absent`, `sealed` or `open`.
+    pub(super) state: &'static str,
+    /// What opens it. A file opens it for whoever has the disk.
+    pub(super) seal: Option<SealKind>,
+    /// How many namespaces and records are open.
+    pub(super) namespaces: usize,
+    pub(super) records: usize,
+    /// Records that do not open, and namespaces that are not as they were left.
+    pub(super) damaged: usize,
+}
+
+impl KeyringStatus {
+    fn of(store: &Store) -> Self {
+        let (state, seal) = match store.keyring().condition() {
+            Condition::Absent => ("absent", None),
+            Condition::Sealed(kind) => ("sealed", Some(kind)),
+            Condition::Open(kind) => ("open", Some(kind)),
+        };
+        let report = store.report().unwrap_or_default();
+        let disagree = report.iter().filter(|it| !it.agrees).count();
+        Self {
+            state,
+            seal,
+            namespaces: report.len(),
+            records: report.iter().map(|it| it.records).sum(),
+            damaged: disagree + report.iter().map(|it| it.damaged).sum::<usize>(),
+        }
+    }
 }
 
 /// Which kinds count, and which are needed.
@@ -108,6 +146,7 @@ impl Status {
             },
             memory_locked: app.generator.is_memory_locked(),
             tls: app.access.is_tls(),
+            keyring: app.kv.as_ref().map(|kv| KeyringStatus::of(kv.store())),
             picture: wall::showing(&app.board),
             sources: app
                 .board

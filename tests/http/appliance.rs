@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lavawall::collector::board::Board;
 use lavawall::generator::{Contribution, Generator, Limits, Provenance, Quorum};
-use lavawall::http::{Access, Config, Fresh, Listeners, Service, serve};
+use lavawall::http::{Access, Config, Fresh, Listeners, Service, WorkersKv, serve};
 use lavawall::sample::Kind;
 use lavawall::secret::Secret;
 use tokio::sync::watch;
@@ -47,6 +47,16 @@ impl Appliance {
 
     /// A server around this generator.
     pub(crate) fn around(generator: Arc<Generator>, config: Config, fresh: Fresh) -> Self {
+        Self::with_store(generator, config, fresh, None)
+    }
+
+    /// A server that keeps records.
+    pub(crate) fn with_store(
+        generator: Arc<Generator>,
+        config: Config,
+        fresh: Fresh,
+        kv: Option<Arc<WorkersKv>>,
+    ) -> Self {
         config.validate().expect("a valid configuration");
         let board = Arc::new(Board::default());
         let access = Arc::new(Access::load(&config).expect("files that can be loaded"));
@@ -54,7 +64,7 @@ impl Appliance {
         let address = listeners.address();
         let (shutdown, told) = watch::channel(false);
         let service =
-            Service { generator: Arc::clone(&generator), board: Arc::clone(&board), fresh };
+            Service { generator: Arc::clone(&generator), board: Arc::clone(&board), fresh, kv };
         let guard = Arc::clone(&access);
         let thread = std::thread::spawn(move || serve(service, listeners, guard, &config, &told));
         Self { address, generator, board, access, shutdown, thread: Some(thread) }

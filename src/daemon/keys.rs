@@ -1,0 +1,233 @@
+//! Keys and records beside the service: made at the first start, opened at each, kept up while it runs.
+//!
+//! All of it happens on a thread of its own, once the generator has a seed: `/random` never waits for
+//! it, and goes on when it fails.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
+
+use crate::collector::board::Board;
+use crate::config::Config;
+use crate::daemon::state_dir::StateDir;
+use crate::generator::Generator;
+use crate::http::{Tokens, WorkersKv, hash_token};
+use crate::keyring::seal::{Choice, SealKind};
+use crate::keyring::{self, Condition, Keyring, Places};
+use crate::kv::Store;
+use crate::kv::storage::RedbStorage;
+
+/// The administrator's token, in the state directory.
+const TOKEN_FILE: &str = "admin.token";
+
+/// How often it is looked for work: expired records are gone from the disk this soon.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// As long as there is no seed yet.
+const EVERY_BEFORE_SEED: Duration = Duration::from_millis(20);
+
+/// How often the anchor is told how often the store was written.
+const MARK_EVERY: Duration = Duration::from_mins(1);
+
+/// Batches of expired records removed in a row.
+const SWEEPS: usize = 20;
+
+/// The thread; told to stop, and waited for, when dropped.
+pub(super) struct Keys {
+    dialect: Arc<WorkersKv>,
+    looked: Arc<AtomicBool>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread works on.
+struct Work {
+    init: bool,
+    state_dir: Arc<StateDir>,
+    generator: Arc<Generator>,
+    board: Arc<Board>,
+    dialect: Arc<WorkersKv>,
+    keyring: Arc<Keyring>,
+    has_token: bool,
+    /// What was said last, so that it is not said every second.
+    said: String,
+}
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Keys {
+    /// Reads the keyring and the store's file, and starts the thread.
+    ///
+    /// # Errors
+    /// When one of them cannot be read, or the system gives no thread.
+    pub(super) fn start(
+        config: &Config,
+        state_dir: &Arc<StateDir>,
+        generator: &Arc<Generator>,
+        board: &Arc<Board>,
+    ) -> Result<Self, AnyError> {
+        let places = Places {
+            keyring: state_dir.file("keyring"),
+            seal_file: config.keyring.seal_file.clone().unwrap_or(state_dir.file("seal-key")),
+            anchor: config.keyring.anchor.clone(),
+        };
+        let keyring = Arc::new(Keyring::load(places, Arc::clone(generator))?);
+        let cache = usize::try_from(config.kv.cache.as_u64())?;
+        let storage = Box::new(RedbStorage::open(&state_dir.file("store"), cache)?);
+        let accepted = config.kv.accepted();
+        let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted);
+        let dialect = Arc::new(WorkersKv::new(Arc::new(store), config.http.idle_timeout));
+        let mut work = Work {
+            init: config.keyring.init,
+            state_dir: Arc::clone(state_dir),
+            generator: Arc::clone(generator),
+            board: Arc::clone(board),
+            dialect: Arc::clone(&dialect),
+            keyring,
+            has_token: false,
+            said: String::new(),
+        };
+        let looked = Arc::new(AtomicBool::new(false));
+        let has_looked = Arc::clone(&looked);
+        let (stop, told) = mpsc::channel::<()>();
+        let thread = std::thread::Builder::new().name("keys".into()).spawn(move || {
+            let mut marked = Instant::now();
+            let mut pause = EVERY_BEFORE_SEED;
+            while told.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                if work.generator.check(Instant::now()).is_err() && !work.has_token {
+                    continue;
+                }
+                pause = EVERY;
+                work.look();
+                has_looked.store(true, Ordering::Release);
+                if marked.elapsed() >= MARK_EVERY {
+                    marked = Instant::now();
+                    work.mark();
+                }
+            }
+            work.mark();
+        })?;
+        Ok(Self { dialect, looked, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Whether the first start's work was done, or could not be.
+    pub(super) fn has_looked(&self) -> bool {
+        self.looked.load(Ordering::Acquire)
+    }
+
+    /// What HTTP serves.
+    pub(super) fn dialect(&self) -> Arc<WorkersKv> {
+        Arc::clone(&self.dialect)
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic was printed where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Work {
+    /// Does what is to be done now, and says what stands in the way, once.
+    fn look(&mut self) {
+        let said = match self.try_look() {
+            Ok(()) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        if said != self.said && !said.is_empty() {
+            tracing::error!("keys and records: {said}");
+            self.board.add_incident(None, format!("keys and records: {said}"));
+        }
+        self.said = said;
+    }
+
+    fn try_look(&mut self) -> Result<(), AnyError> {
+        if !self.has_token {
+            self.dialect.set_tokens(self.token()?);
+            self.has_token = true;
+        }
+        match self.keyring.condition() {
+            Condition::Absent if self.init => {
+                self.keyring.init(&Choice::File)?;
+                tracing::info!(
+                    "made a keyring under a file seal; docs/keys.md says what it protects"
+                );
+            }
+            Condition::Sealed(SealKind::File) => drop(self.keyring.open_alone()?),
+            _ => {}
+        }
+        if !matches!(self.keyring.condition(), Condition::Open(_)) {
+            return Ok(());
+        }
+        let store = self.dialect.store();
+        if !store.is_open() {
+            let started = Instant::now();
+            store.open()?;
+            let records: usize = store.report()?.iter().map(|it| it.records).sum();
+            tracing::info!("opened {records} records in {} ms", started.elapsed().as_millis());
+            for finding in store.findings() {
+                tracing::error!("{finding}");
+                self.board.add_incident(None, finding);
+            }
+        }
+        let now = keyring::seconds(SystemTime::now());
+        for _ in 0..SWEEPS {
+            if store.sweep(now)? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn mark(&self) {
+        let store = self.dialect.store();
+        if let Some(error) = store.is_open().then(|| store.mark().err()).flatten() {
+            tracing::error!("{error}");
+        }
+    }
+
+    /// The administrator's token, made at the first start.
+    fn token(&self) -> Result<Tokens, AnyError> {
+        let path = self.state_dir.file(TOKEN_FILE);
+        let token = match std::fs::read_to_string(&path) {
+            Ok(token) => Zeroizing::new(token),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_token()?,
+            Err(error) => return Err(format!("{}: {error}", path.display()).into()),
+        };
+        let mode = path.metadata()?.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let path = path.display();
+            return Err(
+                format!("{path} has mode {mode:03o}: others can read it; chmod 600 it").into()
+            );
+        }
+        let token = token.trim();
+        if token.is_empty() {
+            return Err(
+                format!("{} is empty; remove it to have another made", path.display()).into()
+            );
+        }
+        Ok(Tokens::parse(&format!("admin {}", hash_token(token)))?)
+    }
+
+    fn make_token(&self) -> Result<Zeroizing<String>, AnyError> {
+        let mut bytes = Zeroizing::new([0; 32]);
+        self.generator.fill(bytes.as_mut_slice())?;
+        let mut token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
+        token.reserve_exact(1);
+        token.push('\n');
+        self.state_dir.replace(TOKEN_FILE, token.as_bytes())?;
+        Ok(token)
+    }
+}

@@ -1,0 +1,231 @@
+//! Calls about many records at once. What is written in one call is written whole, or not at all.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use super::super::body::Body;
+use super::envelope::{self, Refusal};
+use super::values::{expirations, expiry, json_of, lives};
+use super::{WorkersKv, now, upload};
+use crate::keyring::NamespaceId;
+use crate::kv::{Put, Store};
+
+/// The most of one call, as the service has it: 100 MB, 10,000 pairs, 100 names to read.
+const BODY_LIMIT: usize = 100_000_000;
+const PAIRS_LIMIT: usize = 10_000;
+const READ_LIMIT: usize = 100;
+
+/// No list of names is longer: 10,000 of 512 bytes, every letter escaped.
+const NAMES_LIMIT: usize = PAIRS_LIMIT * (6 * 512 + 8);
+
+#[derive(Deserialize)]
+struct Pair {
+    key: String,
+    value: String,
+    #[serde(default)]
+    metadata: Option<Value>,
+    #[serde(default)]
+    expiration: Option<f64>,
+    #[serde(default)]
+    expiration_ttl: Option<f64>,
+    #[serde(default)]
+    base64: bool,
+}
+
+/// One pair, checked.
+struct Ready {
+    name: Zeroizing<String>,
+    value: Zeroizing<Vec<u8>>,
+    metadata: Option<Vec<u8>>,
+    expiry: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    keys: Vec<String>,
+    #[serde(default, rename = "type")]
+    form: Form,
+    #[serde(default, rename = "withMetadata")]
+    with_metadata: bool,
+}
+
+/// How values are shown.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    #[default]
+    Text,
+    Json,
+}
+
+pub(super) async fn put(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let pairs: Vec<Pair> = upload::json(dialect, request, BODY_LIMIT).await?;
+    bounded(pairs.len(), PAIRS_LIMIT)?;
+    let now = now();
+    let count = pairs.len();
+    let ready = pairs.into_iter().zip(1..).map(|(pair, number)| pair.check(number, now));
+    let ready = ready.collect::<Result<Vec<_>, _>>()?;
+    let write = move |store: &Store| {
+        let puts: Vec<_> = ready.iter().map(Ready::put).collect();
+        Ok(store.put(namespace, &puts, now)?)
+    };
+    dialect.on_disk(write).await?;
+    Ok(envelope::result(&counted(count)))
+}
+
+pub(super) async fn get(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let wanted: Wanted = upload::json(dialect, request, NAMES_LIMIT).await?;
+    bounded(wanted.keys.len(), READ_LIMIT)?;
+    let read = move |store: &Store| {
+        let mut values = Map::new();
+        for name in &wanted.keys {
+            let value = show(store, namespace, name, &wanted)?;
+            values.insert(name.clone(), value);
+        }
+        Ok(values)
+    };
+    Ok(envelope::result(&json!({ "values": dialect.on_disk(read).await? })))
+}
+
+pub(super) async fn delete(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let names: Vec<String> = upload::json(dialect, request, NAMES_LIMIT).await?;
+    bounded(names.len(), PAIRS_LIMIT)?;
+    let count = names.len();
+    let delete = move |store: &Store| {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        Ok(store.delete(namespace, &names)?)
+    };
+    dialect.on_disk(delete).await?;
+    Ok(envelope::result(&counted(count)))
+}
+
+fn counted(count: usize) -> Value {
+    json!({ "successful_key_count": count, "unsuccessful_keys": [] })
+}
+
+fn bounded(count: usize, limit: usize) -> Result<(), Refusal> {
+    if (1..=limit).contains(&count) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!("the list must have 1 to {limit} items (got {count})")))
+}
+
+impl Pair {
+    fn check(self, number: usize, now: u64) -> Result<Ready, Refusal> {
+        let name = Zeroizing::new(self.key);
+        let text = Zeroizing::new(self.value);
+        let value = if self.base64 {
+            let bytes = BASE64.decode(text.as_bytes());
+            bytes.map_err(|_| Refusal::invalid(format!("pair {number}: value is no base64")))?
+        } else {
+            text.as_bytes().to_vec()
+        };
+        let ttl = whole(number, "expiration_ttl", self.expiration_ttl, lives())?;
+        let expiration = whole(number, "expiration", self.expiration, expirations(now))?;
+        Ok(Ready {
+            name,
+            value: Zeroizing::new(value),
+            metadata: self.metadata.map(|json| json.to_string().into_bytes()),
+            expiry: expiry(now, ttl, expiration),
+        })
+    }
+}
+
+impl Ready {
+    fn put(&self) -> Put<'_> {
+        Put {
+            name: &self.name,
+            value: &self.value,
+            metadata: self.metadata.as_deref(),
+            expiry: self.expiry,
+        }
+    }
+}
+
+/// Clients send whole numbers as floating-point ones.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be a whole number within 53 bits"
+)]
+fn whole(
+    number: usize,
+    field: &str,
+    value: Option<f64>,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<Option<u64>, Refusal> {
+    let Some(value) = value else { return Ok(None) };
+    let is_whole = value.fract() == 0.0 && (0.0..9e15).contains(&value);
+    if is_whole && range.contains(&(value as u64)) {
+        return Ok(Some(value as u64));
+    }
+    let (least, most) = (range.start(), range.end());
+    Err(Refusal::invalid(format!(
+        "pair {number}: {field}: must be {least} to {most} (got {value})"
+    )))
+}
+
+/// One record as a bulk read shows it; null when there is none.
+fn show(
+    store: &Store,
+    namespace: NamespaceId,
+    name: &str,
+    wanted: &Wanted,
+) -> Result<Value, Refusal> {
+    let now = now();
+    let Some(value) = store.get(namespace, name, now)? else { return Ok(Value::Null) };
+    let shown = match wanted.form {
+        Form::Text => String::from_utf8_lossy(&value.bytes).into_owned().into(),
+        Form::Json => serde_json::from_slice(&value.bytes)
+            .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
+    };
+    if !wanted.with_metadata {
+        return Ok(shown);
+    }
+    let Some(metadata) = store.metadata(namespace, name, now)? else { return Ok(Value::Null) };
+    let mut members = Map::new();
+    members.insert("value".to_owned(), shown);
+    members.insert("metadata".to_owned(), json_of(&metadata));
+    if let Some(expiry) = metadata.expiry {
+        members.insert("expiration".to_owned(), expiry.into());
+    }
+    Ok(Value::Object(members))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_whole_and_within_their_range() {
+        for (value, expected) in [
+            (Some(60.0), Some(Some(60))),
+            (None, Some(None)),
+            (Some(59.0), None),
+            (Some(60.5), None),
+            (Some(-1.0), None),
+            (Some(f64::NAN), None),
+            (Some(1e300), None),
+        ] {
+            assert_eq!(whole(1, "expiration_ttl", value, 60..=100).ok(), expected, "{value:?}");
+        }
+    }
+}

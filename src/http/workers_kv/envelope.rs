@@ -1,0 +1,211 @@
+//! What every answer but a value is wrapped in, and what a refusal looks like.
+//!
+//! ```text
+//! {"success":true,"errors":[],"messages":[],"result":…,"result_info":{…}}
+//! {"success":false,"errors":[{"code":10009,"message":"key not found"}],"messages":[],"result":null}
+//! ```
+
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::super::body::Body;
+use crate::keyring::KeyringError;
+use crate::kv::KvError;
+
+/// The service's own codes, as its clients show them.
+mod code {
+    pub(super) const AUTHENTICATION: u32 = 10_000;
+    pub(super) const KEY_NOT_FOUND: u32 = 10_009;
+    pub(super) const NAMESPACE_NOT_FOUND: u32 = 10_013;
+    pub(super) const TITLE_TAKEN: u32 = 10_014;
+    pub(super) const NO_ROUTE: u32 = 7_003;
+}
+
+/// Codes of ours, where the service's are not known: the status, behind a number it does not use.
+const OURS: u32 = 90_000;
+
+/// Why a request is not answered with what it asked for.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    code: u32,
+    message: String,
+    retry_after: Option<u32>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: u32, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    fn ours(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, OURS + u32::from(status.as_u16()), message)
+    }
+
+    /// Nothing is at this path.
+    pub(super) fn no_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, code::NO_ROUTE, "could not route: no such object or path")
+    }
+
+    /// The path is right and the method is not.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::ours(StatusCode::METHOD_NOT_ALLOWED, "this method is not answered here")
+    }
+
+    /// No token, or one that is not known.
+    pub(super) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code::AUTHENTICATION, "Authentication error")
+    }
+
+    /// No record of this name.
+    pub(super) fn key_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, code::KEY_NOT_FOUND, "key not found")
+    }
+
+    /// No namespace of this id.
+    pub(super) fn namespace_not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, code::NAMESPACE_NOT_FOUND, "namespace not found")
+    }
+
+    /// Something in the request cannot be.
+    pub(super) fn invalid(message: impl Into<String>) -> Self {
+        Self::ours(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The body is too long.
+    pub(super) fn too_large(limit: usize) -> Self {
+        Self::ours(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the request's body has more than {limit} bytes"),
+        )
+    }
+
+    /// The client stopped sending.
+    pub(super) fn too_slow() -> Self {
+        Self::ours(StatusCode::REQUEST_TIMEOUT, "the request's body did not come in time")
+    }
+
+    /// It may be possible later; says why not now.
+    pub(super) fn unavailable(message: impl Into<String>) -> Self {
+        let refusal = Self::ours(StatusCode::SERVICE_UNAVAILABLE, message);
+        Self { retry_after: Some(5), ..refusal }
+    }
+
+    /// A fault of ours.
+    pub(super) fn broken() -> Self {
+        Self::ours(StatusCode::INTERNAL_SERVER_ERROR, "an internal fault; nothing was answered")
+    }
+
+    /// The response.
+    pub(super) fn response(self) -> Response<Body> {
+        let errors = [json!({ "code": self.code, "message": self.message })];
+        let body = json!({ "success": false, "errors": errors, "messages": [], "result": null });
+        let mut response = with_status(self.status, &body);
+        let headers = response.headers_mut();
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            let realm = HeaderValue::from_static("Bearer realm=\"lavawall\"");
+            headers.insert(WWW_AUTHENTICATE, realm);
+        }
+        response
+    }
+}
+
+impl From<KvError> for Refusal {
+    fn from(error: KvError) -> Self {
+        let message = error.to_string();
+        match error {
+            KvError::UnknownNamespace(_) | KvError::Keyring(KeyringError::UnknownNamespace(_)) => {
+                Self::namespace_not_found()
+            }
+            KvError::Keyring(KeyringError::TitleTaken) => {
+                Self::new(StatusCode::BAD_REQUEST, code::TITLE_TAKEN, message)
+            }
+            KvError::Keyring(KeyringError::Title { .. } | KeyringError::TooMany { .. })
+            | KvError::NameLength { .. }
+            | KvError::NameDots
+            | KvError::MetadataLength { .. }
+            | KvError::Expired { .. } => Self::invalid(message),
+            KvError::ValueLength { limit, .. } => Self::too_large(limit),
+            KvError::Keyring(
+                KeyringError::Absent | KeyringError::Sealed | KeyringError::NotReady(_),
+            )
+            | KvError::NotReady(_) => Self::unavailable(message),
+            KvError::Closed => Self::unavailable("the store is being opened"),
+            KvError::Damaged(_)
+            | KvError::Revoked { .. }
+            | KvError::Destroyed { .. }
+            | KvError::Disagrees(_) => {
+                tracing::error!("{message}");
+                Self::ours(StatusCode::INTERNAL_SERVER_ERROR, message)
+            }
+            // Paths and what the system said are for the operator.
+            _ => {
+                tracing::error!("{message}");
+                Self::unavailable("the store cannot be read or written at the moment")
+            }
+        }
+    }
+}
+
+/// An answer that has this result.
+pub(super) fn result(result: &impl Serialize) -> Response<Body> {
+    let body = json!({ "success": true, "errors": [], "messages": [], "result": result });
+    with_status(StatusCode::OK, &body)
+}
+
+/// An answer that is part of a list.
+pub(super) fn page(result: &impl Serialize, info: &Value) -> Response<Body> {
+    let body = json!({
+        "success": true, "errors": [], "messages": [], "result": result, "result_info": info,
+    });
+    with_status(StatusCode::OK, &body)
+}
+
+fn with_status(status: StatusCode, body: &Value) -> Response<Body> {
+    let mut response = Response::new(Body::whole(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::NamespaceId;
+    use crate::kv::RecordId;
+
+    #[test]
+    fn what_goes_wrong_has_its_status_and_code() {
+        for (error, status, code) in [
+            (KvError::UnknownNamespace(NamespaceId([0; 16])), 404, 10_013),
+            (KvError::Keyring(KeyringError::TitleTaken), 400, 10_014),
+            (KvError::Keyring(KeyringError::Sealed), 503, 90_503),
+            (KvError::Keyring(KeyringError::Absent), 503, 90_503),
+            (KvError::NameDots, 400, 90_400),
+            (KvError::ValueLength { limit: 1, value: 2 }, 413, 90_413),
+            (KvError::Damaged(RecordId([0; 16])), 500, 90_500),
+            (KvError::Closed, 503, 90_503),
+        ] {
+            let refusal = Refusal::from(error);
+            assert_eq!((refusal.status.as_u16(), refusal.code), (status, code), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn paths_and_system_messages_are_not_for_callers() {
+        let error = KvError::Keyring(KeyringError::File {
+            path: "/secret/place".into(),
+            error: std::io::Error::other("disk on fire"),
+        });
+        let refusal = Refusal::from(error);
+        assert_eq!(refusal.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(!refusal.message.contains("secret") && !refusal.message.contains("fire"));
+    }
+}

@@ -1,0 +1,174 @@
+//! Calls about one record, and the list of their names.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Request, Response};
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use super::super::body::Body;
+use super::super::service::ok;
+use super::envelope::{self, Refusal};
+use super::path::{Name, Query};
+use super::{WorkersKv, now, upload};
+use crate::keyring::NamespaceId;
+use crate::kv::{Listed, Metadata, Put};
+
+/// The shortest life of a record in seconds, as the service has it.
+const TTL_LEAST: u64 = 60;
+
+/// A hundred years: later is a typing error.
+const TTL_MOST: u64 = 100 * 365 * 24 * 60 * 60;
+
+/// How many names a page has at the most, and when nobody says.
+const LIST_LIMIT: u64 = 1000;
+
+/// The header in which a value says when it expires.
+const EXPIRATION: HeaderName = HeaderName::from_static("expiration");
+
+pub(super) async fn get(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    name: Name,
+) -> Result<Response<Body>, Refusal> {
+    let value = dialect.on_disk(move |store| Ok(store.get(namespace, &name, now())?)).await?;
+    let mut value = value.ok_or_else(Refusal::key_not_found)?;
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(expiry) = value.expiry {
+        headers.insert(EXPIRATION, expiry.into());
+    }
+    Ok(ok(headers, Body::whole(std::mem::take(&mut *value.bytes))))
+}
+
+pub(super) async fn metadata(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    name: Name,
+) -> Result<Response<Body>, Refusal> {
+    let found = dialect.on_disk(move |store| Ok(store.metadata(namespace, &name, now())?)).await?;
+    let found = found.ok_or_else(Refusal::key_not_found)?;
+    Ok(envelope::result(&json_of(&found)))
+}
+
+pub(super) async fn put(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    name: Name,
+    query: &Query,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let now = now();
+    let ttl = query.number("expiration_ttl", TTL_LEAST..=TTL_MOST)?;
+    let expiration = query.number("expiration", expirations(now))?;
+    let written = upload::value(dialect, request).await?;
+    let put = move |store: &crate::kv::Store| {
+        let one = Put {
+            name: &name,
+            value: &written.value,
+            metadata: written.metadata.as_deref().map(Vec::as_slice),
+            expiry: expiry(now, ttl, expiration),
+        };
+        Ok(store.put(namespace, &[one], now)?)
+    };
+    dialect.on_disk(put).await?;
+    Ok(envelope::result(&Value::Null))
+}
+
+pub(super) async fn delete(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    name: Name,
+) -> Result<Response<Body>, Refusal> {
+    dialect.on_disk(move |store| Ok(store.delete(namespace, &[&name])?)).await?;
+    Ok(envelope::result(&Value::Null))
+}
+
+pub(super) async fn list(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    query: &Query,
+) -> Result<Response<Body>, Refusal> {
+    let limit = query.number("limit", 1..=LIST_LIMIT)?.unwrap_or(LIST_LIMIT);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let prefix = Zeroizing::new(query.text("prefix").unwrap_or_default().to_owned());
+    let after = query.text("cursor").map(read_cursor).transpose()?;
+    let list = move |store: &crate::kv::Store| {
+        let after = after.as_ref().map(|after| after.as_str());
+        Ok(store.list(namespace, &prefix, after, limit, now())?)
+    };
+    let page = dialect.on_disk(list).await?;
+    let cursor = page.records.last().filter(|_| page.more).map(|last| cursor(&last.name));
+    let shown: Vec<_> = page.records.iter().map(shown).collect();
+    let info = json!({ "count": shown.len(), "cursor": cursor.unwrap_or_default() });
+    Ok(envelope::page(&shown, &info))
+}
+
+/// When a record expires; the time to live counts where both are given.
+pub(super) fn expiry(now: u64, ttl: Option<u64>, expiration: Option<u64>) -> Option<u64> {
+    ttl.map(|ttl| now.saturating_add(ttl)).or(expiration)
+}
+
+/// The moments at which a record may be said to expire.
+pub(super) fn expirations(now: u64) -> RangeInclusive<u64> {
+    now.saturating_add(TTL_LEAST)..=now.saturating_add(TTL_MOST)
+}
+
+/// The lives that a record may be said to have.
+pub(super) fn lives() -> RangeInclusive<u64> {
+    TTL_LEAST..=TTL_MOST
+}
+
+/// Metadata as JSON; null when there is none.
+pub(super) fn json_of(metadata: &Metadata) -> Value {
+    let json = metadata.json.as_deref().and_then(|json| serde_json::from_slice(json).ok());
+    json.unwrap_or(Value::Null)
+}
+
+fn shown(record: &Listed) -> Value {
+    let mut shown = Map::new();
+    shown.insert("name".to_owned(), record.name.as_str().into());
+    if let Some(expiry) = record.metadata.expiry {
+        shown.insert("expiration".to_owned(), expiry.into());
+    }
+    if record.metadata.json.is_some() {
+        shown.insert("metadata".to_owned(), json_of(&record.metadata));
+    }
+    Value::Object(shown)
+}
+
+/// Where the next page begins, in a form that no client takes apart.
+fn cursor(last: &str) -> String {
+    BASE64URL_NOPAD.encode(last.as_bytes())
+}
+
+fn read_cursor(cursor: &str) -> Result<Name, Refusal> {
+    let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
+    let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    name.map(Zeroizing::new).ok_or_else(|| Refusal::invalid("cursor: is none of ours"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_to_live_counts_where_both_are_given() {
+        assert_eq!(expiry(100, Some(60), Some(500)), Some(160));
+        assert_eq!(expiry(100, None, Some(500)), Some(500));
+        assert_eq!(expiry(100, None, None), None);
+    }
+
+    #[test]
+    fn a_cursor_is_read_back_and_any_other_text_is_refused() {
+        for name in ["a", "ä/b c", "\u{10ffff}"] {
+            assert_eq!(read_cursor(&cursor(name)).expect("ours").as_str(), name);
+        }
+        assert!(read_cursor("*").is_err() && read_cursor("_w").is_err());
+    }
+}

@@ -1,0 +1,356 @@
+//! The Workers KV dialect, over real sockets and a store in memory.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lavawall::generator::{Generator, Limits};
+use lavawall::http::{Tokens, WorkersKv, hash_token};
+use lavawall::keyring::seal::Choice;
+use lavawall::keyring::{Keyring, Places};
+use lavawall::kv::Store;
+use lavawall::kv::storage::{Fault, MemoryStorage, Storage};
+use serde_json::{Value, json};
+
+use crate::appliance::{Appliance, config, seed};
+use crate::client::{Answer, Client, get};
+
+const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
+
+struct Kv {
+    appliance: Appliance,
+    dialect: Arc<WorkersKv>,
+    memory: Arc<MemoryStorage>,
+    _folder: tempfile::TempDir,
+}
+
+/// A storage that the test keeps a hand on.
+struct Shared(Arc<MemoryStorage>);
+
+impl Storage for Shared {
+    fn get(
+        &self,
+        table: lavawall::kv::storage::Table,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, lavawall::kv::storage::StorageError> {
+        self.0.get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: lavawall::kv::storage::Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<lavawall::kv::storage::Row>, lavawall::kv::storage::StorageError> {
+        self.0.scan(table, prefix, after, limit)
+    }
+
+    fn commit(
+        &self,
+        batch: &[lavawall::kv::storage::Change],
+    ) -> Result<(), lavawall::kv::storage::StorageError> {
+        self.0.commit(batch)
+    }
+}
+
+impl Kv {
+    fn start() -> Self {
+        let limits = Limits {
+            reseed_interval: Duration::from_mins(1),
+            grace_period: Duration::from_mins(15),
+        };
+        let generator = Arc::new(Generator::new(2, limits).expect("memory"));
+        seed(&generator, 1);
+        let folder = tempfile::tempdir().expect("a directory");
+        let places = Places {
+            keyring: folder.path().join("keyring"),
+            seal_file: folder.path().join("seal-key"),
+            anchor: None,
+        };
+        let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("none yet"));
+        keyring.init(&Choice::File).expect("made");
+        let memory = Arc::new(MemoryStorage::default());
+        let storage = Box::new(Shared(Arc::clone(&memory)));
+        let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
+        store.open().expect("opened");
+        let dialect = Arc::new(WorkersKv::new(Arc::new(store), Duration::from_secs(5)));
+        dialect.set_tokens(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
+        let fresh: lavawall::http::Fresh = Arc::new(|| Box::pin(std::future::pending()));
+        let kv = Some(Arc::clone(&dialect));
+        let appliance = Appliance::with_store(generator, config(), fresh, kv);
+        Self { appliance, dialect, memory, _folder: folder }
+    }
+
+    fn call(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
+        let mut client = Client::connect(self.appliance.address);
+        client.send(&format!(
+            "{method} {NAMESPACES}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer it\r\n\
+             Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        ));
+        // A server that refuses early may have closed by now.
+        let _ = client.stream.get_mut().write_all(body);
+        client.read(method)
+    }
+
+    fn json(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.call(method, path, "application/json", body.to_string().as_bytes())
+    }
+
+    /// Asks, and expects success.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Value {
+        let answer = self.json(method, path, body);
+        assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
+        let envelope = answer.json();
+        assert_eq!(envelope["success"], true);
+        assert_eq!(envelope["errors"], json!([]));
+        envelope
+    }
+
+    /// Asks, and expects this status and code.
+    fn is_refused(&self, method: &str, path: &str, body: &Value, status: u16, code: u32) {
+        let answer = self.json(method, path, body);
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+        let envelope = answer.json();
+        assert_eq!(envelope["success"], false);
+        assert_eq!(envelope["errors"][0]["code"], code, "{envelope}");
+        assert!(envelope["errors"][0]["message"].as_str().is_some_and(|it| !it.is_empty()));
+    }
+
+    fn namespace(&self, title: &str) -> String {
+        let made = self.ask("POST", "", &json!({ "title": title }));
+        format!("/{}", made["result"]["id"].as_str().expect("an id"))
+    }
+
+    fn put(&self, namespace: &str, name: &str, value: &[u8]) {
+        let path = format!("{namespace}/values/{name}");
+        let answer = self.call("PUT", &path, "application/octet-stream", value);
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+}
+
+#[test]
+fn namespaces_are_made_listed_renamed_and_deleted() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    assert_eq!(id.len(), 33);
+    let got = kv.ask("GET", &id, &Value::Null);
+    assert_eq!(got["result"]["title"], "first");
+    assert_eq!(got["result"]["supports_url_encoding"], true);
+    kv.is_refused("POST", "", &json!({ "title": "first" }), 400, 10_014);
+    kv.is_refused("POST", "", &json!({ "name": "x" }), 400, 90_400);
+    kv.is_refused("POST", "", &json!({ "title": "" }), 400, 90_400);
+    let second = kv.namespace("second");
+    let page = kv.ask("GET", "?per_page=1&page=2&order=title", &Value::Null);
+    assert_eq!(page["result"][0]["title"], "second");
+    assert_eq!(page["result_info"]["total_count"], 2);
+    assert_eq!(kv.ask("GET", "?page=9", &Value::Null)["result"], json!([]));
+    assert_eq!(kv.ask("PUT", &id, &json!({ "title": "third" }))["result"]["title"], "third");
+    kv.ask("DELETE", &id, &Value::Null);
+    kv.is_refused("GET", &id, &Value::Null, 404, 10_013);
+    kv.is_refused("GET", &format!("{id}/values/a"), &Value::Null, 404, 10_013);
+    kv.is_refused("GET", "/nonsense", &Value::Null, 404, 10_013);
+    kv.ask("GET", &second, &Value::Null);
+}
+
+#[test]
+fn values_come_back_byte_by_byte_under_any_name() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let bytes: Vec<u8> = (0..=255).collect();
+    for (name, value) in [
+        ("plain", bytes.as_slice()),
+        ("a%2Fb%20c", b"slash"),
+        ("%C3%A4%E2%98%83", b"snow"),
+        ("empty", b""),
+        ("%3A%21%25", b"signs"),
+    ] {
+        kv.put(&id, name, value);
+        let answer = kv.call("GET", &format!("{id}/values/{name}"), "x", b"");
+        assert_eq!((answer.status, answer.body.as_slice()), (200, value), "{name}");
+        assert_eq!(answer.header("content-type"), Some("application/octet-stream"));
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_eq!(answer.header("expiration"), None);
+    }
+    kv.is_refused("GET", &format!("{id}/values/absent"), &Value::Null, 404, 10_009);
+    kv.is_refused("GET", &format!("{id}/metadata/absent"), &Value::Null, 404, 10_009);
+    kv.ask("DELETE", &format!("{id}/values/plain"), &Value::Null);
+    kv.is_refused("GET", &format!("{id}/values/plain"), &Value::Null, 404, 10_009);
+    kv.ask("DELETE", &format!("{id}/values/plain"), &Value::Null);
+}
+
+#[test]
+fn a_form_carries_metadata_and_the_query_an_expiry() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let form = "--x\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n{\"a\": [1]}\r\n\
+                --x\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\nhello\r\n--x--\r\n";
+    let path = format!("{id}/values/k");
+    let media_type = "multipart/form-data; boundary=x";
+    let put = |query: &str| kv.call("PUT", &format!("{path}{query}"), media_type, form.as_bytes());
+    assert_eq!(put("?expiration_ttl=3600").status, 200);
+    let answer = kv.call("GET", &path, "x", b"");
+    assert_eq!(answer.text(), "hello");
+    assert!(answer.header("expiration").is_some());
+    assert_eq!(
+        kv.ask("GET", &format!("{id}/metadata/k"), &Value::Null)["result"],
+        json!({"a": [1]})
+    );
+    for query in ["?expiration_ttl=59", "?expiration=1000", "?expiration_ttl=soon"] {
+        assert_eq!(put(query).status, 400, "{query}");
+    }
+    let broken = kv.call("PUT", &path, "multipart/form-data", form.as_bytes());
+    assert_eq!(broken.status, 400, "no boundary");
+    kv.put(&id, "plain", b"x");
+    let none = kv.ask("GET", &format!("{id}/metadata/plain"), &Value::Null);
+    assert_eq!(none["result"], Value::Null);
+}
+
+#[test]
+fn names_are_listed_by_prefix_and_by_pages() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    for name in ["a1", "a2", "a3", "b"] {
+        kv.put(&id, name, b"v");
+    }
+    let mut found = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("{id}/keys?prefix=a&limit=2&cursor={cursor}");
+        let page = kv.ask("GET", &path, &Value::Null);
+        let names = page["result"].as_array().expect("a list");
+        found.extend(names.iter().map(|it| it["name"].as_str().expect("a name").to_owned()));
+        assert_eq!(page["result_info"]["count"], names.len());
+        cursor = page["result_info"]["cursor"].as_str().expect("a cursor").to_owned();
+        if cursor.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(found, ["a1", "a2", "a3"]);
+    for query in ["limit=0", "limit=1001", "cursor=*"] {
+        kv.is_refused("GET", &format!("{id}/keys?{query}"), &Value::Null, 400, 90_400);
+    }
+}
+
+#[test]
+fn bulk_calls_write_read_and_delete_many() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let pairs = json!([
+        { "key": "a/b", "value": "1", "metadata": { "m": 1 }, "expiration_ttl": 3600.0 },
+        { "key": "raw", "value": "AAEC/w==", "base64": true },
+        { "key": "json", "value": "{\"x\":1}" },
+    ]);
+    let written = kv.ask("PUT", &format!("{id}/bulk"), &pairs);
+    assert_eq!(written["result"], json!({ "successful_key_count": 3, "unsuccessful_keys": [] }));
+    assert_eq!(kv.call("GET", &format!("{id}/values/raw"), "x", b"").body, [0, 1, 2, 255]);
+    let read = kv.ask("POST", &format!("{id}/bulk/get"), &json!({ "keys": ["a/b", "absent"] }));
+    assert_eq!(read["result"]["values"], json!({ "a/b": "1", "absent": null }));
+    let ask = json!({ "keys": ["json", "a/b"], "type": "json", "withMetadata": true });
+    let read = kv.ask("POST", &format!("{id}/bulk/get"), &ask);
+    assert_eq!(read["result"]["values"]["json"]["value"], json!({ "x": 1 }));
+    assert_eq!(read["result"]["values"]["a/b"]["metadata"], json!({ "m": 1 }));
+    assert!(read["result"]["values"]["a/b"]["expiration"].is_u64());
+    // One bad pair keeps all of them out.
+    let bad = json!([{ "key": "new", "value": "1" }, { "key": "..", "value": "2" }]);
+    kv.is_refused("PUT", &format!("{id}/bulk"), &bad, 400, 90_400);
+    kv.is_refused("GET", &format!("{id}/values/new"), &Value::Null, 404, 10_009);
+    kv.is_refused("PUT", &format!("{id}/bulk"), &json!([]), 400, 90_400);
+    let many: Vec<_> = (0..101).map(|number| number.to_string()).collect();
+    kv.is_refused("POST", &format!("{id}/bulk/get"), &json!({ "keys": many }), 400, 90_400);
+    kv.ask("POST", &format!("{id}/bulk/delete"), &json!(["a/b", "absent"]));
+    kv.ask("DELETE", &format!("{id}/bulk"), &json!(["raw"]));
+    let left = kv.ask("GET", &format!("{id}/keys"), &Value::Null);
+    assert_eq!(left["result"], json!([{ "name": "json" }]));
+}
+
+#[test]
+fn nobody_is_answered_without_the_token_and_only_once() {
+    let kv = Kv::start();
+    let with = |headers: &[(&str, &str)]| {
+        Client::connect(kv.appliance.address).call("GET", NAMESPACES, headers)
+    };
+    for headers in [
+        &[][..],
+        &[("Authorization", "Bearer wrong")],
+        &[("Authorization", "Basic it")],
+        &[("Authorization", "Bearer it"), ("Authorization", "Bearer it")],
+    ] {
+        let answer = with(headers);
+        assert_eq!(answer.status, 401, "{headers:?}");
+        assert_eq!(answer.json()["errors"][0]["code"], 10_000);
+    }
+    assert_eq!(with(&[("Authorization", "Bearer it")]).status, 200);
+    assert_eq!(get(kv.appliance.address, "/random").status, 200, "which needs none here");
+}
+
+#[test]
+fn what_is_too_large_is_refused_by_its_announced_length() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let mut client = Client::connect(kv.appliance.address);
+    client.send(&format!(
+        "PUT {NAMESPACES}{id}/values/k HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer it\r\n\
+         Content-Length: {}\r\n\r\n",
+        (25 << 20) + 1
+    ));
+    assert_eq!(client.read("PUT").status, 413);
+    let largest = vec![7; 25 << 20];
+    kv.put(&id, "largest", &largest);
+    let answer = kv.call("GET", &format!("{id}/values/largest"), "x", b"");
+    assert!(answer.body == largest);
+}
+
+#[test]
+fn a_sealed_keyring_is_503_with_the_reason_and_randomness_goes_on() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    kv.put(&id, "a", b"1");
+    kv.dialect.store().keyring().seal().expect("sealed");
+    kv.dialect.store().close();
+    let answer = kv.call("GET", &format!("{id}/values/a"), "x", b"");
+    assert_eq!(answer.status, 503);
+    assert!(answer.text().contains("sealed"), "{}", answer.text());
+    assert!(answer.header("retry-after").is_some());
+    assert_eq!(kv.call("PUT", &format!("{id}/values/a"), "x", b"2").status, 503);
+    assert_eq!(kv.json("POST", "", &json!({ "title": "x" })).status, 503);
+    assert_eq!(get(kv.appliance.address, "/random").status, 200);
+    let status = get(kv.appliance.address, "/status").json();
+    assert_eq!(status["keyring"]["state"], "sealed");
+    assert_eq!(status["keyring"]["seal"], "file");
+    assert!(kv.dialect.store().keyring().open_alone().expect("the file is there"));
+    kv.dialect.store().open().expect("opened");
+    assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "1");
+}
+
+#[test]
+fn a_disk_that_fails_is_503_and_what_was_acknowledged_stays() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    kv.put(&id, "a", b"1");
+    kv.memory.fail(Some(Fault::Write));
+    let refused = kv.call("PUT", &format!("{id}/values/a"), "x", b"2");
+    assert_eq!(refused.status, 503);
+    assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "1");
+    kv.memory.fail(None);
+    kv.put(&id, "a", b"3");
+    assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "3");
+}
+
+#[test]
+fn nothing_a_user_wrote_is_in_status_or_metrics() {
+    let kv = Kv::start();
+    let id = kv.namespace("xylophone-title");
+    kv.put(&id, "xylophone-name", b"xylophone-value");
+    for path in ["/status", "/metrics"] {
+        let answer = get(kv.appliance.address, path);
+        assert_eq!(answer.status, 200);
+        assert!(!answer.text().contains("xylophone"), "{path}");
+    }
+    let status = get(kv.appliance.address, "/status").json();
+    assert_eq!(status["keyring"]["records"], 1);
+    let metrics = get(kv.appliance.address, "/metrics");
+    assert!(metrics.text().contains("/client/v4"), "requests are counted");
+}
