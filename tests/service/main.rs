@@ -1,6 +1,7 @@
 //! The real program over real sockets: what an operator, a caller and a service manager see.
 
 mod running;
+mod tls;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,6 +12,10 @@ use running::{Running, get, lavawall, run};
 
 /// Sources every machine has.
 const TWO_KINDS: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n";
+/// The most memory the service may have had, in KiB, after 150 clients asked for much and took
+/// nothing: two pieces of 64 KiB for each of them, and twice what it has without.
+const MOST_STALLED_KIB: u64 = 40 * 1024;
+
 const ONE_KIND: &str = "[[source]]\ntype = \"os\"\n";
 
 #[test]
@@ -171,7 +176,7 @@ fn clients_that_vanish_or_never_read_harm_nobody() {
     }
     assert_eq!(get(&service, "/random").status, 200);
     let peak = service.peak_memory_kib();
-    assert!(peak < 128 * 1024, "{peak} KiB for a hundred stalled gigabytes");
+    assert!(peak < MOST_STALLED_KIB, "{peak} KiB for a hundred stalled gigabytes");
 }
 
 #[test]

@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// How long anything is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How often the service is looked at while something is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// The program under test.
 pub(crate) fn lavawall() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_lavawall"))
@@ -150,6 +153,31 @@ impl Running {
         let status = status.expect("the service runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Waits until the service has used no processor time for a while: it can do nothing more for
+    /// those who have asked.
+    pub(crate) fn wait_until_idle(&self) {
+        let end = Instant::now() + PATIENCE;
+        let mut before = self.processor_ticks();
+        loop {
+            std::thread::sleep(LOOK_EVERY);
+            let now = self.processor_ticks();
+            if now <= before + 1 {
+                return;
+            }
+            assert!(Instant::now() < end, "it is never idle");
+            before = now;
+        }
+    }
+
+    /// The processor time it has used, in hundredths of a second.
+    fn processor_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.expect("the service runs");
+        // proc(5): fields 14 and 15, counted from the command in parentheses, which is field 2.
+        let fields = stat.rsplit_once(')').expect("a command").1.split(' ');
+        fields.skip(12).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
     }
 
     /// Sends a signal by its name.
