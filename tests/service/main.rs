@@ -27,6 +27,7 @@ fn it_answers_once_the_ready_file_is_there() {
     assert_eq!(answer.body.len(), 33);
     assert!(answer.text().trim_end().bytes().all(|byte| byte.is_ascii_hexdigit()));
     assert_ne!(get(&service, "/random").body, get(&service, "/random").body);
+    assert!(!service.log().contains('\x1b'), "no colours in a file: {}", service.log());
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn quiet(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LAVAWALL_")) {
         command.env_remove(name);
     }
-    command.env("NO_COLOR", "1")
+    command
 }
 
 /// A service, and the directory it runs in.
