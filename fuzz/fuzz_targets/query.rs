@@ -34,7 +34,9 @@ fn check(error: &Invalid) {
 
 fn items(list: &List) -> u64 {
     match list {
-        List::Integers { count, .. } | List::Uuids { count } | List::Strings { count, .. } => *count,
+        List::Integers { count, .. } | List::Uuids { count } | List::Strings { count, .. } => {
+            *count
+        }
         List::Shuffle { n } => *n,
     }
 }
