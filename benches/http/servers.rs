@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// The core that servers run on.
 const CORE: &str = "0";
@@ -106,9 +107,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // nginx's worker ends with its master only when that is told nicely.
-        let pid = self.child.id().to_string();
         // It may have ended by itself.
-        let _ = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         let _ = self.child.wait();
     }
 }

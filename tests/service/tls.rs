@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::process::Signal;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -131,7 +132,7 @@ fn a_reload_takes_new_certificates_and_tokens_and_drops_no_connection() {
     assert_eq!(&some, b"HTTP/1.1 200");
 
     access.renew();
-    service.signal("HUP");
+    service.signal(Signal::HUP);
     service.wait_for_log("reloaded certificates, tokens and sources");
     let fresh = status_line(access.connect(&service), &access.ask("/random", CLOSE));
     assert_eq!(fresh.expect("the new certificate is shown"), "HTTP/1.1 200 OK");
