@@ -37,9 +37,9 @@ clients:
 
 lab:
 	@.ci/need gcc libc6-dev libclang-dev xz-utils python3
-	$(CARGO) build --release --locked --all-features --bins --example lab-camera
 	hardware/lab/prepare
-	$(CARGO) test --release --locked --all-features --test lab -- --ignored --test-threads 1
+	$(CARGO) build --release --locked --all-features
+	$(CARGO) test --locked --all-features --test lab -- --ignored --test-threads 1 --nocapture
 
 fuzz:
 	@.ci/need gcc g++ libc6-dev

@@ -166,6 +166,7 @@ struct Work {
     waiting: Vec<oneshot::Sender<()>>,
     /// Came too late for it, and wait for the one after.
     late: Vec<oneshot::Sender<()>>,
+    primitives: Primitives,
     tested_at: Option<Instant>,
 }
 
@@ -188,6 +189,7 @@ impl Work {
             reseed_soon: false,
             waiting: Vec::new(),
             late: Vec::new(),
+            primitives: Primitives::REAL,
             tested_at: None,
         }
     }
@@ -351,7 +353,7 @@ impl Work {
             return;
         }
         self.tested_at = Some(now);
-        if let Err(failure) = selftest::run(&Primitives::REAL) {
+        if let Err(failure) = selftest::run(&self.primitives) {
             self.generator.halt(failure.to_string());
             self.board.add_incident(
                 None,
@@ -405,3 +407,6 @@ fn restore(board: &Board, known: &[board::SourceReport], id: &str) {
         board.update(id, |fresh| *fresh = report.clone());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,10 @@ const DRAW_BYTES: usize = BATCH_BYTES - KEY_BYTES;
 /// The most one answer key may make: 2¹⁷ bits (SP 800-90C §5.2.3, AIS 20/31 DRG.4.10).
 pub const MAX_ANSWER_BYTES: usize = 1 << 14;
 
+/// Two blocks of keystream, in bytes: with AVX-512 the cipher makes two in a fifth of the time that it
+/// takes for one.
+const PAIR_BYTES: usize = 128;
+
 /// Domain separation of the key that a reseed gives a shard.
 const SHARD_LABEL: &[u8] = b"lavawall v1 shard";
 
@@ -140,7 +144,13 @@ impl State {
 /// out = ChaCha20(key, nonce 0, counter 0) (RFC 8439 §2.3). The caller uses a key once.
 pub fn expand(key: &[u8; KEY_BYTES], out: &mut [u8]) {
     debug_assert!(out.len() <= MAX_ANSWER_BYTES, "a key makes at most 2^17 bits");
-    ChaCha20::new(key.into(), &[0; 12].into()).write_keystream(out);
+    let mut cipher = ChaCha20::new(key.into(), &[0; 12].into());
+    if out.len() >= PAIR_BYTES {
+        return cipher.write_keystream(out);
+    }
+    let mut pair = Zeroizing::new([0; PAIR_BYTES]);
+    cipher.write_keystream(pair.as_mut_slice());
+    out.copy_from_slice(&pair[..out.len()]);
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `lavawall serve`: the service.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -93,8 +94,11 @@ impl Arguments {
             print::error(&format!("--log {:?}: {error}", self.log));
             Exit::Usage
         })?;
+        // Colours are for eyes: in a file or a journal they would be noise.
+        let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
+            .with_ansi(colours)
             .with_writer(std::io::stderr)
             .with_target(false);
         match self.log_format {

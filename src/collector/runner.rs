@@ -36,7 +36,8 @@ pub(super) struct Runner {
     rate: Rate,
     /// Notices of the last sample: one that stays is one alarm, not one a sample.
     noticed: Vec<Test>,
-    lost: bool,
+    /// Why no samples come, as it was last told; `None` while they do.
+    lost: Option<(Test, String)>,
     pictured_at: Option<Instant>,
 }
 
@@ -60,7 +61,7 @@ impl Runner {
             board,
             rate: Rate::new(Instant::now()),
             noticed: Vec::new(),
-            lost: false,
+            lost: None,
             pictured_at: None,
         }
     }
@@ -98,7 +99,7 @@ impl Runner {
         };
         self.sample.clear();
         source.read(&mut self.sample, Instant::now() + self.feed.deadline)?;
-        self.lost = false;
+        self.lost = None;
         Ok(self.feed.gate.admit(&self.sample, Instant::now()))
     }
 
@@ -130,13 +131,21 @@ impl Runner {
     /// No sample came. Withdraw, close, and look again later.
     fn lose(&mut self, test: Test, detail: String) -> Result<(), Gone> {
         self.source = None;
-        if !self.lost {
-            self.lost = true;
-            self.conditioner.withdraw();
-            let (_, incident) = self.feed.gate.fail(Severity::Intermittent, Instant::now());
-            let finding = Finding { test, severity: Severity::Intermittent, detail };
-            self.raise(&finding, incident);
-            self.send(Event::Withdrawn)?;
+        // How long a device was waited for differs every time and is no news.
+        let is_known = |(known, words): &(Test, String)| {
+            *known == test && (test == Test::Deadline || *words == detail)
+        };
+        if !self.lost.as_ref().is_some_and(is_known) {
+            let is_new = self.lost.replace((test, detail.clone())).is_none();
+            let mut incident = false;
+            if is_new {
+                self.conditioner.withdraw();
+                (_, incident) = self.feed.gate.fail(Severity::Intermittent, Instant::now());
+            }
+            self.raise(&Finding { test, severity: Severity::Intermittent, detail }, incident);
+            if is_new {
+                self.send(Event::Withdrawn)?;
+            }
         }
         self.board.update(&self.feed.id, |report| {
             report.state = SourceState::Absent;
@@ -151,20 +160,18 @@ impl Runner {
     }
 
     fn report_sample(&mut self, admission: &Admission) {
-        let raised: Vec<_> = admission
-            .findings
-            .iter()
-            .filter(|finding| match finding.severity {
-                Severity::Notice => !self.noticed.contains(&finding.test),
-                Severity::Intermittent | Severity::Persistent => admission.withdrawn,
-            })
-            .collect();
-        for (place, finding) in raised.into_iter().enumerate() {
-            self.raise(finding, admission.incident && place == 0);
+        let (notices, alarms): (Vec<_>, Vec<_>) =
+            admission.findings.iter().partition(|finding| finding.severity == Severity::Notice);
+        for notice in notices.iter().filter(|notice| !self.noticed.contains(&notice.test)) {
+            self.raise(notice, false);
         }
-        let notices =
-            admission.findings.iter().filter(|finding| finding.severity == Severity::Notice);
-        self.noticed = notices.map(|finding| finding.test).collect();
+        // One failure is one alarm: what fails one test often fails the next as well. The worst
+        // one is told, and of equally bad ones the first.
+        let worst = alarms.into_iter().rev().max_by_key(|finding| finding.severity);
+        if let Some(worst) = worst.filter(|_| admission.withdrawn) {
+            self.raise(worst, admission.incident);
+        }
+        self.noticed = notices.iter().map(|notice| notice.test).collect();
         let rate = self.rate.add(admission.credit_bits, Instant::now());
         let state = match self.feed.gate.state() {
             GateState::Starting { .. } => SourceState::Starting,

@@ -52,6 +52,14 @@ fn draws_never_repeat_over_many_batches() {
 }
 
 #[test]
+fn a_reseed_leaves_nothing_of_the_batch_before() {
+    let mut shard = shard(1);
+    draw(&mut shard);
+    shard.reseed(&seed(2), 0);
+    assert_eq!(shard.state.draws, [0; DRAW_BYTES]);
+}
+
+#[test]
 fn the_state_after_a_draw_does_not_hold_it() {
     let mut shard = shard(1);
     for _ in 0..100 {

@@ -21,8 +21,10 @@ use super::service::App;
 /// Requests under way at a time on one HTTP/2 connection (RFC 9113 §6.5.2 advises at least 100).
 const MAX_STREAMS: u32 = 128;
 
-/// The most that hyper keeps of a request's head before it is complete.
-const HEAD_BYTES: usize = 64 * 1024;
+/// The most that hyper keeps of a connection: of a request's head before it is complete, and of an
+/// answer that the client does not take. No `pipeline_flush`: with it hyper 1 keeps whatever is made
+/// of an answer, without a limit.
+const KEPT_BYTES: usize = 64 * 1024;
 
 /// How a connection is served.
 #[derive(Clone)]
@@ -41,8 +43,7 @@ pub(super) async fn serve(socket: TcpStream, terms: Terms) {
     let socket = Watched::new(socket, Arc::clone(&activity));
     let Some(tls) = tls else {
         let mut http = http1::Builder::new();
-        // Answers to pipelined requests leave in one system call.
-        http.pipeline_flush(true).max_buf_size(HEAD_BYTES);
+        http.max_buf_size(KEPT_BYTES);
         return drive(http.serve_connection(TokioIo::new(socket), handler), &activity, &terms)
             .await;
     };
@@ -50,8 +51,8 @@ pub(super) async fn serve(socket: TcpStream, terms: Terms) {
     // Whoever does not finish the handshake has not shown a token either: nothing is logged.
     let Ok(Ok(socket)) = timeout(terms.idle_timeout, handshake).await else { return };
     let mut http = auto::Builder::new(TokioExecutor::new());
-    http.http1().pipeline_flush(true).max_buf_size(HEAD_BYTES);
-    http.http2().max_concurrent_streams(MAX_STREAMS);
+    http.http1().max_buf_size(KEPT_BYTES);
+    http.http2().max_concurrent_streams(MAX_STREAMS).max_send_buf_size(KEPT_BYTES);
     drive(http.serve_connection(TokioIo::new(socket), handler), &activity, &terms).await;
 }
 

@@ -70,6 +70,20 @@ fn the_seed_is_that_of_the_formula() {
 }
 
 #[test]
+fn the_next_seed_is_made_of_the_chain_and_of_pools_that_start_over() {
+    // As above, with the chain as the key, n(2), and no block of the replay.
+    let mut pool = pool(2);
+    fill(&mut pool, &[0, 1]);
+    pool.absorb(2, &block(2));
+    seed(&mut pool);
+    fill(&mut pool, &[0, 1]);
+    assert_eq!(
+        *seed(&mut pool).expose(),
+        hex!("871c727ee14c4e8b81091a1b8c20b5e5261f4051057aad35149422cde7bdce62")
+    );
+}
+
+#[test]
 fn one_kind_is_no_quorum_of_two() {
     let mut pool = pool(2);
     fill(&mut pool, &[0]);

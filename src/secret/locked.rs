@@ -108,3 +108,33 @@ impl<T: Plain> fmt::Debug for Locked<T> {
         f.debug_struct("Locked").field("pinned", &self.pinned).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel's two-letter flags of the mapping that holds this address (proc(5), smaps). It may
+    /// begin before: the kernel joins neighbours that are alike.
+    fn flags(address: usize) -> Vec<String> {
+        let maps = std::fs::read_to_string("/proc/self/smaps").expect("proc is mounted");
+        let hex = |text: &str| usize::from_str_radix(text, 16).ok();
+        let holds = |line: &str| {
+            let range = line.split(' ').next().and_then(|range| range.split_once('-'));
+            let range = range.and_then(|(start, end)| Some(hex(start)?..hex(end)?));
+            range.is_some_and(|range| range.contains(&address))
+        };
+        let mut lines = maps.lines().skip_while(|line| !holds(line));
+        let flags = lines.find_map(|line| line.strip_prefix("VmFlags:"));
+        flags.expect("a mapping").split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_pages_are_in_no_core_dump_in_no_child_and_when_allowed_not_in_swap() {
+        let locked = Locked::<[u8; 5000]>::zeroed().expect("memory");
+        let flags = flags(locked.page.as_ptr().addr());
+        for (flag, meaning) in [("dd", "not dumped"), ("wf", "wiped on fork")] {
+            assert!(flags.iter().any(|known| known == flag), "{meaning}: {flags:?}");
+        }
+        assert_eq!(locked.is_locked(), flags.iter().any(|known| known == "lo"));
+    }
+}

@@ -28,6 +28,15 @@ pub(super) fn open(path: &Path, write: bool) -> Result<File, SourceError> {
         })
 }
 
+/// What a read that gives no bytes means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nothing {
+    /// The end of the file: a failure, since a noise source does not end.
+    TheEnd,
+    /// The answer is not there yet.
+    NotYet,
+}
+
 /// Fills `out` from a device opened by [`open`], or fails at `deadline`.
 pub(super) fn read_exact(
     device: &mut (impl Read + AsFd),
@@ -37,34 +46,34 @@ pub(super) fn read_exact(
 ) -> Result<(), SourceError> {
     let mut filled = 0;
     while filled < out.len() {
-        filled += read_some(device, what, &mut out[filled..], deadline)?;
+        filled += read_some(device, what, &mut out[filled..], Nothing::TheEnd, deadline)?;
     }
     Ok(())
 }
 
-/// Reads at least one byte, or fails at `deadline`. The end of the file is a failure: a noise
-/// source does not end.
+/// Reads at least one byte, or fails at `deadline`.
 pub(super) fn read_some(
     device: &mut (impl Read + AsFd),
     what: &Path,
     out: &mut [u8],
+    nothing: Nothing,
     deadline: Instant,
 ) -> Result<usize, SourceError> {
     let started = Instant::now();
     loop {
         match device.read(out) {
+            Ok(0) if nothing == Nothing::NotYet => {}
             Ok(0) => return Err(failed(what, &io::Error::from(ErrorKind::UnexpectedEof))),
             Ok(count) => return Ok(count),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(timeout(what, started));
-                }
-                wait_readable(device, left).map_err(|error| failed(what, &error))?;
-            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             Err(error) => return Err(failed(what, &error)),
         }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(timeout(what, started));
+        }
+        wait_readable(device, left).map_err(|error| failed(what, &error))?;
     }
 }
 

@@ -20,7 +20,8 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::sample::{Kind, Sample, Shape};
-use crate::source::{Source, SourceError, device};
+use crate::source::device::{self, Nothing};
+use crate::source::{Source, SourceError};
 
 /// The independence class.
 pub const KIND: Kind = Kind::Tpm;
@@ -105,12 +106,7 @@ impl<T: Read + Write + AsFd> Tpm<T> {
                 .write_all(&GET_RANDOM)
                 .map_err(|error| device::failed(&self.path, &error))?;
             let mut response = Zeroizing::new([0; HEADER_BYTES + WANTED as usize]);
-            let len = device::read_some(
-                &mut self.transport,
-                &self.path,
-                response.as_mut_slice(),
-                deadline,
-            )?;
+            let len = self.read_response(response.as_mut_slice(), deadline)?;
             match parse(&response[..len]) {
                 Ok(bytes) => {
                     let count = bytes.len().min(out.len());
@@ -127,6 +123,16 @@ impl<T: Read + Write + AsFd> Tpm<T> {
                 }
             }
         }
+    }
+
+    /// A driver that is not waited for works in the background, polls ready while it does, and
+    /// gives nothing until it is done (Linux, `tpm_common_read`).
+    fn read_response(
+        &mut self,
+        response: &mut [u8],
+        deadline: Instant,
+    ) -> Result<usize, SourceError> {
+        device::read_some(&mut self.transport, &self.path, response, Nothing::NotYet, deadline)
     }
 }
 
@@ -176,7 +182,37 @@ fn parse(response: &[u8]) -> Result<&[u8], Refusal> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::io;
+    use std::os::fd::BorrowedFd;
     use std::os::unix::net::UnixStream;
+
+    /// Gives nothing while there is no response, as the kernel's driver does.
+    struct Driver(UnixStream);
+
+    impl Read for Driver {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(out) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+                result => result,
+            }
+        }
+    }
+
+    impl Write for Driver {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            self.0.flush()
+        }
+    }
+
+    impl AsFd for Driver {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.0.as_fd()
+        }
+    }
 
     fn response(code: u32, payload: &[u8]) -> Vec<u8> {
         let size = u32::try_from(10 + payload.len()).expect("short");
@@ -193,7 +229,7 @@ mod tests {
     }
 
     /// A module that answers each command with the next of these.
-    fn module(answers: Vec<Vec<u8>>) -> Tpm<UnixStream> {
+    fn module(answers: Vec<Vec<u8>>) -> Tpm<Driver> {
         let (ours, mut theirs) = UnixStream::pair().expect("a socket pair");
         ours.set_nonblocking(true).expect("a socket");
         std::thread::spawn(move || {
@@ -207,10 +243,10 @@ mod tests {
             // Stays open and silent, as a module that hangs does.
             let _ = theirs.read_to_end(&mut Vec::new());
         });
-        Tpm { path: "tpm".into(), transport: ours }
+        Tpm { path: "tpm".into(), transport: Driver(ours) }
     }
 
-    fn read(tpm: &mut Tpm<UnixStream>, patience: Duration) -> Result<Vec<u8>, SourceError> {
+    fn read(tpm: &mut Tpm<Driver>, patience: Duration) -> Result<Vec<u8>, SourceError> {
         let mut sample = Sample::new();
         tpm.read(&mut sample, Instant::now() + patience)?;
         Ok(sample.bytes().to_vec())

@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use running::{Running, get};
+use rustix::process::Signal;
 
 const TWO_KINDS: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n";
 const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
@@ -49,7 +50,7 @@ fn the_first_call_needs_nothing_but_the_token_that_the_first_start_made() {
     let id = namespace(&service, "first");
     assert_eq!(call(&service, "PUT", &format!("{id}/values/a"), "kept").0, 200);
     // Also after a kill, and with the same token.
-    service.signal("KILL");
+    service.signal(Signal::KILL);
     service.wait();
     service.start_again();
     assert_eq!(std::fs::read(&token).expect("a token"), first);
@@ -77,7 +78,7 @@ fn nothing_a_user_wrote_is_in_the_state_directory_or_the_log() {
     // Refusals must not tell either.
     assert_eq!(call(&service, "GET", &format!("{id}/values/xylophone-absent"), "").0, 404);
     assert_eq!(call(&service, "PUT", &format!("{id}/bulk"), "[\"xylophone\"]").0, 400);
-    service.signal("TERM");
+    service.signal(Signal::TERM);
     assert_eq!(service.wait(), 0);
     assert!(!service.log().contains("xylophone"), "{}", service.log());
     no_file_holds(&service.state_dir(), b"xylophone");
@@ -96,7 +97,7 @@ fn no_file_holds(folder: &Path, mark: &[u8]) {
 fn an_exposed_or_damaged_key_stops_records_with_the_reason_and_no_randomness() {
     let mut service = Running::start(TWO_KINDS);
     let id = namespace(&service, "first");
-    service.signal("TERM");
+    service.signal(Signal::TERM);
     assert_eq!(service.wait(), 0);
     let seal = service.state_dir().join("seal-key");
     std::fs::set_permissions(&seal, PermissionsExt::from_mode(0o644)).expect("changed");
@@ -114,7 +115,7 @@ fn an_exposed_or_damaged_key_stops_records_with_the_reason_and_no_randomness() {
         std::thread::yield_now();
     }
     // A keyring that is damaged.
-    service.signal("TERM");
+    service.signal(Signal::TERM);
     assert_eq!(service.wait(), 0);
     std::fs::write(service.state_dir().join("keyring"), "something else").expect("written");
     service.start_again();

@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// How long anything is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often the service is looked at while something is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The program under test.
 pub(crate) fn lavawall() -> &'static Path {
@@ -37,7 +42,7 @@ fn quiet(command: &mut Command) -> &mut Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LAVAWALL_")) {
         command.env_remove(name);
     }
-    command.env("NO_COLOR", "1")
+    command
 }
 
 /// A service, and the directory it runs in.
@@ -152,11 +157,34 @@ impl Running {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
-    /// Sends a signal by its name.
-    pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status().expect("kill");
-        assert!(sent.success());
+    /// Waits until the service has used no processor time for a while: it can do nothing more for
+    /// those who have asked.
+    pub(crate) fn wait_until_idle(&self) {
+        let end = Instant::now() + PATIENCE;
+        let mut before = self.processor_ticks();
+        loop {
+            std::thread::sleep(LOOK_EVERY);
+            let now = self.processor_ticks();
+            if now <= before + 1 {
+                return;
+            }
+            assert!(Instant::now() < end, "it is never idle");
+            before = now;
+        }
+    }
+
+    /// The processor time it has used, in hundredths of a second.
+    fn processor_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
+        let stat = stat.expect("the service runs");
+        // proc(5): fields 14 and 15, counted from the command in parentheses, which is field 2.
+        let fields = stat.rsplit_once(')').expect("a command").1.split(' ');
+        fields.skip(12).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the service runs");
     }
 
     /// Waits for the end and gives the exit code, or -1 when it was killed.

@@ -31,8 +31,10 @@ pub(crate) enum Behaviour {
     Known,
     /// One byte for ever.
     Stuck,
-    /// Cannot be opened.
+    /// Cannot be opened: it is not there.
     Absent,
+    /// Cannot be opened: it may not be used.
+    Refused,
     /// Panics.
     Crashing,
     /// Gives nothing by its deadline.
@@ -75,9 +77,7 @@ impl Source for Double {
             Behaviour::Known => self.fill_known(bytes),
             Behaviour::Stuck => bytes.fill(0x55),
             Behaviour::Crashing => panic!("on purpose"),
-            Behaviour::Absent => {
-                return Err(SourceError::Absent { what: "double".into(), reason: "gone".into() });
-            }
+            Behaviour::Absent | Behaviour::Refused => return Err(absence(behaviour)),
             Behaviour::Slow => {
                 std::thread::sleep(deadline.saturating_duration_since(Instant::now()));
                 return Err(SourceError::Timeout { what: "double".into(), waited_ms: 50 });
@@ -238,8 +238,9 @@ fn feed(
         credit_basis: "scripted".into(),
         key: source.id.into(),
         open: Box::new(move || {
-            if *script.lock().expect("a script") == Behaviour::Absent {
-                return Err(SourceError::Absent { what: "double".into(), reason: "gone".into() });
+            let behaviour = *script.lock().expect("a script");
+            if matches!(behaviour, Behaviour::Absent | Behaviour::Refused) {
+                return Err(absence(behaviour));
             }
             count.fetch_add(1, Ordering::Relaxed);
             Ok(Box::new(Double { script: Arc::clone(&script), counter: 0 }))
@@ -249,6 +250,14 @@ fn feed(
         pace: Duration::from_millis(20),
         shown: false,
         remember: None,
+    }
+}
+
+fn absence(behaviour: Behaviour) -> SourceError {
+    let what = "double".to_owned();
+    match behaviour {
+        Behaviour::Refused => SourceError::Refused { what, reason: "against the rules".into() },
+        _ => SourceError::Absent { what, reason: "gone".into() },
     }
 }
 

@@ -45,7 +45,7 @@ fn any_one_stuck_source_loses_its_credit_and_the_others_carry_on() {
     for which in 0..3 {
         let rig = with_one(which, Behaviour::Stuck);
         rig.wait_for("a seed without it", |rig| rig.credited_in_seed().len() == 2);
-        rig.wait_for("its alarm", |rig| rig.report(which).alarms > 0);
+        rig.wait_for("its alarm", |rig| rig.report(which).last_alarm.is_some());
         let report = rig.report(which);
         assert_eq!(report.credited_bits, 0);
         assert_eq!(report.last_alarm.expect("an alarm").test, Test::RepetitionCount);
@@ -64,6 +64,18 @@ fn any_one_absent_source_is_reported_and_the_others_carry_on() {
         assert_eq!(rig.report(which).last_alarm.expect("an alarm").test, Test::Unreadable);
         assert_eq!(rig.state(), State::Ready);
     }
+}
+
+#[test]
+fn why_a_source_is_missing_is_told_again_when_it_changes_and_not_before() {
+    let rig = with_one(2, Behaviour::Absent);
+    rig.wait_for("a report", |rig| rig.report(2).last_alarm.is_some());
+    rig.set(2, Behaviour::Refused);
+    let is_refused = |rig: &Rig| {
+        rig.report(2).last_alarm.is_some_and(|alarm| alarm.detail.contains("against the rules"))
+    };
+    rig.wait_for("the new reason", is_refused);
+    assert_eq!(rig.report(2).alarms, 2, "one for each reason, however often it was tried");
 }
 
 #[test]

@@ -4,17 +4,24 @@ use super::*;
 use crate::health::{Inspection, Test};
 use crate::sample::Shape;
 
-/// Says of each sample what the sample says: byte 0 is the severity of a finding, if any.
-struct Scripted;
+/// Says of each sample what the sample says: byte 0 is the severity of a finding, if any. After a
+/// lasting one it finds fault with everything, until it is reset.
+#[derive(Default)]
+struct Scripted {
+    spoilt: bool,
+}
 
 const FINE: u8 = 0;
 const NOTICE: u8 = 1;
 const INTERMITTENT: u8 = 2;
 const PERSISTENT: u8 = 3;
+const LASTING: u8 = 4;
 
 impl Inspect for Scripted {
     fn inspect(&mut self, sample: &Sample) -> Inspection {
+        self.spoilt |= sample.bytes()[0] == LASTING;
         let severity = match sample.bytes()[0] {
+            _ if self.spoilt => Some(Severity::Intermittent),
             NOTICE => Some(Severity::Notice),
             INTERMITTENT => Some(Severity::Intermittent),
             PERSISTENT => Some(Severity::Persistent),
@@ -30,7 +37,9 @@ impl Inspect for Scripted {
         }
     }
 
-    fn reset(&mut self) {}
+    fn reset(&mut self) {
+        self.spoilt = false;
+    }
 }
 
 struct Rig {
@@ -40,7 +49,7 @@ struct Rig {
 
 impl Rig {
     fn new() -> Self {
-        Self { gate: Gate::new(Box::new(Scripted)), now: Instant::now() }
+        Self { gate: Gate::new(Box::<Scripted>::default()), now: Instant::now() }
     }
 
     fn admit(&mut self, what: u8) -> Admission {
@@ -49,9 +58,13 @@ impl Rig {
 
     /// Passes the start-up test.
     fn start_up(&mut self) {
-        while !matches!(self.gate.state(), GateState::Healthy { .. }) {
+        for _ in 0..START_UP_SYMBOLS {
+            if matches!(self.gate.state(), GateState::Healthy { .. }) {
+                return;
+            }
             self.admit(FINE);
         }
+        panic!("it does not start up: {:?}", self.gate.state());
     }
 
     /// Raises an alarm and gives the length of the back-off.
@@ -67,6 +80,17 @@ impl Rig {
             state => panic!("no alarm: {state:?}"),
         }
     }
+}
+
+#[test]
+fn a_fresh_start_up_test_begins_with_nothing_remembered() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    rig.admit(LASTING);
+    rig.admit(FINE);
+    rig.now += BACK_OFF_FIRST;
+    rig.start_up();
+    assert_eq!(rig.admit(FINE).credit_bits, 100);
 }
 
 #[test]

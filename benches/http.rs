@@ -1,0 +1,83 @@
+//! The service over loopback against named peers: one core for the server, one for the client,
+//! medians of interleaved rounds.
+//!
+//! ```text
+//! requests   /random?bytes=32, 64 connections, wrk     peer: hyper answering 32 fixed bytes
+//! body       10 GiB in one answer, curl                peer: nginx sending a file from memory
+//! start      from nothing to the first byte; resident memory
+//! ```
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
+
+#[path = "http/load.rs"]
+mod load;
+#[path = "http/servers.rs"]
+mod servers;
+
+use std::time::Instant;
+
+use servers::Server;
+
+/// Rounds of each peer.
+const ROUNDS: usize = 5;
+
+/// The size of the long answer, in GiB.
+const BODY_GIB: u64 = 10;
+
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some(servers::FIXED) {
+        servers::answer_fixed_bytes();
+        return;
+    }
+    start();
+    requests();
+    body();
+}
+
+fn start() {
+    let mut times = Vec::new();
+    let mut memory_kib = Vec::new();
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        let service = Server::lavawall();
+        load::first_byte(&service.url("/random"));
+        times.push(begun.elapsed().as_secs_f64());
+        memory_kib.push(service.resident_kib() as f64);
+    }
+    println!("start to first byte  {:.3} s  (aim 1 s)", median(times));
+    println!("resident memory      {:.1} MiB  (aim 30 MiB)\n", median(memory_kib) / 1024.0);
+}
+
+fn requests() {
+    let (ours, theirs) = (Server::lavawall(), Server::fixed());
+    let (mut our_rate, mut their_rate) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        our_rate.push(load::requests_a_second(&ours.url("/random?bytes=32")));
+        their_rate.push(load::requests_a_second(&theirs.url("/")));
+    }
+    let (ours, theirs) = (median(our_rate), median(their_rate));
+    println!("/random?bytes=32     {ours:.0} requests a second");
+    println!("bare hyper           {theirs:.0} requests a second");
+    println!("ratio                {:.2}  (aim 0.85)\n", ours / theirs);
+}
+
+fn body() {
+    let ours = Server::lavawall();
+    let theirs = Server::nginx();
+    let url = ours.url(&format!("/random?bytes={}", BODY_GIB << 30));
+    let files = BODY_GIB / servers::FILE_GIB;
+    let mut rates = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        rates[0].push(load::gigabytes_a_second(&url, 1, BODY_GIB));
+        rates[1].push(load::gigabytes_a_second(&theirs.url("/body"), files, BODY_GIB));
+    }
+    let [ours, theirs] = rates.map(median);
+    println!("10 GiB body          {ours:.2} GB/s");
+    println!("nginx, from memory   {theirs:.2} GB/s");
+    println!("ratio                {:.2}  (aim 0.6)", ours / theirs);
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values[values.len() / 2]
+}

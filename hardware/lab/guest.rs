@@ -1,0 +1,221 @@
+//! The virtual machine: a stock kernel under emulation, with a hardware generator, a TPM and a USB
+//! host controller, and the release build of the service as all that runs in it.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long anything is waited for: a start takes 10 to 30 s, more on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
+
+/// How often it is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// How long one request to the service may take.
+const REQUEST: Duration = Duration::from_secs(20);
+
+/// The most of the console that a failed test shows, in lines.
+const CONSOLE_LINES: usize = 60;
+
+/// Words that the kernel says when a driver of its own is at fault.
+const KERNEL_FAULTS: [&str; 4] = ["BUG:", "Oops", "WARNING:", "Call Trace"];
+
+/// The TPM is named, since the firmware's table that would name it lies where this QEMU puts the
+/// initial file system when it boots an unpacked kernel.
+const KERNEL_PARAMETERS: &str = "console=ttyS0 loglevel=5 panic=-1 mitigations=off nokaslr \
+                                 tpm_tis.force=1 tpm_tis.interrupts=0";
+
+/// A running virtual machine. Ends when dropped.
+pub(crate) struct Guest {
+    machine: Child,
+    tpm: Child,
+    folder: tempfile::TempDir,
+    http: SocketAddr,
+    usb: SocketAddr,
+    agent: ureq::Agent,
+}
+
+/// One answer of the service.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    /// The header `Entropy-Sources`.
+    pub(crate) sources: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Guest {
+    /// Boots, with the service configured by this file of `hardware/lab/configurations`, and waits
+    /// until the service answers.
+    pub(crate) fn boot(configuration: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        let image = folder.path().join("image");
+        make_image(configuration, &image);
+        let [http, usb] = free_ports();
+        let tpm = start_tpm(folder.path());
+        let machine = start_machine(folder.path(), &image, http, usb);
+        let config =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(REQUEST));
+        let agent = config.build().new_agent();
+        let guest = Self { machine, tpm, folder, http, usb, agent };
+        guest.wait_for("the service to answer", || guest.get("/health/live").is_some());
+        guest
+    }
+
+    /// Where a USB device is plugged in.
+    pub(crate) fn usb(&self) -> SocketAddr {
+        self.usb
+    }
+
+    /// Asks the service, from outside. `None` when it cannot be reached.
+    pub(crate) fn get(&self, path: &str) -> Option<Answer> {
+        let response = self.agent.get(format!("http://{}{path}", self.http)).call().ok()?;
+        let status = response.status().as_u16();
+        let header = response.headers().get("entropy-sources");
+        let sources = header.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+        let body = response.into_body().read_to_vec().ok()?;
+        Some(Answer { status, sources, body })
+    }
+
+    /// The service's `/status`.
+    pub(crate) fn status(&self) -> Value {
+        let answer = self.get("/status").unwrap_or_else(|| panic!("no status\n{}", self.console()));
+        serde_json::from_slice(&answer.body).expect("JSON")
+    }
+
+    /// What `/status` says of one source.
+    pub(crate) fn source(&self, id: &str) -> Value {
+        let status = self.status();
+        let sources = status["sources"].as_array().expect("a list of sources");
+        let found = sources.iter().find(|source| source["id"] == id);
+        found.unwrap_or_else(|| panic!("no source {id} in {status}")).clone()
+    }
+
+    /// Waits until something holds.
+    pub(crate) fn wait_for(&self, what: &str, holds: impl Fn() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds() {
+            assert!(Instant::now() < end, "waited in vain for {what}\n{}", self.console());
+            thread::sleep(LOOK_EVERY);
+        }
+        println!("lab: {what}");
+    }
+
+    /// Panics when the kernel has complained of itself.
+    pub(crate) fn check_kernel(&self) {
+        let console = fs::read_to_string(self.console_path()).expect("a console");
+        let fault = KERNEL_FAULTS.iter().find(|words| console.contains(**words));
+        assert_eq!(fault, None, "{console}");
+    }
+
+    fn console(&self) -> String {
+        let text = fs::read_to_string(self.console_path()).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(CONSOLE_LINES)..].join("\n")
+    }
+
+    fn console_path(&self) -> PathBuf {
+        self.folder.path().join("console")
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        for child in [&mut self.machine, &mut self.tpm] {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn make_image(configuration: &str, image: &Path) {
+    let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("hardware/lab");
+    let made = Command::new(lab.join("image"))
+        .arg(image)
+        .arg(target().join("release/lavawall"))
+        .arg(lab.join("configurations").join(configuration))
+        .status()
+        .expect("a shell");
+    assert!(made.success(), "no image was made: run the tests of the lab with `make lab`");
+}
+
+fn start_tpm(folder: &Path) -> Child {
+    let state = folder.join("tpm");
+    fs::create_dir(&state).expect("a directory");
+    let mut command = unpacked("usr/bin/swtpm");
+    command
+        .args(["socket", "--tpm2", "--flags", "startup-clear,not-need-init", "--tpmstate"])
+        .arg(format!("dir={}", state.display()))
+        .arg("--ctrl")
+        .arg(format!("type=unixio,path={}", tpm_socket(folder).display()));
+    let mut tpm = command.spawn().expect("swtpm");
+    let end = Instant::now() + PATIENCE;
+    while !tpm_socket(folder).exists() {
+        let ended = tpm.try_wait().expect("a child");
+        assert!(ended.is_none() && Instant::now() < end, "swtpm does not listen: {ended:?}");
+        thread::sleep(LOOK_EVERY);
+    }
+    tpm
+}
+
+/// Software emulation alone, so that it runs where nothing can be accelerated; one processor, which
+/// is faster so than two; only forwarded ports lead in, and none leads out.
+fn start_machine(folder: &Path, image: &Path, http: SocketAddr, usb: SocketAddr) -> Child {
+    let root = target().join("lab/root/usr/share");
+    let network =
+        format!("user,id=net,restrict=on,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{usb}-:3240");
+    let socket = format!("socket,id=tpm,path={}", tpm_socket(folder).display());
+    let console = format!("file:{}", folder.join("console").display());
+    let mut command = unpacked("usr/bin/qemu-system-x86_64");
+    command
+        .arg("-L")
+        .arg(root.join("qemu"))
+        .arg("-L")
+        .arg(root.join("seabios"))
+        .args(["-accel", "tcg", "-machine", "q35", "-cpu", "qemu64", "-smp", "1", "-m", "512"])
+        .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
+        .args(["-serial", &console, "-netdev", &network])
+        .args(["-device", "virtio-net-pci,netdev=net,romfile="])
+        .args(["-object", "rng-random,id=rng,filename=/dev/urandom"])
+        .args(["-device", "virtio-rng-pci,rng=rng"])
+        .args(["-chardev", &socket, "-tpmdev", "emulator,id=tpm,chardev=tpm"])
+        .args(["-device", "tpm-tis,tpmdev=tpm"])
+        .arg("-kernel")
+        .arg(target().join("lab/kernel/vmlinux"))
+        .arg("-initrd")
+        .arg(image)
+        .args(["-append", KERNEL_PARAMETERS]);
+    command.stdin(Stdio::null()).spawn().expect("QEMU")
+}
+
+/// A program of `target/lab/root`, with the libraries it was unpacked with.
+fn unpacked(program: &str) -> Command {
+    let root = target().join("lab/root");
+    let folders =
+        ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/swtpm"];
+    let folders = folders.map(|folder| root.join(folder));
+    let mut command = Command::new(root.join(program));
+    command.env("LD_LIBRARY_PATH", std::env::join_paths(folders).expect("paths without colons"));
+    command
+}
+
+fn tpm_socket(folder: &Path) -> PathBuf {
+    folder.join("tpm.socket")
+}
+
+/// Where cargo builds.
+fn target() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+/// Two ports of the loopback that are free now.
+fn free_ports() -> [SocketAddr; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"));
+    listeners.map(|listener| listener.local_addr().expect("an address"))
+}

@@ -1,0 +1,33 @@
+//! The collector's own duties, without threads: the self-tests.
+
+use crate::generator::{Limits, NotReady, State};
+
+use super::*;
+
+/// A collector with no sources, before its thread has begun.
+fn work() -> Work {
+    let settings = Settings { quorum: 2, reseed_interval: Duration::from_mins(1) };
+    let limits = Limits { reseed_interval: settings.reseed_interval, grace_period: TICK };
+    let generator = Arc::new(Generator::new(1, limits).expect("memory"));
+    let pool = Pool::new(Vec::new(), settings.quorum).expect("memory");
+    let (_, inbox) = bounded(1);
+    Work::new(settings, pool, generator, Arc::default(), inbox)
+}
+
+#[test]
+fn a_primitive_that_breaks_while_the_service_runs_stops_output_at_the_next_test() {
+    let (mut work, start) = (work(), Instant::now());
+    work.self_test(start);
+    assert_eq!(work.generator.state(start), State::Starting, "nothing is wrong");
+
+    work.primitives.chacha20 = |_| [0; 64];
+    let before = start + SELF_TEST_EVERY / 2;
+    work.self_test(before);
+    assert_eq!(work.generator.state(before), State::Starting, "not tested yet");
+    let due = start + SELF_TEST_EVERY;
+    work.self_test(due);
+    assert_eq!(work.generator.state(due), State::Refusing);
+    assert!(matches!(work.generator.fill(&mut [0; 32]), Err(NotReady::Halted(_))));
+    let incident = work.board.incidents().pop().expect("an incident");
+    assert!(incident.text.contains("ChaCha20"), "{}", incident.text);
+}
