@@ -228,6 +228,19 @@ mod tests {
     }
 
     #[test]
+    fn each_write_has_a_record_key_of_its_own() {
+        let generator = generator();
+        let record_key = || {
+            let row = seal_value(&generator, &key(9), PLACE, HEAD, &entry(b""), b"the same");
+            let row = row.expect("seeded");
+            let (head, sealed) = Head::read(&row).expect("whole");
+            let bound = PLACE.bound(label::RECORD_KEY, head);
+            formula::open_key(&key(9), &bound, &sealed[..SEALED_KEY_BYTES]).expect("opens")
+        };
+        assert_ne!(record_key(), record_key());
+    }
+
+    #[test]
     fn the_value_alone_is_bound_to_all_of_it_too() {
         // As if the record's key were known, or had been opened elsewhere.
         let bound =

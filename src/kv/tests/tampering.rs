@@ -1,6 +1,10 @@
 //! Whoever can change the disk: what they change is noticed, and named, and the rest goes on.
 
+use zeroize::Zeroizing;
+
 use super::*;
+use crate::kv::name::Name;
+use crate::kv::record::{self, Entry, Head, Place};
 
 /// A row as it is kept.
 type Kept = (Table, Vec<u8>, Vec<u8>);
@@ -132,6 +136,22 @@ fn a_record_filed_under_another_name_or_namespace_is_noticed() {
     assert!(read(&store, id, "a").is_some());
     assert!(names(&store.list(other, "", None, 9, 0).expect("readable")).is_empty());
     assert!(store.findings().join("\n").contains(&a.to_string()));
+}
+
+#[test]
+fn an_entry_that_names_another_record_than_its_place_is_refused_although_it_opens() {
+    let (home, id, mut rows) = three();
+    let keys = SpaceKeys::new(&home.keyring().namespace_keys(id).expect("open"));
+    let place = Place { namespace: id, id: keys.record_id("b") };
+    let at = rows_of(&rows, Table::Entries, place.id);
+    let (head, _) = Head::read(&rows[at].2).expect("a head");
+    let entry = Entry { name: Name::of("other"), expiry: 0, metadata: Zeroizing::default() };
+    // Only whoever has the keys can make this: a fault of ours, for example.
+    let key = &keys.active().entry_key;
+    rows[at].2 = record::seal_entry(&home.generator, key, place, head, &entry).expect("seeded");
+    home.memory.set_rows(rows);
+    only_this_is_damaged(&home, &home.open(), id, "b");
+    assert_eq!(read(&home.open(), id, "other"), None);
 }
 
 /// Rows of a store in which `b` was written a second time, and its rows from before.
