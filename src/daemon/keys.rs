@@ -63,10 +63,10 @@ struct Work {
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 impl Keys {
-    /// Reads the keyring and the store's file, and starts the thread.
+    /// Reads the keyring's file, and starts the thread.
     ///
     /// # Errors
-    /// When one of them cannot be read, or the system gives no thread.
+    /// When it cannot be read, or the system gives no thread.
     pub(super) fn start(
         config: &Config,
         state_dir: &Arc<StateDir>,
@@ -80,7 +80,7 @@ impl Keys {
         };
         let keyring = Arc::new(Keyring::load(places, Arc::clone(generator))?);
         let cache = usize::try_from(config.kv.cache.as_u64())?;
-        let storage = Box::new(RedbStorage::open(&state_dir.file("store"), cache)?);
+        let storage = Box::new(RedbStorage::at(&state_dir.file("store"), cache));
         let accepted = config.kv.accepted();
         let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted);
         let dialect = Arc::new(WorkersKv::new(Arc::new(store), config.http.idle_timeout));

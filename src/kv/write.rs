@@ -191,17 +191,13 @@ impl Store {
         let row = keys.seal_sum(&self.generator, space.id, commits, sum)?;
         changes.push(Change::Put(Table::Sums, space.id.0.to_vec(), row));
         changes.push(self.commits_row(commits)?);
-        let committed = self.storage.commit(&changes);
-        if committed.is_err() {
-            match self.read_commits() {
-                Ok(Some(now)) if now == commits => {}
-                Ok(now) if now.unwrap_or(0) == writer.commits => return Ok(committed?),
-                // It cannot be told what is there: all of it is read again before anything else.
-                _ => {
-                    self.stale.store(true, Ordering::Release);
-                    return Ok(committed?);
-                }
-            }
+        if let Err(error) = self.storage.commit(&changes) {
+            // Unless it can be told that nothing was written, all of it is read again before anything
+            // else.
+            let told = self.read_commits();
+            let is_as_before = matches!(told, Ok(told) if told.unwrap_or(0) == writer.commits);
+            self.stale.fetch_or(!is_as_before, Ordering::AcqRel);
+            return Err(error.into());
         }
         writer.commits = commits;
         let mut index = space.index_mut();
@@ -212,7 +208,7 @@ impl Store {
             index.faults.remove(&id);
         }
         index.sum = sum;
-        Ok(committed?)
+        Ok(())
     }
 }
 

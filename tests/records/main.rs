@@ -123,3 +123,26 @@ fn an_exposed_or_damaged_key_stops_records_with_the_reason_and_no_randomness() {
     assert_eq!(call(&service, "GET", &id, "").0, 503);
     assert!(get(&service, "/status").text().contains("is no keyring"));
 }
+
+#[test]
+fn a_store_that_is_none_stops_records_with_the_reason_and_no_randomness_until_it_is_mended() {
+    let mut service = Running::start(TWO_KINDS);
+    let id = namespace(&service, "first");
+    assert_eq!(call(&service, "PUT", &format!("{id}/values/a"), "kept").0, 200);
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    let store = service.state_dir().join("store");
+    let good = std::fs::read(&store).expect("a store");
+    std::fs::write(&store, "something else").expect("written");
+    service.start_again();
+    assert_eq!(get(&service, "/random").status, 200);
+    let (status, body) = call(&service, "GET", &format!("{id}/values/a"), "");
+    assert_eq!(status, 503, "{body}");
+    assert!(get(&service, "/status").text().contains("keys and records: the store cannot"));
+    std::fs::write(&store, good).expect("written");
+    let end = std::time::Instant::now() + std::time::Duration::from_mins(1);
+    while call(&service, "GET", &format!("{id}/values/a"), "") != (200, "kept".to_owned()) {
+        assert!(std::time::Instant::now() < end, "it was not opened again");
+        std::thread::yield_now();
+    }
+}

@@ -24,12 +24,19 @@ pub struct RedbStorage {
 }
 
 impl RedbStorage {
-    /// Opens the file at `path`, or makes it.
+    /// Keeps rows in the file at `path`, which is opened, or made, when it is first needed. After a
+    /// crash that goes through the whole file.
+    #[must_use]
+    pub fn at(path: &Path, cache_bytes: usize) -> Self {
+        Self { path: path.to_owned(), cache_bytes, database: RwLock::new(None) }
+    }
+
+    /// As [`RedbStorage::at`], and opens the file now.
     ///
     /// # Errors
     /// When the system does not allow it, or the file is no store, or damaged.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
-        let storage = Self { path: path.to_owned(), cache_bytes, database: RwLock::new(None) };
+        let storage = Self::at(path, cache_bytes);
         drop(storage.database("open")?);
         Ok(storage)
     }

@@ -193,6 +193,42 @@ fn an_older_record_put_back_whole_while_the_store_is_open_is_named() {
     assert!(store.metadata(id, "a", 0).expect("readable").is_some());
 }
 
+#[test]
+fn older_metadata_put_back_while_the_store_is_open_is_named() {
+    let (home, id, before) = three();
+    let store = home.open();
+    let newer = Put { metadata: Some(b"[2]"), ..put("b", b"b") };
+    store.put(id, &[newer], 0).expect("written");
+    let mut rows = home.memory.rows();
+    let record = id_of(&home, id, "b");
+    let (old, new) =
+        (rows_of(&before, Table::Entries, record), rows_of(&rows, Table::Entries, record));
+    rows[new].2 = before[old].2.clone();
+    home.memory.set_rows(rows);
+    assert!(matches!(store.metadata(id, "b", 0), Err(KvError::Damaged(at)) if at == record));
+    assert!(store.metadata(id, "a", 0).expect("readable").is_some());
+    let listed = store.list(id, "b", None, 9, 0).expect("readable");
+    assert!(listed.records[0].metadata.json.is_none(), "listed, without what does not open");
+}
+
+#[test]
+fn a_record_that_was_put_back_is_not_sealed_anew_and_its_key_version_is_kept() {
+    let (home, id, before, after) = rewritten();
+    let store = home.open();
+    let record = id_of(&home, id, "b");
+    let mut rows = after.clone();
+    for table in [Table::Values, Table::Entries] {
+        let (old, new) = (rows_of(&before, table, record), rows_of(&after, table, record));
+        rows[new].2 = before[old].2.clone();
+    }
+    home.memory.set_rows(rows);
+    store.rotate(id).expect("rotated");
+    assert_eq!(store.reseal(id).expect("written"), 2, "a and c");
+    assert_eq!(store.reseal(id).expect("nothing that can be"), 0);
+    assert_eq!(store.report().expect("open")[0].dependents, BTreeMap::from([(1, 1), (2, 2)]));
+    assert!(store.destroy_unneeded(id).expect("nothing to do").is_empty());
+}
+
 /// Opens over these rows and expects the namespace to be refused, and another to go on.
 fn is_refused(home: &Home, id: NamespaceId, rows: Vec<Kept>) {
     home.memory.set_rows(rows);
