@@ -229,6 +229,20 @@ fn a_record_that_was_put_back_is_not_sealed_anew_and_its_key_version_is_kept() {
     assert!(store.destroy_unneeded(id).expect("nothing to do").is_empty());
 }
 
+#[test]
+fn no_key_version_is_destroyed_while_a_record_that_does_not_open_may_need_it() {
+    let (home, id, mut rows) = three();
+    let at = rows_of(&rows, Table::Entries, id_of(&home, id, "b"));
+    rows[at].2[20] ^= 1;
+    home.memory.set_rows(rows);
+    let store = home.open();
+    store.rotate(id).expect("rotated");
+    assert_eq!(store.reseal(id).expect("written"), 2, "a and c");
+    assert!(store.destroy_unneeded(id).expect("nothing to do").is_empty());
+    store.delete(id, &["b"]).expect("deleted");
+    assert_eq!(store.destroy_unneeded(id).expect("written"), [1]);
+}
+
 /// Opens over these rows and expects the namespace to be refused, and another to go on.
 fn is_refused(home: &Home, id: NamespaceId, rows: Vec<Kept>) {
     home.memory.set_rows(rows);
