@@ -11,7 +11,9 @@ COPY --from=build /src/target/release/lavawall /usr/local/bin/lavawall
 USER lavawall
 VOLUME /var/lib/lavawall
 EXPOSE 8080
-HEALTHCHECK CMD ["lavawall", "status"]
+# Healthy is what answers. With certificates or tokens, set LAVAWALL_URL, LAVAWALL_CA_FILE and
+# LAVAWALL_TOKEN_FILE too.
+HEALTHCHECK CMD ["lavawall", "random", "1", "--format", "hex"]
 # Inside its own network namespace, loopback cannot be reached from outside: the container listens
 # on all addresses, and whoever publishes the port decides who may call. Publish it on loopback, or
 # mount a configuration with certificates and tokens.

@@ -37,7 +37,8 @@ use feed::Feed;
 /// gets old.
 const BLOCKS_WAITING: usize = 4;
 
-/// Requests that may wait for the collector. More are turned away, not queued.
+/// Requests that may wait for the collector, and callers for a fresh seed. More are turned away,
+/// not queued.
 const COMMANDS_WAITING: usize = 1024;
 
 /// How long the collector sleeps when nothing comes: the resolution of its deadlines.
@@ -111,7 +112,7 @@ impl Collector {
     /// Replaces the sources. One whose name and configuration are unchanged goes on undisturbed.
     ///
     /// # Errors
-    /// When the kernel gives no memory or no thread; then the old sources go on.
+    /// When the kernel gives no memory; then the old sources go on.
     pub fn replace(&self, feeds: Vec<Feed>, settings: Settings) -> std::io::Result<()> {
         let (reply, answer) = bounded(1);
         let stopped = || std::io::Error::other(Unavailable);
@@ -245,11 +246,7 @@ impl Work {
 
     fn take_command(&mut self) -> std::ops::ControlFlow<()> {
         match self.inbox.try_recv() {
-            Ok(Command::Fresh(done)) if self.waiting.is_empty() => {
-                self.pool.demand_fresh(Instant::now());
-                self.waiting.push(done);
-            }
-            Ok(Command::Fresh(done)) => self.late.push(done),
+            Ok(Command::Fresh(done)) => self.take_fresh(done),
             Ok(Command::Replace(feeds, settings, reply)) => {
                 let _ = reply.send(self.replace(feeds, settings));
             }
@@ -259,6 +256,23 @@ impl Work {
             Err(crossbeam_channel::TryRecvError::Empty) => {}
         }
         std::ops::ControlFlow::Continue(())
+    }
+
+    /// Somebody waits for a fresh seed: for the one that is being collected from now on, or for the
+    /// one after.
+    fn take_fresh(&mut self, done: oneshot::Sender<()>) {
+        if self.waiting.len() + self.late.len() >= COMMANDS_WAITING {
+            // Without a quorum nobody is served, and those who gave up stay in the way.
+            self.waiting.retain(|waiting| !waiting.is_closed());
+            self.late.retain(|waiting| !waiting.is_closed());
+        }
+        if self.waiting.is_empty() {
+            self.pool.demand_fresh(Instant::now());
+            self.waiting.push(done);
+        } else if self.waiting.len() + self.late.len() < COMMANDS_WAITING {
+            self.late.push(done);
+        }
+        // Dropped otherwise, which tells whoever waits.
     }
 
     fn bury(&mut self, source: usize) {
@@ -371,6 +385,7 @@ impl Work {
         self.pool.set_members(members)?;
         self.pool.set_quorum(settings.quorum);
         self.settings = settings;
+        self.generator.set_reseed_interval(settings.reseed_interval);
         let known = self.board.sources();
         self.board.set_sources(reports);
         let mut old = std::mem::take(&mut self.running);
@@ -382,22 +397,30 @@ impl Work {
                 restore(&self.board, &known, &feed.id);
                 old.swap_remove(at)
             } else {
-                self.spawn(feed)?
+                // What a source of this name gave under another configuration was worth something
+                // else.
+                self.pool.withdraw(self.running.len());
+                self.spawn(feed)
             };
             self.running.push(source);
         }
         Ok(())
     }
 
-    fn spawn(&self, feed: Feed) -> std::io::Result<Running> {
+    /// Starts a source on a thread of its own. When there is no thread to be had, the source's end of
+    /// the channel is gone, and it is buried like one whose thread has ended.
+    fn spawn(&self, feed: Feed) -> Running {
         let (sender, events) = bounded(BLOCKS_WAITING);
         let bell = Arc::new(Bell::default());
         let (member, key) = (feed.member(), feed.key.clone());
         let runner = runner::Runner::new(feed, sender, Arc::clone(&bell), Arc::clone(&self.board));
-        std::thread::Builder::new()
+        let started = std::thread::Builder::new()
             .name(format!("source-{}", member.id))
-            .spawn(move || runner.run())?;
-        Ok(Running { member, key, events, bell, credited_at: None })
+            .spawn(move || runner.run());
+        if let Err(error) = started {
+            tracing::error!(source = member.id, "no thread for this source: {error}");
+        }
+        Running { member, key, events, bell, credited_at: None }
     }
 }
 

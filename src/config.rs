@@ -20,13 +20,20 @@ use keys::Keys;
 pub const SYSTEM_FILE: &str = "/etc/lavawall/lavawall.toml";
 
 /// Variables that are settings of the command line and not keys of the file.
-const NOT_KEYS: [&str; 5] = [
+const NOT_KEYS: [&str; 6] = [
     "LAVAWALL_CONFIG",
     "LAVAWALL_STATE_DIR",
     "LAVAWALL_LOG",
     "LAVAWALL_URL",
     "LAVAWALL_TOKEN_FILE",
+    "LAVAWALL_CA_FILE",
 ];
+
+/// Variables that Kubernetes sets in every container for a service that is called lavawall.
+fn is_of_kubernetes(name: &str) -> bool {
+    name == "LAVAWALL_PORT"
+        || ["LAVAWALL_PORT_", "LAVAWALL_SERVICE_"].iter().any(|start| name.starts_with(start))
+}
 
 /// The most sources one service runs: each is a thread.
 const MAX_SOURCES: usize = 32;
@@ -110,14 +117,53 @@ impl Config {
         })?;
         self.kv.validate().map_err(|(field, reason)| keys.error(&format!("kv.{field}"), reason))?;
         for required in &self.pool.required {
-            let is_there = self
-                .sources
-                .as_ref()
-                .is_none_or(|sources| sources.iter().any(|source| source.is_called(required)));
-            if !is_there {
-                let reason = format!("no source has the id or type {required:?}");
-                return Err(keys.error("pool.required", reason));
-            }
+            self.validate_required(required)
+                .map_err(|reason| keys.error("pool.required", reason))?;
+        }
+        Ok(())
+    }
+
+    /// Keys that are not as in `old`, of those that are read at the start only.
+    #[must_use]
+    pub fn needs_restart(&self, old: &Self) -> Vec<String> {
+        let fields = |section: &str, config: serde_json::Result<serde_json::Value>| {
+            let config = config.ok().and_then(|config| config.as_object().cloned());
+            let named = move |(key, value)| (format!("{section}.{key}"), value);
+            config.unwrap_or_default().into_iter().map(named).collect::<Vec<_>>()
+        };
+        let all = |config: &Self| {
+            let mut all = fields("http", serde_json::to_value(&config.http));
+            all.extend(fields("keyring", serde_json::to_value(&config.keyring)));
+            all.extend(fields("kv", serde_json::to_value(&config.kv)));
+            all.push((
+                "pool.grace-period".to_owned(),
+                format!("{:?}", config.pool.grace_period).into(),
+            ));
+            all.push(("state-dir".to_owned(), format!("{:?}", config.state_dir).into()));
+            all
+        };
+        let changed = all(self).into_iter().zip(all(old)).filter(|(new, old)| new != old);
+        changed.map(|((key, _), _)| key).collect()
+    }
+
+    /// A required source must be there, and must be one that can ever count.
+    fn validate_required(&self, required: &str) -> Result<(), String> {
+        let Some(sources) = &self.sources else {
+            return if Spec::AUTOMATIC.contains(&required) {
+                Ok(())
+            } else {
+                let usual = Spec::AUTOMATIC.join(", ");
+                Err(format!("without any [[source]] it must be one of {usual} (got {required:?})"))
+            };
+        };
+        let mut called = sources.iter().filter(|source| source.is_called(required)).peekable();
+        if called.peek().is_none() {
+            return Err(format!("no source has the id or type {required:?}"));
+        }
+        if called.any(|source| !source.spec.may_be_credited()) {
+            return Err(format!(
+                "{required:?} is credited nothing, so there would never be a seed"
+            ));
         }
         Ok(())
     }
@@ -139,7 +185,8 @@ fn overlay<'a>(
     name: &str,
     value: &'a str,
 ) -> Result<(), ConfigError> {
-    let Some(path) = name.strip_prefix("LAVAWALL_").filter(|_| !NOT_KEYS.contains(&name)) else {
+    let is_ours = !NOT_KEYS.contains(&name) && !is_of_kubernetes(name);
+    let Some(path) = name.strip_prefix("LAVAWALL_").filter(|_| is_ours) else {
         return Ok(());
     };
     let kebab = |part: &str| part.to_lowercase().replace('_', "-");

@@ -112,6 +112,7 @@ pub fn run(
     reread: impl Fn() -> Result<Config, ConfigError>,
 ) -> Result<(), DaemonError> {
     harden::leave_no_core_dump();
+    harden::take_descriptors(config.http.max_connections);
     let path = config.state_dir.clone().map_or_else(StateDir::default_path, Ok)?;
     let state_dir = Arc::new(StateDir::open(&path)?);
     let access = Arc::new(Access::load(&config.http)?);
@@ -120,6 +121,7 @@ pub fn run(
         .map_err(|error| DaemonError::Listen { address, error })?;
     let service = Service::start(config, options, state_dir, access)?;
     let address = listeners.address();
+    let ready_file = ReadyFile::new(options.ready_file.clone(), address)?;
     tracing::info!(
         "listening on {}://{address}",
         if service.access.is_tls() { "https" } else { "http" }
@@ -133,7 +135,7 @@ pub fn run(
         .name("http".into())
         .spawn(move || http::serve(http_service, listeners, access, &http_config, &stopped))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(service.watch(address, options, reread, &stop, &http));
+    let ended = runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &http));
     // Tells HTTP to finish, also when something broke; workers end within the drain timeout.
     let _ = stop.send(true);
     let served = http.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
@@ -210,21 +212,21 @@ impl Service {
     /// Waits for signals, and says when the service is ready.
     async fn watch(
         &self,
-        address: SocketAddr,
+        config: &Config,
         options: &Options,
+        mut ready_file: ReadyFile,
         reread: impl Fn() -> Result<Config, ConfigError>,
         stop: &watch::Sender<bool>,
         http: &std::thread::JoinHandle<std::io::Result<()>>,
     ) -> Result<(), DaemonError> {
         let mut signals = Signals::new()?;
-        let mut ready_file = ReadyFile::new(options.ready_file.clone(), address);
         let mut notify = Notify::new();
         let started = Instant::now();
         let mut boot_seed_due = Instant::now();
         loop {
             match signals.next().await {
                 Some(Told::Stop) => break,
-                Some(Told::Reload) => self.reload(options, reread()),
+                Some(Told::Reload) => self.reload(config, options, reread()),
                 None => {}
             }
             if http.is_finished() {
@@ -259,9 +261,12 @@ impl Service {
 
     /// Takes over what can change while running: certificates, tokens and sources. What is wrong
     /// is said and changes nothing.
-    fn reload(&self, options: &Options, config: Result<Config, ConfigError>) {
-        if let Err(error) = self.access.reload() {
-            tracing::error!("reload: {error}; the old certificates and tokens stay");
+    fn reload(&self, old: &Config, options: &Options, config: Result<Config, ConfigError>) {
+        match self.access.reload() {
+            Ok(()) => tracing::info!("reloaded certificates and tokens"),
+            Err(error) => {
+                tracing::error!("reload: {error}; the old certificates and tokens stay");
+            }
         }
         let config = match config {
             Ok(config) => config,
@@ -270,9 +275,12 @@ impl Service {
                 return;
             }
         };
+        for key in config.needs_restart(old) {
+            tracing::warn!("reload: {key} has changed, and takes effect at the next start");
+        }
         let feeds = feeds::build(&config, options.demo, Some(&self.state_dir));
         match self.collector.replace(feeds, config.pool.settings()) {
-            Ok(()) => tracing::info!("reloaded certificates, tokens and sources"),
+            Ok(()) => tracing::info!("reloaded sources"),
             Err(error) => tracing::error!("reload: {error}; the old sources stay"),
         }
     }

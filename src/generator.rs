@@ -16,7 +16,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use rand_core::{TryCryptoRng, TryRng};
@@ -94,6 +94,12 @@ impl Generator {
         }
         self.standing.seeded(provenance.seeded_at);
         self.provenance.store(Some(Arc::new(provenance)));
+    }
+
+    /// Takes note that seeds come at another interval from now on.
+    pub fn set_reseed_interval(&self, interval: Duration) {
+        let seeded_at = self.provenance().map(|provenance| provenance.seeded_at);
+        self.standing.set_reseed_interval(interval, seeded_at);
     }
 
     /// Takes note of which kinds can be counted on at `now`. When the quorum is lost, the lease is

@@ -78,8 +78,6 @@ pub enum Test {
     AdaptiveProportion,
     /// Timing differences can be predicted from earlier ones.
     LagPredictor,
-    /// The timer, or the processor's generator, gives known stuck values.
-    StuckValue,
     /// The lens is covered: dark and flat.
     CoveredLens,
     /// Too much of the picture is clipped at white.
@@ -116,7 +114,6 @@ impl Test {
             Self::RepetitionCount => "repetition-count",
             Self::AdaptiveProportion => "adaptive-proportion",
             Self::LagPredictor => "lag-predictor",
-            Self::StuckValue => "stuck-value",
             Self::CoveredLens => "covered-lens",
             Self::Saturated => "saturated",
             Self::Frozen => "frozen",

@@ -101,3 +101,19 @@ fn an_empty_file_means_defaults() {
     assert_eq!(config.pool.quorum, 2);
     assert!(config.http.listen.ip().is_loopback());
 }
+
+#[test]
+fn variables_of_the_command_line_and_of_kubernetes_are_no_keys() {
+    let names = [
+        "LAVAWALL_CA_FILE",
+        "LAVAWALL_TOKEN_FILE",
+        "LAVAWALL_PORT",
+        "LAVAWALL_PORT_8080_TCP_ADDR",
+        "LAVAWALL_SERVICE_HOST",
+    ];
+    let variables = names.map(|name| (name.to_owned(), "x".to_owned()));
+    assert_eq!(Config::parse("f", "", variables.into_iter()).expect("valid"), Config::default());
+    let typed_wrong = [("LAVAWALL_POOL_QUORUMS".to_owned(), "2".to_owned())];
+    let error = Config::parse("f", "", typed_wrong.into_iter()).expect_err("unknown");
+    assert!(error.to_string().contains("LAVAWALL_POOL_QUORUMS"), "{error}");
+}

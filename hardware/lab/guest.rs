@@ -25,10 +25,10 @@ const CONSOLE_LINES: usize = 60;
 /// Words that the kernel says when a driver of its own is at fault.
 const KERNEL_FAULTS: [&str; 4] = ["BUG:", "Oops", "WARNING:", "Call Trace"];
 
-/// The TPM is named, since the firmware's table that would name it lies where this QEMU puts the
-/// initial file system when it boots an unpacked kernel.
+/// No ACPI, and the TPM by name: when it boots an unpacked kernel with a TPM, this QEMU lays the initial
+/// file system over the firmware's tables.
 const KERNEL_PARAMETERS: &str = "console=ttyS0 loglevel=5 panic=-1 mitigations=off nokaslr \
-                                 tpm_tis.force=1 tpm_tis.interrupts=0";
+                                 acpi=off tpm_tis.force=1 tpm_tis.interrupts=0";
 
 /// A running virtual machine. Ends when dropped.
 pub(crate) struct Guest {

@@ -10,6 +10,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long the answer may take to begin: longer than a fresh seed is waited for.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// The most of an error answer that is read.
 const ERROR_BYTES: u64 = 64 * 1024;
 
@@ -83,7 +86,8 @@ impl ServiceArguments {
     fn agent(&self) -> Result<ureq::Agent, ClientError> {
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT_TIMEOUT));
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(ANSWER_TIMEOUT));
         if let Some(path) = &self.ca_file {
             let file_error = |reason: String| ClientError::File { path: path.clone(), reason };
             let pem = std::fs::read(path).map_err(|error| file_error(error.to_string()))?;
@@ -111,8 +115,10 @@ impl ServiceArguments {
 fn reason(body: ureq::Body) -> String {
     let mut text = String::new();
     let _ = body.into_reader().take(ERROR_BYTES).read_to_string(&mut text);
-    let detail = serde_json::from_str::<serde_json::Value>(&text)
-        .ok()
-        .and_then(|problem| problem.get("detail")?.as_str().map(str::to_owned));
+    let detail = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|problem| {
+        let detail = problem.get("detail")?.as_str()?;
+        let limit = problem.get("limit").and_then(|limit| limit.as_str());
+        Some(limit.map_or_else(|| detail.to_owned(), |limit| format!("{detail} ({limit})")))
+    });
     detail.unwrap_or(text).chars().filter(|letter| !letter.is_control()).take(500).collect()
 }

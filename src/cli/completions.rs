@@ -18,5 +18,5 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "lavawall", &mut script);
-    print::write(&script)
+    print::write(&script).err().unwrap_or(Exit::Ok)
 }

@@ -7,20 +7,22 @@ use crate::exitcode::Exit;
 
 /// Writes one line to standard output. A reader that has gone away, as `head` does, is no failure.
 pub(super) fn line(text: impl Display) -> Exit {
-    write(format!("{text}\n").as_bytes())
+    write(format!("{text}\n").as_bytes()).err().unwrap_or(Exit::Ok)
 }
 
 /// Writes bytes to standard output.
-pub(super) fn write(bytes: &[u8]) -> Exit {
+///
+/// # Errors
+/// How to end, since no more can be written: well, when the reader has gone away.
+pub(super) fn write(bytes: &[u8]) -> Result<(), Exit> {
     let mut out = io::stdout().lock();
-    match out.write_all(bytes).and_then(|()| out.flush()) {
-        Ok(()) => Exit::Ok,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Ok,
-        Err(error) => {
-            self::error(&format!("standard output: {error}"));
-            Exit::Io
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Exit::Ok;
         }
-    }
+        self::error(&format!("standard output: {error}"));
+        Exit::Io
+    })
 }
 
 /// Writes `lavawall: …` to standard error.

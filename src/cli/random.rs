@@ -99,11 +99,10 @@ fn copy(
             print::error(&format!("the answer broke off with {left} bytes to come: {reason}"));
             return Exit::Io;
         }
-        let written = print::write(&Zeroizing::new(format.encode(piece)));
-        if written != Exit::Ok {
-            return written;
+        if let Err(exit) = print::write(&Zeroizing::new(format.encode(piece))) {
+            return exit;
         }
         left -= len as u64;
     }
-    print::write(format.end())
+    print::write(format.end()).err().unwrap_or(Exit::Ok)
 }

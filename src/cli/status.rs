@@ -5,6 +5,7 @@ use std::io::Read;
 
 use clap::Args;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::cli::client::ServiceArguments;
 use crate::cli::print;
@@ -15,7 +16,7 @@ const STATUS_BYTES: u64 = 1 << 20;
 
 /// Show how the service and its noise sources are
 ///
-/// Exits with 0 when it is ready or degraded, and 1 when it refuses to answer.
+/// Exits with 0 when it is ready, and with 1 when it is starting, degraded or refusing.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Print the service's own JSON
@@ -38,20 +39,35 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         print::error(&error);
         return Exit::Io;
     }
-    let status: Status = match serde_json::from_str(&text) {
+    let parsed = serde_json::from_str(&text).map(printable).and_then(serde_json::from_value);
+    let status: Status = match parsed {
         Ok(status) => status,
         Err(error) => {
             print::error(&format!("this does not look like a lavawall's status: {error}"));
             return Exit::Unavailable;
         }
     };
-    let is_ready = matches!(status.state.as_str(), "ready" | "degraded");
+    let is_ready = status.state == "ready";
     let paint = Paint(rustix::termios::isatty(std::io::stdout()));
     let shown = if arguments.json { text } else { status.render(paint) };
     match print::line(shown.trim_end()) {
         Exit::Ok if is_ready => Exit::Ok,
         Exit::Ok => Exit::Failure,
         failed => failed,
+    }
+}
+
+/// The same without control characters: what a peer says must not steer the terminal.
+fn printable(value: Value) -> Value {
+    match value {
+        Value::String(text) => {
+            text.chars().filter(|letter| !letter.is_control()).collect::<String>().into()
+        }
+        Value::Array(values) => values.into_iter().map(printable).collect(),
+        Value::Object(fields) => {
+            fields.into_iter().map(|(name, value)| (name, printable(value))).collect()
+        }
+        other => other,
     }
 }
 
@@ -161,5 +177,17 @@ impl Paint {
             _ => "31",
         };
         if self.0 { format!("\u{1b}[{colour}m{state}\u{1b}[0m") } else { state.to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_cannot_steer_the_terminal() {
+        let said = serde_json::json!({ "a": ["\u{1b}]0;title\u{7}", 1], "b": { "c": "x\ny" } });
+        let shown = serde_json::json!({ "a": ["]0;title", 1], "b": { "c": "xy" } });
+        assert_eq!(printable(said), shown);
     }
 }

@@ -1,4 +1,4 @@
-//! The collector's own duties, without threads: the self-tests.
+//! The collector's own duties, one step at a time: self-tests, those who wait, replacing sources.
 
 use crate::generator::{Limits, NotReady, State};
 
@@ -30,4 +30,26 @@ fn a_primitive_that_breaks_while_the_service_runs_stops_output_at_the_next_test(
     assert!(matches!(work.generator.fill(&mut [0; 32]), Err(NotReady::Halted(_))));
     let incident = work.board.incidents().pop().expect("an incident");
     assert!(incident.text.contains("ChaCha20"), "{}", incident.text);
+}
+
+#[test]
+fn those_who_wait_for_a_fresh_seed_are_bounded_and_those_who_gave_up_make_room() {
+    let mut work = work();
+    for _ in 0..COMMANDS_WAITING * 3 {
+        let (done, wait) = oneshot::channel();
+        drop(wait);
+        work.take_fresh(done);
+    }
+    assert!(work.waiting.len() + work.late.len() <= COMMANDS_WAITING);
+    let waits: Vec<_> = (0..COMMANDS_WAITING * 2)
+        .map(|_| {
+            let (done, wait) = oneshot::channel();
+            work.take_fresh(done);
+            wait
+        })
+        .collect();
+    assert_eq!(work.waiting.len() + work.late.len(), COMMANDS_WAITING);
+    let turned_away = waits.into_iter().filter_map(|mut wait| wait.try_recv().err());
+    let closed = turned_away.filter(|why| *why == oneshot::error::TryRecvError::Closed).count();
+    assert_eq!(closed, COMMANDS_WAITING);
 }

@@ -32,7 +32,7 @@ const BLOCKS_PER_INTERVAL: u32 = 8;
 /// Feeds for the configured sources, or for every source that is there.
 #[must_use]
 pub(super) fn build(config: &Config, demo: bool, state_dir: Option<&Arc<StateDir>>) -> Vec<Feed> {
-    let entries = config.sources.clone().unwrap_or_else(|| present(demo));
+    let entries = config.sources.clone().unwrap_or_else(|| present(demo, &config.pool.required));
     entries.into_iter().map(|entry| feed(entry, config, state_dir)).collect()
 }
 
@@ -46,20 +46,21 @@ pub(super) fn kinds(feeds: &[Feed]) -> usize {
     kinds.len()
 }
 
-/// Every source this machine has.
-fn present(demo: bool) -> Vec<SourceEntry> {
+/// Every source this machine has, and those that it must have.
+fn present(demo: bool, required: &[String]) -> Vec<SourceEntry> {
+    let is_required = |name: &str| required.iter().any(|required| required == name);
     let mut specs = vec![Spec::Os(os::Config::default())];
-    if cpu::is_present() {
+    if cpu::is_present() || is_required("cpu") {
         specs.push(Spec::Cpu(cpu::Config::default()));
     }
     specs.push(Spec::Jitter(jitter::Config::default()));
-    if hwrng::is_present() {
+    if hwrng::is_present() || is_required("hwrng") {
         specs.push(Spec::Hwrng(hwrng::Config::default()));
     }
-    if tpm::is_present() {
+    if tpm::is_present() || is_required("tpm") {
         specs.push(Spec::Tpm(tpm::Config::default()));
     }
-    if camera::is_present() {
+    if camera::is_present() || is_required("camera") {
         specs.push(Spec::Camera(camera::Config::default()));
     } else if demo {
         tracing::info!("this machine has no camera: the wall is drawn, and credited nothing");

@@ -13,8 +13,17 @@ pub(super) struct ReadyFile {
 }
 
 impl ReadyFile {
-    pub(super) fn new(path: Option<PathBuf>, address: SocketAddr) -> Self {
-        Self { path, address }
+    /// Removes what an earlier service left: it does not listen there any more.
+    pub(super) fn new(path: Option<PathBuf>, address: SocketAddr) -> Result<Self, DaemonError> {
+        if let Some(path) = &path {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(DaemonError::ReadyFile { path: path.clone(), error });
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { path, address })
     }
 
     /// Writes the address, the first time. The file appears whole: it is written beside and moved.

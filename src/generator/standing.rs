@@ -139,7 +139,8 @@ pub struct Contribution {
 
 /// The lease and what it depends on. Readers take no lock.
 pub(super) struct Standing {
-    limits: Limits,
+    grace_period: Duration,
+    reseed_interval_ms: AtomicU64,
     origin: Instant,
     /// End of the lease in milliseconds after `origin`; zero before the first seed.
     expires_ms: AtomicU64,
@@ -153,7 +154,8 @@ pub(super) struct Standing {
 impl Standing {
     pub(super) fn new(limits: Limits, origin: Instant) -> Self {
         Self {
-            limits,
+            grace_period: limits.grace_period,
+            reseed_interval_ms: AtomicU64::new(whole_ms(limits.reseed_interval)),
             origin,
             expires_ms: AtomicU64::new(0),
             degraded: AtomicBool::new(false),
@@ -167,15 +169,31 @@ impl Standing {
     /// A seed was made at `at`: the lease runs for two intervals, so that one late seed is no
     /// event, and the grace period.
     pub(super) fn seeded(&self, at: Instant) {
-        let lease = self.limits.reseed_interval * 2 + self.limits.grace_period;
-        self.expires_ms.store(self.ms(at + lease).max(1), Ordering::Release);
+        self.expires_ms.store(self.lease_end(at), Ordering::Release);
         self.degraded_bytes.store(0, Ordering::Relaxed);
         self.degraded.store(false, Ordering::Release);
     }
 
+    /// Seeds now come at another interval; the last one was made at `seeded_at`. Its lease is
+    /// that of the new interval, unless it has been cut.
+    pub(super) fn set_reseed_interval(&self, interval: Duration, seeded_at: Option<Instant>) {
+        self.reseed_interval_ms.store(whole_ms(interval), Ordering::Release);
+        if let Some(at) = seeded_at
+            && !self.degraded.load(Ordering::Acquire)
+        {
+            self.expires_ms.store(self.lease_end(at), Ordering::Release);
+        }
+    }
+
+    /// The end of the lease of a seed made at `at`.
+    fn lease_end(&self, at: Instant) -> u64 {
+        let interval = Duration::from_millis(self.reseed_interval_ms.load(Ordering::Acquire));
+        self.ms(at + interval * 2 + self.grace_period).max(1)
+    }
+
     pub(super) fn report(&self, quorum: Quorum, now: Instant) {
         if !quorum.stands() && !self.degraded.swap(true, Ordering::AcqRel) {
-            let cut = self.ms(now + self.limits.grace_period).max(1);
+            let cut = self.ms(now + self.grace_period).max(1);
             // Zero stays zero: a service that never had a seed has no lease to cut.
             let _ = self.expires_ms.fetch_update(Ordering::AcqRel, Ordering::Acquire, |expires| {
                 (expires > cut).then_some(cut)
@@ -227,7 +245,10 @@ impl Standing {
     }
 
     fn ms(&self, at: Instant) -> u64 {
-        let since = at.saturating_duration_since(self.origin).as_millis();
-        u64::try_from(since).unwrap_or(u64::MAX)
+        whole_ms(at.saturating_duration_since(self.origin))
     }
+}
+
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -266,3 +266,26 @@ fn the_refusal_says_which_kinds_are_there_and_how_many_are_needed() {
     let refusal = generator.fill(&mut [0]).expect_err("not seeded").to_string();
     assert!(refusal.contains("1 of 2") && refusal.contains("operating-system"), "{refusal}");
 }
+
+#[test]
+fn a_longer_interval_between_seeds_prolongs_the_lease_and_a_shorter_one_cuts_it() {
+    let start = Instant::now();
+    let generator = ready_at(start);
+    let usual = LIMITS.reseed_interval * 2 + LIMITS.grace_period;
+    let longer = LIMITS.reseed_interval * 10;
+    generator.set_reseed_interval(longer);
+    assert_eq!(generator.state(start + usual.mul_f64(1.01)), State::Ready);
+    let end = longer * 2 + LIMITS.grace_period;
+    assert_eq!(generator.state(start + end.mul_f64(1.01)), State::Refusing);
+    generator.set_reseed_interval(LIMITS.reseed_interval);
+    assert_eq!(generator.state(start + usual.mul_f64(1.01)), State::Refusing);
+}
+
+#[test]
+fn another_interval_does_not_prolong_the_grace_period_of_a_lost_quorum() {
+    let start = Instant::now();
+    let generator = ready_at(start);
+    generator.report_quorum(quorum(&[Kind::OperatingSystem]), start);
+    generator.set_reseed_interval(LIMITS.reseed_interval * 10);
+    assert_eq!(generator.state(start + LIMITS.grace_period.mul_f64(1.01)), State::Refusing);
+}

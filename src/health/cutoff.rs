@@ -44,7 +44,7 @@ pub fn repetition(h: f64, alpha: Alpha) -> u32 {
         reason = "H is at least 2^-20 and a at most 80, so this is a small positive integer"
     )]
     let repeats = repeats as u32;
-    1 + repeats
+    repeats.saturating_add(1)
 }
 
 /// The APT cutoff C = 2 + qbinom(1 − α, W − 1, 2⁻ᴴ): that many symbols equal to the first of a

@@ -53,6 +53,10 @@ const LEAST_ACTIVE: f64 = 0.3;
 /// Frames before the averages in time say anything.
 const WARM_UP: u32 = 32;
 
+/// Frames before anything is credited: by then the averages have come most of the way to what they
+/// tend to, so that a filter that is just too strong has shown itself.
+const SETTLED: u32 = 96;
+
 /// More than this share of pixels unchanged is a picture that stands still.
 const MOST_UNCHANGED: f64 = 0.95;
 
@@ -197,6 +201,10 @@ impl Frames {
         // Of equally bad ones the first: a stuck bit fails both tests.
         if let Some(worst) = findings.into_iter().rev().max_by_key(|finding| finding.severity) {
             return Err(worst);
+        }
+        // The tests above look from the first frame; nothing passes before the others can speak.
+        if self.count < SETTLED {
+            return Ok(Worth::default());
         }
         let is_enough = self.variance.active_share(&self.differences) >= LEAST_ACTIVE;
         let bits = if self.config.credited && is_enough { credit(symbols) } else { 0 };

@@ -1,6 +1,7 @@
 //! `/random`: the hot path. No allocation that is not needed, no layer, no waiting unless asked.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use hyper::header::ACCEPT;
 use hyper::{HeaderMap, Response};
@@ -51,8 +52,10 @@ pub(super) fn answer(app: &App, bytes: u64, format: Format) -> Result<Response<B
     Ok(ok(headers, body))
 }
 
-/// Waits until the generator has a seed of samples taken after this call.
+/// Waits until the generator has a seed of samples taken after this call. One that would refuse
+/// anyway says so at once.
 pub(super) async fn wait_for_fresh_seed(app: &App) -> Result<(), Problem> {
+    app.generator.check(Instant::now())?;
     match tokio::time::timeout(app.fresh_timeout, (app.fresh)()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(Problem::not_fresh(app.fresh_timeout)),

@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +22,9 @@ const EVENT_INTERVAL: u32 = 16;
 
 /// How long to wait when the process has no file descriptor left for another connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// How often that is logged while it lasts.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What a client is told that is one too many, when it is listened to in the clear.
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
@@ -99,6 +102,7 @@ async fn accept(
     connections: &mut JoinSet<()>,
 ) {
     let mut told_to_stop = pin!(stopped(terms.shutdown.clone()));
+    let mut told_at: Option<Instant> = None;
     loop {
         let next = poll_fn(|cx| match told_to_stop.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(None),
@@ -108,7 +112,10 @@ async fn accept(
             None => break,
             Some(Ok((socket, _))) => admit(socket, terms, room, connections),
             Some(Err(error)) => {
-                tracing::warn!("a connection could not be accepted: {error}");
+                if told_at.is_none_or(|at| at.elapsed() >= TOLD_EVERY) {
+                    told_at = Some(Instant::now());
+                    tracing::warn!("connections cannot be accepted: {error}");
+                }
                 sleep(EXHAUSTED_PAUSE).await;
             }
         }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,8 +14,26 @@ use crate::source::SourceError;
 /// The wait before a device that says "try again" although it polls ready is asked again.
 const RETRY: Duration = Duration::from_millis(2);
 
-/// Opens a device without ever waiting for it.
+/// The kernel's own generator and its zeros, `/dev/zero`, `/dev/random` and `/dev/urandom`, under
+/// whatever name (Linux, `Documentation/admin-guide/devices.txt`): major number, minor numbers.
+const KERNELS_OWN: (u32, [u32; 3]) = (1, [5, 8, 9]);
+
+/// Opens a device without ever waiting for it. The kernel's own generator is refused: it is one
+/// source already, and must not count as two.
 pub(super) fn open(path: &Path, write: bool) -> Result<File, SourceError> {
+    let file = open_any(path, write)?;
+    let number = file.metadata().map_err(|error| failed(path, &error))?.rdev();
+    let (major, minors) = KERNELS_OWN;
+    if rustix::fs::major(number) == major && minors.contains(&rustix::fs::minor(number)) {
+        return Err(SourceError::Refused {
+            what: path.display().to_string(),
+            reason: "it is the kernel's own; the source os reads that".to_owned(),
+        });
+    }
+    Ok(file)
+}
+
+fn open_any(path: &Path, write: bool) -> Result<File, SourceError> {
     let flags = rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::NOCTTY;
     std::fs::OpenOptions::new()
         .read(true)
@@ -103,4 +121,23 @@ pub(super) fn failed(what: &Path, error: &io::Error) -> SourceError {
 pub(super) fn timeout(what: &Path, started: Instant) -> SourceError {
     let waited_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     SourceError::Timeout { what: what.display().to_string(), waited_ms }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_own_devices_are_no_second_source_under_any_name() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let link = folder.path().join("hwrng");
+        std::os::unix::fs::symlink("/dev/urandom", &link).expect("a link");
+        for path in
+            [Path::new("/dev/urandom"), Path::new("/dev/random"), Path::new("/dev/zero"), &link]
+        {
+            let error = open(path, false).expect_err("refused");
+            assert!(matches!(error, SourceError::Refused { .. }), "{error}");
+        }
+        assert!(open(Path::new("/dev/null"), false).is_ok(), "another device");
+    }
 }

@@ -75,7 +75,13 @@ impl Source for Hwrng {
     }
 
     fn facts(&self) -> Facts {
-        let current = std::fs::read_to_string(CURRENT).unwrap_or_default();
+        // Another device is not the one that the kernel speaks of.
+        let is_kernels = self.path == Path::new(DEVICE);
+        let current = if is_kernels {
+            std::fs::read_to_string(CURRENT).unwrap_or_default()
+        } else {
+            String::new()
+        };
         let identity = (!current.trim().is_empty()).then(|| current.trim().to_owned());
         Facts { identity, ..Facts::default() }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::sample::Kind;
+use crate::sample::{Kind, PixelFormat};
 use crate::source::{camera, cpu, hwrng, jitter, os, rendered, replay, serial, tpm};
 
 /// Writes [`Spec`] once for all types.
@@ -50,6 +50,22 @@ macro_rules! specs {
             }
         }
     };
+}
+
+impl Spec {
+    /// The types that a service without any `[[source]]` uses where they are there.
+    pub const AUTOMATIC: &[&str] = &["camera", "os", "cpu", "jitter", "hwrng", "tpm"];
+
+    /// Whether its samples may be credited at all.
+    #[must_use]
+    pub fn may_be_credited(&self) -> bool {
+        match self {
+            Self::Camera(config) => config.format != PixelFormat::Mjpeg,
+            Self::Hwrng(config) => config.entropy_per_bit.per_byte() > 0.0,
+            Self::Serial(config) => config.entropy_per_bit.per_byte() > 0.0,
+            _ => self.kind() != Kind::None,
+        }
+    }
 }
 
 specs! {

@@ -287,6 +287,32 @@ fn a_reload_of_a_wrong_configuration_changes_nothing() {
 }
 
 #[test]
+fn a_required_source_that_is_not_there_is_missed_also_without_any_source_configured() {
+    // No machine that tests run on has a TPM under this name, and where one has, nothing is missed.
+    if std::path::Path::new("/dev/tpmrm0").exists() {
+        return;
+    }
+    let service = Running::start("[pool]\nrequired = [\"tpm\"]\n");
+    let answer = get(&service, "/random?fresh=true");
+    assert_eq!(answer.status, 503, "at once, and not after the time for a fresh seed");
+    let text = get(&service, "/status").text();
+    assert!(text.contains("\"missing_required\":[\"tpm\"]"), "{text}");
+}
+
+#[test]
+fn a_reload_says_what_needs_a_restart() {
+    let service = Running::start(TWO_KINDS);
+    service.configure(&format!(
+        "[http]\nmax-bytes = \"1MiB\"\n[pool]\ngrace-period = \"1s\"\n{TWO_KINDS}"
+    ));
+    service.signal(Signal::HUP);
+    service.wait_for_log("http.max-bytes has changed, and takes effect at the next start");
+    service.wait_for_log("pool.grace-period has changed");
+    service.wait_for_log("reloaded sources");
+    assert!(!service.log().contains("http.listen has changed"), "{}", service.log());
+}
+
+#[test]
 fn fresh_answers_come_from_a_new_generation() {
     let service = Running::start(TWO_KINDS);
     let generation = |headers: &str| -> u64 {

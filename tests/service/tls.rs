@@ -133,7 +133,7 @@ fn a_reload_takes_new_certificates_and_tokens_and_drops_no_connection() {
 
     access.renew();
     service.signal(Signal::HUP);
-    service.wait_for_log("reloaded certificates, tokens and sources");
+    service.wait_for_log("reloaded certificates and tokens");
     let fresh = status_line(access.connect(&service), &access.ask("/random", CLOSE));
     assert_eq!(fresh.expect("the new certificate is shown"), "HTTP/1.1 200 OK");
     let revoked = status_line(access.connect(&service), &old_ask);

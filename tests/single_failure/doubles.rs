@@ -52,12 +52,14 @@ pub(crate) struct Scripted {
     pub(crate) kind: Kind,
     /// What it does from the start.
     pub(crate) behaviour: Behaviour,
+    /// What sets its configuration apart from an earlier one of the same name.
+    pub(crate) key: &'static str,
 }
 
 impl Scripted {
     /// A source that behaves like this from the start.
     pub(crate) fn new(id: &'static str, kind: Kind, behaviour: Behaviour) -> Self {
-        Self { id, kind, behaviour }
+        Self { id, kind, behaviour, key: "" }
     }
 }
 
@@ -236,7 +238,7 @@ fn feed(
         kind: source.kind,
         required: false,
         credit_basis: "scripted".into(),
-        key: source.id.into(),
+        key: format!("{} {}", source.id, source.key),
         open: Box::new(move || {
             let behaviour = *script.lock().expect("a script");
             if matches!(behaviour, Behaviour::Absent | Behaviour::Refused) {

@@ -205,3 +205,19 @@ fn a_reload_keeps_unchanged_sources_and_swaps_the_rest() {
     });
     assert_eq!(rig.opened("a"), 1, "the unchanged source was not opened again");
 }
+
+#[test]
+fn what_a_source_gave_under_another_configuration_does_not_count_after_a_reload() {
+    let mut sources = three();
+    sources.truncate(2);
+    let rig = Rig::start(&sources, 2);
+    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    // Under its new configuration it cannot even be opened.
+    sources[1].key = "another device";
+    rig.set(1, Behaviour::Absent);
+    rig.replace(&sources, 2);
+    let seeds = rig.generation();
+    rig.wait_for("its absence", |rig| rig.report(1).state == SourceState::Absent);
+    rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
+    assert_eq!(rig.generation(), seeds, "no seed was made of what was there before");
+}

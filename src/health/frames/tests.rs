@@ -90,6 +90,26 @@ fn a_frame_with_an_alarm_is_worth_nothing() {
     }
 }
 
+#[test]
+fn a_camera_that_is_faulty_from_the_start_earns_nothing_before_its_alarm_or_after_a_reset() {
+    for fault in ["smeared=0.15", "smeared=0.5", "filtered=0.15", "filtered=0.5", "noise=17"] {
+        let recipe = Recipe::parse(&format!("size 160x96\n{fault} 300")).expect("a recipe");
+        let mut frames = Frames::new(LIVE, &[]);
+        let (mut symbols, mut alarms) = (0, 0);
+        for sample in recipe.samples() {
+            let inspection = frames.inspect(&sample);
+            assert_eq!(inspection.credit_bits, 0, "{fault} after {alarms} alarms");
+            symbols += inspection.symbols;
+            if !inspection.findings.is_empty() {
+                alarms += 1;
+                frames.reset();
+            }
+        }
+        assert_eq!(symbols, 0, "{fault} passes no start-up test");
+        assert!(alarms > 1, "{fault}");
+    }
+}
+
 fn healthy(frames: usize) -> Recipe {
     Recipe::parse(&format!("size 160x96\nlit {frames}")).expect("a recipe")
 }
@@ -98,9 +118,10 @@ fn healthy(frames: usize) -> Recipe {
 fn a_healthy_camera_is_credited_once_a_pair_and_never_above_the_cap() {
     let mut frames = Frames::new(LIVE, &[]);
     let credits: Vec<_> =
-        healthy(80).samples().map(|sample| frames.inspect(&sample).credit_bits).collect();
+        healthy(140).samples().map(|sample| frames.inspect(&sample).credit_bits).collect();
     assert!(credits.iter().step_by(2).all(|credit| *credit == 0), "the first of each pair");
-    assert!(credits[41..].iter().step_by(2).all(|credit| *credit > 0), "{credits:?}");
+    assert!(credits[..95].iter().all(|credit| *credit == 0), "not yet: {credits:?}");
+    assert!(credits[95..].iter().skip(2).step_by(2).all(|credit| *credit > 0), "{credits:?}");
     // 160 × 96 has 40 × 24 readings: at most (960 / 2 − 128) / 8 bits.
     assert!(credits.iter().all(|credit| *credit <= 44), "{credits:?}");
 }
