@@ -12,8 +12,10 @@
 mod bound;
 mod collision;
 mod compression;
+pub mod conditioning;
 mod contexts;
 mod estimator;
+pub mod iid;
 mod lag;
 mod lz78y;
 mod markov;
@@ -22,6 +24,7 @@ mod multi_mcw;
 mod multi_mmc;
 mod parallel;
 mod prediction;
+pub mod restart;
 mod samples;
 mod search;
 mod table;
@@ -102,7 +105,11 @@ pub fn assess(
     threads: NonZeroUsize,
     progress: &(dyn Fn(f64) + Sync),
 ) -> Assessment {
-    parallel::run(samples, threads, progress)
+    let sequences = [samples.literal(), samples.bitstring()];
+    let figures = estimator::figures(sequences, threads, progress);
+    let figures =
+        figures.map(|(estimator, [literal, bitstring])| Figure { estimator, literal, bitstring });
+    Assessment { samples: samples.len(), bits: samples.bits(), figures: figures.to_vec() }
 }
 
 fn least(figures: impl Iterator<Item = f64>, most: f64) -> Option<f64> {

@@ -1,10 +1,13 @@
 //! The ten estimators by name, and what each applies to.
 
 use std::fmt;
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 
+use crate::assess::bound::real;
 use crate::assess::samples::Sequence;
 use crate::assess::{
-    collision, compression, lag, lz78y, markov, most_common, multi_mcw, multi_mmc, tuples,
+    collision, compression, lag, lz78y, markov, most_common, multi_mcw, multi_mmc, parallel, tuples,
 };
 
 /// An estimator of SP 800-90B §6.3.
@@ -112,6 +115,48 @@ impl Work {
             Self::MultiMmc => vec![(Estimator::MultiMmc, Some(multi_mmc::estimate(sequence)))],
             Self::Lz78y => vec![(Estimator::Lz78y, Some(lz78y::estimate(sequence)))],
         }
+    }
+}
+
+/// The figures of every estimator that applies, for up to two sequences. The results do not depend
+/// on the number of threads.
+pub(super) fn figures(
+    sequences: [Option<Sequence<'_>>; 2],
+    threads: NonZeroUsize,
+    progress: &(dyn Fn(f64) + Sync),
+) -> [(Estimator, [Option<f64>; 2]); 10] {
+    let mut tasks = Vec::new();
+    for (side, sequence) in sequences.into_iter().enumerate() {
+        let Some(sequence) = sequence else { continue };
+        tasks.extend(Work::ALL.map(|work| Task { work, sequence, side }));
+    }
+    tasks.sort_by(|a, b| b.cost().total_cmp(&a.cost()));
+    let total: f64 = tasks.iter().map(Task::cost).sum();
+    let done = Mutex::new(0.0);
+    let results = parallel::map(threads, &tasks, &|task| task.work.run(task.sequence), &|task| {
+        let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+        *done += task.cost();
+        progress(*done / total);
+    });
+    let mut figures = Estimator::ALL.map(|estimator| (estimator, [None; 2]));
+    for (task, found) in tasks.iter().zip(results) {
+        for (estimator, h) in found {
+            figures[estimator as usize].1[task.side] = h;
+        }
+    }
+    figures
+}
+
+/// One piece of work on one sequence.
+struct Task<'a> {
+    work: Work,
+    sequence: Sequence<'a>,
+    side: usize,
+}
+
+impl Task<'_> {
+    fn cost(&self) -> f64 {
+        self.work.cost() * real(self.sequence.symbols.len())
     }
 }
 

@@ -18,6 +18,8 @@ pub struct Samples {
     bits: u8,
     alphabet: usize,
     symbols: Vec<u8>,
+    /// The sample of each symbol.
+    values: Vec<u8>,
     bitstring: Option<Vec<u8>>,
 }
 
@@ -110,7 +112,7 @@ impl Samples {
         for symbol in &mut raw {
             *symbol = ranks.rank[usize::from(*symbol)];
         }
-        Ok(Self { bits, alphabet: ranks.alphabet, symbols: raw, bitstring })
+        Ok(Self { bits, alphabet: ranks.alphabet, symbols: raw, values: ranks.values, bitstring })
     }
 
     /// How many samples there are.
@@ -151,7 +153,13 @@ impl Samples {
         }
     }
 
-    fn symbols(&self) -> Sequence<'_> {
+    /// The sample of each symbol, rising.
+    pub(super) fn values(&self) -> &[u8] {
+        &self.values
+    }
+
+    /// The symbols, whatever their width.
+    pub(super) fn symbols(&self) -> Sequence<'_> {
         Sequence { symbols: &self.symbols, alphabet: self.alphabet }
     }
 }
@@ -176,6 +184,7 @@ impl Sequence<'_> {
 /// Each value's place among those that occur.
 struct Ranks {
     rank: [u8; 256],
+    values: Vec<u8>,
     alphabet: usize,
 }
 
@@ -185,12 +194,12 @@ impl Ranks {
         for value in raw {
             occurs[usize::from(*value)] = true;
         }
-        let (mut rank, mut alphabet) = ([0; 256], 0);
-        for (rank, _) in rank.iter_mut().zip(occurs).filter(|(_, occurs)| *occurs) {
-            *rank = u8::try_from(alphabet).expect("there are 256 values");
-            alphabet += 1;
+        let values: Vec<u8> = (0..=u8::MAX).filter(|value| occurs[usize::from(*value)]).collect();
+        let mut rank = [0; 256];
+        for (place, value) in (0..=u8::MAX).zip(&values) {
+            rank[usize::from(*value)] = place;
         }
-        Self { rank, alphabet }
+        Self { rank, alphabet: values.len(), values }
     }
 }
 

@@ -23,6 +23,11 @@ pub(super) fn estimate(sequence: Sequence<'_>) -> (Option<f64>, Option<f64>) {
     from_repeats(&repeats, OFTEN, sequence.symbols.len())
 }
 
+/// The length of the longest tuple that occurs twice.
+pub(super) fn longest_repeat(sequence: Sequence<'_>) -> usize {
+    keys::repeats(sequence).unwrap_or_else(|| suffixes::repeats(sequence.symbols)).longest()
+}
+
 /// The estimates from how tuples recur in `len` symbols, `enough` times being often.
 fn from_repeats(repeats: &Repeats, enough: u32, len: usize) -> (Option<f64>, Option<f64>) {
     // The least length of which no tuple occurs often enough is one more. Longer tuples are never

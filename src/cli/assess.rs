@@ -1,15 +1,17 @@
 //! `lavawall assess`: what a file of noise is worth.
 
-use std::fmt::Write;
+mod estimates;
+mod iid;
+mod restart;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 
-use crate::assess::{self, Assessment, Figure, Samples, SamplesError, WANTED_SAMPLES};
+use crate::assess::{self, Samples, WANTED_SAMPLES};
 use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::exitcode::Exit;
@@ -19,7 +21,7 @@ use crate::exitcode::Exit;
 /// The file has one sample a byte. The figures are those of NIST's reference program. For example:
 /// lavawall assess raw.bin --bits 8 --claim 2.5
 ///
-/// Exits with 0, or with 1 when the claim is not met.
+/// Exits with 0, or with 1 when the claim is not met or a test has failed.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Raw samples, one a byte; - for standard input
@@ -30,6 +32,14 @@ pub(super) struct Arguments {
     /// The min-entropy claimed, in bits a sample: exit with 1 when there is less
     #[arg(long, value_name = "H", value_parser = claim)]
     claim: Option<f64>,
+    /// Test whether the samples are independent and identically distributed (§5) instead
+    #[arg(long)]
+    iid: bool,
+    /// The file has 1,000 samples of each of 1,000 starts, one start after the other: test them
+    /// against the initial estimate given with --claim (§3.1.4). With --iid only the most common
+    /// value counts
+    #[arg(long, requires = "claim")]
+    restart: bool,
     /// How many threads to use [default: as many as there are cores]
     #[arg(long)]
     threads: Option<NonZeroUsize>,
@@ -48,7 +58,10 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
     };
     let samples = match Samples::new(raw, arguments.bits) {
         Ok(samples) => samples,
-        Err(error) => return refuse(&arguments.file, &error),
+        Err(error) => {
+            print::error(&format!("{}: {error}", arguments.file.display()));
+            return Exit::Data;
+        }
     };
     let bits = f64::from(samples.bits());
     if let Some(claim) = arguments.claim.filter(|claim| *claim > bits) {
@@ -63,18 +76,68 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             samples.len()
         ));
     }
-    let found = assess(&samples, arguments.threads);
-    let shown = if arguments.json { json(&found) } else { table(&samples, &found) };
-    match print::line(shown.trim_end()) {
-        Exit::Ok => verdict(&found, arguments.claim),
-        failed => failed,
+    let shown = match arguments.examine(&samples) {
+        Ok(shown) => shown,
+        Err(error) => {
+            print::error(&error);
+            return Exit::Data;
+        }
+    };
+    let text = if arguments.json { shown.json } else { shown.text };
+    match (print::line(text.trim_end()), shown.complaint) {
+        (Exit::Ok, Some(complaint)) => {
+            print::error(&complaint);
+            Exit::Failure
+        }
+        (written, _) => written,
     }
 }
 
-fn assess(samples: &Samples, threads: Option<NonZeroUsize>) -> Assessment {
-    let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let bar = Bar::new("assessing");
-    assess::assess(samples, threads.unwrap_or_else(cores), &|done| bar.set(done))
+/// What there is to show.
+struct Shown {
+    text: String,
+    json: String,
+    /// What is not as claimed.
+    complaint: Option<String>,
+}
+
+impl Arguments {
+    /// Does what was asked for.
+    fn examine(&self, samples: &Samples) -> Result<Shown, String> {
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = self.threads.unwrap_or_else(cores);
+        match self.claim {
+            Some(initial) if self.restart => {
+                let bar = Bar::new("assessing starts");
+                let progress = |done| bar.set(done);
+                assess::restart::restarts(samples, initial, self.iid, threads, &progress)
+                    .map(|found| restart::show(&found))
+                    .map_err(|error| error.to_string())
+            }
+            claim if self.iid => {
+                let mut seed = [0; assess::iid::SEED_BYTES];
+                getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
+                let bar = Bar::new("shuffling");
+                let found = assess::iid::iid(samples, seed, threads, &|done| bar.set(done));
+                Ok(iid::show(samples, &found, claim))
+            }
+            claim => {
+                let bar = Bar::new("assessing");
+                let found = assess::assess(samples, threads, &|done| bar.set(done));
+                Ok(estimates::show(samples, &found, claim))
+            }
+        }
+    }
+}
+
+/// What is to be said of a min-entropy below the claim.
+fn below_claim(min_entropy: f64, claim: Option<f64>) -> Option<String> {
+    let claim = claim.filter(|claim| min_entropy < *claim)?;
+    Some(format!("the claim of {claim} bits a sample is not met: {min_entropy:.6}"))
+}
+
+fn number(figure: Option<f64>) -> String {
+    figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.6}"))
 }
 
 /// The whole of a file, or of standard input.
@@ -88,101 +151,9 @@ fn read(file: &Path) -> io::Result<Vec<u8>> {
     Ok(raw)
 }
 
-fn refuse(file: &Path, error: &SamplesError) -> Exit {
-    print::error(&format!("{}: {error}", file.display()));
-    Exit::Data
-}
-
-/// Whether the claim is met.
-fn verdict(found: &Assessment, claim: Option<f64>) -> Exit {
-    match claim.filter(|claim| found.min_entropy() < *claim) {
-        None => Exit::Ok,
-        Some(claim) => {
-            let h = found.min_entropy();
-            print::error(&format!("the claim of {claim} bits a sample is not met: {h:.6}"));
-            Exit::Failure
-        }
-    }
-}
-
 fn claim(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|claim| (0.0..=8.0).contains(claim))
         .ok_or_else(|| format!("must be a number from 0 to 8 (got {text})"))
-}
-
-/// What `--json` prints.
-#[derive(Serialize)]
-struct Answer {
-    samples: usize,
-    bits: u8,
-    h_original: Option<f64>,
-    h_bitstring: Option<f64>,
-    min_entropy: f64,
-    estimators: Vec<Row>,
-}
-
-#[derive(Serialize)]
-struct Row {
-    name: &'static str,
-    literal: Option<f64>,
-    bitstring: Option<f64>,
-}
-
-fn json(found: &Assessment) -> String {
-    let row = |figure: &Figure| Row {
-        name: figure.estimator.name(),
-        literal: figure.literal,
-        bitstring: figure.bitstring,
-    };
-    let answer = Answer {
-        samples: found.samples,
-        bits: found.bits,
-        h_original: found.h_original(),
-        h_bitstring: found.h_bitstring(),
-        min_entropy: found.min_entropy(),
-        estimators: found.figures.iter().map(row).collect(),
-    };
-    serde_json::to_string_pretty(&answer).expect("numbers and names make JSON")
-}
-
-fn table(samples: &Samples, found: &Assessment) -> String {
-    let decisive = found.decisive();
-    let mut out = String::new();
-    // Writing to a String cannot fail.
-    let _ = writeln!(
-        out,
-        "{} samples of {} bits, {} distinct\n\n  {:<18} {:>12} {:>12}",
-        found.samples,
-        found.bits,
-        samples.alphabet(),
-        "bits of entropy in",
-        "a symbol",
-        "a bit"
-    );
-    for figure in &found.figures {
-        let mark = if figure.estimator == decisive.estimator { "  decides" } else { "" };
-        let _ = writeln!(
-            out,
-            "  {:<18} {:>12} {:>12}{mark}",
-            figure.estimator.name(),
-            number(figure.literal),
-            number(figure.bitstring)
-        );
-    }
-    let _ = writeln!(
-        out,
-        "  {:<18} {:>12} {:>12}\n\nmin-entropy {:.6} bits a sample of {}",
-        "least",
-        number(found.h_original()),
-        number(found.h_bitstring()),
-        found.min_entropy(),
-        found.bits
-    );
-    out
-}
-
-fn number(figure: Option<f64>) -> String {
-    figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.6}"))
 }

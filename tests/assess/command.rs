@@ -133,13 +133,17 @@ fn assess(file: &str, arguments: &[&str]) -> Output {
 
 /// 8,000 samples from a linear congruential generator.
 fn noise(bits: u8) -> Vec<u8> {
+    noise_of(8000, bits)
+}
+
+fn noise_of(samples: usize, bits: u8) -> Vec<u8> {
     let mut state = 1_u64;
     let mut next = || {
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 56) as u8 >> (8 - bits)
     };
-    (0..8000).map(|_| next()).collect()
+    (0..samples).map(|_| next()).collect()
 }
 
 fn json(output: &Output) -> Value {
@@ -149,4 +153,31 @@ fn json(output: &Output) -> Value {
 
 fn rows(answer: &Value) -> &Vec<Value> {
     answer["estimators"].as_array().expect("a list")
+}
+
+#[test]
+fn independent_samples_are_told_from_others() {
+    let answer = json(&Noise::of(&noise(4)).assess(&["--iid", "--json"]));
+    assert_eq!(answer["iid"], Value::Bool(true), "{answer}");
+    assert_eq!(answer["permutation"].as_array().map(Vec::len), Some(19));
+    let counting: Vec<u8> = (0..8000_u32).map(|i| (i % 200) as u8).collect();
+    let refuted = Noise::of(&counting).assess(&["--iid"]);
+    assert_eq!(refuted.status.code(), Some(1), "{refuted:?}");
+    assert!(String::from_utf8_lossy(&refuted.stdout).contains("FAILED"), "{refuted:?}");
+}
+
+#[test]
+fn restarts_are_held_against_the_initial_estimate() {
+    let mut matrix = noise_of(1_000_000, 8);
+    let rows = Noise::of(&matrix).assess(&["--restart", "--iid", "--claim", "7", "--json"]);
+    let answer = json(&rows);
+    assert_eq!((&answer["sane"], &answer["valid"]), (&Value::Bool(true), &Value::Bool(true)));
+    matrix[5000..5100].fill(1);
+    let stuck = Noise::of(&matrix).assess(&["--restart", "--iid", "--claim", "7"]);
+    assert_eq!(stuck.status.code(), Some(1), "{stuck:?}");
+    assert!(String::from_utf8_lossy(&stuck.stderr).contains("row or column"), "{stuck:?}");
+    // A matrix of another size, and no estimate to compare with.
+    let small = Noise::of(&noise(8));
+    assert_eq!(small.assess(&["--restart", "--claim", "7"]).status.code(), Some(65));
+    assert_eq!(small.assess(&["--restart"]).status.code(), Some(64));
 }
