@@ -2,12 +2,14 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are the help a terminal shows")]
 
+mod assess;
 mod cameras;
 mod check;
 mod client;
 mod completions;
 mod format;
 mod print;
+mod progress;
 mod random;
 mod serve;
 mod status;
@@ -37,6 +39,7 @@ enum Command {
     Status(status::Arguments),
     Cameras(cameras::Arguments),
     Check(check::Arguments),
+    Assess(assess::Arguments),
     Token(token::Arguments),
     Completions(completions::Arguments),
 }
@@ -51,6 +54,7 @@ impl Cli {
             Command::Status(arguments) => status::run(&arguments),
             Command::Cameras(arguments) => cameras::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Assess(arguments) => assess::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Completions(arguments) => completions::run(&arguments),
         }

@@ -12,6 +12,8 @@ pub enum Exit {
     Failure = 1,
     /// The command line itself is wrong (`EX_USAGE`).
     Usage = 64,
+    /// The input is not what it should be, for example too short (`EX_DATAERR`).
+    Data = 65,
     /// The service, or the quorum of noise sources, is not there (`EX_UNAVAILABLE`).
     Unavailable = 69,
     /// A self-test failed or an invariant broke; restart, then report it (`EX_SOFTWARE`).

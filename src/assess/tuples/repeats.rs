@@ -1,0 +1,98 @@
+//! How often tuples of each length recur, counted from what neighbours among the sorted suffixes
+//! share.
+
+/// For each tuple length, from 0 to that of the longest repeated one, how often tuples recur.
+pub(super) struct Repeats {
+    /// How often the most common tuple occurs.
+    most: Vec<u32>,
+    /// How many pairs of equal tuples there are: the sum of c(c − 1)/2 over the tuples' counts.
+    pairs: Vec<u64>,
+}
+
+/// Counts groups while the sorted suffixes pass by.
+pub(super) struct Counter {
+    repeats: Repeats,
+    /// The groups the latest suffix is in, from the one of all suffixes inwards.
+    open: Vec<Group>,
+    /// How many suffixes have passed.
+    ranks: u32,
+}
+
+/// A group of neighbouring suffixes that share `length` symbols and begins at rank `first`.
+#[derive(Clone, Copy)]
+struct Group {
+    length: u32,
+    first: u32,
+}
+
+impl Repeats {
+    /// How often the most common tuple of `length` symbols occurs.
+    pub(super) fn most(&self, length: usize) -> u32 {
+        self.most[length]
+    }
+
+    /// The share of equal pairs among all pairs of tuples of `length` symbols, of `len` symbols.
+    #[expect(clippy::cast_precision_loss, reason = "2^-53 of the share is below what is shown")]
+    pub(super) fn collisions(&self, length: usize, len: usize) -> f64 {
+        let tuples = (len - length + 1) as u64;
+        self.pairs[length] as f64 / (tuples * (tuples - 1) / 2) as f64
+    }
+
+    /// The length of the longest tuple that occurs twice.
+    pub(super) fn longest(&self) -> usize {
+        self.most.len() - 1
+    }
+}
+
+impl Counter {
+    /// A counter that has seen the first suffix. No two share more than `longest` symbols.
+    pub(super) fn new(longest: usize) -> Self {
+        Self {
+            repeats: Repeats { most: vec![1; longest + 1], pairs: vec![0; longest + 1] },
+            open: vec![Group { length: 0, first: 0 }],
+            ranks: 1,
+        }
+    }
+
+    /// The next suffix shares `length` symbols with the one before it.
+    #[inline]
+    pub(super) fn next(&mut self, length: u32) {
+        let mut first = self.ranks - 1;
+        while let Some(group) = self.open.pop_if(|group| group.length > length) {
+            first = group.first;
+            let parent = self.open.last().map_or(0, |parent| parent.length).max(length);
+            self.count(group.length, parent, self.ranks - first);
+        }
+        if self.open.last().is_none_or(|group| group.length < length) {
+            self.open.push(Group { length, first });
+        }
+        self.ranks += 1;
+    }
+
+    /// A group of `count` suffixes shares `length` symbols, the one around it `parent`. Only the
+    /// ends of the range of lengths are marked here.
+    #[inline]
+    fn count(&mut self, length: u32, parent: u32, count: u32) {
+        let Repeats { most, pairs } = &mut self.repeats;
+        let most = &mut most[length as usize];
+        *most = (*most).max(count);
+        let equal = u64::from(count) * u64::from(count - 1) / 2;
+        pairs[length as usize] = pairs[length as usize].wrapping_add(equal);
+        pairs[parent as usize] = pairs[parent as usize].wrapping_sub(equal);
+    }
+
+    /// From the marks at the ends of ranges to figures for every length. The sums wrap on the way
+    /// and come out right, as no figure exceeds n(n − 1)/2.
+    pub(super) fn finish(mut self) -> Repeats {
+        self.next(0);
+        let Repeats { mut most, mut pairs } = self.repeats;
+        for length in (1..most.len()).rev() {
+            most[length - 1] = most[length - 1].max(most[length]);
+            pairs[length - 1] = pairs[length - 1].wrapping_add(pairs[length]);
+        }
+        let longest = most.iter().take_while(|most| **most > 1).count().saturating_sub(1);
+        most.truncate(longest + 1);
+        pairs.truncate(longest + 1);
+        Repeats { most, pairs }
+    }
+}

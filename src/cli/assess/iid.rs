@@ -1,0 +1,97 @@
+//! The tests of independence, as a table and as JSON.
+
+use std::fmt::Write;
+
+use serde_json::json;
+
+use super::{Shown, below_claim};
+use crate::assess::Samples;
+use crate::assess::iid::{ChiSquare, Iid};
+
+pub(super) fn show(samples: &Samples, found: &Iid, claim: Option<f64>) -> Shown {
+    let refuted = (!found.passes()).then(|| {
+        "the samples are not independent and identically distributed: assess them without --iid"
+            .to_owned()
+    });
+    Shown {
+        text: table(samples, found),
+        json: json(samples, found),
+        complaint: refuted.or_else(|| below_claim(found.min_entropy, claim)),
+    }
+}
+
+fn json(samples: &Samples, found: &Iid) -> String {
+    let chi_square = |test: &ChiSquare| {
+        json!({
+            "score": test.score,
+            "degrees": test.degrees,
+            "p_value": test.p_value,
+            "passed": test.passes(),
+        })
+    };
+    let permutation = |(statistic, value, counts): &(_, f64, crate::assess::iid::Counts)| {
+        let statistic: &crate::assess::iid::Statistic = statistic;
+        json!({
+            "name": statistic.to_string(),
+            "value": value,
+            "greater": counts.greater,
+            "equal": counts.equal,
+            "less": counts.less,
+            "passed": counts.pass(),
+        })
+    };
+    let answer = json!({
+        "samples": samples.len(),
+        "bits": samples.bits(),
+        "iid": found.passes(),
+        "min_entropy": found.min_entropy,
+        "independence": chi_square(&found.independence),
+        "goodness_of_fit": chi_square(&found.goodness_of_fit),
+        "longest_repeat": {"length": found.longest_repeat.0, "passed": found.longest_repeat.1},
+        "permutation": found.statistics.iter().map(permutation).collect::<Vec<_>>(),
+    });
+    format!("{answer:#}")
+}
+
+fn table(samples: &Samples, found: &Iid) -> String {
+    let verdict = |passed| if passed { "" } else { "  FAILED" };
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{} samples of {} bits\n", samples.len(), samples.bits());
+    for (name, test) in
+        [("independence", &found.independence), ("goodness of fit", &found.goodness_of_fit)]
+    {
+        let _ = writeln!(
+            out,
+            "  {name:<24} chi-square {:.3} of {} degrees, p {:.6}{}",
+            test.score,
+            test.degrees,
+            test.p_value,
+            verdict(test.passes())
+        );
+    }
+    let (length, passed) = found.longest_repeat;
+    let _ = writeln!(out, "  {:<24} {length} symbols{}\n", "longest repeat", verdict(passed));
+    let _ = writeln!(
+        out,
+        "  {:<24} {:>16} {:>8} {:>8} {:>8}",
+        "shuffled samples have", "value", "greater", "equal", "less"
+    );
+    for (statistic, value, counts) in &found.statistics {
+        let _ = writeln!(
+            out,
+            "  {statistic:<24} {value:>16.4} {:>8} {:>8} {:>8}{}",
+            counts.greater,
+            counts.equal,
+            counts.less,
+            verdict(counts.pass())
+        );
+    }
+    let _ = writeln!(out);
+    let _ = if found.passes() {
+        writeln!(out, "min-entropy {:.6} bits a sample of {}", found.min_entropy, samples.bits())
+    } else {
+        writeln!(out, "not independent and identically distributed")
+    };
+    out
+}
