@@ -32,8 +32,8 @@ unit:
 	$(CARGO) test --locked --all-features
 
 clients:
-	@.ci/need gcc libc6-dev python3 python3-venv
-	$(CARGO) test --locked --test clients -- --ignored
+	@.ci/need gcc libc6-dev libclang-dev python3 python3-venv
+	$(CARGO) test --locked --all-features --test clients -- --ignored
 
 lab:
 	@.ci/need gcc libc6-dev libclang-dev xz-utils python3
