@@ -31,6 +31,14 @@ impl Activity {
         let progressed = now != std::mem::replace(written, now);
         progressed || (self.busy.load(Relaxed) > 0 && !self.blocked.load(Relaxed))
     }
+
+    /// Whether nothing is being answered: nothing went out since `written` bytes had, the client
+    /// could have taken more, and nobody works on an answer. `written` is brought up to date.
+    pub(super) fn is_idle_since(&self, written: &mut u64) -> bool {
+        let now = self.written.load(Relaxed);
+        let progressed = now != std::mem::replace(written, now);
+        !progressed && !self.blocked.load(Relaxed) && self.busy.load(Relaxed) == 0
+    }
 }
 
 /// See [`Activity::busy`].
@@ -110,6 +118,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_is_idle_when_nobody_waits_for_an_answer() {
+        let activity = Arc::new(Activity::default());
+        let mut seen = 0;
+        assert!(activity.is_idle_since(&mut seen));
+        activity.written.store(10, Relaxed);
+        assert!(!activity.is_idle_since(&mut seen), "something went out");
+        assert!(activity.is_idle_since(&mut seen));
+        activity.blocked.store(true, Relaxed);
+        assert!(!activity.is_idle_since(&mut seen), "the rest waits for the client");
+        activity.blocked.store(false, Relaxed);
+        let busy = Activity::busy(&activity);
+        assert!(!activity.is_idle_since(&mut seen), "the answer is being made");
+        drop(busy);
+        assert!(activity.is_idle_since(&mut seen));
+    }
 
     #[test]
     fn a_client_is_alive_while_it_takes_bytes_or_waits_for_us() {

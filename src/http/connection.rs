@@ -26,6 +26,10 @@ const MAX_STREAMS: u32 = 128;
 /// of an answer, without a limit.
 const KEPT_BYTES: usize = 64 * 1024;
 
+/// How often a connection is looked at once the service stops: one with no answer under way, such as
+/// half a request, holds nobody up.
+const STOPPING_LOOK: Duration = Duration::from_millis(500);
+
 /// How a connection is served.
 #[derive(Clone)]
 pub(super) struct Terms {
@@ -69,15 +73,21 @@ async fn drive<C: GracefulConnection>(connection: C, activity: &Activity, terms:
         if !stopping && told_to_stop.as_mut().poll(cx).is_ready() {
             stopping = true;
             connection.as_mut().graceful_shutdown();
+            check.as_mut().reset(Instant::now() + STOPPING_LOOK);
             if connection.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
         }
         while check.as_mut().poll(cx).is_ready() {
-            if !activity.is_alive_since(&mut written) {
+            let (is_over, next) = if stopping {
+                (activity.is_idle_since(&mut written), STOPPING_LOOK)
+            } else {
+                (!activity.is_alive_since(&mut written), terms.idle_timeout)
+            };
+            if is_over {
                 return Poll::Ready(());
             }
-            check.as_mut().reset(Instant::now() + terms.idle_timeout);
+            check.as_mut().reset(Instant::now() + next);
         }
         Poll::Pending
     })

@@ -77,6 +77,7 @@ fn every_problem_leads_to_its_paragraph() {
     let docs = client.call("GET", "/docs", &[]);
     let no_more = || -> FreshSeed { Box::pin(async { Err(FreshError::Stopped) }) };
     let stopped = Appliance::with_fresh(config(), Arc::new(no_more));
+    seed(&stopped.generator, 1);
     problems.push(get(stopped.address, "/random?fresh=true"));
     let (guarded, _tokens) = guarded();
     problems.push(get(guarded.address, "/random"));

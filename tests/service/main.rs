@@ -205,6 +205,17 @@ fn sigterm_finishes_the_answers_that_have_begun_and_takes_no_more() {
 }
 
 #[test]
+fn half_a_request_does_not_hold_up_a_stop() {
+    // Waiting for either would fail the test.
+    let patient = "[http]\nidle-timeout = \"1h\"\ndrain-timeout = \"1h\"\n";
+    let mut service = Running::start(&format!("{patient}{TWO_KINDS}"));
+    let mut connection = service.connect();
+    connection.write_all(b"GET / HT").expect("sent");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait_patiently(), Some(0));
+}
+
+#[test]
 fn killed_at_any_moment_it_starts_again_and_uses_no_boot_seed_twice() {
     let mut service = Running::start(TWO_KINDS);
     let mut seeds = std::collections::HashSet::new();

@@ -192,6 +192,18 @@ impl Running {
         self.child.wait().expect("an end").code().unwrap_or(-1)
     }
 
+    /// Waits for the end as long as anything is waited for; `None` when it does not come.
+    pub(crate) fn wait_patiently(&mut self) -> Option<i32> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+        None
+    }
+
     /// What was logged so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).expect("a log")
