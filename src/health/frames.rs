@@ -7,7 +7,7 @@
 //!                                        pixel        clipped   too good, RCT, APT
 //! ```
 //! The first thing that is wrong is the one that is reported: a covered lens is not also called
-//! too quiet. Thresholds are starting values from `docs/entropy.md`, until a camera is calibrated.
+//! too quiet. Thresholds are starting values, for a camera that has not been calibrated.
 
 mod correlation;
 mod differences;

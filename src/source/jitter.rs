@@ -8,7 +8,7 @@
 //! A third of a bit a delta, as jitterentropy 3.6 and later assume by default (oversampling rate
 //! 3). The noise comes from caches, pipelines, refresh, interrupts and clock domains that do not
 //! run in step. It cannot be argued from first principles, only measured, and differs from machine
-//! to machine; `docs/entropy.md` is the place for such figures. What it does not protect from: an
+//! to machine; it has not been assessed on any yet. What it does not protect from: an
 //! attacker who runs on the same core and measures the same events, or an emulator that counts
 //! time in instructions.
 
