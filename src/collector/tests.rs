@@ -1,6 +1,11 @@
 //! The collector's own duties, one step at a time: self-tests, those who wait, replacing sources.
 
 use crate::generator::{Limits, NotReady, State};
+use crate::health::Gate;
+use crate::health::cutoff::ALPHA_FAST;
+use crate::health::symbols::{Claim, Symbols};
+use crate::secret::Secret;
+use crate::source::SourceError;
 
 use super::*;
 
@@ -52,4 +57,42 @@ fn those_who_wait_for_a_fresh_seed_are_bounded_and_those_who_gave_up_make_room()
     let turned_away = waits.into_iter().filter_map(|mut wait| wait.try_recv().err());
     let closed = turned_away.filter(|why| *why == oneshot::error::TryRecvError::Closed).count();
     assert_eq!(closed, COMMANDS_WAITING);
+}
+
+/// A source that is not there, configured like this.
+fn absent(key: &str) -> Feed {
+    let claim = Claim { h_per_symbol: 8.0, alpha: ALPHA_FAST, credited: true };
+    Feed {
+        id: "device".to_owned(),
+        source_type: "double",
+        kind: Kind::Device,
+        required: false,
+        credit_basis: String::new(),
+        key: key.to_owned(),
+        open: Box::new(|| {
+            Err(SourceError::Absent { what: "double".to_owned(), reason: "gone".to_owned() })
+        }),
+        gate: Gate::new(Box::new(Symbols::new(claim))),
+        deadline: TICK,
+        pace: TICK,
+        shown: false,
+        remember: None,
+    }
+}
+
+#[test]
+fn credit_outlasts_a_reload_only_under_the_same_configuration() {
+    let mut work = work();
+    let settings = work.settings;
+    work.replace(vec![absent("one")], settings).expect("memory");
+    for _ in 0..2 {
+        let bytes = Secret::take(&mut [7; 32]);
+        let block = Block { bytes, credit_bits: 256, taken: Instant::now() };
+        work.take_event(0, &Event::Block(block));
+    }
+    assert!(work.pool.is_satisfied(0));
+    work.replace(vec![absent("one")], settings).expect("memory");
+    assert!(work.pool.is_satisfied(0), "nothing has changed");
+    work.replace(vec![absent("another")], settings).expect("memory");
+    assert!(!work.pool.is_satisfied(0), "this is another device");
 }

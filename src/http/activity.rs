@@ -27,17 +27,22 @@ impl Activity {
     /// Whether the client did something since `written` bytes had gone out, or is not the one to
     /// do something. `written` is brought up to date.
     pub(super) fn is_alive_since(&self, written: &mut u64) -> bool {
-        let now = self.written.load(Relaxed);
-        let progressed = now != std::mem::replace(written, now);
-        progressed || (self.busy.load(Relaxed) > 0 && !self.blocked.load(Relaxed))
+        self.has_written_since(written)
+            || (self.busy.load(Relaxed) > 0 && !self.blocked.load(Relaxed))
     }
 
     /// Whether nothing is being answered: nothing went out since `written` bytes had, the client
     /// could have taken more, and nobody works on an answer. `written` is brought up to date.
     pub(super) fn is_idle_since(&self, written: &mut u64) -> bool {
+        !self.has_written_since(written)
+            && !self.blocked.load(Relaxed)
+            && self.busy.load(Relaxed) == 0
+    }
+
+    /// Whether more has gone out than `written` bytes, which is brought up to date.
+    fn has_written_since(&self, written: &mut u64) -> bool {
         let now = self.written.load(Relaxed);
-        let progressed = now != std::mem::replace(written, now);
-        !progressed && !self.blocked.load(Relaxed) && self.busy.load(Relaxed) == 0
+        now != std::mem::replace(written, now)
     }
 }
 
