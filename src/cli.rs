@@ -4,6 +4,7 @@
 
 mod assess;
 mod cameras;
+mod capture;
 mod check;
 mod client;
 mod completions;
@@ -39,6 +40,7 @@ enum Command {
     Status(status::Arguments),
     Cameras(cameras::Arguments),
     Check(check::Arguments),
+    Capture(capture::Arguments),
     Assess(assess::Arguments),
     Token(token::Arguments),
     Completions(completions::Arguments),
@@ -54,6 +56,7 @@ impl Cli {
             Command::Status(arguments) => status::run(&arguments),
             Command::Cameras(arguments) => cameras::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Capture(arguments) => capture::run(&arguments),
             Command::Assess(arguments) => assess::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Completions(arguments) => completions::run(&arguments),

@@ -1,6 +1,7 @@
 //! The service: puts sources, generator and HTTP together, and listens to signals.
 
 mod boot_seed;
+pub mod capture;
 pub mod enrolment;
 mod feeds;
 mod harden;
@@ -9,6 +10,7 @@ mod keys;
 pub mod local;
 mod notify;
 mod ready_file;
+pub mod setup;
 pub mod state_dir;
 
 use std::net::SocketAddr;

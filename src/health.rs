@@ -25,6 +25,13 @@ pub trait Inspect: Send {
     /// [`Gate`] decides whether it counts.
     fn inspect(&mut self, sample: &Sample) -> Inspection;
 
+    /// Appends what is credited in the sample that was inspected last, one symbol a byte: what
+    /// assessment is to look at. Wider symbols give their low eight bits, which cannot have more
+    /// min-entropy than the whole. Nothing, unless it is overridden.
+    fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
+        let _ = (sample, into);
+    }
+
     /// Forgets everything about past samples, as at the start. Memory that is meant to outlive a
     /// restart, such as the frames already seen, stays.
     fn reset(&mut self);

@@ -84,7 +84,7 @@ struct Parts {
     remember: Option<Remember>,
 }
 
-fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) -> Feed {
+pub(super) fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) -> Feed {
     let required = config.pool.required.iter().any(|name| entry.is_called(name));
     let key = format!("{:?}", entry.spec);
     let (source_type, kind) = (entry.spec.type_name(), entry.spec.kind());

@@ -83,6 +83,8 @@ pub struct Frames {
     symbols: Symbols,
     /// Frames since the start, or since the size changed.
     count: u32,
+    /// The last frame completed a pair that was found worth something, or would be if credited.
+    has_noise: bool,
     size: Option<Frame>,
 }
 
@@ -104,6 +106,7 @@ impl Frames {
             motion: Motion::default(),
             symbols: Symbols::binary(claim),
             count: 0,
+            has_noise: false,
             size: None,
         }
     }
@@ -207,6 +210,7 @@ impl Frames {
             return Ok(Worth::default());
         }
         let is_enough = self.variance.active_share(&self.differences) >= LEAST_ACTIVE;
+        self.has_noise = is_enough;
         let bits = if self.config.credited && is_enough { credit(symbols) } else { 0 };
         Ok(Worth { symbols, bits })
     }
@@ -232,6 +236,7 @@ impl Inspect for Frames {
         let Shape::Frame(frame) = sample.shape else {
             return alarm(Test::BadTransfer, "this is no frame".to_owned());
         };
+        self.has_noise = false;
         let mut inspection = Inspection::default();
         match self.transfer.check(&frame, sample.bytes()) {
             Ok(notice) => inspection.findings.extend(notice),
@@ -254,7 +259,17 @@ impl Inspect for Frames {
         inspection
     }
 
+    /// The differences of the active readings of a pair of frames that passed, from the settled
+    /// picture on: exactly those that are counted.
+    fn noise(&self, _: &Sample, into: &mut Vec<u8>) {
+        if self.has_noise {
+            let active = self.variance.active(&self.differences);
+            into.extend(active.map(|difference| difference.to_le_bytes()[0]));
+        }
+    }
+
     fn reset(&mut self) {
+        self.has_noise = false;
         self.forget_pixels();
         self.transfer = Transfer::default();
         self.motion = Motion::default();

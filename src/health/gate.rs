@@ -114,6 +114,18 @@ impl Gate {
         admission
     }
 
+    /// What assessment is to look at in the sample that was admitted last.
+    pub fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
+        self.inspect.noise(sample, into);
+    }
+
+    /// Starts over, as if the source had never been looked at.
+    pub fn restart(&mut self) {
+        self.inspect.reset();
+        self.state = GateState::Starting { passed: 0 };
+        self.failures = 0;
+    }
+
     /// The source itself failed: no sample came, or it must not be trusted. Returns whether credit
     /// was withdrawn and whether this is an incident.
     pub fn fail(&mut self, severity: Severity, now: Instant) -> (bool, bool) {

@@ -2,7 +2,7 @@
 //! the last ones.
 
 use crate::health::cutoff::{self, Alpha};
-use crate::health::symbols::{Claim, Symbols, deltas};
+use crate::health::symbols::{Claim, Symbols, deltas, low_byte};
 use crate::health::{Finding, Inspect, Inspection, Severity, Test};
 use crate::sample::Sample;
 
@@ -55,6 +55,10 @@ impl Inspect for Jitter {
             inspection.credit_bits = self.claim.bits(moving);
         }
         inspection
+    }
+
+    fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
+        into.extend(deltas(sample).map(low_byte));
     }
 
     fn reset(&mut self) {

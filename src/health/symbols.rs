@@ -85,10 +85,19 @@ impl Inspect for Symbols {
         inspection
     }
 
+    fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
+        into.extend(symbols(sample).map(low_byte));
+    }
+
     fn reset(&mut self) {
         self.intermittent.reset();
         self.persistent.reset();
     }
+}
+
+/// The low eight bits of a symbol.
+pub(super) fn low_byte(symbol: u64) -> u8 {
+    symbol.to_le_bytes()[0]
 }
 
 /// The symbols of a sample: bytes, or timing differences.

@@ -18,7 +18,7 @@ use std::time::Instant;
 use serde::Deserialize;
 
 use crate::sample::{DELTA_BYTES, Kind, Sample, Shape};
-use crate::source::{Source, SourceError};
+use crate::source::{Facts, Source, SourceError, processor};
 
 /// The independence class.
 pub const KIND: Kind = Kind::CpuTiming;
@@ -97,6 +97,10 @@ impl Source for Jitter {
             *delta = self.delta().to_le_bytes();
         }
         Ok(())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { identity: processor::identity(), ..Facts::default() }
     }
 }
 
