@@ -115,6 +115,7 @@ fn a_keyring_leaves_no_key_behind_when_it_is_sealed_or_dropped() {
     let places = Places {
         keyring: folder.path().join("keyring"),
         seal_file: folder.path().join("seal-key"),
+        audit: folder.path().join("audit.log"),
         anchor: None,
     };
     let keyring = Keyring::load(places, generator).expect("nothing there");

@@ -76,6 +76,7 @@ impl Keys {
         let places = Places {
             keyring: state_dir.file("keyring"),
             seal_file: config.keyring.seal_file.clone().unwrap_or(state_dir.file("seal-key")),
+            audit: state_dir.file("audit.log"),
             anchor: config.keyring.anchor.clone(),
         };
         let keyring = Arc::new(Keyring::load(places, Arc::clone(generator))?);

@@ -120,6 +120,18 @@ pub enum Choice {
     },
 }
 
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => write!(f, "{}", SealKind::File),
+            Self::Passphrase(_) => write!(f, "{}", SealKind::Passphrase),
+            Self::Shares { threshold, count } => {
+                write!(f, "{}, {threshold} of {count}", SealKind::Shares)
+            }
+        }
+    }
+}
+
 /// Why a seal does not open, or cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -63,6 +63,7 @@ impl Home {
         let places = Places {
             keyring: self.path("keyring"),
             seal_file: self.path("seal-key"),
+            audit: self.path("audit.log"),
             anchor: self.anchored.then(|| self.path("anchor")),
         };
         let keyring = Keyring::load(places, Arc::clone(&self.generator)).expect("readable");

@@ -143,6 +143,10 @@ impl From<KvError> for Refusal {
                 tracing::error!("{message}");
                 Self::ours(StatusCode::INTERNAL_SERVER_ERROR, message)
             }
+            KvError::Keyring(KeyringError::Audit(_)) => {
+                tracing::error!("{message}");
+                Self::unavailable("the audit log cannot be written: no key is made or changed")
+            }
             // Paths and what the system said are for the operator.
             _ => {
                 tracing::error!("{message}");
