@@ -14,6 +14,7 @@ mod random;
 mod serve;
 mod status;
 mod token;
+mod unix;
 
 use std::path::PathBuf;
 
