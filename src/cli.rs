@@ -8,12 +8,15 @@ mod check;
 mod client;
 mod completions;
 mod format;
+mod kv;
 mod print;
 mod progress;
 mod random;
 mod serve;
 mod status;
 mod token;
+mod unix;
+mod wiped;
 
 use std::path::PathBuf;
 
@@ -40,6 +43,7 @@ enum Command {
     Cameras(cameras::Arguments),
     Check(check::Arguments),
     Assess(assess::Arguments),
+    Kv(kv::Arguments),
     Token(token::Arguments),
     Completions(completions::Arguments),
 }
@@ -55,6 +59,7 @@ impl Cli {
             Command::Cameras(arguments) => cameras::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Assess(arguments) => assess::run(&arguments),
+            Command::Kv(arguments) => kv::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Completions(arguments) => completions::run(&arguments),
         }

@@ -1,18 +1,17 @@
 //! `lavawall status`: how the service is, for people and for scripts.
 
 use std::fmt::Write;
-use std::io::Read;
 
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cli::client::ServiceArguments;
+use crate::cli::client::{ClientError, ServiceArguments};
 use crate::cli::print;
 use crate::exitcode::Exit;
 
 /// The most of a status answer that is read.
-const STATUS_BYTES: u64 = 1 << 20;
+const STATUS_BYTES: usize = 1 << 20;
 
 /// Show how the service and its noise sources are
 ///
@@ -27,18 +26,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let mut text = String::new();
-    let answer = match arguments.service.get("/status", &[200]) {
-        Ok(answer) => answer,
+    let text = match ask(&arguments.service) {
+        Ok(text) => text,
         Err(error) => {
             print::error(&error);
-            return Exit::Unavailable;
+            return error.exit();
         }
     };
-    if let Err(error) = answer.take(STATUS_BYTES).read_to_string(&mut text) {
-        print::error(&error);
-        return Exit::Io;
-    }
     let parsed = serde_json::from_str(&text).map(printable).and_then(serde_json::from_value);
     let status: Status = match parsed {
         Ok(status) => status,
@@ -55,6 +49,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Exit::Ok => Exit::Failure,
         failed => failed,
     }
+}
+
+fn ask(service: &ServiceArguments) -> Result<String, ClientError> {
+    let answer = service.client()?.call("GET", "/status", None)?.accepted(&[200])?;
+    let bytes = answer.read(STATUS_BYTES)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The same without control characters: what a peer says must not steer the terminal.
