@@ -255,7 +255,7 @@ impl Open {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("it is no regular file"));
         }
-        let read = check(&file)?;
+        let read = check(&file, None)?;
         if read.unfinished > 0 {
             file.set_len(read.whole)?;
             file.sync_data()?;

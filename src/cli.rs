@@ -2,18 +2,25 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are the help a terminal shows")]
 
+mod ask;
 mod assess;
+mod audit;
 mod cameras;
 mod check;
 mod client;
 mod completions;
 mod format;
+mod keys;
 mod kv;
+mod operator;
 mod print;
 mod progress;
 mod random;
+mod rotate;
+mod seals;
 mod serve;
 mod status;
+mod stop;
 mod token;
 mod unix;
 mod wiped;
@@ -43,6 +50,13 @@ enum Command {
     Cameras(cameras::Arguments),
     Check(check::Arguments),
     Assess(assess::Arguments),
+    Init(seals::InitArguments),
+    Unseal(seals::UnsealArguments),
+    Seal(seals::SealCommandArguments),
+    Rekey(seals::RekeyArguments),
+    Rotate(rotate::Arguments),
+    Keys(keys::Arguments),
+    Audit(audit::Arguments),
     Kv(kv::Arguments),
     Token(token::Arguments),
     Completions(completions::Arguments),
@@ -59,6 +73,13 @@ impl Cli {
             Command::Cameras(arguments) => cameras::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Assess(arguments) => assess::run(&arguments),
+            Command::Init(arguments) => seals::init(&arguments),
+            Command::Unseal(arguments) => seals::unseal(&arguments),
+            Command::Seal(arguments) => seals::seal(&arguments),
+            Command::Rekey(arguments) => seals::rekey(&arguments),
+            Command::Rotate(arguments) => rotate::run(&arguments),
+            Command::Keys(arguments) => keys::run(&arguments),
+            Command::Audit(arguments) => audit::run(&arguments),
             Command::Kv(arguments) => kv::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Completions(arguments) => completions::run(&arguments),

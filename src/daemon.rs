@@ -9,6 +9,7 @@ mod keys;
 pub mod local;
 mod notify;
 mod ready_file;
+mod rotation;
 pub mod state_dir;
 
 use std::net::SocketAddr;
@@ -24,7 +25,7 @@ use crate::collector::board::Board;
 use crate::config::{Config, ConfigError};
 use crate::exitcode::Exit;
 use crate::generator::{Generator, State};
-use crate::http::{self, Access, FreshError, Listeners, LoadError};
+use crate::http::{self, Access, AdminSocket, FreshError, Listeners, LoadError};
 
 use keys::Keys;
 use notify::Notify;
@@ -119,6 +120,7 @@ pub fn run(
     let address = config.http.listen;
     let listeners = Listeners::bind(address, config.http.threads())
         .map_err(|error| DaemonError::Listen { address, error })?;
+    let socket = bind_admin_socket(&state_dir);
     let service = Service::start(config, options, state_dir, access)?;
     let address = listeners.address();
     let ready_file = ReadyFile::new(options.ready_file.clone(), address)?;
@@ -131,9 +133,9 @@ pub fn run(
     let http_service = service.http();
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
-    let http = std::thread::Builder::new()
-        .name("http".into())
-        .spawn(move || http::serve(http_service, listeners, access, &http_config, &stopped))?;
+    let http = std::thread::Builder::new().name("http".into()).spawn(move || {
+        http::serve(http_service, listeners, socket, access, &http_config, &stopped)
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &http));
     // Tells HTTP to finish, also when something broke; workers end within the drain timeout.
@@ -141,6 +143,14 @@ pub fn run(
     let served = http.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
     service.leave_boot_seed();
     ended.and(served.map_err(DaemonError::Http))
+}
+
+/// Randomness goes on without it.
+fn bind_admin_socket(state_dir: &StateDir) -> Option<AdminSocket> {
+    let path = state_dir.file("admin.sock");
+    AdminSocket::bind(&path)
+        .inspect_err(|error| tracing::error!("the admin socket {}: {error}", path.display()))
+        .ok()
 }
 
 /// What runs besides HTTP.

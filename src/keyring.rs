@@ -24,6 +24,7 @@ pub mod seal;
 pub mod wire;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use zeroize::Zeroizing;
@@ -97,6 +98,8 @@ pub struct Keyring {
     generator: Arc<Generator>,
     places: Places,
     audit: Log,
+    /// Somebody sealed it, and nobody has opened it since.
+    closed: AtomicBool,
     held: RwLock<Held>,
 }
 
@@ -111,7 +114,8 @@ impl Keyring {
             None => Held::Absent,
         };
         let audit = Log::at(places.audit.clone());
-        Ok(Self { generator, places, audit, held: RwLock::new(held) })
+        let closed = AtomicBool::new(false);
+        Ok(Self { generator, places, audit, closed, held: RwLock::new(held) })
     }
 
     /// How it is.
@@ -121,6 +125,23 @@ impl Keyring {
             Held::Sealed(sealed) => Condition::Sealed(sealed.seal.kind()),
             Held::Open(open) => Condition::Open(open.kind),
         }
+    }
+
+    /// How many pieces its seal was offered, and how many it needs: none for a file.
+    ///
+    /// # Errors
+    /// When there is no keyring.
+    pub fn pieces(&self) -> Result<(u8, u8), KeyringError> {
+        match &*self.read() {
+            Held::Absent => Err(KeyringError::Absent),
+            Held::Sealed(sealed) => Ok(sealed.seal.pieces()),
+            Held::Open(open) => Ok((0, read_seal(&open.head, &self.places)?.pieces().1)),
+        }
+    }
+
+    /// Whether it is to stay sealed until somebody opens it, also when its seal needs nobody.
+    pub fn is_to_stay_sealed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Makes a keyring with a root key, under the seal that was chosen; it is open afterwards. The
@@ -182,6 +203,7 @@ impl Keyring {
             let open = sealed.open(&secret, &self.places)?;
             self.audit.done(event)?;
             *state = Held::Open(open);
+            self.closed.store(false, Ordering::Release);
             Ok(true)
         })
     }
@@ -205,6 +227,7 @@ impl Keyring {
                     let open = sealed.open(&secret, &self.places)?;
                     self.audit.done(event)?;
                     *state = Held::Open(open);
+                    self.closed.store(false, Ordering::Release);
                     Progress::Open
                 }
             };
@@ -226,6 +249,7 @@ impl Keyring {
 
     fn forget(&self) -> Result<(), KeyringError> {
         let mut state = self.write();
+        self.closed.store(true, Ordering::Release);
         match &mut *state {
             Held::Absent => return Err(KeyringError::Absent),
             Held::Sealed(sealed) => sealed.seal.forget(),

@@ -52,6 +52,8 @@ pub struct Check {
     pub unfinished: u64,
     /// Lines that do not fit; the first few.
     pub findings: Vec<String>,
+    /// Whether the head that was asked for is that of some line.
+    pub has_head: bool,
 }
 
 #[derive(Deserialize)]
@@ -61,13 +63,19 @@ struct Bound {
 }
 
 /// Reads a whole log and checks that every line follows the one before it. One line is held in
-/// memory at a time.
+/// memory at a time. `head` is looked for among the heads.
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn check(log: impl Read) -> io::Result<Check> {
+pub fn check(log: impl Read, head: Option<&str>) -> io::Result<Check> {
     let mut log = BufReader::new(log);
-    let mut read = Check { chain: Chain::EMPTY, whole: 0, unfinished: 0, findings: Vec::new() };
+    let mut read = Check {
+        chain: Chain::EMPTY,
+        whole: 0,
+        unfinished: 0,
+        findings: Vec::new(),
+        has_head: false,
+    };
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -97,6 +105,7 @@ pub fn check(log: impl Read) -> io::Result<Check> {
             Some(_) => {}
         }
         read.chain.add_bytes(text);
+        read.has_head |= head.is_some_and(|head| head == read.chain.head());
         read.whole += length as u64;
     }
 }

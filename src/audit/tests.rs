@@ -50,7 +50,7 @@ fn the_log_is_its_owners_alone_and_goes_on_where_it_stopped() {
     three_lines(&path);
     three_lines(&path);
     assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
-    let read = check(File::open(&path).expect("there")).expect("readable");
+    let read = check(File::open(&path).expect("there"), None).expect("readable");
     assert_eq!((read.chain.sequence, read.unfinished), (6, 0));
     assert!(read.findings.is_empty(), "{:?}", read.findings);
 }
@@ -73,7 +73,7 @@ fn a_line_changed_taken_out_put_in_or_moved_is_noticed() {
         ("something else", joined(&[lines[0], "hello", lines[1], lines[2]])),
         ("too long", joined(&[lines[0], &"x".repeat(200_000), lines[1], lines[2]])),
     ] {
-        let read = check(text.as_bytes()).expect("readable");
+        let read = check(text.as_bytes(), None).expect("readable");
         assert!(!read.findings.is_empty(), "{what}");
         assert_eq!(read.whole, text.len() as u64, "{what}: nothing of it is cut off");
         std::fs::write(&path, &text).expect("writable");
@@ -93,7 +93,7 @@ fn half_a_line_of_a_crash_is_cut_off() {
     std::fs::write(&path, [&whole[..], b"{\"sequence\":4,\"at"].concat()).expect("writable");
     let log = Log::at(path.clone());
     log.done(&Event::new("rotate")).expect("written");
-    let read = check(File::open(&path).expect("there")).expect("readable");
+    let read = check(File::open(&path).expect("there"), None).expect("readable");
     assert_eq!((read.chain.sequence, read.findings.len()), (4, 0));
 }
 
@@ -106,4 +106,20 @@ fn what_cannot_be_written_is_an_error_that_names_the_file() {
     // A device would be read for ever.
     let log = Log::at("/dev/zero".into());
     assert!(log.done(&Event::new("rotate")).is_err());
+}
+
+#[test]
+fn a_head_that_was_kept_tells_when_lines_are_missing_at_the_end() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    three_lines(&path);
+    let text = std::fs::read_to_string(&path).expect("the log");
+    let head = check(text.as_bytes(), None).expect("readable").chain.head();
+    assert!(check(text.as_bytes(), Some(&head)).expect("readable").has_head);
+    three_lines(&path);
+    let longer = std::fs::read_to_string(&path).expect("the log");
+    assert!(check(longer.as_bytes(), Some(&head)).expect("readable").has_head, "it has gone on");
+    let end = text.trim_end().rfind('\n').expect("three lines");
+    let read = check(&text.as_bytes()[..=end], Some(&head)).expect("readable");
+    assert!(!read.has_head && read.findings.is_empty(), "the chain alone cannot tell");
 }

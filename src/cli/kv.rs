@@ -11,13 +11,12 @@ mod namespaces;
 mod pair;
 mod record;
 mod space;
-mod stop;
 
 use clap::{Args, Subcommand};
 
 use crate::exitcode::Exit;
 
-use stop::Stop;
+use crate::cli::stop::Stop;
 
 /// Keep secrets in the service's encrypted key-value store
 ///
@@ -53,16 +52,4 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Command::Bulk(arguments) => bulk::run(arguments),
     };
     done.map_or_else(Stop::say, |()| Exit::Ok)
-}
-
-/// A text as a terminal may show it: what others wrote must not steer it.
-fn shown(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, letter| {
-        if letter.is_control() {
-            out.extend(letter.escape_default());
-        } else {
-            out.push(letter);
-        }
-        out
-    })
 }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::collector::board::Board;
 use crate::config::Config;
+use crate::daemon::rotation;
 use crate::daemon::state_dir::StateDir;
 use crate::generator::Generator;
 use crate::http::{Tokens, WorkersKv, hash_token};
@@ -29,6 +30,9 @@ const TOKEN_FILE: &str = "admin.token";
 
 /// How often it is looked for work: expired records are gone from the disk this soon.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// The longest wait after a failure: each failed try is a line in the audit log.
+const RETRY_MOST: Duration = Duration::from_mins(5);
 
 /// As long as there is no seed yet.
 const EVERY_BEFORE_SEED: Duration = Duration::from_millis(20);
@@ -56,6 +60,12 @@ struct Work {
     dialect: Arc<WorkersKv>,
     keyring: Arc<Keyring>,
     has_token: bool,
+    rotation_rate: u32,
+    rotation_due: Instant,
+    /// How the keyring was when it was looked at last.
+    condition: Option<Condition>,
+    /// After a failure it is not tried again before this; and how long was waited last.
+    not_before: Option<(Instant, Duration)>,
     /// What was said last, so that it is not said every second.
     said: String,
 }
@@ -93,6 +103,10 @@ impl Keys {
             dialect: Arc::clone(&dialect),
             keyring,
             has_token: false,
+            rotation_rate: config.kv.rotation_rate,
+            rotation_due: Instant::now(),
+            condition: None,
+            not_before: None,
             said: String::new(),
         };
         let looked = Arc::new(AtomicBool::new(false));
@@ -105,8 +119,7 @@ impl Keys {
                 if work.generator.check(Instant::now()).is_err() && !work.has_token {
                     continue;
                 }
-                pause = EVERY;
-                work.look();
+                pause = work.look();
                 has_looked.store(true, Ordering::Release);
                 if marked.elapsed() >= MARK_EVERY {
                     marked = Instant::now();
@@ -140,20 +153,34 @@ impl Drop for Keys {
 }
 
 impl Work {
-    /// Does what is to be done now, and says what stands in the way, once.
-    fn look(&mut self) {
-        let said = match self.try_look() {
-            Ok(()) => String::new(),
-            Err(error) => error.to_string(),
+    /// Does what is to be done now, and says what stands in the way, once; gives when to look again.
+    fn look(&mut self) -> Duration {
+        let condition = self.keyring.condition();
+        let is_as_before = self.condition.replace(condition) == Some(condition);
+        if is_as_before && self.not_before.is_some_and(|(until, _)| Instant::now() < until) {
+            return EVERY;
+        }
+        let (pause, said) = match self.try_look() {
+            Ok(pause) => {
+                self.not_before = None;
+                (pause.min(EVERY), String::new())
+            }
+            Err(error) => {
+                let waited = self.not_before.map_or(EVERY, |(_, waited)| waited);
+                let wait = (waited * 2).min(RETRY_MOST);
+                self.not_before = Some((Instant::now() + wait, wait));
+                (EVERY, error.to_string())
+            }
         };
         if said != self.said && !said.is_empty() {
             tracing::error!("keys and records: {said}");
             self.board.add_incident(None, format!("keys and records: {said}"));
         }
         self.said = said;
+        pause
     }
 
-    fn try_look(&mut self) -> Result<(), AnyError> {
+    fn try_look(&mut self) -> Result<Duration, AnyError> {
         if !self.has_token {
             self.dialect.set_tokens(self.token()?);
             self.has_token = true;
@@ -165,14 +192,21 @@ impl Work {
                     "made a keyring under a file seal; docs/keys.md says what it protects"
                 );
             }
-            Condition::Sealed(SealKind::File) => drop(self.keyring.open_alone()?),
+            Condition::Sealed(SealKind::File) if !self.keyring.is_to_stay_sealed() => {
+                self.keyring.open_alone()?;
+            }
             _ => {}
         }
         if !matches!(self.keyring.condition(), Condition::Open(_)) {
-            return Ok(());
+            return Ok(EVERY);
         }
         let store = self.dialect.store();
         if !store.is_open() {
+            for finding in self.keyring.audit_findings()? {
+                let finding = format!("audit log: {finding}");
+                tracing::error!("{finding}");
+                self.board.add_incident(None, finding);
+            }
             let started = Instant::now();
             store.open()?;
             let records: usize = store.report()?.iter().map(|it| it.records).sum();
@@ -188,7 +222,12 @@ impl Work {
                 break;
             }
         }
-        Ok(())
+        let now = Instant::now();
+        if now >= self.rotation_due {
+            let rest = rotation::turn(store, self.rotation_rate)?.unwrap_or(EVERY);
+            self.rotation_due = Instant::now() + rest;
+        }
+        Ok(self.rotation_due.saturating_duration_since(now))
     }
 
     fn mark(&self) {

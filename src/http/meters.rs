@@ -23,6 +23,7 @@ pub(super) enum Endpoint {
     Dashboard,
     Wall,
     WorkersKv,
+    Admin,
     Unknown,
 }
 
@@ -53,6 +54,7 @@ impl Endpoint {
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::WorkersKv => "/client/v4",
+            Self::Admin => "/admin",
             _ => Self::PATHS.get(self as usize).map_or("other", |(_, path)| path),
         }
     }
@@ -61,8 +63,8 @@ impl Endpoint {
 /// Status codes counted one by one.
 const STATUSES: [u16; 8] = [200, 400, 401, 404, 405, 406, 500, 503];
 
-/// The endpoints of [`Endpoint::PATHS`], the dialect and the unknown one.
-const ENDPOINTS: usize = Endpoint::PATHS.len() + 2;
+/// The endpoints of [`Endpoint::PATHS`], the dialect, the operator's and the unknown one.
+const ENDPOINTS: usize = Endpoint::PATHS.len() + 3;
 
 /// The counters.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! `/status` and `/health/…`: how the service is, for machines that watch over it.
 
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
@@ -47,6 +48,20 @@ pub(super) struct KeyringStatus {
     pub(super) records: usize,
     /// Records that do not open, and namespaces that are not as they were left.
     pub(super) damaged: usize,
+    /// Namespaces of which records are still under older key versions.
+    pub(super) rotations: Vec<RotationStatus>,
+}
+
+/// How far the rotation of a namespace is.
+#[derive(Debug, Serialize)]
+pub(super) struct RotationStatus {
+    pub(super) namespace: String,
+    /// What records are sealed under anew.
+    pub(super) version: u32,
+    pub(super) done: usize,
+    pub(super) left: u64,
+    /// How many records still depend on each older version.
+    pub(super) dependents: BTreeMap<u32, u64>,
 }
 
 impl KeyringStatus {
@@ -64,6 +79,21 @@ impl KeyringStatus {
             namespaces: report.len(),
             records: report.iter().map(|it| it.records).sum(),
             damaged: disagree + report.iter().map(|it| it.damaged).sum::<usize>(),
+            rotations: report
+                .into_iter()
+                .filter(|it| it.behind() > 0)
+                .map(|mut it| {
+                    let left = it.behind();
+                    it.dependents.remove(&it.active_version);
+                    RotationStatus {
+                        namespace: it.id,
+                        version: it.active_version,
+                        done: it.resealed,
+                        left,
+                        dependents: it.dependents,
+                    }
+                })
+                .collect(),
         }
     }
 }

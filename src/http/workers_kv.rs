@@ -19,8 +19,11 @@ use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, Request, Response};
 use tokio::sync::Semaphore;
 
+use super::admin::Peer;
 use super::body::Body;
+use super::problem::Problem;
 use super::tokens::{Tokens, bearer};
+use crate::audit;
 use crate::keyring;
 use crate::kv::Store;
 use envelope::Refusal;
@@ -32,6 +35,14 @@ pub(super) const PREFIX: &str = "/client/v4/";
 /// Memory for bodies that are being received, all connections together, in MiB. Whoever comes when
 /// it is used up waits.
 const BODIES_MIB: usize = 256;
+
+/// As the audit log names who showed the administrator's token.
+const TOKEN_HOLDER: &str = "token admin";
+
+tokio::task_local! {
+    /// Who calls.
+    static ACTOR: String;
+}
 
 /// The store as this dialect serves it.
 pub struct WorkersKv {
@@ -81,13 +92,16 @@ impl WorkersKv {
         }
     }
 
-    /// Runs what may wait for a disk where that holds up no other request.
+    /// Runs what may wait for a disk where that holds up no other request. The audit log is told who
+    /// called.
     async fn on_disk<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let this = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || work(&this.store)).await;
+        let actor = ACTOR.try_with(String::clone).unwrap_or_default();
+        let work = move || audit::acting(actor, || work(&this.store));
+        let done = tokio::task::spawn_blocking(work).await;
         done.unwrap_or_else(|_| Err(Refusal::broken()))
     }
 }
@@ -95,14 +109,20 @@ impl WorkersKv {
 /// Answers one request of the dialect.
 pub(super) async fn answer(
     dialect: Option<Arc<WorkersKv>>,
+    peer: Option<Peer>,
     request: Request<Incoming>,
 ) -> Response<Body> {
     let Some(dialect) = dialect else {
         let why = "the store could not be read at the start; the operator's log says why";
         return Refusal::unavailable(why).response();
     };
-    let answered = match dialect.admit(request.headers()) {
-        Ok(()) => route(&dialect, request).await,
+    // The operator needs no token.
+    let admitted = match peer {
+        Some(peer) => Ok(peer.actor()),
+        None => dialect.admit(request.headers()).map(|()| TOKEN_HOLDER.to_owned()),
+    };
+    let answered = match admitted {
+        Ok(actor) => ACTOR.scope(actor, route(&dialect, request)).await,
         Err(refusal) => Err(refusal),
     };
     answered.unwrap_or_else(Refusal::response)
@@ -129,6 +149,15 @@ async fn route(
         Call::BulkGet => bulk::get(dialect, namespace, request).await,
         Call::BulkDelete => bulk::delete(dialect, namespace, request).await,
     }
+}
+
+/// Receives a body of at most `limit` bytes, for another part of the service.
+pub(super) async fn receive(
+    dialect: &WorkersKv,
+    request: Request<Incoming>,
+    limit: usize,
+) -> Result<upload::Received, Problem> {
+    upload::receive(dialect, request, limit).await.map_err(Refusal::problem)
 }
 
 /// The time, in seconds since 1970.

@@ -48,6 +48,9 @@ pub trait Seal: Send + Sync {
     /// What is wrong with it; pieces that were offered before still count.
     fn offer(&mut self, piece: &[u8]) -> Result<Offered, SealError>;
 
+    /// How many pieces it was offered, and how many it needs.
+    fn pieces(&self) -> (u8, u8);
+
     /// Forgets what was offered.
     fn forget(&mut self) {}
 

@@ -17,6 +17,9 @@ use crate::keyring::NamespaceId;
 /// Records that are removed or sealed anew in one commit, at the most.
 const BATCH: usize = 500;
 
+/// Bytes of rows sealed anew in one commit, but for the last record: writers wait for it.
+const BATCH_BYTES: usize = 8 << 20;
+
 /// One record to be written.
 pub struct Put<'a> {
     /// 1 to [`super::NAME_LIMIT`] bytes; not `.` or `..`.
@@ -140,10 +143,14 @@ impl Store {
             let mut draft = Draft::of(&space, &keys);
             for name in &names {
                 self.reseal_one(&mut draft, name.as_str())?;
+                if draft.bytes() > BATCH_BYTES {
+                    break;
+                }
             }
             let moved = draft.slots.len();
             if moved > 0 {
                 self.commit(&mut writer, draft)?;
+                space.add_resealed(moved);
                 return Ok(moved);
             }
             after = Some(last.clone());
@@ -216,6 +223,15 @@ impl<'a> Draft<'a> {
     fn of(space: &'a Space, keys: &'a SpaceKeys) -> Self {
         let sum = space.index().sum;
         Self { space, keys, changes: Vec::new(), slots: Vec::new(), healed: Vec::new(), sum }
+    }
+
+    /// How many bytes are to be written.
+    fn bytes(&self) -> usize {
+        let row = |change: &Change| match change {
+            Change::Put(_, key, row) => key.len() + row.len(),
+            _ => 0,
+        };
+        self.changes.iter().map(row).sum()
     }
 
     fn place(&self, name: &str) -> Place {

@@ -1,7 +1,7 @@
 //! Pieces of JSON gathered into one array, for calls about many records.
 
 use super::space::{Space, json};
-use super::stop::Stop;
+use crate::cli::stop::Stop;
 use crate::cli::wiped::Wiped;
 
 /// An array that grows until one call would be too large.

@@ -13,8 +13,8 @@ use super::connection::Connection;
 use super::items;
 use super::pair::Pair;
 use super::space::{self, Space, json};
-use super::stop::Stop;
 use crate::cli::print;
+use crate::cli::stop::Stop;
 use crate::cli::wiped::Wiped;
 
 /// The most of one call, as the service has it: 10,000 pairs, 100 MB, 100 names to read.

@@ -9,7 +9,7 @@ use serde::Deserializer as _;
 use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde_json::{Deserializer, Error};
 
-use super::stop::Stop;
+use crate::cli::stop::Stop;
 
 /// Gives every item to `act`, with its number from 1. Says how many there were.
 pub(super) fn each<T: DeserializeOwned>(

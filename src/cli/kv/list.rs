@@ -3,10 +3,10 @@
 use clap::Args;
 
 use super::connection::Connection;
-use super::shown;
 use super::space::Space;
-use super::stop::Stop;
 use crate::cli::print;
+use crate::cli::print::shown;
+use crate::cli::stop::Stop;
 
 /// List the names in a namespace, in the order of their bytes
 ///

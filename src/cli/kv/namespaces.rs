@@ -5,10 +5,10 @@ use std::io::BufRead;
 use clap::{Args, Subcommand};
 
 use super::connection::Connection;
-use super::shown;
 use super::space::{self, Space, json};
-use super::stop::Stop;
 use crate::cli::print;
+use crate::cli::print::shown;
+use crate::cli::stop::Stop;
 use crate::exitcode::Exit;
 
 /// List, make, rename and delete namespaces

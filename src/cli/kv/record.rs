@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
+use super::bulk;
 use super::connection::Connection;
 use super::form::Form;
 use super::life::Life;
 use super::space::{self, Space, escaped, json, value_of};
-use super::stop::Stop;
-use super::{bulk, shown};
 use crate::cli::client::{Answer, ClientError, Payload};
 use crate::cli::print;
+use crate::cli::print::shown;
+use crate::cli::stop::Stop;
 use crate::cli::wiped::Wiped;
 use crate::durable;
 use crate::exitcode::Exit;

@@ -6,9 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::connection::Connection;
-use super::shown;
-use super::stop::Stop;
 use crate::cli::client::{Answer, Client, ClientError, Payload};
+use crate::cli::print::shown;
+use crate::cli::stop::Stop;
 use crate::exitcode::Exit;
 
 /// Where namespaces are.

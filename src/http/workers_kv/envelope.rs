@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::body::Body;
+use super::super::problem::Problem;
 use crate::keyring::KeyringError;
 use crate::kv::KvError;
 
@@ -96,6 +97,11 @@ impl Refusal {
     /// A fault of ours.
     pub(super) fn broken() -> Self {
         Self::ours(StatusCode::INTERNAL_SERVER_ERROR, "an internal fault; nothing was answered")
+    }
+
+    /// The same for who does not speak the dialect.
+    pub(super) fn problem(self) -> Problem {
+        Problem::of_keys(self.status, self.message)
     }
 
     /// The response.

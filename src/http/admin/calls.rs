@@ -1,0 +1,244 @@
+//! The calls: each is one key operation, done where it may wait for a disk.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Request, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::Peer;
+use crate::audit;
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::workers_kv::{WorkersKv, receive};
+use crate::keyring::seal::shares::Share;
+use crate::keyring::seal::{Choice, SealKind};
+use crate::keyring::{Condition, KeyInfo, Keyring, NamespaceId, Piece};
+use crate::kv::Store;
+
+/// No passphrase and no set of shares is longer.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// Who calls, and what is called.
+pub(super) struct Caller {
+    pub(super) dialect: Arc<WorkersKv>,
+    pub(super) peer: Peer,
+}
+
+/// A seal that is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SealWanted {
+    seal: Wanted,
+    #[serde(default)]
+    proof: Vec<Zeroizing<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Wanted {
+    File,
+    Passphrase(Zeroizing<String>),
+    Shares { threshold: u8, count: u8 },
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Pieces {
+    piece: Option<Zeroizing<String>>,
+    proof: Vec<Zeroizing<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VersionNamed {
+    version: u32,
+}
+
+/// How the keyring is.
+#[derive(Serialize)]
+struct Told {
+    state: &'static str,
+    seal: Option<SealKind>,
+    /// Pieces given and needed to open it.
+    have: Option<u8>,
+    need: Option<u8>,
+}
+
+/// A key version, and what depends on it.
+#[derive(Serialize)]
+struct KeyTold {
+    #[serde(flatten)]
+    key: KeyInfo,
+    title: Option<String>,
+    /// Records under it; `None` while the store is closed.
+    records: Option<u64>,
+}
+
+impl Caller {
+    pub(super) async fn keyring(self) -> Result<Response<Body>, Problem> {
+        self.on_disk(|store| Ok(answer(&told(store.keyring())))).await
+    }
+
+    pub(super) async fn init(self, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+        let wanted: SealWanted = self.json(request).await?;
+        self.on_disk(move |store| Ok(handed_out(&store.keyring().init(&choice(wanted.seal))?)))
+            .await
+    }
+
+    pub(super) async fn unseal(
+        self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
+        let Pieces { piece, .. } = self.json(request).await?;
+        self.on_disk(move |store| {
+            let keyring = store.keyring();
+            match piece {
+                Some(piece) => drop(keyring.offer(piece.as_bytes())?),
+                None if keyring.open_alone()? => {}
+                None => {
+                    return Err(Problem::of_keys(
+                        StatusCode::BAD_REQUEST,
+                        "piece: this seal needs a passphrase or a share",
+                    ));
+                }
+            }
+            Ok(answer(&told(keyring)))
+        })
+        .await
+    }
+
+    pub(super) async fn seal(self) -> Result<Response<Body>, Problem> {
+        self.on_disk(|store| {
+            // Its index holds names.
+            store.close();
+            store.keyring().seal()?;
+            Ok(answer(&told(store.keyring())))
+        })
+        .await
+    }
+
+    pub(super) async fn rekey(self, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+        let wanted: SealWanted = self.json(request).await?;
+        self.on_disk(move |store| {
+            let proof = pieces(&wanted.proof);
+            Ok(handed_out(&store.keyring().rekey(&proof, &choice(wanted.seal))?))
+        })
+        .await
+    }
+
+    pub(super) async fn rotate_root(
+        self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
+        let given: Pieces = self.json(request).await?;
+        self.on_disk(move |store| {
+            store.keyring().rotate_root(&pieces(&given.proof))?;
+            Ok(answer(&told(store.keyring())))
+        })
+        .await
+    }
+
+    pub(super) async fn keys(self) -> Result<Response<Body>, Problem> {
+        self.on_disk(|store| {
+            let titles = store.namespaces()?;
+            let title_of = |id: &Option<String>| {
+                let id = NamespaceId::parse(id.as_deref()?)?;
+                titles.iter().find(|info| info.id == id).map(|info| info.title.clone())
+            };
+            let report = store.report().ok();
+            let records = |key: &KeyInfo| {
+                let report = report.as_ref()?;
+                let of = report.iter().find(|it| Some(&it.id) == key.namespace.as_ref())?;
+                Some(of.dependents.get(&key.version).copied().unwrap_or(0))
+            };
+            let keys = store.keyring().keys()?;
+            let keys: Vec<_> = keys
+                .into_iter()
+                .map(|key| KeyTold { title: title_of(&key.namespace), records: records(&key), key })
+                .collect();
+            Ok(answer(&json!({ "keys": keys })))
+        })
+        .await
+    }
+
+    pub(super) async fn rotate(self, id: NamespaceId) -> Result<Response<Body>, Problem> {
+        self.on_disk(move |store| Ok(answer(&json!({ "version": store.rotate(id)? })))).await
+    }
+
+    pub(super) async fn revoke(
+        self,
+        id: NamespaceId,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
+        let VersionNamed { version } = self.json(request).await?;
+        self.on_disk(move |store| {
+            store.revoke(id, version)?;
+            Ok(answer(&json!({ "version": version })))
+        })
+        .await
+    }
+
+    /// The body, as JSON. An error does not quote it.
+    async fn json<T: DeserializeOwned>(&self, request: Request<Incoming>) -> Result<T, Problem> {
+        let received = receive(&self.dialect, request, BODY_LIMIT).await?;
+        serde_json::from_slice(&received).map_err(|error| {
+            let place = format!("line {}, column {}", error.line(), error.column());
+            let detail = format!("the body is not the JSON that belongs here: {place}");
+            Problem::of_keys(StatusCode::BAD_REQUEST, detail)
+        })
+    }
+
+    async fn on_disk(
+        self,
+        work: impl FnOnce(&Store) -> Result<Response<Body>, Problem> + Send + 'static,
+    ) -> Result<Response<Body>, Problem> {
+        let Self { dialect, peer } = self;
+        let work = move || audit::acting(peer.actor(), || work(dialect.store()));
+        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+            let detail = "an internal fault; the log says more";
+            Err(Problem::of_keys(StatusCode::INTERNAL_SERVER_ERROR, detail))
+        })
+    }
+}
+
+fn told(keyring: &Keyring) -> Told {
+    let (state, seal) = match keyring.condition() {
+        Condition::Absent => ("absent", None),
+        Condition::Sealed(kind) => ("sealed", Some(kind)),
+        Condition::Open(kind) => ("open", Some(kind)),
+    };
+    let (have, need) = keyring.pieces().ok().unzip();
+    Told { state, seal, have, need }
+}
+
+fn choice(wanted: Wanted) -> Choice {
+    match wanted {
+        Wanted::File => Choice::File,
+        Wanted::Passphrase(text) => Choice::Passphrase(Zeroizing::new(text.as_bytes().to_vec())),
+        Wanted::Shares { threshold, count } => Choice::Shares { threshold, count },
+    }
+}
+
+fn pieces(proof: &[Zeroizing<String>]) -> Vec<Piece> {
+    proof.iter().map(|piece| Zeroizing::new(piece.as_bytes().to_vec())).collect()
+}
+
+/// The shares, which are kept nowhere.
+fn handed_out(shares: &[Share]) -> Response<Body> {
+    let texts: Vec<_> = shares.iter().map(Share::text).collect();
+    answer(&json!({ "shares": texts.iter().map(|text| text.as_str()).collect::<Vec<_>>() }))
+}
+
+fn answer(result: &impl Serialize) -> Response<Body> {
+    let body = serde_json::to_vec(result).expect("names are strings");
+    let mut response = Response::new(Body::whole(body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
