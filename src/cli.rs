@@ -103,3 +103,14 @@ impl ConfigArguments {
         Config::load(self.config.as_deref(), environment)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_can_be_parsed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -50,6 +50,7 @@ struct RevokeArguments {
     /// Title or id of the namespace
     namespace: String,
     /// Number of the version; not the active one: rotate first
+    #[arg(id = "key-version", value_name = "VERSION")]
     version: u32,
     /// Do not wait for the records
     #[arg(long)]

@@ -31,6 +31,9 @@ const TOKEN_FILE: &str = "admin.token";
 /// How often it is looked for work: expired records are gone from the disk this soon.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// As long as the keyring is sealed: whoever opens it waits for its records.
+const EVERY_WHILE_SEALED: Duration = Duration::from_millis(100);
+
 /// The longest wait after a failure: each failed try is a line in the audit log.
 const RETRY_MOST: Duration = Duration::from_mins(5);
 
@@ -198,7 +201,7 @@ impl Work {
             _ => {}
         }
         if !matches!(self.keyring.condition(), Condition::Open(_)) {
-            return Ok(EVERY);
+            return Ok(EVERY_WHILE_SEALED);
         }
         let store = self.dialect.store();
         if !store.is_open() {

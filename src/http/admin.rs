@@ -70,11 +70,13 @@ async fn route(
         (&Method::GET, ["keyring"]) => caller.keyring().await,
         (&Method::POST, ["keyring", "init"]) => caller.init(request).await,
         (&Method::POST, ["keyring", "unseal"]) => caller.unseal(request).await,
-        (&Method::POST, ["keyring", "seal"]) => caller.seal().await,
+        (&Method::POST, ["keyring", "seal"]) => caller.seal(request).await,
         (&Method::POST, ["keyring", "rekey"]) => caller.rekey(request).await,
         (&Method::POST, ["keyring", "rotate"]) => caller.rotate_root(request).await,
         (&Method::GET, ["keys"]) => caller.keys().await,
-        (&Method::POST, ["namespaces", id, "rotate"]) => caller.rotate(namespace(id)?).await,
+        (&Method::POST, ["namespaces", id, "rotate"]) => {
+            caller.rotate(namespace(id)?, request).await
+        }
         (&Method::POST, ["namespaces", id, "revoke"]) => {
             caller.revoke(namespace(id)?, request).await
         }

@@ -182,6 +182,29 @@ impl Running {
         fields.skip(12).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
     }
 
+    /// Runs a command of the operator's with these lines on its standard input.
+    pub(crate) fn operate(&self, arguments: &[&str], lines: &str) -> Output {
+        let mut command = Command::new(lavawall());
+        quiet(&mut command).args(arguments).env("LAVAWALL_STATE_DIR", self.state_dir());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        // A command that refuses does not read.
+        let _ = child.stdin.take().expect("piped").write_all(lines.as_bytes());
+        let output = child.wait_with_output().expect("an end");
+        Output {
+            code: output.status.code().expect("it was not killed"),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// As `operate`, for what must succeed; gives what it printed.
+    pub(crate) fn done(&self, arguments: &[&str], lines: &str) -> String {
+        let output = self.operate(arguments, lines);
+        assert_eq!(output.code, 0, "{arguments:?}: {}", output.err);
+        output.out
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the service runs");

@@ -1,6 +1,7 @@
 //! The calls: each is one key operation, done where it may wait for a disk.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -22,6 +23,12 @@ use crate::kv::Store;
 
 /// No passphrase and no set of shares is longer.
 const BODY_LIMIT: usize = 64 * 1024;
+
+/// How long an unsealing waits for the records to be loaded.
+const RECORDS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Who calls, and what is called.
 pub(super) struct Caller {
@@ -86,8 +93,12 @@ impl Caller {
 
     pub(super) async fn init(self, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
         let wanted: SealWanted = self.json(request).await?;
-        self.on_disk(move |store| Ok(handed_out(&store.keyring().init(&choice(wanted.seal))?)))
-            .await
+        self.on_disk(move |store| {
+            let shares = store.keyring().init(&choice(wanted.seal))?;
+            wait_for_records(store);
+            Ok(handed_out(&shares))
+        })
+        .await
     }
 
     pub(super) async fn unseal(
@@ -107,12 +118,14 @@ impl Caller {
                     ));
                 }
             }
+            wait_for_records(store);
             Ok(answer(&told(keyring)))
         })
         .await
     }
 
-    pub(super) async fn seal(self) -> Result<Response<Body>, Problem> {
+    pub(super) async fn seal(self, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+        self.no_matter(request).await?;
         self.on_disk(|store| {
             // Its index holds names.
             store.close();
@@ -166,7 +179,12 @@ impl Caller {
         .await
     }
 
-    pub(super) async fn rotate(self, id: NamespaceId) -> Result<Response<Body>, Problem> {
+    pub(super) async fn rotate(
+        self,
+        id: NamespaceId,
+        request: Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
+        self.no_matter(request).await?;
         self.on_disk(move |store| Ok(answer(&json!({ "version": store.rotate(id)? })))).await
     }
 
@@ -181,6 +199,11 @@ impl Caller {
             Ok(answer(&json!({ "version": version })))
         })
         .await
+    }
+
+    /// Takes a body that says nothing. Were it left, the connection would be closed while it is sent.
+    async fn no_matter(&self, request: Request<Incoming>) -> Result<(), Problem> {
+        receive(&self.dialect, request, BODY_LIMIT).await.map(drop)
     }
 
     /// The body, as JSON. An error does not quote it.
@@ -203,6 +226,15 @@ impl Caller {
             let detail = "an internal fault; the log says more";
             Err(Problem::of_keys(StatusCode::INTERNAL_SERVER_ERROR, detail))
         })
+    }
+}
+
+/// Whoever opens the keyring wants to use records next. The service loads them.
+fn wait_for_records(store: &Store) {
+    let until = Instant::now() + RECORDS_TIMEOUT;
+    let is_open = || matches!(store.keyring().condition(), Condition::Open(_));
+    while is_open() && !store.is_open() && Instant::now() < until {
+        std::thread::sleep(LOOK_EVERY);
     }
 }
 
