@@ -10,7 +10,7 @@ use super::KvError;
 use super::index::{Fault, Index, Slot};
 use super::name::RecordId;
 use super::record::{self, Entry, Head, Place};
-use super::storage::{Storage, Table};
+use super::storage::{Storage, StorageError, Table};
 use super::sum::Sum;
 use crate::generator::{Generator, NotReady};
 use crate::keyring::formula::{self, Bound, Key, Unopened, label};
@@ -145,10 +145,13 @@ impl Space {
             for (key, row) in &rows {
                 take_in(&mut index, &keys, id, key, row);
             }
-            match rows.into_iter().last() {
-                Some((key, _)) => after = Some(key),
-                None => break,
+            let Some((last, _)) = rows.into_iter().last() else { break };
+            // A damaged tree can lead round in a circle.
+            if after.is_some_and(|after| last <= after) {
+                let reason = "its rows are out of order: its file is damaged".to_owned();
+                return Err(StorageError { what: "read", reason }.into());
             }
+            after = Some(last);
         }
         let told = storage.get(Table::Sums, &id.0)?.and_then(|row| keys.open_sum(id, &row).ok());
         let (commits, sum) = told.unwrap_or_default();

@@ -117,6 +117,11 @@ async fn form(body: &[u8], boundary: &str) -> Result<Written, Refusal> {
         match name.as_str() {
             "value" => value = Some(bytes),
             "metadata" => metadata = Some(bytes),
+            // Clients that take an object apart send its numbers as text: nothing whole comes of it.
+            name if name.starts_with("metadata[") => {
+                let why = "metadata: must be one part of JSON, as JSON.stringify gives it";
+                return Err(Refusal::invalid(why));
+            }
             _ => {}
         }
     }
@@ -168,6 +173,7 @@ mod tests {
         for body in [
             format!("{}--x--\r\n", part("other", "a")),
             format!("{value}{}--x--\r\n", part("metadata", "{not json")),
+            format!("{value}{}--x--\r\n", part("metadata[colour]", "red")),
             format!("{value}{}--x--\r\n", part("metadata", &" ".repeat(METADATA_LIMIT + 1))),
             value.clone(),
             "nothing".to_owned(),

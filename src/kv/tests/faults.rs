@@ -124,3 +124,37 @@ fn rows_that_could_not_be_removed_with_their_namespace_are_removed_later() {
     home.open();
     assert_eq!(home.memory.rows().len(), 1, "the count");
 }
+
+#[test]
+fn a_storage_whose_rows_lead_round_in_a_circle_is_refused_and_does_not_hang() {
+    /// Begins from the front again and again, as a damaged tree can.
+    struct Circle(Arc<MemoryStorage>);
+
+    impl Storage for Circle {
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+            self.0.get(table, key)
+        }
+
+        fn scan(
+            &self,
+            table: Table,
+            prefix: &[u8],
+            _after: Option<&[u8]>,
+            limit: usize,
+        ) -> Result<Vec<Row>, StorageError> {
+            self.0.scan(table, prefix, None, limit)
+        }
+
+        fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
+            self.0.commit(batch)
+        }
+    }
+
+    let home = Home::new();
+    let store = home.open();
+    let id = store.create_namespace("first").expect("made").id;
+    write(&store, id, "a", "1");
+    let circle = home.store_over(Box::new(Circle(Arc::clone(&home.memory))));
+    let error = circle.open().expect_err("refused").to_string();
+    assert!(error.contains("out of order"), "{error}");
+}

@@ -356,3 +356,18 @@ fn a_count_of_commits_put_back_alone_does_not_bring_versions_back() {
     assert!(store.findings().join("\n").contains("count of commits"));
     assert_eq!(read(&store, id, "b").as_deref(), Some("newer"));
 }
+
+#[test]
+fn a_record_whose_entry_is_filed_elsewhere_is_damaged_and_not_absent() {
+    let (home, id, mut rows) = three();
+    let at = rows_of(&rows, Table::Entries, id_of(&home, id, "b"));
+    *rows[at].1.last_mut().expect("a key") ^= 1;
+    home.memory.set_rows(rows);
+    let store = home.open();
+    only_this_is_damaged(&home, &store, id, "b");
+    assert!(matches!(store.metadata(id, "b", 0), Err(KvError::Damaged(_))));
+    assert_eq!(read(&store, id, "never there"), None);
+    // It can be deleted, and then it is absent.
+    store.delete(id, &["b"]).expect("deleted");
+    assert_eq!(read(&store, id, "b"), None);
+}
