@@ -43,7 +43,7 @@ enum Command {
     Cameras(cameras::Arguments),
     Check(check::Arguments),
     Assess(assess::Arguments),
-    Kv(kv::Arguments),
+    Kv(Box<kv::Arguments>),
     Token(token::Arguments),
     Completions(completions::Arguments),
 }
