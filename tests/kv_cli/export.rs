@@ -122,8 +122,7 @@ fn an_export_replaces_nothing_unasked_and_leaves_nothing_when_it_fails() {
 fn of_a_damaged_export_only_what_stands_before_is_imported() {
     let kv = Kv::start();
     kv.ok(&["namespaces", "create", "from"]);
-    let pairs: Vec<_> =
-        (0..20).map(|n| json!({ "key": n.to_string(), "value": "v".repeat(20_000) }));
+    let pairs = (0..20).map(|n| json!({ "key": n.to_string(), "value": "v".repeat(20_000) }));
     let pairs = Value::from(pairs.collect::<Vec<_>>()).to_string();
     kv.ok_with(&["bulk", "from", "put", "-"], pairs.as_bytes());
     let (identity, key_file) = key(&kv, "key");
