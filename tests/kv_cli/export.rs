@@ -179,7 +179,8 @@ fn what_has_expired_is_skipped_and_what_is_no_record_is_refused() {
     let (identity, key_file) = key(&kv, "key");
     let file = kv.path("export");
     let write = |lines: &[Value]| {
-        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
+        let text = lines.join("\n") + "\n";
         let clear = age::encrypt(&identity.to_public(), text.as_bytes()).expect("encrypted");
         fs::write(&file, clear).expect("written");
     };
