@@ -57,7 +57,7 @@ enum Command {
     Rotate(rotate::Arguments),
     Keys(keys::Arguments),
     Audit(audit::Arguments),
-    Kv(kv::Arguments),
+    Kv(Box<kv::Arguments>),
     Token(token::Arguments),
     Completions(completions::Arguments),
 }

@@ -3,9 +3,13 @@
 mod batch;
 mod bulk;
 mod connection;
+mod draft;
+mod export;
 mod form;
+mod import;
 mod items;
 mod life;
+mod lines;
 mod list;
 mod namespaces;
 mod pair;
@@ -40,6 +44,8 @@ enum Command {
     Delete(record::DeleteArguments),
     List(list::Arguments),
     Bulk(bulk::Arguments),
+    Export(export::Arguments),
+    Import(import::Arguments),
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
@@ -50,6 +56,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Command::Delete(arguments) => record::delete(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
     };
     done.map_or_else(Stop::say, |()| Exit::Ok)
 }

@@ -20,11 +20,6 @@ impl Batch {
         Self { body, count: 0, most, bytes }
     }
 
-    /// How many items there are.
-    pub(super) fn len(&self) -> usize {
-        self.count
-    }
-
     /// Whether one more item of so many bytes stays within the limits. The first always does: the
     /// service has the last word on it.
     pub(super) fn takes(&self, bytes: usize) -> bool {
@@ -67,6 +62,6 @@ mod tests {
         assert!(batch.takes(96) && !batch.takes(97));
         batch.add(b"2");
         assert!(!batch.takes(1), "two are enough");
-        assert_eq!((batch.len(), &*batch.body), (2, b"[1,2".as_slice()));
+        assert_eq!((batch.count, &*batch.body), (2, b"[1,2".as_slice()));
     }
 }

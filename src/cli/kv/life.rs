@@ -1,7 +1,14 @@
 //! How long a record is kept, as the command line says it.
 
+use std::time::SystemTime;
+
 use clap::Args;
 use jiff::Timestamp;
+
+use crate::keyring;
+
+/// The shortest life of a record in seconds, as the service has it.
+pub(super) const LEAST: u64 = 60;
 
 /// Until when a record is there.
 #[derive(Debug, Args)]
@@ -26,20 +33,27 @@ impl Life {
 }
 
 fn lasting(text: &str) -> Result<u64, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(seconds);
+    let seconds = match text.parse() {
+        Ok(seconds) => seconds,
+        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string())?.as_secs(),
+    };
+    // The service refuses before it has read the value, which some clients never learn of.
+    if seconds < LEAST {
+        return Err(format!("must be at least {LEAST} s (got {seconds})"));
     }
-    humantime::parse_duration(text).map(|time| time.as_secs()).map_err(|error| error.to_string())
+    Ok(seconds)
 }
 
 fn moment(text: &str) -> Result<u64, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(seconds);
+    let seconds = match (text.parse(), text.parse::<Timestamp>()) {
+        (Ok(seconds), _) => seconds,
+        (_, Ok(when)) => u64::try_from(when.as_second()).unwrap_or(0),
+        _ => return Err("must be such as 2030-01-31T12:00:00Z, or seconds since 1970".into()),
+    };
+    if seconds < keyring::seconds(SystemTime::now()) + LEAST {
+        return Err(format!("must be at least {LEAST} s from now (got {text})"));
     }
-    let when: Timestamp = text.parse().map_err(|_| {
-        "must be a time such as 2030-01-31T12:00:00Z, or seconds since 1970".to_owned()
-    })?;
-    u64::try_from(when.as_second()).map_err(|_| "is before 1970".to_owned())
+    Ok(seconds)
 }
 
 #[cfg(test)]
@@ -48,12 +62,14 @@ mod tests {
 
     #[test]
     fn times_are_read_in_both_forms() {
-        assert_eq!(lasting("90"), Ok(90));
+        assert_eq!(lasting("60"), Ok(60));
+        assert!(lasting("59").is_err() && lasting("1s").is_err());
         assert_eq!(lasting("2h"), Ok(7200));
         assert!(lasting("soon").is_err() && lasting("-5").is_err());
-        assert_eq!(moment("1900000000"), Ok(1_900_000_000));
-        assert_eq!(moment("2030-01-31T12:00:00Z"), Ok(1_896_091_200));
-        assert_eq!(moment("2030-01-31T13:00:00+01:00"), Ok(1_896_091_200));
-        assert!(moment("tomorrow").is_err() && moment("1969-12-31T23:59:59Z").is_err());
+        assert_eq!(moment("4070952000"), Ok(4_070_952_000));
+        assert_eq!(moment("2099-01-01T12:00:00Z"), Ok(4_070_952_000));
+        assert_eq!(moment("2099-01-01T13:00:00+01:00"), Ok(4_070_952_000));
+        assert!(moment("tomorrow").is_err() && moment("1000").is_err());
+        assert!(moment("1969-12-31T23:59:59Z").is_err());
     }
 }
