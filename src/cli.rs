@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod completions;
 mod format;
+mod kv;
 mod print;
 mod progress;
 mod random;
@@ -15,6 +16,7 @@ mod serve;
 mod status;
 mod token;
 mod unix;
+mod wiped;
 
 use std::path::PathBuf;
 
@@ -41,6 +43,7 @@ enum Command {
     Cameras(cameras::Arguments),
     Check(check::Arguments),
     Assess(assess::Arguments),
+    Kv(Box<kv::Arguments>),
     Token(token::Arguments),
     Completions(completions::Arguments),
 }
@@ -56,6 +59,7 @@ impl Cli {
             Command::Cameras(arguments) => cameras::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
             Command::Assess(arguments) => assess::run(&arguments),
+            Command::Kv(arguments) => kv::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Completions(arguments) => completions::run(&arguments),
         }

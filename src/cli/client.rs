@@ -16,7 +16,6 @@ use crate::daemon::state_dir::{StateDir, StateDirError};
 use crate::exitcode::Exit;
 
 use connection::timed;
-#[allow(unused_imports, reason = "the commands about keys and records use them")]
 pub(super) use connection::{Answer, Client, Payload};
 
 /// Where the service is when nobody says.
@@ -48,7 +47,6 @@ pub(super) struct Credentials {
 
 /// The service on this machine, by the socket that only its operator can open.
 #[derive(Debug, Args)]
-#[allow(dead_code, reason = "the commands about keys and records take it")]
 pub(super) struct AdminArguments {
     /// The service's admin socket [default: admin.sock in its state directory]
     #[arg(long, value_name = "FILE", env = "LAVAWALL_SOCKET")]
@@ -143,7 +141,6 @@ impl ServiceArguments {
     }
 }
 
-#[allow(dead_code, reason = "the commands about keys and records call it")]
 impl AdminArguments {
     /// Where the service keeps its state.
     pub(super) fn state_dir(&self) -> Result<PathBuf, ClientError> {

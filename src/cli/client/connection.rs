@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use ureq::http::{HeaderValue, Request, Response, header};
-use zeroize::Zeroizing;
 
 use super::{ClientError, Credentials};
 use crate::cli::unix::{NoResolver, UnixConnector};
+use crate::cli::wiped::Wiped;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -18,9 +18,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The most of an error answer that is read.
 const ERROR_BYTES: u64 = 64 * 1024;
-
-/// Room for an answer that does not say how long it is, to begin with.
-const FIRST_BYTES: usize = 16 * 1024;
 
 /// A service that is asked, as often as one likes, over few connections.
 pub(in crate::cli) struct Client {
@@ -116,7 +113,6 @@ impl Answer {
         self.response.status().as_u16()
     }
 
-    #[allow(dead_code, reason = "the commands about records call it")]
     /// A header, when it is there and text.
     pub(in crate::cli) fn header(&self, name: &str) -> Option<&str> {
         self.response.headers().get(name)?.to_str().ok()
@@ -138,34 +134,11 @@ impl Answer {
     }
 
     /// The body, all of it, when it has at most `limit` bytes. Wiped when dropped.
-    pub(in crate::cli) fn read(self, limit: usize) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+    pub(in crate::cli) fn read(self, limit: usize) -> Result<Wiped, ClientError> {
         let Self { response, shown } = self;
         let body = response.into_body();
-        let broken_off = |reason: String| ClientError::BrokenOff { url: shown.clone(), reason };
-        let announced = body.content_length().and_then(|length| usize::try_from(length).ok());
-        if announced.is_some_and(|length| length > limit) {
-            return Err(broken_off(format!("it has more than {limit} bytes")));
-        }
-        // Grown by doubling, each time into a new place: nothing unwiped is left behind.
-        let mut bytes = Zeroizing::new(vec![0; announced.unwrap_or(FIRST_BYTES) + 1]);
-        let mut filled = 0;
-        let mut reader = body.into_reader();
-        loop {
-            if filled == bytes.len() {
-                let mut larger = Zeroizing::new(vec![0; filled * 2]);
-                larger[..filled].copy_from_slice(&bytes);
-                bytes = larger;
-            }
-            let read = reader.read(&mut bytes[filled..]).map_err(|e| broken_off(e.to_string()))?;
-            filled += read;
-            if filled > limit {
-                return Err(broken_off(format!("it has more than {limit} bytes")));
-            }
-            if read == 0 {
-                bytes.truncate(filled);
-                return Ok(bytes);
-            }
-        }
+        let broken_off = |reason: String| ClientError::BrokenOff { url: shown, reason };
+        Wiped::read(body.into_reader(), limit).map_err(|error| broken_off(error.to_string()))
     }
 }
 

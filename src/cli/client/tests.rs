@@ -60,13 +60,13 @@ fn requests_go_over_one_connection_to_the_socket_and_show_no_token() {
     let credentials = Credentials { token_file: Some("/nonexistent".into()), ca_file: None };
     let client = Client::new(&url, &credentials).expect("no token is needed");
     let one = client.call("GET", "/a", None).expect("an answer");
-    assert_eq!(one.read(3).expect("a body").as_slice(), b"one");
+    assert_eq!(one.read(3).expect("a body").to_vec(), b"one");
     let bytes = Zeroizing::new(b"secret".to_vec());
     let payload = Payload { media_type: "text/x", bytes: &bytes };
     let two = client.call("POST", "/b", Some(payload)).expect("an answer");
     assert_eq!((two.status(), two.header("connection")), (201, Some("close")));
     let two = two.accepted(&[200, 201]).expect("accepted");
-    assert_eq!(two.read(10).expect("a body").as_slice(), b"two");
+    assert_eq!(two.read(10).expect("a body").to_vec(), b"two");
     client.call("DELETE", "/c", None).expect("on a new connection");
     let asked = asked.join().expect("it ended");
     assert!(asked[0].starts_with("GET /a HTTP/1.1\r\n"), "{asked:?}");
@@ -110,7 +110,7 @@ fn an_answer_longer_than_its_limit_or_shorter_than_announced_is_an_error() {
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let (_folder, path, _) = service(vec![format!("{head}{chunked}")]);
     let answer = Client::over_socket(&path).call("GET", "/", None).expect("an answer");
-    assert_eq!(answer.read(100_000).expect("just so long").as_slice(), long.as_bytes());
+    assert_eq!(answer.read(100_000).expect("just so long").to_vec(), long.as_bytes());
 }
 
 #[test]
