@@ -123,7 +123,10 @@ pub(super) async fn answer(
     };
     let answered = match admitted {
         Ok(actor) => ACTOR.scope(actor, route(&dialect, request)).await,
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            upload::discard(request).await;
+            Err(refusal)
+        }
     };
     answered.unwrap_or_else(Refusal::response)
 }
@@ -132,7 +135,13 @@ async fn route(
     dialect: &Arc<WorkersKv>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let target = Target::parse(request.method(), request.uri())?;
+    let target = match Target::parse(request.method(), request.uri()) {
+        Ok(target) => target,
+        Err(refusal) => {
+            upload::discard(request).await;
+            return Err(refusal);
+        }
+    };
     let namespace = target.namespace;
     match target.call {
         Call::CreateNamespace => namespaces::create(dialect, request).await,

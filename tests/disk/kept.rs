@@ -37,6 +37,7 @@ pub(crate) fn open(folder: &Path, generator: &Arc<Generator>) -> Result<Store, S
     let places = Places {
         keyring: folder.join("keyring"),
         seal_file: folder.join("seal-key"),
+        audit: folder.join("audit.log"),
         anchor: Some(folder.join("anchor")),
     };
     let keyring = Keyring::load(places, Arc::clone(generator)).map_err(|it| it.to_string())?;

@@ -4,14 +4,12 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use crate::running::{Running, lavawall};
-use crate::socket::Socket;
 
 const CONFIGURATION: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n";
 
-/// The service, asked over a unix socket.
+/// The service, asked over its admin socket.
 pub(crate) struct Kv {
     pub(crate) service: Running,
-    socket: Socket,
     folder: tempfile::TempDir,
 }
 
@@ -19,10 +17,7 @@ impl Kv {
     pub(crate) fn start() -> Self {
         let service = Running::start(CONFIGURATION);
         let folder = tempfile::tempdir().expect("a directory");
-        let token = service.state_dir().join("admin.token");
-        let token = std::fs::read_to_string(token).expect("made at the first start");
-        let socket = Socket::open(folder.path(), service.address(), token.trim());
-        Self { service, socket, folder }
+        Self { service, folder }
     }
 
     /// A file of the test's own.
@@ -37,7 +32,7 @@ impl Kv {
             command.env_remove(name);
         }
         command.arg("kv").args(arguments);
-        command.env("LAVAWALL_SOCKET", self.socket.path());
+        command.env("LAVAWALL_STATE_DIR", self.service.state_dir());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program");
         let mut stdin = child.stdin.take().expect("piped");

@@ -6,7 +6,6 @@ mod running;
 
 mod command;
 mod export;
-mod socket;
 
 use std::fs;
 

@@ -52,6 +52,7 @@ impl Seen {
         let places = Places {
             keyring: state.join("keyring"),
             seal_file: state.join("seal-key"),
+            audit: state.join("audit.log"),
             anchor: None,
         };
         let keyring = Keyring::load(places, Arc::clone(generator)).expect("a keyring");

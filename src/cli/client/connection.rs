@@ -66,8 +66,7 @@ impl Client {
     /// The service behind this socket. Whoever can open it needs no token.
     pub(in crate::cli) fn over_socket(path: &Path) -> Self {
         let connector = UnixConnector(path.to_owned());
-        // A proxy of the environment is for addresses.
-        let config = timed(ureq::Agent::config_builder()).proxy(None).build();
+        let config = timed(ureq::Agent::config_builder()).build();
         Self {
             agent: ureq::Agent::with_parts(config, connector, NoResolver),
             base: "http://localhost".into(),
@@ -144,10 +143,12 @@ impl Answer {
 
 pub(super) type ConfigBuilder = ureq::config::ConfigBuilder<ureq::typestate::AgentScope>;
 
-/// What holds for every connection: any status is an answer, and nothing is waited for in vain.
+/// What holds for every connection: any status is an answer, nothing is waited for in vain, and no proxy
+/// of the environment is shown a token, a secret or what is random.
 pub(super) fn timed(config: ConfigBuilder) -> ConfigBuilder {
     config
         .http_status_as_error(false)
+        .proxy(None)
         .timeout_connect(Some(CONNECT_TIMEOUT))
         .timeout_recv_response(Some(ANSWER_TIMEOUT))
 }

@@ -16,11 +16,11 @@ use super::connection::Connection;
 use super::life;
 use super::lines::Lines;
 use super::pair::Pair;
-use crate::cli::print::shown;
 use super::space::Space;
-use crate::cli::stop::Stop;
 use crate::cli::print;
+use crate::cli::print::shown;
 use crate::cli::progress::Bar;
+use crate::cli::stop::Stop;
 use crate::keyring;
 use crate::kv::VALUE_LIMIT;
 

@@ -83,6 +83,12 @@ impl Refusal {
         )
     }
 
+    /// The values asked for are too long together.
+    pub(super) fn too_large_answer(limit: usize) -> Self {
+        let message = format!("the values have more than {limit} bytes together: ask for fewer");
+        Self::ours(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
     /// The client stopped sending.
     pub(super) fn too_slow() -> Self {
         Self::ours(StatusCode::REQUEST_TIMEOUT, "the request's body did not come in time")

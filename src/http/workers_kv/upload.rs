@@ -1,5 +1,7 @@
 //! Bodies that callers send: bounded in size, in time, and all together in memory.
 
+use std::time::Duration;
+
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
@@ -15,6 +17,10 @@ use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
 
 /// What a form adds to the value it carries.
 const FORM_BYTES: usize = 64 * 1024;
+
+/// The most that is read of a request that is refused, in bytes, and for how long.
+const DISCARDED_BYTES: usize = 64 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A body, all of it. Wiped when dropped.
 pub(super) type Received = Zeroizing<Vec<u8>>;
@@ -58,6 +64,22 @@ pub(super) async fn receive(
         grow(&mut received, data.len());
         received.extend_from_slice(&data);
     }
+}
+
+/// Takes what is sent with a request that is refused, as far as it is short and comes at once: a client
+/// that finds its connection closed while it sends does not read why.
+pub(super) async fn discard(request: Request<Incoming>) {
+    let mut body = request.into_body();
+    let read = async {
+        let mut left = DISCARDED_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, hyper::body::Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { break };
+            left = rest;
+        }
+    };
+    // Whoever takes longer learns it another way.
+    let _ = timeout(DISCARD_TIMEOUT, read).await;
 }
 
 /// Makes room without leaving an unwiped copy behind.

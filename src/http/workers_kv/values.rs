@@ -64,8 +64,17 @@ pub(super) async fn put(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let now = now();
-    let ttl = query.number("expiration_ttl", TTL_LEAST..=TTL_MOST)?;
-    let expiration = query.number("expiration", expirations(now))?;
+    let lives = || -> Result<_, Refusal> {
+        let ttl = query.number("expiration_ttl", TTL_LEAST..=TTL_MOST)?;
+        Ok((ttl, query.number("expiration", expirations(now))?))
+    };
+    let (ttl, expiration) = match lives() {
+        Ok(lives) => lives,
+        Err(refusal) => {
+            upload::discard(request).await;
+            return Err(refusal);
+        }
+    };
     let written = upload::value(dialect, request).await?;
     let put = move |store: &crate::kv::Store| {
         let one = Put {
