@@ -178,6 +178,7 @@ fn places(folder: &tempfile::TempDir) -> Places {
     Places {
         keyring: folder.path().join("keyring"),
         seal_file: folder.path().join("seal-key"),
+        audit: folder.path().join("audit.log"),
         anchor: None,
     }
 }
