@@ -24,7 +24,8 @@ impl<const N: usize> Secret<N> {
 
     /// Takes the bytes over and wipes where they came from.
     pub fn take(from: &mut [u8; N]) -> Self {
-        let secret = Self(Box::new(*from));
+        // Copied on the heap alone: a copy by value would leave one on the stack.
+        let secret = Self::filled_by(|to| to.copy_from_slice(from));
         from.zeroize();
         secret
     }
