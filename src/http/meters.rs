@@ -106,10 +106,11 @@ impl Meters {
 
     /// Every count that is not zero: endpoint, status (`0` for one that is rare), requests.
     pub(super) fn requests(&self) -> impl Iterator<Item = (&'static str, u16, u64)> {
-        let endpoints = Endpoint::PATHS
-            .iter()
-            .map(|(it, _)| *it)
-            .chain([Endpoint::WorkersKv, Endpoint::Unknown]);
+        let endpoints = Endpoint::PATHS.iter().map(|(it, _)| *it).chain([
+            Endpoint::WorkersKv,
+            Endpoint::Admin,
+            Endpoint::Unknown,
+        ]);
         endpoints.flat_map(|endpoint| {
             self.requests[endpoint as usize].iter().enumerate().filter_map(
                 move |(column, count)| {

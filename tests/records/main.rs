@@ -87,6 +87,9 @@ fn nothing_a_user_wrote_is_in_the_state_directory_or_the_log() {
 fn no_file_holds(folder: &Path, mark: &[u8]) {
     for entry in std::fs::read_dir(folder).expect("a directory") {
         let path = entry.expect("an entry").path();
+        if !path.is_file() {
+            continue; // the admin socket holds nothing
+        }
         let bytes = std::fs::read(&path).expect("a file");
         let found = bytes.windows(mark.len()).any(|window| window == mark);
         assert!(!found, "{}", path.display());

@@ -130,6 +130,9 @@ fn put_back(from: &Path, to: &Path) {
     fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o700)).expect("changed");
     for entry in fs::read_dir(from).expect("a directory") {
         let path = entry.expect("an entry").path();
+        if !path.is_file() {
+            continue; // the admin socket is made at each start
+        }
         fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("copied");
     }
 }
