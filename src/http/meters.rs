@@ -136,6 +136,7 @@ mod tests {
             meters.add_request(endpoint, StatusCode::OK);
         }
         meters.add_request(Endpoint::WorkersKv, StatusCode::OK);
+        meters.add_request(Endpoint::Admin, StatusCode::OK);
         meters.add_request(Endpoint::at("/nowhere"), StatusCode::IM_A_TEAPOT);
         let counts: Vec<_> = meters.requests().collect();
         assert_eq!(counts.len(), ENDPOINTS);
