@@ -6,7 +6,7 @@ mod locked;
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 pub use locked::{Locked, Plain};
 
@@ -35,6 +35,17 @@ impl<const N: usize> Secret<N> {
     pub fn expose(&self) -> &[u8; N] {
         &self.0
     }
+}
+
+/// Appends to bytes that may be secret. When they have to move, the old place is wiped.
+pub fn append(to: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
+    let needed = to.len() + bytes.len();
+    if needed > to.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
+        larger.extend_from_slice(to);
+        *to = larger;
+    }
+    to.extend_from_slice(bytes);
 }
 
 impl<const N: usize> Drop for Secret<N> {

@@ -5,6 +5,8 @@ use std::ops::Deref;
 
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::secret;
+
 /// How much is read at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -20,13 +22,7 @@ impl Wiped {
 
     /// Adds these. When there is no room they move, and the old place is wiped.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
-        }
-        self.0.extend_from_slice(bytes);
+        secret::append(&mut self.0, bytes);
     }
 
     /// Takes all of them away; the room stays.

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::WorkersKv;
 use super::envelope::Refusal;
 use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
+use crate::secret;
 
 /// What a form adds to the value it carries.
 const FORM_BYTES: usize = 64 * 1024;
@@ -61,8 +62,7 @@ pub(super) async fn receive(
         if received.len() + data.len() > limit {
             return Err(Refusal::too_large(limit));
         }
-        grow(&mut received, data.len());
-        received.extend_from_slice(&data);
+        secret::append(&mut received, &data);
     }
 }
 
@@ -80,16 +80,6 @@ pub(super) async fn discard(request: Request<Incoming>) {
     };
     // Whoever takes longer learns it another way.
     let _ = timeout(DISCARD_TIMEOUT, read).await;
-}
-
-/// Makes room without leaving an unwiped copy behind.
-fn grow(received: &mut Received, more: usize) {
-    let needed = received.len() + more;
-    if needed > received.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
-        larger.extend_from_slice(received);
-        *received = larger;
-    }
 }
 
 /// Receives JSON.
