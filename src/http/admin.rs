@@ -23,7 +23,7 @@ use hyper::{Method, Request, Response};
 
 use super::body::Body;
 use super::problem::Problem;
-use super::workers_kv::WorkersKv;
+use super::workers_kv::{WorkersKv, discard};
 use crate::keyring::NamespaceId;
 
 pub use socket::AdminSocket;
@@ -50,18 +50,21 @@ impl Peer {
 pub(super) async fn answer(
     dialect: Option<Arc<WorkersKv>>,
     peer: Peer,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response<Body> {
     let Some(dialect) = dialect else {
         return refusal::no_keyring().response();
     };
-    route(dialect, peer, request).await.unwrap_or_else(Problem::response)
+    let answered = route(dialect, peer, &mut request).await;
+    // A call may need no body, or be refused before it is read.
+    discard(&mut request).await;
+    answered.unwrap_or_else(Problem::response)
 }
 
 async fn route(
     dialect: Arc<WorkersKv>,
     peer: Peer,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Problem> {
     let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let parts: Vec<_> = path.split('/').collect();
@@ -70,13 +73,11 @@ async fn route(
         (&Method::GET, ["keyring"]) => caller.keyring().await,
         (&Method::POST, ["keyring", "init"]) => caller.init(request).await,
         (&Method::POST, ["keyring", "unseal"]) => caller.unseal(request).await,
-        (&Method::POST, ["keyring", "seal"]) => caller.seal(request).await,
+        (&Method::POST, ["keyring", "seal"]) => caller.seal().await,
         (&Method::POST, ["keyring", "rekey"]) => caller.rekey(request).await,
         (&Method::POST, ["keyring", "rotate"]) => caller.rotate_root(request).await,
         (&Method::GET, ["keys"]) => caller.keys().await,
-        (&Method::POST, ["namespaces", id, "rotate"]) => {
-            caller.rotate(namespace(id)?, request).await
-        }
+        (&Method::POST, ["namespaces", id, "rotate"]) => caller.rotate(namespace(id)?).await,
         (&Method::POST, ["namespaces", id, "revoke"]) => {
             caller.revoke(namespace(id)?, request).await
         }

@@ -21,13 +21,13 @@ use tokio::sync::Semaphore;
 
 use super::admin::Peer;
 use super::body::Body;
-use super::problem::Problem;
 use super::tokens::{Tokens, bearer};
 use crate::audit;
 use crate::keyring;
 use crate::kv::Store;
-use envelope::Refusal;
+pub(super) use envelope::Refusal;
 use path::{Call, Target};
+pub(super) use upload::{discard, json as read_json};
 
 /// Where the dialect's paths begin.
 pub(super) const PREFIX: &str = "/client/v4/";
@@ -93,16 +93,24 @@ impl WorkersKv {
     }
 
     /// Runs what may wait for a disk where that holds up no other request. The audit log is told who
-    /// called.
+    /// called. `None` when it panicked.
+    pub(super) async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: String,
+        work: impl FnOnce(&Store) -> T + Send + 'static,
+    ) -> Option<T> {
+        let this = Arc::clone(self);
+        let work = move || audit::acting(actor, || work(&this.store));
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+
+    /// As `run`, for a call of the dialect.
     async fn on_disk<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let this = Arc::clone(self);
         let actor = ACTOR.try_with(String::clone).unwrap_or_default();
-        let work = move || audit::acting(actor, || work(&this.store));
-        let done = tokio::task::spawn_blocking(work).await;
-        done.unwrap_or_else(|_| Err(Refusal::broken()))
+        self.run(actor, work).await.unwrap_or_else(|| Err(Refusal::broken()))
     }
 }
 
@@ -110,7 +118,7 @@ impl WorkersKv {
 pub(super) async fn answer(
     dialect: Option<Arc<WorkersKv>>,
     peer: Option<Peer>,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response<Body> {
     let Some(dialect) = dialect else {
         let why = "the store could not be read at the start; the operator's log says why";
@@ -122,26 +130,20 @@ pub(super) async fn answer(
         None => dialect.admit(request.headers()).map(|()| TOKEN_HOLDER.to_owned()),
     };
     let answered = match admitted {
-        Ok(actor) => ACTOR.scope(actor, route(&dialect, request)).await,
-        Err(refusal) => {
-            upload::discard(request).await;
-            Err(refusal)
-        }
+        Ok(actor) => ACTOR.scope(actor, route(&dialect, &mut request)).await,
+        Err(refusal) => Err(refusal),
     };
+    if answered.is_err() {
+        discard(&mut request).await;
+    }
     answered.unwrap_or_else(Refusal::response)
 }
 
 async fn route(
     dialect: &Arc<WorkersKv>,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let target = match Target::parse(request.method(), request.uri()) {
-        Ok(target) => target,
-        Err(refusal) => {
-            upload::discard(request).await;
-            return Err(refusal);
-        }
-    };
+    let target = Target::parse(request.method(), request.uri())?;
     let namespace = target.namespace;
     match target.call {
         Call::CreateNamespace => namespaces::create(dialect, request).await,
@@ -158,15 +160,6 @@ async fn route(
         Call::BulkGet => bulk::get(dialect, namespace, request).await,
         Call::BulkDelete => bulk::delete(dialect, namespace, request).await,
     }
-}
-
-/// Receives a body of at most `limit` bytes, for another part of the service.
-pub(super) async fn receive(
-    dialect: &WorkersKv,
-    request: Request<Incoming>,
-    limit: usize,
-) -> Result<upload::Received, Problem> {
-    upload::receive(dialect, request, limit).await.map_err(Refusal::problem)
 }
 
 /// The time, in seconds since 1970.

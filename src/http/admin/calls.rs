@@ -12,10 +12,9 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::Peer;
-use crate::audit;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
-use crate::http::workers_kv::{WorkersKv, receive};
+use crate::http::workers_kv::{Refusal, WorkersKv, read_json};
 use crate::keyring::seal::shares::Share;
 use crate::keyring::seal::{Choice, SealKind};
 use crate::keyring::{Condition, KeyInfo, Keyring, NamespaceId, Piece};
@@ -91,7 +90,10 @@ impl Caller {
         self.on_disk(|store| Ok(answer(&told(store.keyring())))).await
     }
 
-    pub(super) async fn init(self, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+    pub(super) async fn init(
+        self,
+        request: &mut Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
         let wanted: SealWanted = self.json(request).await?;
         self.on_disk(move |store| {
             let shares = store.keyring().init(&choice(wanted.seal))?;
@@ -103,7 +105,7 @@ impl Caller {
 
     pub(super) async fn unseal(
         self,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let Pieces { piece, .. } = self.json(request).await?;
         self.on_disk(move |store| {
@@ -124,8 +126,7 @@ impl Caller {
         .await
     }
 
-    pub(super) async fn seal(self, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
-        self.no_matter(request).await?;
+    pub(super) async fn seal(self) -> Result<Response<Body>, Problem> {
         self.on_disk(|store| {
             // Its index holds names.
             store.close();
@@ -135,7 +136,10 @@ impl Caller {
         .await
     }
 
-    pub(super) async fn rekey(self, request: Request<Incoming>) -> Result<Response<Body>, Problem> {
+    pub(super) async fn rekey(
+        self,
+        request: &mut Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
         let wanted: SealWanted = self.json(request).await?;
         self.on_disk(move |store| {
             let proof = pieces(&wanted.proof);
@@ -146,7 +150,7 @@ impl Caller {
 
     pub(super) async fn rotate_root(
         self,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let given: Pieces = self.json(request).await?;
         self.on_disk(move |store| {
@@ -179,19 +183,14 @@ impl Caller {
         .await
     }
 
-    pub(super) async fn rotate(
-        self,
-        id: NamespaceId,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
-        self.no_matter(request).await?;
+    pub(super) async fn rotate(self, id: NamespaceId) -> Result<Response<Body>, Problem> {
         self.on_disk(move |store| Ok(answer(&json!({ "version": store.rotate(id)? })))).await
     }
 
     pub(super) async fn revoke(
         self,
         id: NamespaceId,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let VersionNamed { version } = self.json(request).await?;
         self.on_disk(move |store| {
@@ -201,28 +200,18 @@ impl Caller {
         .await
     }
 
-    /// Takes a body that says nothing. Were it left, the connection would be closed while it is sent.
-    async fn no_matter(&self, request: Request<Incoming>) -> Result<(), Problem> {
-        receive(&self.dialect, request, BODY_LIMIT).await.map(drop)
-    }
-
-    /// The body, as JSON. An error does not quote it.
-    async fn json<T: DeserializeOwned>(&self, request: Request<Incoming>) -> Result<T, Problem> {
-        let received = receive(&self.dialect, request, BODY_LIMIT).await?;
-        serde_json::from_slice(&received).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            let detail = format!("the body is not the JSON that belongs here: {place}");
-            Problem::of_keys(StatusCode::BAD_REQUEST, detail)
-        })
+    async fn json<T: DeserializeOwned>(
+        &self,
+        request: &mut Request<Incoming>,
+    ) -> Result<T, Problem> {
+        read_json(&self.dialect, request, BODY_LIMIT).await.map_err(Refusal::problem)
     }
 
     async fn on_disk(
         self,
         work: impl FnOnce(&Store) -> Result<Response<Body>, Problem> + Send + 'static,
     ) -> Result<Response<Body>, Problem> {
-        let Self { dialect, peer } = self;
-        let work = move || audit::acting(peer.actor(), || work(dialect.store()));
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        self.dialect.run(self.peer.actor(), work).await.unwrap_or_else(|| {
             let detail = "an internal fault; the log says more";
             Err(Problem::of_keys(StatusCode::INTERNAL_SERVER_ERROR, detail))
         })

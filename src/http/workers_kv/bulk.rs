@@ -67,7 +67,7 @@ enum Form {
 pub(super) async fn put(
     dialect: &Arc<WorkersKv>,
     namespace: NamespaceId,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let pairs: Vec<Pair> = upload::json(dialect, request, BODY_LIMIT).await?;
     bounded(pairs.len(), PAIRS_LIMIT)?;
@@ -86,7 +86,7 @@ pub(super) async fn put(
 pub(super) async fn get(
     dialect: &Arc<WorkersKv>,
     namespace: NamespaceId,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let wanted: Wanted = upload::json(dialect, request, NAMES_LIMIT).await?;
     bounded(wanted.keys.len(), READ_LIMIT)?;
@@ -107,7 +107,7 @@ pub(super) async fn get(
 pub(super) async fn delete(
     dialect: &Arc<WorkersKv>,
     namespace: NamespaceId,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let names: Vec<String> = upload::json(dialect, request, NAMES_LIMIT).await?;
     bounded(names.len(), PAIRS_LIMIT)?;

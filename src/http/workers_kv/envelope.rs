@@ -29,7 +29,7 @@ const OURS: u32 = 90_000;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(in crate::http) struct Refusal {
     status: StatusCode,
     code: u32,
     message: String,
@@ -106,7 +106,7 @@ impl Refusal {
     }
 
     /// The same for who does not speak the dialect.
-    pub(super) fn problem(self) -> Problem {
+    pub(in crate::http) fn problem(self) -> Problem {
         Problem::of_keys(self.status, self.message)
     }
 

@@ -19,7 +19,7 @@ use crate::secret;
 /// What a form adds to the value it carries.
 const FORM_BYTES: usize = 64 * 1024;
 
-/// The most that is read of a request that is refused, in bytes, and for how long.
+/// The most that is taken of a request whose body nobody wants, in bytes, and for how long.
 const DISCARDED_BYTES: usize = 64 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -35,10 +35,10 @@ pub(super) struct Written {
 /// Receives a body of at most `limit` bytes.
 pub(super) async fn receive(
     dialect: &WorkersKv,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
     limit: usize,
 ) -> Result<Received, Refusal> {
-    let mut body = request.into_body();
+    let body = request.body_mut();
     let announced = body.size_hint().exact().and_then(|len| usize::try_from(len).ok());
     if announced.is_some_and(|len| len > limit) {
         return Err(Refusal::too_large(limit));
@@ -66,10 +66,10 @@ pub(super) async fn receive(
     }
 }
 
-/// Takes what is sent with a request that is refused, as far as it is short and comes at once: a client
-/// that finds its connection closed while it sends does not read why.
-pub(super) async fn discard(request: Request<Incoming>) {
-    let mut body = request.into_body();
+/// Takes what is still to come of a request, as far as it is short and comes at once: a client that finds
+/// its connection closed while it sends does not read the answer.
+pub(in crate::http) async fn discard(request: &mut Request<Incoming>) {
+    let body = request.body_mut();
     let read = async {
         let mut left = DISCARDED_BYTES;
         while let Some(Ok(frame)) = body.frame().await {
@@ -83,9 +83,9 @@ pub(super) async fn discard(request: Request<Incoming>) {
 }
 
 /// Receives JSON.
-pub(super) async fn json<T: DeserializeOwned>(
+pub(in crate::http) async fn json<T: DeserializeOwned>(
     dialect: &WorkersKv,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
     limit: usize,
 ) -> Result<T, Refusal> {
     let received = receive(dialect, request, limit).await?;
@@ -99,17 +99,17 @@ pub(super) async fn json<T: DeserializeOwned>(
 /// Receives a value: the body itself, or a form with the parts `value` and `metadata`.
 pub(super) async fn value(
     dialect: &WorkersKv,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Written, Refusal> {
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_form = media_type.is_some_and(|media_type| {
+    let form_type = media_type.filter(|media_type| {
         media_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")
     });
-    if !is_form {
+    let Some(form_type) = form_type else {
         let value = receive(dialect, request, VALUE_LIMIT).await?;
         return Ok(Written { value, metadata: None });
-    }
-    let boundary = multer::parse_boundary(media_type.unwrap_or_default())
+    };
+    let boundary = multer::parse_boundary(form_type)
         .map_err(|_| Refusal::invalid("content-type: the form has no boundary"))?;
     let body = receive(dialect, request, VALUE_LIMIT + FORM_BYTES).await?;
     form(&body, &boundary).await

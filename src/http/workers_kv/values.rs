@@ -61,20 +61,11 @@ pub(super) async fn put(
     namespace: NamespaceId,
     name: Name,
     query: &Query,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let now = now();
-    let lives = || -> Result<_, Refusal> {
-        let ttl = query.number("expiration_ttl", TTL_LEAST..=TTL_MOST)?;
-        Ok((ttl, query.number("expiration", expirations(now))?))
-    };
-    let (ttl, expiration) = match lives() {
-        Ok(lives) => lives,
-        Err(refusal) => {
-            upload::discard(request).await;
-            return Err(refusal);
-        }
-    };
+    let ttl = query.number("expiration_ttl", TTL_LEAST..=TTL_MOST)?;
+    let expiration = query.number("expiration", expirations(now))?;
     let written = upload::value(dialect, request).await?;
     let put = move |store: &crate::kv::Store| {
         let one = Put {
