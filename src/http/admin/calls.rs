@@ -128,9 +128,7 @@ impl Caller {
 
     pub(super) async fn seal(self) -> Result<Response<Body>, Problem> {
         self.on_disk(|store| {
-            // Its index holds names.
-            store.close();
-            store.keyring().seal()?;
+            store.seal()?;
             Ok(answer(&told(store.keyring())))
         })
         .await

@@ -291,7 +291,7 @@ fn a_namespace_that_is_accepted_is_opened_as_it_is_found() {
     let record = id_of(&home, id, "b");
     let without = rows.into_iter().filter(|(_, key, _)| !key.ends_with(&record.0)).collect();
     home.memory.set_rows(without);
-    let shared = || Box::new(Shared(Arc::clone(&home.memory)));
+    let shared = || Box::new(Double::over(&home.memory));
     let store = home.accepting(shared(), BTreeSet::from([id]));
     store.open().expect("opened");
     assert_eq!(names(&store.list(id, "", None, 9, 0).expect("accepted")), ["a", "c"]);
@@ -334,7 +334,7 @@ fn a_store_put_back_whole_is_noticed_with_an_anchor_and_only_then() {
         write(&store, id, "a", "new");
         store.mark().expect("written");
         home.memory.set_rows(old);
-        let again = home.store_over(Box::new(Shared(Arc::clone(&home.memory))));
+        let again = home.store_over(Box::new(Double::over(&home.memory)));
         assert_eq!(again.open().is_err(), anchored);
     }
 }
