@@ -30,7 +30,7 @@ use crate::http::{self, Access, AdminSocket, FreshError, Listeners, LoadError};
 use keys::Keys;
 use notify::Notify;
 use ready_file::ReadyFile;
-use state_dir::{StateDir, StateDirError};
+use state_dir::{ADMIN_SOCKET, StateDir, StateDirError};
 
 /// How often the main thread looks at the state: for the ready file and the service manager.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -147,7 +147,7 @@ pub fn run(
 
 /// Randomness goes on without it.
 fn bind_admin_socket(state_dir: &StateDir) -> Option<AdminSocket> {
-    let path = state_dir.file("admin.sock");
+    let path = state_dir.file(ADMIN_SOCKET);
     AdminSocket::bind(&path)
         .inspect_err(|error| tracing::error!("the admin socket {}: {error}", path.display()))
         .ok()

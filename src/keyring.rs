@@ -73,6 +73,27 @@ pub enum Condition {
     Open(SealKind),
 }
 
+impl Condition {
+    /// Its name, in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Sealed(_) => "sealed",
+            Self::Open(_) => "open",
+        }
+    }
+
+    /// What opens it, where there is one.
+    #[must_use]
+    pub fn seal(self) -> Option<SealKind> {
+        match self {
+            Self::Absent => None,
+            Self::Sealed(kind) | Self::Open(kind) => Some(kind),
+        }
+    }
+}
+
 /// How far an unsealing has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {

@@ -112,24 +112,9 @@ fn secrets_samples_and_locked_pages_are_wiped_when_dropped() {
 #[test]
 fn a_keyring_leaves_no_key_behind_when_it_is_sealed_or_dropped() {
     let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
-    let limits =
-        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(1) };
-    let generator = Arc::new(Generator::new(1, limits).expect("memory"));
-    let provenance = Provenance {
-        generation: 1,
-        seeded_at: Instant::now(),
-        seeded_on: SystemTime::now(),
-        sources: Vec::new(),
-    };
-    generator.reseed(&Secret::filled_by(|seed| write_pattern(9, seed, false)), provenance);
+    let generator = seeded(9);
     let folder = tempfile::tempdir().expect("a directory");
-    let places = Places {
-        keyring: folder.path().join("keyring"),
-        seal_file: folder.path().join("seal-key"),
-        audit: folder.path().join("audit.log"),
-        anchor: None,
-    };
-    let keyring = Keyring::load(places, generator).expect("nothing there");
+    let keyring = Keyring::load(places(&folder), generator).expect("nothing there");
     keyring.init(&Choice::Shares { threshold: 2, count: 3 }).expect("made");
     let id = keyring.create_namespace("first").expect("made").id;
     keyring.rotate(id).expect("rotated");

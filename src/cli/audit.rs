@@ -9,6 +9,7 @@ use crate::audit;
 use crate::cli::client::AdminArguments;
 use crate::cli::print;
 use crate::cli::stop::Stop;
+use crate::daemon::state_dir::AUDIT_LOG;
 use crate::exitcode::Exit;
 
 /// Check the audit log: that no line was changed, taken out or put in
@@ -35,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 fn check(arguments: &Arguments) -> Result<Exit, Stop> {
     let path = match &arguments.file {
         Some(path) => path.clone(),
-        None => arguments.admin.state_dir()?.join("audit.log"),
+        None => arguments.admin.state_dir()?.join(AUDIT_LOG),
     };
     let unreadable = |error: std::io::Error| Stop::unreadable(&path, &error);
     let log = File::open(&path).map_err(unreadable)?;

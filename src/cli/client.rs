@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::ConfigArguments;
 use crate::config::ConfigError;
-use crate::daemon::state_dir::{StateDir, StateDirError};
+use crate::daemon::state_dir::{ADMIN_SOCKET, StateDir, StateDirError};
 use crate::exitcode::Exit;
 
 use connection::timed;
@@ -20,9 +20,6 @@ pub(super) use connection::{Answer, Client, Payload};
 
 /// Where the service is when nobody says.
 pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
-
-/// The administrator's socket in the state directory.
-const ADMIN_SOCKET: &str = "admin.sock";
 
 /// Which service to ask.
 #[derive(Debug, Args)]

@@ -105,10 +105,7 @@ impl Operator {
     pub(super) fn ask_for_proof(&self) -> Result<Proof, Stop> {
         let keyring = self.keyring()?;
         match (keyring.state.as_str(), keyring.seal.as_deref()) {
-            ("absent", _) => Err(Stop::new(
-                Exit::Unavailable,
-                "there is no keyring yet; make one with: lavawall init",
-            )),
+            ("absent", _) => Err(no_keyring()),
             ("sealed", _) => Err(Stop::new(
                 Exit::Unavailable,
                 "the keyring is sealed; open it with: lavawall unseal",
@@ -123,6 +120,11 @@ impl Operator {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+/// There is nothing to open or change.
+pub(super) fn no_keyring() -> Stop {
+    Stop::new(Exit::Unavailable, "there is no keyring yet; make one with: lavawall init")
 }
 
 /// Why something was not done.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::cli::client::AdminArguments;
-use crate::cli::operator::{Keyring, Operator, Proof, Refused, Wanted};
+use crate::cli::operator::{Keyring, Operator, Proof, Refused, Wanted, no_keyring};
 use crate::cli::stop::Stop;
 use crate::cli::{ask, print};
 use crate::exitcode::Exit;
@@ -129,12 +129,7 @@ pub(super) fn unseal(arguments: &UnsealArguments) -> Exit {
         let mut keyring = operator.keyring()?;
         match (keyring.state.as_str(), keyring.seal.as_deref()) {
             ("open", _) => return Ok(()),
-            ("absent", _) => {
-                return Err(Stop::new(
-                    Exit::Unavailable,
-                    "there is no keyring yet; make one with: lavawall init",
-                ));
-            }
+            ("absent", _) => return Err(no_keyring()),
             (_, Some("file")) => {
                 let Keyring { .. } =
                     operator.post("/admin/keyring/unseal", &Piece { piece: None })?;

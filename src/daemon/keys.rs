@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -17,16 +17,13 @@ use zeroize::Zeroizing;
 use crate::collector::board::Board;
 use crate::config::Config;
 use crate::daemon::rotation;
-use crate::daemon::state_dir::StateDir;
+use crate::daemon::state_dir::{ADMIN_TOKEN, AUDIT_LOG, StateDir};
 use crate::generator::Generator;
 use crate::http::{Tokens, WorkersKv, hash_token};
 use crate::keyring::seal::{Choice, SealKind};
 use crate::keyring::{self, Condition, Keyring, Places};
 use crate::kv::Store;
 use crate::kv::storage::RedbStorage;
-
-/// The administrator's token, in the state directory.
-const TOKEN_FILE: &str = "admin.token";
 
 /// How often it is looked for work: expired records are gone from the disk this soon.
 const EVERY: Duration = Duration::from_secs(1);
@@ -86,13 +83,8 @@ impl Keys {
         generator: &Arc<Generator>,
         board: &Arc<Board>,
     ) -> Result<Self, AnyError> {
-        let places = Places {
-            keyring: state_dir.file("keyring"),
-            seal_file: config.keyring.seal_file.clone().unwrap_or(state_dir.file("seal-key")),
-            audit: state_dir.file("audit.log"),
-            anchor: config.keyring.anchor.clone(),
-        };
-        let keyring = Arc::new(Keyring::load(places, Arc::clone(generator))?);
+        let keyring = Keyring::load(places(config, state_dir), Arc::clone(generator))?;
+        let keyring = Arc::new(keyring);
         let cache = usize::try_from(config.kv.cache.as_u64())?;
         let storage = Box::new(RedbStorage::at(&state_dir.file("store"), cache));
         let accepted = config.kv.accepted();
@@ -115,22 +107,9 @@ impl Keys {
         let looked = Arc::new(AtomicBool::new(false));
         let has_looked = Arc::clone(&looked);
         let (stop, told) = mpsc::channel::<()>();
-        let thread = std::thread::Builder::new().name("keys".into()).spawn(move || {
-            let mut marked = Instant::now();
-            let mut pause = EVERY_BEFORE_SEED;
-            while told.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                if work.generator.check(Instant::now()).is_err() && !work.has_token {
-                    continue;
-                }
-                pause = work.look();
-                has_looked.store(true, Ordering::Release);
-                if marked.elapsed() >= MARK_EVERY {
-                    marked = Instant::now();
-                    work.mark();
-                }
-            }
-            work.mark();
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("keys".into())
+            .spawn(move || work.run(&told, &has_looked))?;
         Ok(Self { dialect, looked, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -155,7 +134,35 @@ impl Drop for Keys {
     }
 }
 
+/// Where the keyring and what belongs to it are.
+fn places(config: &Config, state_dir: &StateDir) -> Places {
+    Places {
+        keyring: state_dir.file("keyring"),
+        seal_file: config.keyring.seal_file.clone().unwrap_or(state_dir.file("seal-key")),
+        audit: state_dir.file(AUDIT_LOG),
+        anchor: config.keyring.anchor.clone(),
+    }
+}
+
 impl Work {
+    /// Works until told to stop.
+    fn run(&mut self, told: &Receiver<()>, has_looked: &AtomicBool) {
+        let mut marked = Instant::now();
+        let mut pause = EVERY_BEFORE_SEED;
+        while told.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            if self.generator.check(Instant::now()).is_err() && !self.has_token {
+                continue;
+            }
+            pause = self.look();
+            has_looked.store(true, Ordering::Release);
+            if marked.elapsed() >= MARK_EVERY {
+                marked = Instant::now();
+                self.mark();
+            }
+        }
+        self.mark();
+    }
+
     /// Does what is to be done now, and says what stands in the way, once; gives when to look again.
     fn look(&mut self) -> Duration {
         let condition = self.keyring.condition();
@@ -176,8 +183,7 @@ impl Work {
             }
         };
         if said != self.said && !said.is_empty() {
-            tracing::error!("keys and records: {said}");
-            self.board.add_incident(None, format!("keys and records: {said}"));
+            self.find(format!("keys and records: {said}"));
         }
         self.said = said;
         pause
@@ -205,19 +211,7 @@ impl Work {
         }
         let store = self.dialect.store();
         if !store.is_open() {
-            for finding in self.keyring.audit_findings()? {
-                let finding = format!("audit log: {finding}");
-                tracing::error!("{finding}");
-                self.board.add_incident(None, finding);
-            }
-            let started = Instant::now();
-            store.open()?;
-            let records: usize = store.report()?.iter().map(|it| it.records).sum();
-            tracing::info!("opened {records} records in {} ms", started.elapsed().as_millis());
-            for finding in store.findings() {
-                tracing::error!("{finding}");
-                self.board.add_incident(None, finding);
-            }
+            self.open(store)?;
         }
         let now = keyring::seconds(SystemTime::now());
         for _ in 0..SWEEPS {
@@ -233,6 +227,26 @@ impl Work {
         Ok(self.rotation_due.saturating_duration_since(now))
     }
 
+    /// Opens the store, and says what an operator should look at.
+    fn open(&self, store: &Store) -> Result<(), AnyError> {
+        for finding in self.keyring.audit_findings()? {
+            self.find(format!("audit log: {finding}"));
+        }
+        let started = Instant::now();
+        store.open()?;
+        let records: usize = store.report()?.iter().map(|it| it.records).sum();
+        tracing::info!("opened {records} records in {} ms", started.elapsed().as_millis());
+        for finding in store.findings() {
+            self.find(finding);
+        }
+        Ok(())
+    }
+
+    fn find(&self, finding: String) {
+        tracing::error!("{finding}");
+        self.board.add_incident(None, finding);
+    }
+
     fn mark(&self) {
         let store = self.dialect.store();
         if let Some(error) = store.is_open().then(|| store.mark().err()).flatten() {
@@ -242,7 +256,7 @@ impl Work {
 
     /// The administrator's token, made at the first start.
     fn token(&self) -> Result<Tokens, AnyError> {
-        let path = self.state_dir.file(TOKEN_FILE);
+        let path = self.state_dir.file(ADMIN_TOKEN);
         let token = match std::fs::read_to_string(&path) {
             Ok(token) => Zeroizing::new(token),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_token()?,
@@ -270,7 +284,7 @@ impl Work {
         let mut token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
         token.reserve_exact(1);
         token.push('\n');
-        self.state_dir.replace(TOKEN_FILE, token.as_bytes())?;
+        self.state_dir.replace(ADMIN_TOKEN, token.as_bytes())?;
         Ok(token)
     }
 }

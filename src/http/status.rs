@@ -10,7 +10,7 @@ use super::wall;
 use crate::collector::board::{Incident, SourceReport, SourceState};
 use crate::generator::{Quorum, State};
 use crate::health::{Severity, Test};
-use crate::keyring::Condition;
+use crate::keyring::NamespaceId;
 use crate::keyring::seal::SealKind;
 use crate::kv::Store;
 use crate::sample::Kind;
@@ -55,7 +55,7 @@ pub(super) struct KeyringStatus {
 /// How far the rotation of a namespace is.
 #[derive(Debug, Serialize)]
 pub(super) struct RotationStatus {
-    pub(super) namespace: String,
+    pub(super) namespace: NamespaceId,
     /// What records are sealed under anew.
     pub(super) version: u32,
     pub(super) done: usize,
@@ -66,16 +66,12 @@ pub(super) struct RotationStatus {
 
 impl KeyringStatus {
     fn of(store: &Store) -> Self {
-        let (state, seal) = match store.keyring().condition() {
-            Condition::Absent => ("absent", None),
-            Condition::Sealed(kind) => ("sealed", Some(kind)),
-            Condition::Open(kind) => ("open", Some(kind)),
-        };
+        let condition = store.keyring().condition();
         let report = store.report().unwrap_or_default();
         let disagree = report.iter().filter(|it| !it.agrees).count();
         Self {
-            state,
-            seal,
+            state: condition.name(),
+            seal: condition.seal(),
             namespaces: report.len(),
             records: report.iter().map(|it| it.records).sum(),
             damaged: disagree + report.iter().map(|it| it.damaged).sum::<usize>(),

@@ -29,7 +29,7 @@ pub struct NamespaceInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyInfo {
     /// The namespace, or `None` for the root key.
-    pub namespace: Option<String>,
+    pub namespace: Option<NamespaceId>,
     /// Its number; 0 for the root key.
     pub version: u32,
     /// What it may be used for.
@@ -231,7 +231,7 @@ impl Keyring {
             };
             let versions = ring.namespaces.iter().flat_map(|(id, namespace)| {
                 namespace.versions.iter().map(move |version| KeyInfo {
-                    namespace: Some(id.to_string()),
+                    namespace: Some(*id),
                     version: version.number,
                     state: version.state,
                     origin: version.origin.clone(),

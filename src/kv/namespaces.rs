@@ -15,7 +15,7 @@ use crate::keyring::{NamespaceId, NamespaceInfo};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NamespaceReport {
     /// Its id.
-    pub id: String,
+    pub id: NamespaceId,
     /// Records, expired ones that are not removed yet included.
     pub records: usize,
     /// Records that do not open.
@@ -167,7 +167,7 @@ impl Store {
         let report = spaces.iter().map(|space| {
             let index = space.index();
             NamespaceReport {
-                id: space.id.to_string(),
+                id: space.id,
                 records: index.len(),
                 damaged: index.faults.len(),
                 agrees: space.agrees,

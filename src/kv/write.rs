@@ -44,6 +44,8 @@ struct Draft<'a> {
     space: &'a Space,
     keys: &'a SpaceKeys,
     changes: Vec<Change>,
+    /// Bytes of rows among the changes.
+    bytes: usize,
     slots: Vec<(&'a str, Option<Slot>)>,
     healed: Vec<RecordId>,
     sum: Sum,
@@ -73,8 +75,7 @@ impl Store {
             let generator = &self.generator;
             let value = record::seal_value(generator, &active.key, place, head, &entry, put.value)?;
             let row = record::seal_entry(generator, &active.entry_key, place, head, &entry)?;
-            draft.changes.push(Change::Put(Table::Values, place.key(), value));
-            draft.changes.push(Change::Put(Table::Entries, place.key(), row));
+            draft.put_rows(place, value, row);
             let slot = Slot {
                 version: head.version,
                 expiry: entry.expiry,
@@ -143,7 +144,7 @@ impl Store {
             let mut draft = Draft::of(&space, &keys);
             for name in &names {
                 self.reseal_one(&mut draft, name.as_str())?;
-                if draft.bytes() > BATCH_BYTES {
+                if draft.bytes > BATCH_BYTES {
                     break;
                 }
             }
@@ -185,8 +186,7 @@ impl Store {
         )?;
         let Some(value) = resealed else { return Ok(()) };
         let row = record::seal_entry(&self.generator, &active.entry_key, place, new_head, &entry)?;
-        draft.changes.push(Change::Put(Table::Values, place.key(), value));
-        draft.changes.push(Change::Put(Table::Entries, place.key(), row));
+        draft.put_rows(place, value, row);
         draft.set(name, place.id, Some(Slot { key_version: keys.active, ..slot }));
         Ok(())
     }
@@ -194,7 +194,7 @@ impl Store {
     /// Makes a draft durable, then lets readers see it.
     fn commit(&self, writer: &mut Writer, draft: Draft<'_>) -> Result<(), KvError> {
         let commits = writer.commits + 1;
-        let Draft { space, keys, mut changes, slots, healed, sum } = draft;
+        let Draft { space, keys, mut changes, slots, healed, sum, .. } = draft;
         let row = keys.seal_sum(&self.generator, space.id, commits, sum)?;
         changes.push(Change::Put(Table::Sums, space.id.0.to_vec(), row));
         changes.push(self.commits_row(commits)?);
@@ -222,16 +222,22 @@ impl Store {
 impl<'a> Draft<'a> {
     fn of(space: &'a Space, keys: &'a SpaceKeys) -> Self {
         let sum = space.index().sum;
-        Self { space, keys, changes: Vec::new(), slots: Vec::new(), healed: Vec::new(), sum }
+        Self {
+            space,
+            keys,
+            changes: Vec::new(),
+            bytes: 0,
+            slots: Vec::new(),
+            healed: Vec::new(),
+            sum,
+        }
     }
 
-    /// How many bytes are to be written.
-    fn bytes(&self) -> usize {
-        let row = |change: &Change| match change {
-            Change::Put(_, key, row) => key.len() + row.len(),
-            _ => 0,
-        };
-        self.changes.iter().map(row).sum()
+    /// Notes both rows of a record.
+    fn put_rows(&mut self, place: Place, value: Vec<u8>, entry: Vec<u8>) {
+        self.bytes += value.len() + entry.len();
+        self.changes.push(Change::Put(Table::Values, place.key(), value));
+        self.changes.push(Change::Put(Table::Entries, place.key(), entry));
     }
 
     fn place(&self, name: &str) -> Place {

@@ -11,10 +11,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::running::{self, Running, get, lavawall};
+use crate::running::{self, NAMESPACES, Running, get, lavawall};
 
 const TWO_KINDS: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n";
-const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
 
 /// Set where the mounts are the test's own.
 const INSIDE: &str = "LAVAWALL_DISK_INSIDE";

@@ -211,19 +211,8 @@ fn without_its_audit_log_no_key_changes_and_random_goes_on() {
 #[test]
 fn the_audit_log_names_who_did_what_and_a_changed_line_is_found() {
     let service = with_records("", 1);
-    let token = std::fs::read_to_string(service.state_dir().join("admin.token")).expect("a token");
-    let path = "/client/v4/accounts/default/storage/kv/namespaces";
-    let mut stream = service.connect();
-    let body = "{\"title\":\"second\"}";
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {}\r\n\
-         content-length: {}\r\n\r\n{body}",
-        token.trim(),
-        body.len()
-    );
-    std::io::Write::write_all(&mut stream, request.as_bytes()).expect("sent");
-    let answer = std::io::read_to_string(stream).expect("an answer");
-    assert!(answer.contains("200 OK"), "{answer}");
+    let (status, body) = service.namespaces("POST", "", "{\"title\":\"second\"}");
+    assert_eq!(status, 200, "{body}");
     let log = service.state_dir().join("audit.log");
     let text = std::fs::read_to_string(&log).expect("a log");
     let actors: Vec<_> = text

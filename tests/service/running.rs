@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often the service is looked at while something is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// Where the namespaces of Workers KV are.
+pub(crate) const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
+
 /// The program under test.
 pub(crate) fn lavawall() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_lavawall"))
@@ -131,6 +134,24 @@ impl Running {
         let headers = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
         let status = headers.split(' ').nth(1).and_then(|code| code.parse().ok());
         Answer { status: status.expect("a status"), body: bytes.split_off(end + 4), headers }
+    }
+
+    /// Makes a call of Workers KV below its namespaces, with the administrator's token; gives status and
+    /// body.
+    pub(crate) fn namespaces(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let token = fs::read_to_string(self.state_dir().join("admin.token")).expect("a token");
+        let mut connection = self.connect();
+        let ask = format!(
+            "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             authorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+            token.trim(),
+            body.len()
+        );
+        connection.write_all(ask.as_bytes()).expect("sent");
+        let answer = std::io::read_to_string(connection).expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|it| it.parse().ok()).expect("a status");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+        (status, body.to_owned())
     }
 
     /// Asks for a path and counts the bytes of the body, without keeping them.

@@ -10,7 +10,6 @@ mod running;
 
 use std::collections::HashSet;
 use std::fs;
-use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,7 +21,6 @@ use running::Running;
 use rustix::process::Signal;
 
 const TWO_KINDS: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n";
-const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
 
 /// Records that each life of a service writes, the same ones each time.
 const RECORDS: usize = 50;
@@ -88,19 +86,8 @@ impl Seen {
 
 /// Asks with the administrator's token; gives the result of a success.
 fn call(service: &Running, method: &str, path: &str, body: &str) -> serde_json::Value {
-    let token = fs::read_to_string(service.state_dir().join("admin.token")).expect("a token");
-    let mut connection = service.connect();
-    let ask = format!(
-        "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
-         authorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
-        token.trim(),
-        body.len()
-    );
-    connection.write_all(ask.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).expect("an answer");
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
-    let mut body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    let (_, body) = service.namespaces(method, path, body);
+    let mut body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!(body["success"], true, "{body}");
     body["result"].take()
 }

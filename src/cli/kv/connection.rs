@@ -4,9 +4,7 @@ use clap::Args;
 use ureq::http::Uri;
 
 use crate::cli::client::{AdminArguments, Client, ClientError, Credentials, DEFAULT_URL};
-
-/// The administrator's token in the state directory.
-const ADMIN_TOKEN: &str = "admin.token";
+use crate::daemon::state_dir::ADMIN_TOKEN;
 
 /// The admin socket where it is there, else an address.
 ///

@@ -1,11 +1,12 @@
 //! A file that is there once it is whole: written beside its place, readable by its owner alone.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
+
+use crate::durable;
 
 /// A file in the making. Dropped before it is finished, it leaves nothing.
 pub(super) struct Draft {
@@ -26,7 +27,7 @@ impl Draft {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let draft = path.with_file_name(name);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        let file = durable::private().write(true).create_new(true).open(&draft)?;
         Ok(Self { file, now_at: draft, path: path.to_owned(), is_finished: false })
     }
 
@@ -39,8 +40,7 @@ impl Draft {
         let flags = if replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         rustix::fs::renameat_with(CWD, &self.now_at, CWD, &self.path, flags)?;
         self.is_finished = true;
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        durable::flush_name(&self.path)
     }
 }
 

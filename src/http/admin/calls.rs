@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -14,6 +13,7 @@ use zeroize::Zeroizing;
 use super::Peer;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
+use crate::http::service::json_with;
 use crate::http::workers_kv::{Refusal, WorkersKv, read_json};
 use crate::keyring::seal::shares::Share;
 use crate::keyring::seal::{Choice, SealKind};
@@ -161,20 +161,19 @@ impl Caller {
     pub(super) async fn keys(self) -> Result<Response<Body>, Problem> {
         self.on_disk(|store| {
             let titles = store.namespaces()?;
-            let title_of = |id: &Option<String>| {
-                let id = NamespaceId::parse(id.as_deref()?)?;
-                titles.iter().find(|info| info.id == id).map(|info| info.title.clone())
+            let title_of = |id: Option<NamespaceId>| {
+                titles.iter().find(|info| Some(info.id) == id).map(|info| info.title.clone())
             };
             let report = store.report().ok();
             let records = |key: &KeyInfo| {
                 let report = report.as_ref()?;
-                let of = report.iter().find(|it| Some(&it.id) == key.namespace.as_ref())?;
+                let of = report.iter().find(|it| Some(it.id) == key.namespace)?;
                 Some(of.dependents.get(&key.version).copied().unwrap_or(0))
             };
             let keys = store.keyring().keys()?;
             let keys: Vec<_> = keys
                 .into_iter()
-                .map(|key| KeyTold { title: title_of(&key.namespace), records: records(&key), key })
+                .map(|key| KeyTold { title: title_of(key.namespace), records: records(&key), key })
                 .collect();
             Ok(answer(&json!({ "keys": keys })))
         })
@@ -226,13 +225,9 @@ fn wait_for_records(store: &Store) {
 }
 
 fn told(keyring: &Keyring) -> Told {
-    let (state, seal) = match keyring.condition() {
-        Condition::Absent => ("absent", None),
-        Condition::Sealed(kind) => ("sealed", Some(kind)),
-        Condition::Open(kind) => ("open", Some(kind)),
-    };
+    let condition = keyring.condition();
     let (have, need) = keyring.pieces().ok().unzip();
-    Told { state, seal, have, need }
+    Told { state: condition.name(), seal: condition.seal(), have, need }
 }
 
 fn choice(wanted: Wanted) -> Choice {
@@ -254,10 +249,5 @@ fn handed_out(shares: &[Share]) -> Response<Body> {
 }
 
 fn answer(result: &impl Serialize) -> Response<Body> {
-    let body = serde_json::to_vec(result).expect("names are strings");
-    let mut response = Response::new(Body::whole(body));
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    json_with(StatusCode::OK, result)
 }

@@ -5,13 +5,14 @@
 //! {"success":false,"errors":[{"code":10009,"message":"key not found"}],"messages":[],"result":null}
 //! ```
 
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::body::Body;
 use super::super::problem::Problem;
+use super::super::service::json_with;
 use crate::keyring::KeyringError;
 use crate::kv::KvError;
 
@@ -114,7 +115,7 @@ impl Refusal {
     pub(super) fn response(self) -> Response<Body> {
         let errors = [json!({ "code": self.code, "message": self.message })];
         let body = json!({ "success": false, "errors": errors, "messages": [], "result": null });
-        let mut response = with_status(self.status, &body);
+        let mut response = json_with(self.status, &body);
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
@@ -171,7 +172,7 @@ impl From<KvError> for Refusal {
 /// An answer that has this result.
 pub(super) fn result(result: &impl Serialize) -> Response<Body> {
     let body = json!({ "success": true, "errors": [], "messages": [], "result": result });
-    with_status(StatusCode::OK, &body)
+    json_with(StatusCode::OK, &body)
 }
 
 /// An answer that is part of a list.
@@ -179,16 +180,7 @@ pub(super) fn page(result: &impl Serialize, info: &Value) -> Response<Body> {
     let body = json!({
         "success": true, "errors": [], "messages": [], "result": result, "result_info": info,
     });
-    with_status(StatusCode::OK, &body)
-}
-
-fn with_status(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::whole(body.to_string()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    json_with(StatusCode::OK, &body)
 }
 
 #[cfg(test)]
