@@ -175,3 +175,35 @@ fn an_address_is_asked_with_the_token_of_the_state_directory_or_the_one_named() 
     assert_eq!(refused.code, 77, "{}", refused.err);
     assert!(refused.err.contains("Authentication error"), "{}", refused.err);
 }
+
+#[test]
+fn the_administrators_token_is_shown_unasked_to_this_machine_alone_and_to_no_proxy() {
+    let folder = tempfile::tempdir().expect("a directory");
+    std::fs::write(folder.path().join("admin.token"), "secret-token\n").expect("written");
+    let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let shown_to = |host: &str| {
+        let mut command = std::process::Command::new(running::lavawall());
+        command.args(["kv", "namespaces", "--url", &format!("http://{host}:{port}")]);
+        command.arg("--state-dir").arg(folder.path()).env_clear();
+        for proxy in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+            command.env(proxy, format!("http://127.0.0.1:{port}"));
+        }
+        let mut child = command.stderr(std::process::Stdio::null()).spawn().expect("the program");
+        let (mut asked, _) = listener.accept().expect("a connection");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            std::io::Read::read_exact(&mut asked, &mut byte).expect("a head");
+            head.push(byte[0]);
+        }
+        drop(asked);
+        child.wait().expect("an end");
+        let head = String::from_utf8_lossy(&head);
+        assert!(head.starts_with("GET /client/v4/"), "asked for itself, not for a proxy: {head}");
+        head.contains("secret-token")
+    };
+    assert!(shown_to("127.0.0.1"));
+    // It leads to this machine too, and does not say so.
+    assert!(!shown_to("0.0.0.0"));
+}

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::TWO_KINDS;
-use crate::running::{Running, get};
+use crate::running::{Running, get, lavawall};
 
 const UNAVAILABLE: i32 = 69;
 const REFUSED: i32 = 77;
@@ -245,4 +245,33 @@ fn keys_are_asked_about_only_over_a_socket_that_is_the_operators() {
         "{}",
         none.err
     );
+}
+
+/// Only root can become somebody else; `http/admin/socket.rs` has the same for anybody.
+#[test]
+fn another_user_is_turned_away_even_if_the_socket_is_left_open() {
+    use std::os::unix::process::CommandExt;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let service = Running::start(TWO_KINDS);
+    let state = service.state_dir();
+    let socket = state.join("admin.sock");
+    let program = state.join("../lavawall");
+    std::fs::copy(lavawall(), &program).expect("copied");
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("changed");
+    };
+    open(&state.join(".."), 0o711);
+    open(&state, 0o711);
+    open(&socket, 0o666);
+    open(&program, 0o755);
+    let ask = |user: u32| {
+        let mut command = std::process::Command::new(&program);
+        command.args(["keys", "--socket"]).arg(&socket).uid(user).env_clear();
+        command.output().expect("the program").status.code()
+    };
+    assert_eq!(ask(0), Some(0));
+    assert_eq!(ask(65534), Some(UNAVAILABLE));
+    service.wait_for_log("user 65534 was turned away");
 }

@@ -56,6 +56,7 @@ pub(in crate::http) fn serve(
         let listener = UnixListener::from_std(socket.listener)?;
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         let mut connections = JoinSet::new();
+        let own = rustix::process::geteuid().as_raw();
         let told_to_stop = stopped(terms.shutdown.clone());
         tokio::pin!(told_to_stop);
         loop {
@@ -66,7 +67,7 @@ pub(in crate::http) fn serve(
             match accepted {
                 Ok((socket, _)) => {
                     let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-                    let Some(peer) = admit(&socket) else { continue };
+                    let Some(peer) = admit(&socket, own) else { continue };
                     let terms = terms.clone();
                     connections.spawn(async move {
                         connection::serve_peer(socket, peer, terms).await;
@@ -87,9 +88,9 @@ pub(in crate::http) fn serve(
 }
 
 /// Who it is, if it is the service's own user or root.
-fn admit(socket: &UnixStream) -> Option<Peer> {
+fn admit(socket: &UnixStream, own: u32) -> Option<Peer> {
     let uid = socket.peer_cred().ok()?.uid();
-    let is_let_in = is_operator(uid, rustix::process::geteuid().as_raw());
+    let is_let_in = is_operator(uid, own);
     if !is_let_in {
         tracing::warn!("the admin socket: user {uid} was turned away");
     }
@@ -108,6 +109,15 @@ mod tests {
     fn only_the_services_own_user_and_root_are_let_in() {
         assert!(is_operator(0, 999) && is_operator(999, 999));
         assert!(!is_operator(1000, 999) && !is_operator(1000, 0));
+    }
+
+    #[tokio::test]
+    async fn the_kernel_is_asked_who_is_behind_the_socket() {
+        let (socket, _other) = UnixStream::pair().expect("two sockets");
+        let own = rustix::process::geteuid().as_raw();
+        assert_eq!(admit(&socket, own), Some(Peer { uid: own }));
+        // Root is let in whoever runs the service; `tests/service` has another user, as root can.
+        assert_eq!(admit(&socket, own + 1).is_some(), own == 0);
     }
 
     #[test]
