@@ -33,6 +33,7 @@ unit:
 
 clients:
 	@.ci/need gcc libc6-dev libclang-dev python3 python3-venv
+	@command -v node > /dev/null && command -v npm > /dev/null || .ci/need nodejs npm
 	$(CARGO) test --locked --all-features --test clients -- --ignored
 
 lab:

@@ -2,19 +2,29 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are the help a terminal shows")]
 
+mod ask;
 mod assess;
+mod audit;
 mod cameras;
 mod capture;
 mod check;
 mod client;
 mod completions;
 mod format;
+mod keys;
+mod kv;
+mod operator;
 mod print;
 mod progress;
 mod random;
+mod rotate;
+mod seals;
 mod serve;
 mod status;
+mod stop;
 mod token;
+mod unix;
+mod wiped;
 
 use std::path::PathBuf;
 
@@ -42,6 +52,14 @@ enum Command {
     Check(check::Arguments),
     Capture(capture::Arguments),
     Assess(assess::Arguments),
+    Init(seals::InitArguments),
+    Unseal(seals::UnsealArguments),
+    Seal(seals::SealCommandArguments),
+    Rekey(seals::RekeyArguments),
+    Rotate(rotate::Arguments),
+    Keys(keys::Arguments),
+    Audit(audit::Arguments),
+    Kv(Box<kv::Arguments>),
     Token(token::Arguments),
     Completions(completions::Arguments),
 }
@@ -58,6 +76,14 @@ impl Cli {
             Command::Check(arguments) => check::run(&arguments),
             Command::Capture(arguments) => capture::run(&arguments),
             Command::Assess(arguments) => assess::run(&arguments),
+            Command::Init(arguments) => seals::init(&arguments),
+            Command::Unseal(arguments) => seals::unseal(&arguments),
+            Command::Seal(arguments) => seals::seal(&arguments),
+            Command::Rekey(arguments) => seals::rekey(&arguments),
+            Command::Rotate(arguments) => rotate::run(&arguments),
+            Command::Keys(arguments) => keys::run(&arguments),
+            Command::Audit(arguments) => audit::run(&arguments),
+            Command::Kv(arguments) => kv::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Completions(arguments) => completions::run(&arguments),
         }
@@ -78,5 +104,16 @@ impl ConfigArguments {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
         Config::load(self.config.as_deref(), environment)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_command_can_be_parsed() {
+        Cli::command().debug_assert();
     }
 }

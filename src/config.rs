@@ -20,13 +20,14 @@ use keys::Keys;
 pub const SYSTEM_FILE: &str = "/etc/lavawall/lavawall.toml";
 
 /// Variables that are settings of the command line and not keys of the file.
-const NOT_KEYS: [&str; 6] = [
+const NOT_KEYS: [&str; 7] = [
     "LAVAWALL_CONFIG",
     "LAVAWALL_STATE_DIR",
     "LAVAWALL_LOG",
     "LAVAWALL_URL",
     "LAVAWALL_TOKEN_FILE",
     "LAVAWALL_CA_FILE",
+    "LAVAWALL_SOCKET",
 ];
 
 /// Variables that Kubernetes sets in every container for a service that is called lavawall.

@@ -10,6 +10,7 @@ mod keys;
 pub mod local;
 mod notify;
 mod ready_file;
+mod rotation;
 pub mod setup;
 pub mod state_dir;
 
@@ -26,12 +27,12 @@ use crate::collector::board::Board;
 use crate::config::{Config, ConfigError};
 use crate::exitcode::Exit;
 use crate::generator::{Generator, State};
-use crate::http::{self, Access, FreshError, Listeners, LoadError};
+use crate::http::{self, Access, AdminSocket, FreshError, Listeners, LoadError};
 
 use keys::Keys;
 use notify::Notify;
 use ready_file::ReadyFile;
-use state_dir::{StateDir, StateDirError};
+use state_dir::{ADMIN_SOCKET, StateDir, StateDirError};
 
 /// How often the main thread looks at the state: for the ready file and the service manager.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -121,6 +122,7 @@ pub fn run(
     let address = config.http.listen;
     let listeners = Listeners::bind(address, config.http.threads())
         .map_err(|error| DaemonError::Listen { address, error })?;
+    let socket = bind_admin_socket(&state_dir);
     let service = Service::start(config, options, state_dir, access)?;
     let address = listeners.address();
     let ready_file = ReadyFile::new(options.ready_file.clone(), address)?;
@@ -133,9 +135,9 @@ pub fn run(
     let http_service = service.http();
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
-    let http = std::thread::Builder::new()
-        .name("http".into())
-        .spawn(move || http::serve(http_service, listeners, access, &http_config, &stopped))?;
+    let http = std::thread::Builder::new().name("http".into()).spawn(move || {
+        http::serve(http_service, listeners, socket, access, &http_config, &stopped)
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &http));
     // Tells HTTP to finish, also when something broke; workers end within the drain timeout.
@@ -143,6 +145,14 @@ pub fn run(
     let served = http.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
     service.leave_boot_seed();
     ended.and(served.map_err(DaemonError::Http))
+}
+
+/// Randomness goes on without it.
+fn bind_admin_socket(state_dir: &StateDir) -> Option<AdminSocket> {
+    let path = state_dir.file(ADMIN_SOCKET);
+    AdminSocket::bind(&path)
+        .inspect_err(|error| tracing::error!("the admin socket {}: {error}", path.display()))
+        .ok()
 }
 
 /// What runs besides HTTP.

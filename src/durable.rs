@@ -32,7 +32,14 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = std::fs::remove_file(&draft);
         return Err(error);
     }
-    // The name itself must survive a crash too.
+    flush_name(path)
+}
+
+/// Makes sure that the name of a new file survives a crash too.
+///
+/// # Errors
+/// What the system said.
+pub fn flush_name(path: &Path) -> io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 

@@ -11,6 +11,7 @@
 
 mod access;
 mod activity;
+mod admin;
 mod body;
 mod config;
 mod connection;
@@ -45,6 +46,7 @@ use std::thread;
 use tokio::sync::watch;
 
 pub use access::Access;
+pub use admin::AdminSocket;
 pub use config::{Config, ConfigError};
 pub use format::{Format, ListFormat, negotiate};
 pub use listeners::Listeners;
@@ -60,7 +62,8 @@ use worker::Room;
 /// Serves until `shutdown` becomes true or its sender is gone; then no new connection is taken,
 /// answers that have begun are finished within the drain timeout, and the function returns.
 ///
-/// Runs one thread for each socket in `listeners` and waits for all of them. `access` may be
+/// Runs one thread for each socket in `listeners`, and one for the operator's, and waits for all of
+/// them. `access` may be
 /// reloaded meanwhile.
 ///
 /// # Errors
@@ -69,6 +72,7 @@ use worker::Room;
 pub fn serve(
     service: Service,
     listeners: Listeners,
+    socket: Option<AdminSocket>,
     access: Arc<Access>,
     config: &Config,
     shutdown: &watch::Receiver<bool>,
@@ -93,6 +97,13 @@ pub fn serve(
             };
             let thread = thread::Builder::new().name(format!("http-{number}"));
             workers.push((start, thread.spawn_scoped(scope, work)?));
+        }
+        if let Some(socket) = socket {
+            let terms = &terms;
+            let thread = thread::Builder::new().name("admin".into());
+            let work = move || admin::serve(socket, terms, config.drain_timeout);
+            let started = thread.spawn_scoped(scope, work);
+            drop(started?);
         }
         let workers: Vec<_> = workers
             .into_iter()

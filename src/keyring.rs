@@ -24,10 +24,12 @@ pub mod seal;
 pub mod wire;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use zeroize::Zeroizing;
 
+use crate::audit::{Event, Log};
 use crate::durable;
 use crate::generator::Generator;
 use anchor::{AnchorError, Mark};
@@ -51,6 +53,8 @@ pub struct Places {
     pub keyring: PathBuf,
     /// The file of a file seal.
     pub seal_file: PathBuf,
+    /// The audit log.
+    pub audit: PathBuf,
     /// The anchor, on another disk or machine than the keyring and the store.
     pub anchor: Option<PathBuf>,
 }
@@ -67,6 +71,27 @@ pub enum Condition {
     Sealed(SealKind),
     /// Keys can be used.
     Open(SealKind),
+}
+
+impl Condition {
+    /// Its name, in lower case.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Sealed(_) => "sealed",
+            Self::Open(_) => "open",
+        }
+    }
+
+    /// What opens it, where there is one.
+    #[must_use]
+    pub fn seal(self) -> Option<SealKind> {
+        match self {
+            Self::Absent => None,
+            Self::Sealed(kind) | Self::Open(kind) => Some(kind),
+        }
+    }
 }
 
 /// How far an unsealing has come.
@@ -93,6 +118,9 @@ pub enum Progress {
 pub struct Keyring {
     generator: Arc<Generator>,
     places: Places,
+    audit: Log,
+    /// Somebody sealed it, and nobody has opened it since.
+    closed: AtomicBool,
     held: RwLock<Held>,
 }
 
@@ -106,7 +134,9 @@ impl Keyring {
             Some(file) => Held::Sealed(Sealed::read(&file, &places)?),
             None => Held::Absent,
         };
-        Ok(Self { generator, places, held: RwLock::new(held) })
+        let audit = Log::at(places.audit.clone());
+        let closed = AtomicBool::new(false);
+        Ok(Self { generator, places, audit, closed, held: RwLock::new(held) })
     }
 
     /// How it is.
@@ -118,12 +148,33 @@ impl Keyring {
         }
     }
 
+    /// How many pieces its seal was offered, and how many it needs: none for a file.
+    ///
+    /// # Errors
+    /// When there is no keyring.
+    pub fn pieces(&self) -> Result<(u8, u8), KeyringError> {
+        match &*self.read() {
+            Held::Absent => Err(KeyringError::Absent),
+            Held::Sealed(sealed) => Ok(sealed.seal.pieces()),
+            Held::Open(open) => Ok((0, read_seal(&open.head, &self.places)?.pieces().1)),
+        }
+    }
+
+    /// Whether it is to stay sealed until somebody opens it, also when its seal needs nobody.
+    pub fn is_to_stay_sealed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
     /// Makes a keyring with a root key, under the seal that was chosen; it is open afterwards. The
     /// shares are given once and kept nowhere.
     ///
     /// # Errors
     /// When there is one already, or it cannot be written; then there is none.
     pub fn init(&self, choice: &Choice) -> Result<Vec<Share>, KeyringError> {
+        self.audited(Event::new("init").detail(choice), |event| self.make(choice, event))
+    }
+
+    fn make(&self, choice: &Choice, event: &Event) -> Result<Vec<Share>, KeyringError> {
         let mut state = self.write();
         let Held::Absent = &*state else { return Err(KeyringError::Present) };
         if let Some(path) = self.places.anchor.as_ref().filter(|path| path.exists()) {
@@ -149,7 +200,13 @@ impl Keyring {
             sealed_ring: Vec::new(),
             mark: Mark { keyring: id, ..Mark::default() },
         };
-        self.save(&mut open, ring)?;
+        if let Err(error) = self.save(&mut open, ring, event) {
+            if !self.places.keyring.exists() {
+                // What nothing is sealed under would stand in the way of the next try.
+                let _ = made.seal.retire();
+            }
+            return Err(error);
+        }
         *state = Held::Open(open);
         Ok(made.shares)
     }
@@ -159,12 +216,17 @@ impl Keyring {
     /// # Errors
     /// When the seal's file should open it and does not.
     pub fn open_alone(&self) -> Result<bool, KeyringError> {
-        let mut state = self.write();
-        let sealed = state.sealed()?;
-        let Some(secret) = sealed.seal.open_alone()? else { return Ok(false) };
-        let open = sealed.open(&secret, &self.places)?;
-        *state = Held::Open(open);
-        Ok(true)
+        self.audited(Event::new("unseal"), |event| {
+            let mut state = self.write();
+            let sealed = state.sealed()?;
+            event.set_detail(sealed.seal.kind());
+            let Some(secret) = sealed.seal.open_alone()? else { return Ok(false) };
+            let open = sealed.open(&secret, &self.places)?;
+            self.audit.done(event)?;
+            *state = Held::Open(open);
+            self.closed.store(false, Ordering::Release);
+            Ok(true)
+        })
     }
 
     /// Takes a passphrase or a share, and opens when that is enough.
@@ -172,24 +234,43 @@ impl Keyring {
     /// # Errors
     /// Says what is wrong with the piece; shares given before still count.
     pub fn offer(&self, piece: &[u8]) -> Result<Progress, KeyringError> {
-        let mut state = self.write();
-        let sealed = state.sealed()?;
-        match sealed.seal.offer(piece)? {
-            Offered::More { have, need } => Ok(Progress::More { have, need }),
-            Offered::Opened(secret) => {
-                let open = sealed.open(&secret, &self.places)?;
-                *state = Held::Open(open);
-                Ok(Progress::Open)
-            }
-        }
+        self.audited(Event::new("unseal"), |event| {
+            let mut state = self.write();
+            let sealed = state.sealed()?;
+            event.set_detail(sealed.seal.kind());
+            let progress = match sealed.seal.offer(piece)? {
+                Offered::More { have, need } => {
+                    event.set_detail(format_args!("share {have} of {need}"));
+                    self.audit.done(event)?;
+                    Progress::More { have, need }
+                }
+                Offered::Opened(secret) => {
+                    let open = sealed.open(&secret, &self.places)?;
+                    self.audit.done(event)?;
+                    *state = Held::Open(open);
+                    self.closed.store(false, Ordering::Release);
+                    Progress::Open
+                }
+            };
+            Ok(progress)
+        })
     }
 
     /// Forgets all keys, and any share that was offered. Data can be used again after unsealing.
     ///
     /// # Errors
-    /// When there is no keyring.
+    /// When there is no keyring. When the audit log cannot be written; it is sealed all the same, since
+    /// that takes nothing out.
     pub fn seal(&self) -> Result<(), KeyringError> {
+        self.audited(Event::new("seal"), |event| {
+            self.forget()?;
+            Ok(self.audit.done(event)?)
+        })
+    }
+
+    fn forget(&self) -> Result<(), KeyringError> {
         let mut state = self.write();
+        self.closed.store(true, Ordering::Release);
         match &mut *state {
             Held::Absent => return Err(KeyringError::Absent),
             Held::Sealed(sealed) => sealed.seal.forget(),
@@ -245,18 +326,44 @@ impl Keyring {
         Ok(())
     }
 
+    /// What is wrong with the audit log as it was found.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn audit_findings(&self) -> Result<Vec<String>, KeyringError> {
+        Ok(self.audit.findings()?)
+    }
+
+    /// Does a key operation, and writes down when it is refused or fails. That it is done is written by
+    /// `work`, in the moment before it takes effect.
+    fn audited<T>(
+        &self,
+        mut event: Event,
+        work: impl FnOnce(&mut Event) -> Result<T, KeyringError>,
+    ) -> Result<T, KeyringError> {
+        let result = work(&mut event);
+        match &result {
+            Ok(_) | Err(KeyringError::Audit(_)) => {}
+            Err(error) => self.audit.refused(&event, error)?,
+        }
+        result
+    }
+
     /// Changes the ring as `change` says, on the disk first.
     fn change<T>(
         &self,
-        change: impl FnOnce(&mut Ring) -> Result<T, KeyringError>,
+        event: Event,
+        change: impl FnOnce(&mut Ring, &mut Event) -> Result<T, KeyringError>,
     ) -> Result<T, KeyringError> {
-        let mut state = self.write();
-        let open = state.open()?;
-        // A clone shares the keys.
-        let mut ring = open.ring.clone();
-        let result = change(&mut ring)?;
-        self.save(open, ring)?;
-        Ok(result)
+        self.audited(event, |event| {
+            let mut state = self.write();
+            let open = state.open()?;
+            // A clone shares the keys.
+            let mut ring = open.ring.clone();
+            let result = change(&mut ring, event)?;
+            self.save(open, ring, event)?;
+            Ok(result)
+        })
     }
 
     /// Looks something up in the ring.
@@ -273,12 +380,14 @@ impl Keyring {
 
     /// Writes `ring` under the head and root key of `open`, and takes it over. When the error is
     /// not the anchor's, neither the file nor `open` has changed.
-    fn save(&self, open: &mut Open, ring: Ring) -> Result<(), KeyringError> {
+    fn save(&self, open: &mut Open, ring: Ring, event: &Event) -> Result<(), KeyringError> {
         let head = Head { counter: open.head.counter + 1, ..open.head.clone() };
         let (file, ring_start) = head.seal_ring(&ring.write(), &open.root, &self.generator)?;
         let path = &self.places.keyring;
+        self.audit.done(event)?;
         durable::replace(path, &file)
             .map_err(|error| KeyringError::File { path: path.clone(), error })?;
+        event.took_effect();
         open.mark.counter = head.counter;
         open.head = head;
         open.ring = ring;

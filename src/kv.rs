@@ -107,8 +107,20 @@ impl Store {
         self.load(&mut writer)
     }
 
-    /// Forgets the index and all keys.
+    /// Seals the keyring, and forgets the index and all keys.
+    ///
+    /// # Errors
+    /// As for [`Keyring::seal`]. Everything is forgotten all the same.
+    pub fn seal(&self) -> Result<(), KvError> {
+        // In this order: an opening that is under way holds the writer, and none can begin any more.
+        let sealed = self.keyring.seal();
+        self.close();
+        Ok(sealed?)
+    }
+
+    /// Forgets the index and all keys, once nobody writes or opens.
     pub fn close(&self) {
+        let _writer = self.writer();
         *self.spaces.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

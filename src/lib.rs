@@ -1,6 +1,7 @@
 #![doc = include_str!("README.md")]
 
 pub mod assess;
+pub mod audit;
 pub mod cli;
 pub mod collector;
 pub mod conditioner;

@@ -6,7 +6,7 @@ mod locked;
 use std::fmt;
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 pub use locked::{Locked, Plain};
 
@@ -24,7 +24,8 @@ impl<const N: usize> Secret<N> {
 
     /// Takes the bytes over and wipes where they came from.
     pub fn take(from: &mut [u8; N]) -> Self {
-        let secret = Self(Box::new(*from));
+        // Copied on the heap alone: a copy by value would leave one on the stack.
+        let secret = Self::filled_by(|to| to.copy_from_slice(from));
         from.zeroize();
         secret
     }
@@ -34,6 +35,17 @@ impl<const N: usize> Secret<N> {
     pub fn expose(&self) -> &[u8; N] {
         &self.0
     }
+}
+
+/// Appends to bytes that may be secret. When they have to move, the old place is wiped.
+pub fn append(to: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
+    let needed = to.len() + bytes.len();
+    if needed > to.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
+        larger.extend_from_slice(to);
+        *to = larger;
+    }
+    to.extend_from_slice(bytes);
 }
 
 impl<const N: usize> Drop for Secret<N> {

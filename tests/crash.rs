@@ -92,6 +92,7 @@ fn open(folder: &Path) -> (Store, NamespaceId) {
     let places = Places {
         keyring: folder.join("keyring"),
         seal_file: folder.join("seal-key"),
+        audit: folder.join("audit.log"),
         anchor: Some(folder.join("anchor")),
     };
     let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("a keyring"));

@@ -1,6 +1,7 @@
 //! Secrets leave nothing behind: freed memory is searched for what it held.
 
 use lavawall::generator::{Generator, Limits, Provenance};
+use lavawall::keyring::formula::{self, Bound, SEALED_KEY_BYTES, label};
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, Places};
 use lavawall::sample::{Sample, Shape};
@@ -8,27 +9,38 @@ use lavawall::secret::{Locked, Secret};
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+use zeroize::Zeroizing;
 
-/// A pattern no other part of this process holds, built at run time so that it is not in the
-/// binary either.
-fn pattern(tag: u8) -> [u8; 32] {
-    let mut next = tag;
-    std::array::from_fn(|_| {
-        next = next.wrapping_mul(37).wrapping_add(11);
-        next ^ 0xA5
-    })
+/// How much of a secret is looked for: its second half. Freeing overwrites the first 16 bytes of what
+/// is freed with the allocator's own, so that the whole of it would never be found.
+const WINDOW: usize = 16;
+
+/// Writes a pattern that no other part of this process holds, made at run time so that it is not in
+/// the binary either (Marsaglia's xorshift64). In place: a copy by value would be found on the stack.
+fn write_pattern(tag: u8, to: &mut [u8], inverted: bool) {
+    let mut next = 0x9e37_79b9_7f4a_7c15 ^ u64::from(tag);
+    for byte in to {
+        next ^= next << 13;
+        next ^= next >> 7;
+        next ^= next << 17;
+        *byte = next.to_le_bytes()[4] ^ if inverted { 0xff } else { 0 };
+    }
+}
+
+/// The pattern, inverted.
+fn inverted_pattern(tag: u8) -> Inverted {
+    let mut bytes = vec![0; 32];
+    write_pattern(tag, &mut bytes, true);
+    Inverted(bytes)
 }
 
 /// One test at a time: what one reads of memory would be found by another.
 static MEMORY: Mutex<()> = Mutex::new(());
 
-/// How many times `needle` stands in this process's writable memory, besides `needle` itself.
-fn copies_in_memory(needle: &[u8; 32]) -> usize {
-    copies_where(|window| window == needle, needle.as_ptr() as u64)
-}
-
-/// How many windows of 32 bytes are what is looked for, besides the one at `here`.
-fn copies_where(is_it: impl Fn(&[u8]) -> bool, here: u64) -> usize {
+/// How many windows of this process's writable memory are what is looked for; the stack of this thread is
+/// left out unless it counts too.
+fn copies_where(is_it: impl Fn(&[u8]) -> bool, with_stack: bool) -> usize {
+    let here = std::ptr::from_ref(&with_stack) as u64;
     let maps = std::fs::read_to_string("/proc/self/maps").expect("the memory map");
     let mut memory = std::fs::File::open("/proc/self/mem").expect("the memory");
     let mut found = 0;
@@ -39,7 +51,10 @@ fn copies_where(is_it: impl Fn(&[u8]) -> bool, here: u64) -> usize {
         else {
             continue;
         };
-        found += copies_in_range(&mut memory, start, end, &is_it, here);
+        if !with_stack && (start..end).contains(&here) {
+            continue;
+        }
+        found += copies_in_range(&mut memory, start, end, &is_it);
     }
     found
 }
@@ -49,7 +64,6 @@ fn copies_in_range(
     start: u64,
     end: u64,
     is_it: &impl Fn(&[u8]) -> bool,
-    here: u64,
 ) -> usize {
     use std::io::{Seek, SeekFrom};
     if memory.seek(SeekFrom::Start(start)).is_err() {
@@ -58,11 +72,7 @@ fn copies_in_range(
     // XOR-ed while it is held, so that the copy being searched is not itself found later.
     let mut bytes = vec![0; usize::try_from(end - start).expect("a 64-bit machine")];
     let read = memory.read(&mut bytes).unwrap_or(0);
-    let found = bytes[..read]
-        .windows(32)
-        .enumerate()
-        .filter(|(at, window)| is_it(window) && start + *at as u64 != here)
-        .count();
+    let found = bytes[..read].windows(WINDOW).filter(|window| is_it(window)).count();
     bytes.fill(0);
     std::hint::black_box(&bytes);
     found
@@ -70,15 +80,16 @@ fn copies_in_range(
 
 /// Runs `hold` with the pattern and says whether it was seen while held, and after.
 fn before_and_after<T>(tag: u8, hold: impl FnOnce(&mut [u8; 32]) -> T) -> (usize, usize) {
-    let mut work = pattern(tag);
+    // Made first, since it would take the place of what is freed.
+    let needle = inverted_pattern(tag);
+    let mut work = [0; 32];
+    write_pattern(tag, &mut work, false);
     let kept = hold(&mut work);
     work.fill(0);
     std::hint::black_box(&work);
-    let needle = pattern(tag);
-    let before = copies_in_memory(&needle);
+    let before = needle.copies();
     drop(kept);
-    let after = copies_in_memory(&needle);
-    (before, after)
+    (before, needle.copies())
 }
 
 #[test]
@@ -101,6 +112,51 @@ fn secrets_samples_and_locked_pages_are_wiped_when_dropped() {
 #[test]
 fn a_keyring_leaves_no_key_behind_when_it_is_sealed_or_dropped() {
     let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let generator = seeded(9);
+    let folder = tempfile::tempdir().expect("a directory");
+    let keyring = Keyring::load(places(&folder), generator).expect("nothing there");
+    keyring.init(&Choice::Shares { threshold: 2, count: 3 }).expect("made");
+    let id = keyring.create_namespace("first").expect("made").id;
+    keyring.rotate(id).expect("rotated");
+    let keys = keyring.namespace_keys(id).expect("open");
+    let versions = keys.versions.iter().map(|(_, _, key)| Inverted::of(key.expose()));
+    let kept: Vec<_> = versions.chain([Inverted::of(keys.index_key.expose())]).collect();
+    drop(keys);
+    for key in &kept {
+        assert!(key.copies() >= 1, "it is held while the keyring is open");
+    }
+    keyring.seal().expect("sealed");
+    for key in &kept {
+        assert_eq!(key.copies(), 0, "left after sealing");
+    }
+}
+
+/// Bytes kept inverted, so that the test makes no copy of its own.
+struct Inverted(Vec<u8>);
+
+impl Inverted {
+    fn of(bytes: &[u8]) -> Self {
+        Self(bytes.iter().map(|byte| !byte).collect())
+    }
+
+    /// How many copies of the second half of its first 32 bytes are in memory.
+    fn copies(&self) -> usize {
+        self.count(true)
+    }
+
+    /// The same, without this thread's stack. A key that was used to seal or open is left there by the
+    /// cipher, whose key schedule begins with it, until other calls overwrite it.
+    fn copies_on_the_heap(&self) -> usize {
+        self.count(false)
+    }
+
+    fn count(&self, with_stack: bool) -> usize {
+        let half = &self.0[WINDOW..2 * WINDOW];
+        copies_where(|window| window.iter().zip(half).all(|(here, not)| *here == !not), with_stack)
+    }
+}
+
+fn seeded(tag: u8) -> Arc<Generator> {
     let limits =
         Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(1) };
     let generator = Arc::new(Generator::new(1, limits).expect("memory"));
@@ -110,34 +166,92 @@ fn a_keyring_leaves_no_key_behind_when_it_is_sealed_or_dropped() {
         seeded_on: SystemTime::now(),
         sources: Vec::new(),
     };
-    generator.reseed(&Secret::take(&mut pattern(9)), provenance);
-    let folder = tempfile::tempdir().expect("a directory");
-    let places = Places {
+    generator.reseed(&Secret::filled_by(|seed| write_pattern(tag, seed, false)), provenance);
+    generator
+}
+
+fn places(folder: &tempfile::TempDir) -> Places {
+    Places {
         keyring: folder.path().join("keyring"),
         seal_file: folder.path().join("seal-key"),
+        audit: folder.path().join("audit.log"),
         anchor: None,
-    };
-    let keyring = Keyring::load(places, generator).expect("nothing there");
-    keyring.init(&Choice::Shares { threshold: 2, count: 3 }).expect("made");
-    let id = keyring.create_namespace("first").expect("made").id;
-    keyring.rotate(id).expect("rotated");
-    // Kept inverted, byte by byte, so that the test makes no copy of its own.
-    let mut kept = Vec::new();
-    for (_, _, key) in keyring.namespace_keys(id).expect("open").versions {
-        let mut inverted = [0; 32];
-        for (to, from) in inverted.iter_mut().zip(key.expose()) {
-            *to = !from;
-        }
-        kept.push(inverted);
     }
-    let copies = |kept: &[u8; 32]| {
-        copies_where(|window| window.iter().zip(kept).all(|(here, not)| *here == !not), 0)
-    };
-    for key in &kept {
-        assert!(copies(key) >= 1, "it is held while the keyring is open");
-    }
+}
+
+/// The seal's secret and the root key of a keyring under a file seal, from its two files
+/// (`src/keyring/layout.rs`, `src/keyring/seal/file.rs`).
+fn secret_and_root(places: &Places) -> (Inverted, Inverted) {
+    let mut seal = std::fs::read(&places.seal_file).expect("a file");
+    let file = std::fs::read(&places.keyring).expect("a file");
+    let secret = &seal[8 + 16 + 8..];
+    let kept = Inverted::of(secret);
+    let secret = Secret::filled_by(|to| to.copy_from_slice(secret));
+    seal.fill(0);
+    std::hint::black_box(&seal);
+    let id = &file[9..25];
+    let parameters = &file[36..36 + usize::from(u16::from_be_bytes([file[34], file[35]]))];
+    let bound = Bound::to(label::ROOT).and(id).and(&file[33..34]).and(parameters);
+    let root = &file[36 + parameters.len()..][..SEALED_KEY_BYTES];
+    let root = formula::open_key(&secret, &bound, root).expect("opens");
+    (kept, Inverted::of(root.expose()))
+}
+
+#[test]
+fn the_root_key_is_held_while_a_keyring_is_open_alone_and_its_seal_s_secret_never() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().expect("a directory");
+    let keyring = Keyring::load(places(&folder), seeded(10)).expect("nothing there");
+    keyring.init(&Choice::File).expect("made");
+    let (secret, root) = secret_and_root(&places(&folder));
+    assert!(root.copies_on_the_heap() >= 1, "it is held while the keyring is open");
+    assert_eq!(secret.copies_on_the_heap(), 0, "the seal's secret is left after making it");
     keyring.seal().expect("sealed");
-    for key in &kept {
-        assert_eq!(copies(key), 0, "left after sealing");
+    assert_eq!(root.copies_on_the_heap(), 0, "the root key is left after sealing");
+    assert!(keyring.open_alone().expect("opens"));
+    assert!(root.copies_on_the_heap() >= 1);
+    assert_eq!(secret.copies_on_the_heap(), 0, "the seal's secret is left after opening");
+    drop(keyring);
+    assert_eq!(root.copies_on_the_heap(), 0, "the root key is left after dropping");
+}
+
+#[test]
+fn a_passphrase_and_shares_are_gone_once_they_were_used() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().expect("a directory");
+    let keyring = Keyring::load(places(&folder), seeded(11)).expect("nothing there");
+    let phrase = inverted_pattern(12);
+    let given = || {
+        let mut phrase = Zeroizing::new(vec![0; 32]);
+        write_pattern(12, &mut phrase, false);
+        phrase
+    };
+    keyring.init(&Choice::Passphrase(given())).expect("made");
+    assert_eq!(phrase.copies(), 0, "left after making");
+    keyring.seal().expect("sealed");
+    keyring.offer(&given()).expect("opens");
+    assert_eq!(phrase.copies(), 0, "left after opening");
+    drop(keyring);
+    let folder = tempfile::tempdir().expect("a directory");
+    let keyring = Keyring::load(places(&folder), seeded(13)).expect("nothing there");
+    let shares = keyring.init(&Choice::Shares { threshold: 2, count: 3 }).expect("made");
+    let texts: Vec<_> = shares.iter().map(lavawall::keyring::seal::shares::Share::text).collect();
+    drop(shares);
+    let kept: Vec<_> = texts.iter().map(|text| Inverted::of(&text.as_bytes()[20..])).collect();
+    assert!(kept[0].copies() >= 1, "the card is there while it is held");
+    keyring.seal().expect("sealed");
+    for text in &texts[..2] {
+        keyring.offer(text.as_bytes()).expect("a share");
     }
+    drop(texts);
+    for card in &kept {
+        assert_eq!(card.copies(), 0, "a share is left after opening");
+    }
+}
+
+#[test]
+fn taking_a_secret_over_wipes_where_it_came_from() {
+    let mut from = [7; 32];
+    let secret = Secret::take(&mut from);
+    assert_eq!((secret.expose(), from), (&[7; 32], [0; 32]));
 }

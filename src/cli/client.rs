@@ -1,33 +1,58 @@
-//! The client side of a running service, for `random` and `status`.
+//! The client side of a running service, over TCP or over a unix socket.
+
+mod connection;
 
 use std::io::Read;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
+use ureq::http::HeaderValue;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use zeroize::Zeroizing;
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use crate::cli::ConfigArguments;
+use crate::config::ConfigError;
+use crate::daemon::state_dir::{ADMIN_SOCKET, StateDir, StateDirError};
+use crate::exitcode::Exit;
 
-/// How long the answer may take to begin: longer than a fresh seed is waited for.
-const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+use connection::timed;
+pub(super) use connection::{Answer, Client, Payload};
 
-/// The most of an error answer that is read.
-const ERROR_BYTES: u64 = 64 * 1024;
+/// Where the service is when nobody says.
+pub(super) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Which service to ask.
 #[derive(Debug, Args)]
 pub(super) struct ServiceArguments {
-    /// Address of the service
-    #[arg(long, value_name = "URL", env = "LAVAWALL_URL", default_value = "http://127.0.0.1:8080")]
+    /// Address of the service: http://…, https://… or unix:/path/admin.sock
+    #[arg(long, value_name = "URL", env = "LAVAWALL_URL", default_value = DEFAULT_URL)]
     url: String,
+    #[command(flatten)]
+    credentials: Credentials,
+}
+
+/// What is shown to a service, and what it has to show.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Credentials {
     /// File with the token to show; a token never goes on the command line, where others see it
     #[arg(long, value_name = "FILE", env = "LAVAWALL_TOKEN_FILE")]
-    token_file: Option<PathBuf>,
+    pub(super) token_file: Option<PathBuf>,
     /// Certificate authority of the service (PEM), when it is not a public one
     #[arg(long, value_name = "FILE", env = "LAVAWALL_CA_FILE")]
-    ca_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+/// The service on this machine, by the socket that only its operator can open.
+#[derive(Debug, Args)]
+pub(super) struct AdminArguments {
+    /// The service's admin socket [default: admin.sock in its state directory]
+    #[arg(long, value_name = "FILE", env = "LAVAWALL_SOCKET")]
+    pub(super) socket: Option<PathBuf>,
+    /// Where the service keeps its state [default: as configured]
+    #[arg(long, value_name = "DIR", env = "LAVAWALL_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigArguments,
 }
 
 /// Why there was no answer.
@@ -40,6 +65,26 @@ pub(super) enum ClientError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// The configuration, which says where the state directory is.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// There is no state directory to find the socket in.
+    #[error(transparent)]
+    StateDir(#[from] StateDirError),
+    /// The address cannot be one.
+    #[error("--url {url}: must be http://…, https://… or unix:/path/admin.sock")]
+    Address {
+        /// The address.
+        url: String,
+    },
+    /// The answer broke off.
+    #[error("{url}: the answer broke off: {reason}")]
+    BrokenOff {
+        /// The address.
+        url: String,
+        /// What the system said.
         reason: String,
     },
     /// The service cannot be reached.
@@ -62,32 +107,63 @@ pub(super) enum ClientError {
     },
 }
 
+impl ClientError {
+    /// The exit code that says the same.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Address { .. } => Exit::Usage,
+            Self::File { .. } | Self::Config(_) | Self::StateDir(_) => Exit::Config,
+            Self::BrokenOff { .. } => Exit::Io,
+            Self::Refused { status: 401 | 403, .. } => Exit::Refused,
+            Self::Refused { status: 404 | 409, .. } => Exit::Failure,
+            Self::Refused { status: 400..=499, .. } => Exit::Data,
+            Self::Unreachable { .. } | Self::Refused { .. } => Exit::Unavailable,
+        }
+    }
+}
+
 impl ServiceArguments {
-    /// Asks for `path`. Any status of `accepted` is an answer; others are errors.
-    pub(super) fn get(&self, path: &str, accepted: &[u16]) -> Result<impl Read, ClientError> {
-        let url = format!("{}{path}", self.url.trim_end_matches('/'));
-        let mut request = self.agent()?.get(&url);
-        if let Some(token) = self.token()? {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let unreachable = |error: ureq::Error| ClientError::Unreachable {
-            url: self.url.clone(),
-            reason: error.to_string(),
-        };
-        let response = request.call().map_err(unreachable)?;
-        let status = response.status().as_u16();
-        let body = response.into_body();
-        if accepted.contains(&status) {
-            return Ok(body.into_reader());
-        }
-        Err(ClientError::Refused { url: self.url.clone(), status, reason: reason(body) })
+    /// The service, not asked yet.
+    pub(super) fn client(&self) -> Result<Client, ClientError> {
+        Client::new(&self.url, &self.credentials)
     }
 
+    /// Asks for `path`. Any status of `accepted` is an answer; others are errors.
+    pub(super) fn get(
+        &self,
+        path: &str,
+        accepted: &[u16],
+    ) -> Result<impl Read + use<>, ClientError> {
+        Ok(self.client()?.call("GET", path, None)?.accepted(accepted)?.into_reader())
+    }
+}
+
+impl AdminArguments {
+    /// Where the service keeps its state.
+    pub(super) fn state_dir(&self) -> Result<PathBuf, ClientError> {
+        if let Some(path) = &self.state_dir {
+            return Ok(path.clone());
+        }
+        Ok(self.config.load()?.state_dir.map_or_else(StateDir::default_path, Ok)?)
+    }
+
+    /// The socket, there or not.
+    pub(super) fn path(&self) -> Result<PathBuf, ClientError> {
+        match &self.socket {
+            Some(path) => Ok(path.clone()),
+            None => Ok(self.state_dir()?.join(ADMIN_SOCKET)),
+        }
+    }
+
+    /// The service, not asked yet.
+    pub(super) fn client(&self) -> Result<Client, ClientError> {
+        Ok(Client::over_socket(&self.path()?))
+    }
+}
+
+impl Credentials {
     fn agent(&self) -> Result<ureq::Agent, ClientError> {
-        let mut config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_recv_response(Some(ANSWER_TIMEOUT));
+        let mut config = timed(ureq::Agent::config_builder());
         if let Some(path) = &self.ca_file {
             let file_error = |reason: String| ClientError::File { path: path.clone(), reason };
             let pem = std::fs::read(path).map_err(|error| file_error(error.to_string()))?;
@@ -99,26 +175,22 @@ impl ServiceArguments {
         Ok(config.build().new_agent())
     }
 
-    fn token(&self) -> Result<Option<String>, ClientError> {
+    fn token(&self) -> Result<Option<HeaderValue>, ClientError> {
         let Some(path) = &self.token_file else { return Ok(None) };
         let file_error = |reason: String| ClientError::File { path: path.clone(), reason };
-        let token = std::fs::read_to_string(path).map_err(|error| file_error(error.to_string()))?;
+        let read = std::fs::read_to_string(path);
+        let token = Zeroizing::new(read.map_err(|error| file_error(error.to_string()))?);
         let token = token.trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(file_error("holds no token".into()));
         }
-        Ok(Some(token.to_owned()))
+        let shown = Zeroizing::new(format!("Bearer {token}"));
+        let mut value =
+            HeaderValue::from_str(&shown).map_err(|_| file_error("holds no token".into()))?;
+        value.set_sensitive(true);
+        Ok(Some(value))
     }
 }
 
-/// The detail of a problem+json answer, or its text, printable characters only.
-fn reason(body: ureq::Body) -> String {
-    let mut text = String::new();
-    let _ = body.into_reader().take(ERROR_BYTES).read_to_string(&mut text);
-    let detail = serde_json::from_str::<serde_json::Value>(&text).ok().and_then(|problem| {
-        let detail = problem.get("detail")?.as_str()?;
-        let limit = problem.get("limit").and_then(|limit| limit.as_str());
-        Some(limit.map_or_else(|| detail.to_owned(), |limit| format!("{detail} ({limit})")))
-    });
-    detail.unwrap_or(text).chars().filter(|letter| !letter.is_control()).take(500).collect()
-}
+#[cfg(test)]
+mod tests;

@@ -35,3 +35,15 @@ pub(super) fn error(text: &dyn Display) {
 pub(super) fn note(text: &dyn Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
+
+/// A text as a terminal may show it: what others wrote must not steer it.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, letter| {
+        if letter.is_control() {
+            out.extend(letter.escape_default());
+        } else {
+            out.push(letter);
+        }
+        out
+    })
+}

@@ -1,18 +1,17 @@
 //! `lavawall status`: how the service is, for people and for scripts.
 
 use std::fmt::Write;
-use std::io::Read;
 
 use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cli::client::ServiceArguments;
+use crate::cli::client::{ClientError, ServiceArguments};
 use crate::cli::print;
 use crate::exitcode::Exit;
 
 /// The most of a status answer that is read.
-const STATUS_BYTES: u64 = 1 << 20;
+const STATUS_BYTES: usize = 1 << 20;
 
 /// Show how the service and its noise sources are
 ///
@@ -27,18 +26,13 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let mut text = String::new();
-    let answer = match arguments.service.get("/status", &[200]) {
-        Ok(answer) => answer,
+    let text = match ask(&arguments.service) {
+        Ok(text) => text,
         Err(error) => {
             print::error(&error);
-            return Exit::Unavailable;
+            return error.exit();
         }
     };
-    if let Err(error) = answer.take(STATUS_BYTES).read_to_string(&mut text) {
-        print::error(&error);
-        return Exit::Io;
-    }
     let parsed = serde_json::from_str(&text).map(printable).and_then(serde_json::from_value);
     let status: Status = match parsed {
         Ok(status) => status,
@@ -55,6 +49,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Exit::Ok => Exit::Failure,
         failed => failed,
     }
+}
+
+fn ask(service: &ServiceArguments) -> Result<String, ClientError> {
+    let answer = service.client()?.call("GET", "/status", None)?.accepted(&[200])?;
+    let bytes = answer.read(STATUS_BYTES)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The same without control characters: what a peer says must not steer the terminal.
@@ -80,7 +80,27 @@ struct Status {
     generation: u64,
     seed_age_seconds: Option<f64>,
     sources: Vec<Source>,
+    keyring: Option<Keyring>,
     incidents: Vec<Incident>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Keyring {
+    state: String,
+    seal: Option<String>,
+    namespaces: usize,
+    records: usize,
+    damaged: usize,
+    #[serde(default)]
+    rotations: Vec<Rotation>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rotation {
+    namespace: String,
+    version: u32,
+    done: u64,
+    left: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,11 +147,36 @@ impl Status {
         for source in &self.sources {
             source.render(&mut out, paint);
         }
+        if let Some(keyring) = &self.keyring {
+            keyring.render(&mut out, paint);
+        }
         for incident in &self.incidents {
             let source = incident.source.as_deref().unwrap_or("service");
             let _ = writeln!(out, "\nincident {}  {source}: {}", incident.at, incident.text);
         }
         out
+    }
+}
+
+impl Keyring {
+    fn render(&self, out: &mut String, paint: Paint) {
+        let state = paint.state(&format!("{:<8}", self.state));
+        let seal = self.seal.as_deref().map(|seal| format!("seal: {seal}")).unwrap_or_default();
+        let _ = write!(out, "\n  {state}  keyring        {seal:<16}");
+        if self.state == "open" {
+            let _ = write!(out, " {} records in {} namespaces", self.records, self.namespaces);
+        }
+        let _ = writeln!(out);
+        if self.damaged > 0 {
+            let _ = writeln!(out, "            {} records or namespaces are damaged", self.damaged);
+        }
+        for rotation in &self.rotations {
+            let _ = writeln!(
+                out,
+                "            namespace {}: sealing anew under version {}, {} done, {} left",
+                rotation.namespace, rotation.version, rotation.done, rotation.left
+            );
+        }
     }
 }
 
@@ -172,8 +217,8 @@ struct Paint(bool);
 impl Paint {
     fn state(self, state: &str) -> String {
         let colour = match state.trim() {
-            "ready" | "healthy" => "32",
-            "degraded" | "starting" | "alarmed" => "33",
+            "ready" | "healthy" | "open" => "32",
+            "degraded" | "starting" | "alarmed" | "sealed" | "absent" => "33",
             _ => "31",
         };
         if self.0 { format!("\u{1b}[{colour}m{state}\u{1b}[0m") } else { state.to_owned() }

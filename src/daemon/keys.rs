@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,7 +16,8 @@ use zeroize::Zeroizing;
 
 use crate::collector::board::Board;
 use crate::config::Config;
-use crate::daemon::state_dir::StateDir;
+use crate::daemon::rotation;
+use crate::daemon::state_dir::{ADMIN_TOKEN, AUDIT_LOG, StateDir};
 use crate::generator::Generator;
 use crate::http::{Tokens, WorkersKv, hash_token};
 use crate::keyring::seal::{Choice, SealKind};
@@ -24,11 +25,14 @@ use crate::keyring::{self, Condition, Keyring, Places};
 use crate::kv::Store;
 use crate::kv::storage::RedbStorage;
 
-/// The administrator's token, in the state directory.
-const TOKEN_FILE: &str = "admin.token";
-
 /// How often it is looked for work: expired records are gone from the disk this soon.
 const EVERY: Duration = Duration::from_secs(1);
+
+/// As long as the keyring is sealed: whoever opens it waits for its records.
+const EVERY_WHILE_SEALED: Duration = Duration::from_millis(100);
+
+/// The longest wait after a failure: each failed try is a line in the audit log.
+const RETRY_MOST: Duration = Duration::from_mins(5);
 
 /// As long as there is no seed yet.
 const EVERY_BEFORE_SEED: Duration = Duration::from_millis(20);
@@ -56,6 +60,12 @@ struct Work {
     dialect: Arc<WorkersKv>,
     keyring: Arc<Keyring>,
     has_token: bool,
+    rotation_rate: u32,
+    rotation_due: Instant,
+    /// How the keyring was when it was looked at last.
+    condition: Option<Condition>,
+    /// After a failure it is not tried again before this; and how long was waited last.
+    not_before: Option<(Instant, Duration)>,
     /// What was said last, so that it is not said every second.
     said: String,
 }
@@ -73,12 +83,8 @@ impl Keys {
         generator: &Arc<Generator>,
         board: &Arc<Board>,
     ) -> Result<Self, AnyError> {
-        let places = Places {
-            keyring: state_dir.file("keyring"),
-            seal_file: config.keyring.seal_file.clone().unwrap_or(state_dir.file("seal-key")),
-            anchor: config.keyring.anchor.clone(),
-        };
-        let keyring = Arc::new(Keyring::load(places, Arc::clone(generator))?);
+        let keyring = Keyring::load(places(config, state_dir), Arc::clone(generator))?;
+        let keyring = Arc::new(keyring);
         let cache = usize::try_from(config.kv.cache.as_u64())?;
         let storage = Box::new(RedbStorage::at(&state_dir.file("store"), cache));
         let accepted = config.kv.accepted();
@@ -92,28 +98,18 @@ impl Keys {
             dialect: Arc::clone(&dialect),
             keyring,
             has_token: false,
+            rotation_rate: config.kv.rotation_rate,
+            rotation_due: Instant::now(),
+            condition: None,
+            not_before: None,
             said: String::new(),
         };
         let looked = Arc::new(AtomicBool::new(false));
         let has_looked = Arc::clone(&looked);
         let (stop, told) = mpsc::channel::<()>();
-        let thread = std::thread::Builder::new().name("keys".into()).spawn(move || {
-            let mut marked = Instant::now();
-            let mut pause = EVERY_BEFORE_SEED;
-            while told.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-                if work.generator.check(Instant::now()).is_err() && !work.has_token {
-                    continue;
-                }
-                pause = EVERY;
-                work.look();
-                has_looked.store(true, Ordering::Release);
-                if marked.elapsed() >= MARK_EVERY {
-                    marked = Instant::now();
-                    work.mark();
-                }
-            }
-            work.mark();
-        })?;
+        let thread = std::thread::Builder::new()
+            .name("keys".into())
+            .spawn(move || work.run(&told, &has_looked))?;
         Ok(Self { dialect, looked, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -138,21 +134,62 @@ impl Drop for Keys {
     }
 }
 
+/// Where the keyring and what belongs to it are.
+fn places(config: &Config, state_dir: &StateDir) -> Places {
+    Places {
+        keyring: state_dir.file("keyring"),
+        seal_file: config.keyring.seal_file.clone().unwrap_or(state_dir.file("seal-key")),
+        audit: state_dir.file(AUDIT_LOG),
+        anchor: config.keyring.anchor.clone(),
+    }
+}
+
 impl Work {
-    /// Does what is to be done now, and says what stands in the way, once.
-    fn look(&mut self) {
-        let said = match self.try_look() {
-            Ok(()) => String::new(),
-            Err(error) => error.to_string(),
-        };
-        if said != self.said && !said.is_empty() {
-            tracing::error!("keys and records: {said}");
-            self.board.add_incident(None, format!("keys and records: {said}"));
+    /// Works until told to stop.
+    fn run(&mut self, told: &Receiver<()>, has_looked: &AtomicBool) {
+        let mut marked = Instant::now();
+        let mut pause = EVERY_BEFORE_SEED;
+        while told.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            if self.generator.check(Instant::now()).is_err() && !self.has_token {
+                continue;
+            }
+            pause = self.look();
+            has_looked.store(true, Ordering::Release);
+            if marked.elapsed() >= MARK_EVERY {
+                marked = Instant::now();
+                self.mark();
+            }
         }
-        self.said = said;
+        self.mark();
     }
 
-    fn try_look(&mut self) -> Result<(), AnyError> {
+    /// Does what is to be done now, and says what stands in the way, once; gives when to look again.
+    fn look(&mut self) -> Duration {
+        let condition = self.keyring.condition();
+        let is_as_before = self.condition.replace(condition) == Some(condition);
+        if is_as_before && self.not_before.is_some_and(|(until, _)| Instant::now() < until) {
+            return EVERY;
+        }
+        let (pause, said) = match self.try_look() {
+            Ok(pause) => {
+                self.not_before = None;
+                (pause.min(EVERY), String::new())
+            }
+            Err(error) => {
+                let waited = self.not_before.map_or(EVERY, |(_, waited)| waited);
+                let wait = (waited * 2).min(RETRY_MOST);
+                self.not_before = Some((Instant::now() + wait, wait));
+                (EVERY, error.to_string())
+            }
+        };
+        if said != self.said && !said.is_empty() {
+            self.find(format!("keys and records: {said}"));
+        }
+        self.said = said;
+        pause
+    }
+
+    fn try_look(&mut self) -> Result<Duration, AnyError> {
         if !self.has_token {
             self.dialect.set_tokens(self.token()?);
             self.has_token = true;
@@ -164,22 +201,17 @@ impl Work {
                     "made a keyring under a file seal; docs/keys.md says what it protects"
                 );
             }
-            Condition::Sealed(SealKind::File) => drop(self.keyring.open_alone()?),
+            Condition::Sealed(SealKind::File) if !self.keyring.is_to_stay_sealed() => {
+                self.keyring.open_alone()?;
+            }
             _ => {}
         }
         if !matches!(self.keyring.condition(), Condition::Open(_)) {
-            return Ok(());
+            return Ok(EVERY_WHILE_SEALED);
         }
         let store = self.dialect.store();
         if !store.is_open() {
-            let started = Instant::now();
-            store.open()?;
-            let records: usize = store.report()?.iter().map(|it| it.records).sum();
-            tracing::info!("opened {records} records in {} ms", started.elapsed().as_millis());
-            for finding in store.findings() {
-                tracing::error!("{finding}");
-                self.board.add_incident(None, finding);
-            }
+            self.open(store)?;
         }
         let now = keyring::seconds(SystemTime::now());
         for _ in 0..SWEEPS {
@@ -187,7 +219,32 @@ impl Work {
                 break;
             }
         }
+        let now = Instant::now();
+        if now >= self.rotation_due {
+            let rest = rotation::turn(store, self.rotation_rate)?.unwrap_or(EVERY);
+            self.rotation_due = Instant::now() + rest;
+        }
+        Ok(self.rotation_due.saturating_duration_since(now))
+    }
+
+    /// Opens the store, and says what an operator should look at.
+    fn open(&self, store: &Store) -> Result<(), AnyError> {
+        for finding in self.keyring.audit_findings()? {
+            self.find(format!("audit log: {finding}"));
+        }
+        let started = Instant::now();
+        store.open()?;
+        let records: usize = store.report()?.iter().map(|it| it.records).sum();
+        tracing::info!("opened {records} records in {} ms", started.elapsed().as_millis());
+        for finding in store.findings() {
+            self.find(finding);
+        }
         Ok(())
+    }
+
+    fn find(&self, finding: String) {
+        tracing::error!("{finding}");
+        self.board.add_incident(None, finding);
     }
 
     fn mark(&self) {
@@ -199,7 +256,7 @@ impl Work {
 
     /// The administrator's token, made at the first start.
     fn token(&self) -> Result<Tokens, AnyError> {
-        let path = self.state_dir.file(TOKEN_FILE);
+        let path = self.state_dir.file(ADMIN_TOKEN);
         let token = match std::fs::read_to_string(&path) {
             Ok(token) => Zeroizing::new(token),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_token()?,
@@ -227,7 +284,7 @@ impl Work {
         let mut token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
         token.reserve_exact(1);
         token.push('\n');
-        self.state_dir.replace(TOKEN_FILE, token.as_bytes())?;
+        self.state_dir.replace(ADMIN_TOKEN, token.as_bytes())?;
         Ok(token)
     }
 }

@@ -9,6 +9,15 @@ use rustix::fs::FlockOperation;
 
 use crate::durable;
 
+/// The file of key operations, in the state directory.
+pub const AUDIT_LOG: &str = "audit.log";
+
+/// The operator's socket, in the state directory.
+pub const ADMIN_SOCKET: &str = "admin.sock";
+
+/// The administrator's token, in the state directory.
+pub const ADMIN_TOKEN: &str = "admin.token";
+
 /// A state directory that no other service uses while this lives.
 #[derive(Debug)]
 pub struct StateDir {

@@ -10,11 +10,13 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::activity::{Activity, Watched};
+use super::admin::Peer;
 use super::handler::Handler;
 use super::service::App;
 
@@ -41,22 +43,35 @@ pub(super) struct Terms {
 
 /// Serves one client until it leaves, idles for too long, or the service stops.
 pub(super) async fn serve(socket: TcpStream, terms: Terms) {
-    let activity = Arc::new(Activity::default());
-    let handler = Handler::new(Arc::clone(&terms.app), terms.router.clone(), Arc::clone(&activity));
-    let tls = terms.app.access.tls();
-    let socket = Watched::new(socket, Arc::clone(&activity));
-    let Some(tls) = tls else {
-        let mut http = http1::Builder::new();
-        http.max_buf_size(KEPT_BYTES);
-        return drive(http.serve_connection(TokioIo::new(socket), handler), &activity, &terms)
-            .await;
+    let Some(tls) = terms.app.access.tls() else {
+        return serve_clear(socket, None, terms).await;
     };
+    let activity = Arc::new(Activity::default());
+    let handler = Handler::new(&terms, Arc::clone(&activity), None);
+    let socket = Watched::new(socket, Arc::clone(&activity));
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
     // Whoever does not finish the handshake has not shown a token either: nothing is logged.
     let Ok(Ok(socket)) = timeout(terms.idle_timeout, handshake).await else { return };
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1().max_buf_size(KEPT_BYTES);
     http.http2().max_concurrent_streams(MAX_STREAMS).max_send_buf_size(KEPT_BYTES);
+    drive(http.serve_connection(TokioIo::new(socket), handler), &activity, &terms).await;
+}
+
+/// Serves the operator, who came over the admin socket.
+pub(super) async fn serve_peer(socket: UnixStream, peer: Peer, terms: Terms) {
+    serve_clear(socket, Some(peer), terms).await;
+}
+
+async fn serve_clear<S>(socket: S, peer: Option<Peer>, terms: Terms)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let activity = Arc::new(Activity::default());
+    let handler = Handler::new(&terms, Arc::clone(&activity), peer);
+    let socket = Watched::new(socket, Arc::clone(&activity));
+    let mut http = http1::Builder::new();
+    http.max_buf_size(KEPT_BYTES);
     drive(http.serve_connection(TokioIo::new(socket), handler), &activity, &terms).await;
 }
 

@@ -11,7 +11,9 @@ use hyper::{Method, Request, Response};
 use tower_service::Service as _;
 
 use super::activity::Activity;
+use super::admin::{self, Peer};
 use super::body::Body;
+use super::connection::Terms;
 use super::format::Format;
 use super::meters::Endpoint;
 use super::problem::Problem;
@@ -26,11 +28,13 @@ pub(super) struct Handler {
     app: Arc<App>,
     router: axum::Router,
     activity: Arc<Activity>,
+    /// The operator, when it is the operator who calls.
+    peer: Option<Peer>,
 }
 
 impl Handler {
-    pub(super) fn new(app: Arc<App>, router: axum::Router, activity: Arc<Activity>) -> Self {
-        Self { app, router, activity }
+    pub(super) fn new(terms: &Terms, activity: Arc<Activity>, peer: Option<Peer>) -> Self {
+        Self { app: Arc::clone(&terms.app), router: terms.router.clone(), activity, peer }
     }
 
     fn random(&self, request: &Request<Incoming>) -> Result<Answer, Problem> {
@@ -56,11 +60,21 @@ impl Handler {
         })
     }
 
-    /// The dialect has tokens of its own.
-    fn workers_kv(&self, request: Request<Incoming>) -> Answer {
+    /// Keys are the operator's.
+    fn admin(&self, peer: Peer, request: Request<Incoming>) -> Answer {
         let app = Arc::clone(&self.app);
         self.later(async move {
-            let response = workers_kv::answer(app.kv.clone(), request).await;
+            let response = admin::answer(app.kv.clone(), peer, request).await;
+            app.meters.add_request(Endpoint::Admin, response.status());
+            response
+        })
+    }
+
+    /// The dialect has tokens of its own.
+    fn workers_kv(&self, request: Request<Incoming>) -> Answer {
+        let (app, peer) = (Arc::clone(&self.app), self.peer);
+        self.later(async move {
+            let response = workers_kv::answer(app.kv.clone(), peer, request).await;
             app.meters.add_request(Endpoint::WorkersKv, response.status());
             response
         })
@@ -91,9 +105,12 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
         if path.starts_with(workers_kv::PREFIX) {
             return self.workers_kv(request);
         }
+        if let Some(peer) = self.peer.filter(|_| path.starts_with(admin::PREFIX)) {
+            return self.admin(peer, request);
+        }
         let endpoint = if path == "/random" { Endpoint::Random } else { Endpoint::at(path) };
         // Whoever watches over the service need not be one of its callers.
-        let is_open = matches!(endpoint, Endpoint::Live | Endpoint::Ready);
+        let is_open = self.peer.is_some() || matches!(endpoint, Endpoint::Live | Endpoint::Ready);
         if !is_open && !self.app.access.admits(request.headers()) {
             return self.now(endpoint, Problem::unauthorized().response());
         }

@@ -23,6 +23,7 @@ pub(super) enum Endpoint {
     Dashboard,
     Wall,
     WorkersKv,
+    Admin,
     Unknown,
 }
 
@@ -53,6 +54,7 @@ impl Endpoint {
     pub(super) fn path(self) -> &'static str {
         match self {
             Self::WorkersKv => "/client/v4",
+            Self::Admin => "/admin",
             _ => Self::PATHS.get(self as usize).map_or("other", |(_, path)| path),
         }
     }
@@ -61,8 +63,8 @@ impl Endpoint {
 /// Status codes counted one by one.
 const STATUSES: [u16; 8] = [200, 400, 401, 404, 405, 406, 500, 503];
 
-/// The endpoints of [`Endpoint::PATHS`], the dialect and the unknown one.
-const ENDPOINTS: usize = Endpoint::PATHS.len() + 2;
+/// The endpoints of [`Endpoint::PATHS`], the dialect, the operator's and the unknown one.
+const ENDPOINTS: usize = Endpoint::PATHS.len() + 3;
 
 /// The counters.
 #[derive(Debug, Default)]
@@ -104,10 +106,11 @@ impl Meters {
 
     /// Every count that is not zero: endpoint, status (`0` for one that is rare), requests.
     pub(super) fn requests(&self) -> impl Iterator<Item = (&'static str, u16, u64)> {
-        let endpoints = Endpoint::PATHS
-            .iter()
-            .map(|(it, _)| *it)
-            .chain([Endpoint::WorkersKv, Endpoint::Unknown]);
+        let endpoints = Endpoint::PATHS.iter().map(|(it, _)| *it).chain([
+            Endpoint::WorkersKv,
+            Endpoint::Admin,
+            Endpoint::Unknown,
+        ]);
         endpoints.flat_map(|endpoint| {
             self.requests[endpoint as usize].iter().enumerate().filter_map(
                 move |(column, count)| {
@@ -133,6 +136,7 @@ mod tests {
             meters.add_request(endpoint, StatusCode::OK);
         }
         meters.add_request(Endpoint::WorkersKv, StatusCode::OK);
+        meters.add_request(Endpoint::Admin, StatusCode::OK);
         meters.add_request(Endpoint::at("/nowhere"), StatusCode::IM_A_TEAPOT);
         let counts: Vec<_> = meters.requests().collect();
         assert_eq!(counts.len(), ENDPOINTS);

@@ -109,6 +109,15 @@ impl Problem {
         .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"lavawall\""))
     }
 
+    /// A key operation was not done.
+    pub(super) fn of_keys(status: StatusCode, detail: impl Into<String>) -> Self {
+        let problem = Self::new("keys", status, "This was not done", detail);
+        match status {
+            StatusCode::SERVICE_UNAVAILABLE => problem.with(RETRY_AFTER, HeaderValue::from(5)),
+            _ => problem,
+        }
+    }
+
     /// `fresh=true` waited for as long as it may.
     pub(super) fn not_fresh(retry_after: Duration) -> Self {
         Self::new(

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Response};
+use hyper::{HeaderMap, Response, StatusCode};
+use serde::Serialize;
 
 use super::access::Access;
 use super::body::Body;
@@ -88,6 +89,17 @@ impl App {
         self.labels.add(&self.generator, Instant::now(), &mut headers);
         headers
     }
+}
+
+/// An answer of JSON that nobody keeps.
+pub(super) fn json_with(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    let text = serde_json::to_vec(value).expect("names are strings and numbers are finite");
+    let mut response = Response::new(Body::whole(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 /// A 200 with these headers.

@@ -1,5 +1,6 @@
 //! `/status` and `/health/…`: how the service is, for machines that watch over it.
 
+use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use super::wall;
 use crate::collector::board::{Incident, SourceReport, SourceState};
 use crate::generator::{Quorum, State};
 use crate::health::{Severity, Test};
-use crate::keyring::Condition;
+use crate::keyring::NamespaceId;
 use crate::keyring::seal::SealKind;
 use crate::kv::Store;
 use crate::sample::Kind;
@@ -47,23 +48,48 @@ pub(super) struct KeyringStatus {
     pub(super) records: usize,
     /// Records that do not open, and namespaces that are not as they were left.
     pub(super) damaged: usize,
+    /// Namespaces of which records are still under older key versions.
+    pub(super) rotations: Vec<RotationStatus>,
+}
+
+/// How far the rotation of a namespace is.
+#[derive(Debug, Serialize)]
+pub(super) struct RotationStatus {
+    pub(super) namespace: NamespaceId,
+    /// What records are sealed under anew.
+    pub(super) version: u32,
+    pub(super) done: usize,
+    pub(super) left: u64,
+    /// How many records still depend on each older version.
+    pub(super) dependents: BTreeMap<u32, u64>,
 }
 
 impl KeyringStatus {
     fn of(store: &Store) -> Self {
-        let (state, seal) = match store.keyring().condition() {
-            Condition::Absent => ("absent", None),
-            Condition::Sealed(kind) => ("sealed", Some(kind)),
-            Condition::Open(kind) => ("open", Some(kind)),
-        };
+        let condition = store.keyring().condition();
         let report = store.report().unwrap_or_default();
         let disagree = report.iter().filter(|it| !it.agrees).count();
         Self {
-            state,
-            seal,
+            state: condition.name(),
+            seal: condition.seal(),
             namespaces: report.len(),
             records: report.iter().map(|it| it.records).sum(),
             damaged: disagree + report.iter().map(|it| it.damaged).sum::<usize>(),
+            rotations: report
+                .into_iter()
+                .filter(|it| it.behind() > 0)
+                .map(|mut it| {
+                    let left = it.behind();
+                    it.dependents.remove(&it.active_version);
+                    RotationStatus {
+                        namespace: it.id,
+                        version: it.active_version,
+                        done: it.resealed,
+                        left,
+                        dependents: it.dependents,
+                    }
+                })
+                .collect(),
         }
     }
 }

@@ -19,12 +19,15 @@ use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, Request, Response};
 use tokio::sync::Semaphore;
 
+use super::admin::Peer;
 use super::body::Body;
 use super::tokens::{Tokens, bearer};
+use crate::audit;
 use crate::keyring;
 use crate::kv::Store;
-use envelope::Refusal;
+pub(super) use envelope::Refusal;
 use path::{Call, Target};
+pub(super) use upload::{discard, json as read_json};
 
 /// Where the dialect's paths begin.
 pub(super) const PREFIX: &str = "/client/v4/";
@@ -32,6 +35,14 @@ pub(super) const PREFIX: &str = "/client/v4/";
 /// Memory for bodies that are being received, all connections together, in MiB. Whoever comes when
 /// it is used up waits.
 const BODIES_MIB: usize = 256;
+
+/// As the audit log names who showed the administrator's token.
+const TOKEN_HOLDER: &str = "token admin";
+
+tokio::task_local! {
+    /// Who calls.
+    static ACTOR: String;
+}
 
 /// The store as this dialect serves it.
 pub struct WorkersKv {
@@ -81,36 +92,56 @@ impl WorkersKv {
         }
     }
 
-    /// Runs what may wait for a disk where that holds up no other request.
+    /// Runs what may wait for a disk where that holds up no other request. The audit log is told who
+    /// called. `None` when it panicked.
+    pub(super) async fn run<T: Send + 'static>(
+        self: &Arc<Self>,
+        actor: String,
+        work: impl FnOnce(&Store) -> T + Send + 'static,
+    ) -> Option<T> {
+        let this = Arc::clone(self);
+        let work = move || audit::acting(actor, || work(&this.store));
+        tokio::task::spawn_blocking(work).await.ok()
+    }
+
+    /// As `run`, for a call of the dialect.
     async fn on_disk<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let this = Arc::clone(self);
-        let done = tokio::task::spawn_blocking(move || work(&this.store)).await;
-        done.unwrap_or_else(|_| Err(Refusal::broken()))
+        let actor = ACTOR.try_with(String::clone).unwrap_or_default();
+        self.run(actor, work).await.unwrap_or_else(|| Err(Refusal::broken()))
     }
 }
 
 /// Answers one request of the dialect.
 pub(super) async fn answer(
     dialect: Option<Arc<WorkersKv>>,
-    request: Request<Incoming>,
+    peer: Option<Peer>,
+    mut request: Request<Incoming>,
 ) -> Response<Body> {
     let Some(dialect) = dialect else {
         let why = "the store could not be read at the start; the operator's log says why";
         return Refusal::unavailable(why).response();
     };
-    let answered = match dialect.admit(request.headers()) {
-        Ok(()) => route(&dialect, request).await,
+    // The operator needs no token.
+    let admitted = match peer {
+        Some(peer) => Ok(peer.actor()),
+        None => dialect.admit(request.headers()).map(|()| TOKEN_HOLDER.to_owned()),
+    };
+    let answered = match admitted {
+        Ok(actor) => ACTOR.scope(actor, route(&dialect, &mut request)).await,
         Err(refusal) => Err(refusal),
     };
+    if answered.is_err() {
+        discard(&mut request).await;
+    }
     answered.unwrap_or_else(Refusal::response)
 }
 
 async fn route(
     dialect: &Arc<WorkersKv>,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let target = Target::parse(request.method(), request.uri())?;
     let namespace = target.namespace;

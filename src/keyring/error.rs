@@ -7,6 +7,7 @@ use super::anchor::AnchorError;
 use super::layout::LayoutError;
 use super::ring::NamespaceId;
 use super::seal::SealError;
+use crate::audit::AuditError;
 use crate::generator::NotReady;
 
 /// Why a key operation was not done.
@@ -62,6 +63,10 @@ pub enum KeyringError {
     /// The anchor. When this follows a change, the change itself is made.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
+    /// The audit log cannot be written. When this follows an operation that fails for another reason,
+    /// that one is not told.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// The generator gives nothing.
     #[error("no key can be made now: {0}")]
     NotReady(#[from] NotReady),

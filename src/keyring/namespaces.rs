@@ -12,6 +12,7 @@ use super::ring::{
     NAMESPACES_LIMIT, Namespace, NamespaceId, Ring, TITLE_LIMIT, VERSIONS_LIMIT, VersionState,
 };
 use super::{Keyring, KeyringError};
+use crate::audit::Event;
 
 /// A namespace as its users see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub struct NamespaceInfo {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyInfo {
     /// The namespace, or `None` for the root key.
-    pub namespace: Option<String>,
+    pub namespace: Option<NamespaceId>,
     /// Its number; 0 for the root key.
     pub version: u32,
     /// What it may be used for.
@@ -99,6 +100,10 @@ impl Keyring {
     /// # Errors
     /// As for [`Keyring::create_namespace`].
     pub fn draft_namespace(&self, title: &str) -> Result<Draft, KeyringError> {
+        self.audited(Event::new("create-namespace"), |_| self.draw_namespace(title))
+    }
+
+    fn draw_namespace(&self, title: &str) -> Result<Draft, KeyringError> {
         self.look(|ring| check_room(ring, title))?;
         let (key, origin) = Origin::draw(&self.generator)?;
         let mut namespace = Namespace {
@@ -116,7 +121,7 @@ impl Keyring {
     /// # Errors
     /// As for [`Keyring::create_namespace`].
     pub fn add_namespace(&self, draft: Draft) -> Result<NamespaceInfo, KeyringError> {
-        self.change(|ring| {
+        self.change(Event::new("create-namespace").on(draft.id), |ring, _| {
             check_room(ring, &draft.namespace.title)?;
             let info = info(draft.id, &draft.namespace);
             ring.namespaces.insert(draft.id, draft.namespace);
@@ -129,7 +134,7 @@ impl Keyring {
     /// # Errors
     /// As for [`Keyring::create_namespace`], or when there is no such namespace.
     pub fn rename_namespace(&self, id: NamespaceId, title: &str) -> Result<(), KeyringError> {
-        self.change(|ring| {
+        self.change(Event::new("rename-namespace").on(id), |ring, _| {
             check_title(ring, title, Some(id))?;
             namespace(ring, id)?.title = Zeroizing::new(title.to_owned());
             Ok(())
@@ -142,7 +147,7 @@ impl Keyring {
     /// # Errors
     /// When there is no such namespace, or the keyring cannot be written.
     pub fn delete_namespace(&self, id: NamespaceId) -> Result<(), KeyringError> {
-        self.change(|ring| {
+        self.change(Event::new("delete-namespace").on(id), |ring, _| {
             ring.namespaces.remove(&id).map(|_| ()).ok_or(KeyringError::UnknownNamespace(id))
         })
     }
@@ -170,14 +175,16 @@ impl Keyring {
     /// # Errors
     /// When there is no such namespace, there were too many versions, or it cannot be written.
     pub fn rotate(&self, id: NamespaceId) -> Result<u32, KeyringError> {
-        let (key, origin) = Origin::draw(&self.generator)?;
-        self.change(|ring| {
+        self.change(Event::new("rotate").on(id), |ring, event| {
+            let (key, origin) = Origin::draw(&self.generator)?;
             let namespace = namespace(ring, id)?;
             if namespace.versions.len() >= VERSIONS_LIMIT {
                 let limit = VERSIONS_LIMIT;
                 return Err(KeyringError::TooMany { what: "key versions", limit });
             }
-            Ok(namespace.rotate(key, origin))
+            let version = namespace.rotate(key, origin);
+            event.set_version(version);
+            Ok(version)
         })
     }
 
@@ -186,7 +193,7 @@ impl Keyring {
     /// # Errors
     /// When it is the active one, destroyed or unknown, or the keyring cannot be written.
     pub fn revoke(&self, id: NamespaceId, number: u32) -> Result<(), KeyringError> {
-        self.change(|ring| {
+        self.change(Event::new("revoke").on(id).version(number), |ring, _| {
             let version = passive_version(ring, id, number)?;
             if version.key.is_none() {
                 return Err(KeyringError::UnknownVersion { namespace: id, version: number });
@@ -202,7 +209,7 @@ impl Keyring {
     /// # Errors
     /// When it is the active one or unknown, or the keyring cannot be written.
     pub fn destroy(&self, id: NamespaceId, number: u32) -> Result<(), KeyringError> {
-        self.change(|ring| {
+        self.change(Event::new("destroy").on(id).version(number), |ring, _| {
             let version = passive_version(ring, id, number)?;
             version.state = VersionState::Destroyed;
             version.key = None;
@@ -224,7 +231,7 @@ impl Keyring {
             };
             let versions = ring.namespaces.iter().flat_map(|(id, namespace)| {
                 namespace.versions.iter().map(move |version| KeyInfo {
-                    namespace: Some(id.to_string()),
+                    namespace: Some(*id),
                     version: version.number,
                     state: version.state,
                     origin: version.origin.clone(),

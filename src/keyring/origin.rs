@@ -19,13 +19,13 @@ use crate::sample::Kind;
 /// n  kinds, as in `KINDS`, from 1
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Origin {
     /// When it was drawn, in seconds since 1970.
     pub made_at: u64,
     /// The generator's generation. Counts from 1 at each start of the service.
     pub generation: u64,
     /// The state of the generator.
+    #[serde(rename = "made_while")]
     pub state: State,
     /// Kinds of source that were credited in that generation, each once.
     pub kinds: Vec<Kind>,

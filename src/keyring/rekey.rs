@@ -7,6 +7,7 @@ use super::ring::Ring;
 use super::seal::shares::Share;
 use super::seal::{self, Choice, Made, Offered, Seal, SealError, SealKind};
 use super::{Keyring, KeyringError, Piece};
+use crate::audit::Event;
 
 impl Keyring {
     /// Changes the seal, its passphrase or its shares. The root key and all data stay as they are.
@@ -15,6 +16,17 @@ impl Keyring {
     /// # Errors
     /// When the proof does not open it, or the new seal cannot be made; then the old one stands.
     pub fn rekey(&self, proof: &[Piece], choice: &Choice) -> Result<Vec<Share>, KeyringError> {
+        self.audited(Event::new("rekey").detail(choice), |event| {
+            self.change_seal(proof, choice, event)
+        })
+    }
+
+    fn change_seal(
+        &self,
+        proof: &[Piece],
+        choice: &Choice,
+        event: &Event,
+    ) -> Result<Vec<Share>, KeyringError> {
         let mut state = self.write();
         let open = state.open()?;
         let (old, _) = self.prove(open, proof)?;
@@ -25,7 +37,7 @@ impl Keyring {
         head.parameters = made.seal.parameters();
         head.seal_root(&open.root, &made.secret, &self.generator)?;
         let before = std::mem::replace(&mut open.head, head);
-        if let Err(error) = self.save(open, open.ring.clone()) {
+        if let Err(error) = self.save(open, open.ring.clone(), event) {
             if open.head.counter == before.counter {
                 open.head = before;
             }
@@ -42,6 +54,10 @@ impl Keyring {
     /// # Errors
     /// When the proof does not open the seal, or nothing can be written; then the old key stands.
     pub fn rotate_root(&self, proof: &[Piece]) -> Result<(), KeyringError> {
+        self.audited(Event::new("rotate-root"), |event| self.change_root(proof, event))
+    }
+
+    fn change_root(&self, proof: &[Piece], event: &Event) -> Result<(), KeyringError> {
         let mut state = self.write();
         let open = state.open()?;
         let (_, secret) = self.prove(open, proof)?;
@@ -51,7 +67,7 @@ impl Keyring {
         let before =
             (std::mem::replace(&mut open.head, head), std::mem::replace(&mut open.root, root));
         let ring = Ring { root_origin: origin, ..open.ring.clone() };
-        let saved = self.save(open, ring);
+        let saved = self.save(open, ring, event);
         if saved.is_err() && open.head.counter == before.0.counter {
             (open.head, open.root) = before;
         }

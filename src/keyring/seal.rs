@@ -48,6 +48,9 @@ pub trait Seal: Send + Sync {
     /// What is wrong with it; pieces that were offered before still count.
     fn offer(&mut self, piece: &[u8]) -> Result<Offered, SealError>;
 
+    /// How many pieces it was offered, and how many it needs.
+    fn pieces(&self) -> (u8, u8);
+
     /// Forgets what was offered.
     fn forget(&mut self) {}
 
@@ -118,6 +121,18 @@ pub enum Choice {
         /// How many there are.
         count: u8,
     },
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File => write!(f, "{}", SealKind::File),
+            Self::Passphrase(_) => write!(f, "{}", SealKind::Passphrase),
+            Self::Shares { threshold, count } => {
+                write!(f, "{}, {threshold} of {count}", SealKind::Shares)
+            }
+        }
+    }
 }
 
 /// Why a seal does not open, or cannot be made.

@@ -1,5 +1,6 @@
 //! The keyring's promises.
 
+mod audit;
 mod seals;
 
 use super::VersionState::{Active, Retired};
@@ -35,6 +36,7 @@ impl Home {
         let places = Places {
             keyring: self.path("keyring"),
             seal_file: self.path("seal-key"),
+            audit: self.path("audit.log"),
             anchor: self.anchored.then(|| self.path("anchor")),
         };
         Keyring::load(places, Arc::clone(&self.generator))
@@ -148,7 +150,7 @@ fn a_deleted_namespace_is_in_no_file_written_since() {
     assert!(matches!(again.namespace_keys(id), Err(KeyringError::UnknownNamespace(_))));
     assert!(matches!(again.delete_namespace(id), Err(KeyringError::UnknownNamespace(_))));
     let entries = std::fs::read_dir(home.folder.path()).expect("a directory").count();
-    assert_eq!(entries, 2, "the keyring and the seal's file: no draft, no backup");
+    assert_eq!(entries, 3, "the keyring, the seal's file, the log: no draft, no backup");
 }
 
 #[test]

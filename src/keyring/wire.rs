@@ -2,6 +2,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::secret;
+
 /// What is read is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("ends too early, goes on too long, or holds what was never written")]
@@ -14,13 +16,7 @@ pub struct Writer(Zeroizing<Vec<u8>>);
 impl Writer {
     /// Appends bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        let needed = self.0.len() + bytes.len();
-        if needed > self.0.capacity() {
-            let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
-            larger.extend_from_slice(&self.0);
-            self.0 = larger;
-        }
-        self.0.extend_from_slice(bytes);
+        secret::append(&mut self.0, bytes);
         self
     }
 

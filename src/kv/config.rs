@@ -22,11 +22,14 @@ pub struct Config {
     /// Ids of namespaces that are opened as they are found although their sum does not agree. Take
     /// them out again after the next start.
     pub accept: Vec<String>,
+    /// Records that a rotation seals anew in a second, at the most; and it takes no more than half of
+    /// the time of the disk.
+    pub rotation_rate: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { cache: ByteSize::mib(64), accept: Vec::new() }
+        Self { cache: ByteSize::mib(64), accept: Vec::new(), rotation_rate: 2000 }
     }
 }
 
@@ -38,6 +41,10 @@ impl Config {
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
         if !(CACHE_LEAST..=CACHE_MOST).contains(&self.cache) {
             return Err(("cache", format!("must be 1MiB to 1TiB (got {})", self.cache)));
+        }
+        if !(1..=1_000_000).contains(&self.rotation_rate) {
+            let value = self.rotation_rate;
+            return Err(("rotation-rate", format!("must be 1 to 1000000 (got {value})")));
         }
         match self.accept.iter().find(|id| NamespaceId::parse(id).is_none()) {
             Some(id) => Err(("accept", format!("{id:?} is no id: 32 hexadecimal digits"))),
@@ -70,6 +77,10 @@ mod tests {
             ("cache = \"1025GiB\"", false),
             (&accept, true),
             ("accept = [\"first\"]", false),
+            ("rotation-rate = 1", true),
+            ("rotation-rate = 1000000", true),
+            ("rotation-rate = 0", false),
+            ("rotation-rate = 1000001", false),
         ] {
             assert_eq!(parse(text).validate().is_ok(), is_valid, "{text}");
         }

@@ -15,7 +15,7 @@ use crate::keyring::{NamespaceId, NamespaceInfo};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NamespaceReport {
     /// Its id.
-    pub id: String,
+    pub id: NamespaceId,
     /// Records, expired ones that are not removed yet included.
     pub records: usize,
     /// Records that do not open.
@@ -26,6 +26,17 @@ pub struct NamespaceReport {
     pub active_version: u32,
     /// How many records are sealed under each key version.
     pub dependents: BTreeMap<u32, u64>,
+    /// Records sealed anew, by this process, since the active version became that.
+    pub resealed: usize,
+}
+
+impl NamespaceReport {
+    /// How many records are under older versions.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        let older = self.dependents.iter().filter(|(version, _)| **version != self.active_version);
+        older.map(|(_, records)| records).sum()
+    }
 }
 
 impl Space {
@@ -137,6 +148,9 @@ impl Store {
             .map(|(number, ..)| *number)
             .filter(|number| *number != keys.active && !needed.contains_key(number))
             .collect();
+        if unneeded.is_empty() {
+            return Ok(unneeded);
+        }
         for number in &unneeded {
             self.keyring.destroy(id, *number)?;
         }
@@ -153,12 +167,13 @@ impl Store {
         let report = spaces.iter().map(|space| {
             let index = space.index();
             NamespaceReport {
-                id: space.id.to_string(),
+                id: space.id,
                 records: index.len(),
                 damaged: index.faults.len(),
                 agrees: space.agrees,
                 active_version: space.keys().active,
                 dependents: index.dependents().clone(),
+                resealed: space.resealed(),
             }
         });
         Ok(report.collect())

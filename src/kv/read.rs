@@ -160,10 +160,10 @@ impl Store {
     ) -> Result<Option<T>, KvError> {
         name::check(name)?;
         let space = self.space(namespace)?;
-        let mut tried = look_up(&space, name, now, &open)?;
+        let mut tried = self.look_up(&space, name, now, &open)?;
         if let Some(Tried::Mismatch) = tried {
             let (_nobody_writes, space) = self.writing(namespace)?;
-            tried = look_up(&space, name, now, &open)?;
+            tried = self.look_up(&space, name, now, &open)?;
         }
         match tried {
             None => Ok(None),
@@ -171,26 +171,34 @@ impl Store {
             Some(Tried::Mismatch) => Err(KvError::Damaged(space.keys().record_id(name))),
         }
     }
-}
 
-fn look_up<T>(
-    space: &Space,
-    name: &str,
-    now: u64,
-    open: impl Fn(&SpaceKeys, Place, Slot) -> Result<Tried<T>, KvError>,
-) -> Result<Option<Tried<T>>, KvError> {
-    let keys = space.keys();
-    let id = keys.record_id(name);
-    let (slot, fault) = {
-        let index = space.index();
-        (index.get(name), index.faults.get(&id).copied())
-    };
-    match (slot, fault) {
-        (Some(slot), _) if slot.is_expired(now) => Ok(None),
-        (Some(slot), _) => open(&keys, Place { namespace: space.id, id }, slot).map(Some),
-        (None, Some(Fault::Destroyed(version))) => Err(KvError::Destroyed { id, version }),
-        (None, Some(Fault::Damaged)) => Err(KvError::Damaged(id)),
-        (None, None) => Ok(None),
+    fn look_up<T>(
+        &self,
+        space: &Space,
+        name: &str,
+        now: u64,
+        open: impl Fn(&SpaceKeys, Place, Slot) -> Result<Tried<T>, KvError>,
+    ) -> Result<Option<Tried<T>>, KvError> {
+        let keys = space.keys();
+        let place = Place { namespace: space.id, id: keys.record_id(name) };
+        let (slot, fault, is_sound) = {
+            let index = space.index();
+            (index.get(name), index.faults.get(&place.id).copied(), index.faults.is_empty())
+        };
+        match (slot, fault) {
+            (Some(slot), _) if slot.is_expired(now) => Ok(None),
+            (Some(slot), _) => open(&keys, place, slot).map(Some),
+            (None, Some(Fault::Destroyed(version))) => {
+                Err(KvError::Destroyed { id: place.id, version })
+            }
+            (None, Some(Fault::Damaged)) => Err(KvError::Damaged(place.id)),
+            (None, None) if is_sound => Ok(None),
+            // One of the rows that do not open may be this record's, under a damaged key.
+            (None, None) => {
+                let value = self.storage.get(Table::Values, &place.key())?;
+                Ok(value.map(|_| Tried::Mismatch))
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! One namespace that is open: its keys, and what is known of its records.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use hkdf::hmac::{Hmac, KeyInit, Mac};
@@ -9,7 +10,7 @@ use super::KvError;
 use super::index::{Fault, Index, Slot};
 use super::name::RecordId;
 use super::record::{self, Entry, Head, Place};
-use super::storage::{Storage, Table};
+use super::storage::{Storage, StorageError, Table};
 use super::sum::Sum;
 use crate::generator::{Generator, NotReady};
 use crate::keyring::formula::{self, Bound, Key, Unopened, label};
@@ -24,6 +25,8 @@ pub(super) struct Space {
     pub(super) id: NamespaceId,
     keys: RwLock<Arc<SpaceKeys>>,
     index: RwLock<Index>,
+    /// Records sealed anew since the active key version became that.
+    resealed: AtomicUsize,
     /// The records are those that were written last, as far as can be told.
     pub(super) agrees: bool,
 }
@@ -120,7 +123,13 @@ pub(super) struct Loaded {
 impl Space {
     /// A namespace without records.
     pub(super) fn empty(id: NamespaceId, keys: SpaceKeys) -> Self {
-        Self { id, keys: RwLock::new(Arc::new(keys)), index: RwLock::default(), agrees: true }
+        Self {
+            id,
+            keys: RwLock::new(Arc::new(keys)),
+            index: RwLock::default(),
+            resealed: AtomicUsize::new(0),
+            agrees: true,
+        }
     }
 
     /// Reads every entry of the namespace. What does not open is remembered as such.
@@ -136,18 +145,20 @@ impl Space {
             for (key, row) in &rows {
                 take_in(&mut index, &keys, id, key, row);
             }
-            match rows.into_iter().last() {
-                Some((key, _)) => after = Some(key),
-                None => break,
+            let Some((last, _)) = rows.into_iter().last() else { break };
+            // A damaged tree can lead round in a circle.
+            if after.is_some_and(|after| last <= after) {
+                let reason = "its rows are out of order: its file is damaged".to_owned();
+                return Err(StorageError { what: "read", reason }.into());
             }
+            after = Some(last);
         }
         let told = storage.get(Table::Sums, &id.0)?.and_then(|row| keys.open_sum(id, &row).ok());
         let (commits, sum) = told.unwrap_or_default();
         // Rows that do not open have no term: then only they can be named, and what else may have
         // happened cannot be told.
         let agrees = told.is_some() && (sum == index.sum.to_bytes() || !index.faults.is_empty());
-        let space =
-            Self { id, keys: RwLock::new(Arc::new(keys)), index: RwLock::new(index), agrees };
+        let space = Self { index: RwLock::new(index), agrees, ..Self::empty(id, keys) };
         Ok(Loaded { space, commits })
     }
 
@@ -156,7 +167,19 @@ impl Space {
     }
 
     pub(super) fn set_keys(&self, keys: SpaceKeys) {
+        if keys.active != self.keys().active {
+            self.resealed.store(0, Ordering::Relaxed);
+        }
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+    }
+
+    /// Counts records that were sealed anew.
+    pub(super) fn add_resealed(&self, records: usize) {
+        self.resealed.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(super) fn resealed(&self) -> usize {
+        self.resealed.load(Ordering::Relaxed)
     }
 
     /// What is known of its records. Changed only in whole steps, so a panic elsewhere spoils nothing.

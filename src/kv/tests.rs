@@ -22,12 +22,57 @@ struct Home {
     anchored: bool,
 }
 
-/// A storage in memory that outlives the store above it.
-struct Shared(Arc<MemoryStorage>);
+type Scan = dyn Fn(&MemoryStorage, Range<'_>) -> Result<Vec<Row>, StorageError> + Send + Sync;
+type Commit = dyn Fn(&MemoryStorage, &[Change]) -> Result<(), StorageError> + Send + Sync;
 
-impl Storage for Shared {
+/// What a scan asks for.
+struct Range<'a> {
+    table: Table,
+    prefix: &'a [u8],
+    after: Option<&'a [u8]>,
+    limit: usize,
+}
+
+/// A storage in memory that outlives the store above it. A test may put something of its own in the
+/// place of what it does.
+struct Double {
+    memory: Arc<MemoryStorage>,
+    scan: Box<Scan>,
+    commit: Box<Commit>,
+}
+
+impl Double {
+    fn over(memory: &Arc<MemoryStorage>) -> Self {
+        Self {
+            memory: Arc::clone(memory),
+            scan: Box::new(|memory, range| {
+                memory.scan(range.table, range.prefix, range.after, range.limit)
+            }),
+            commit: Box::new(MemoryStorage::commit),
+        }
+    }
+
+    fn scanning(
+        self,
+        scan: impl Fn(&MemoryStorage, Range<'_>) -> Result<Vec<Row>, StorageError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self { scan: Box::new(scan), ..self }
+    }
+
+    fn committing(
+        self,
+        commit: impl Fn(&MemoryStorage, &[Change]) -> Result<(), StorageError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { commit: Box::new(commit), ..self }
+    }
+}
+
+impl Storage for Double {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.0.get(table, key)
+        self.memory.get(table, key)
     }
 
     fn scan(
@@ -37,11 +82,11 @@ impl Storage for Shared {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Row>, StorageError> {
-        self.0.scan(table, prefix, after, limit)
+        (self.scan)(&self.memory, Range { table, prefix, after, limit })
     }
 
     fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
-        self.0.commit(batch)
+        (self.commit)(&self.memory, batch)
     }
 }
 
@@ -63,6 +108,7 @@ impl Home {
         let places = Places {
             keyring: self.path("keyring"),
             seal_file: self.path("seal-key"),
+            audit: self.path("audit.log"),
             anchor: self.anchored.then(|| self.path("anchor")),
         };
         let keyring = Keyring::load(places, Arc::clone(&self.generator)).expect("readable");
@@ -83,7 +129,7 @@ impl Home {
 
     /// A store in memory, open; what was in it before is there again.
     fn open(&self) -> Store {
-        let store = self.store_over(Box::new(Shared(Arc::clone(&self.memory))));
+        let store = self.store_over(Box::new(Double::over(&self.memory)));
         store.open().expect("opened");
         store
     }

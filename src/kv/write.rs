@@ -17,6 +17,9 @@ use crate::keyring::NamespaceId;
 /// Records that are removed or sealed anew in one commit, at the most.
 const BATCH: usize = 500;
 
+/// Bytes of rows sealed anew in one commit, but for the last record: writers wait for it.
+const BATCH_BYTES: usize = 8 << 20;
+
 /// One record to be written.
 pub struct Put<'a> {
     /// 1 to [`super::NAME_LIMIT`] bytes; not `.` or `..`.
@@ -32,7 +35,7 @@ pub struct Put<'a> {
 /// What a deletion removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deleted {
-    /// Records that were there.
+    /// Records that were there; while records of the namespace do not open, also those that may have been.
     pub records: usize,
 }
 
@@ -41,6 +44,8 @@ struct Draft<'a> {
     space: &'a Space,
     keys: &'a SpaceKeys,
     changes: Vec<Change>,
+    /// Bytes of rows among the changes.
+    bytes: usize,
     slots: Vec<(&'a str, Option<Slot>)>,
     healed: Vec<RecordId>,
     sum: Sum,
@@ -70,8 +75,7 @@ impl Store {
             let generator = &self.generator;
             let value = record::seal_value(generator, &active.key, place, head, &entry, put.value)?;
             let row = record::seal_entry(generator, &active.entry_key, place, head, &entry)?;
-            draft.changes.push(Change::Put(Table::Values, place.key(), value));
-            draft.changes.push(Change::Put(Table::Entries, place.key(), row));
+            draft.put_rows(place, value, row);
             let slot = Slot {
                 version: head.version,
                 expiry: entry.expiry,
@@ -140,10 +144,14 @@ impl Store {
             let mut draft = Draft::of(&space, &keys);
             for name in &names {
                 self.reseal_one(&mut draft, name.as_str())?;
+                if draft.bytes > BATCH_BYTES {
+                    break;
+                }
             }
             let moved = draft.slots.len();
             if moved > 0 {
                 self.commit(&mut writer, draft)?;
+                space.add_resealed(moved);
                 return Ok(moved);
             }
             after = Some(last.clone());
@@ -178,8 +186,7 @@ impl Store {
         )?;
         let Some(value) = resealed else { return Ok(()) };
         let row = record::seal_entry(&self.generator, &active.entry_key, place, new_head, &entry)?;
-        draft.changes.push(Change::Put(Table::Values, place.key(), value));
-        draft.changes.push(Change::Put(Table::Entries, place.key(), row));
+        draft.put_rows(place, value, row);
         draft.set(name, place.id, Some(Slot { key_version: keys.active, ..slot }));
         Ok(())
     }
@@ -187,7 +194,7 @@ impl Store {
     /// Makes a draft durable, then lets readers see it.
     fn commit(&self, writer: &mut Writer, draft: Draft<'_>) -> Result<(), KvError> {
         let commits = writer.commits + 1;
-        let Draft { space, keys, mut changes, slots, healed, sum } = draft;
+        let Draft { space, keys, mut changes, slots, healed, sum, .. } = draft;
         let row = keys.seal_sum(&self.generator, space.id, commits, sum)?;
         changes.push(Change::Put(Table::Sums, space.id.0.to_vec(), row));
         changes.push(self.commits_row(commits)?);
@@ -215,7 +222,22 @@ impl Store {
 impl<'a> Draft<'a> {
     fn of(space: &'a Space, keys: &'a SpaceKeys) -> Self {
         let sum = space.index().sum;
-        Self { space, keys, changes: Vec::new(), slots: Vec::new(), healed: Vec::new(), sum }
+        Self {
+            space,
+            keys,
+            changes: Vec::new(),
+            bytes: 0,
+            slots: Vec::new(),
+            healed: Vec::new(),
+            sum,
+        }
+    }
+
+    /// Notes both rows of a record.
+    fn put_rows(&mut self, place: Place, value: Vec<u8>, entry: Vec<u8>) {
+        self.bytes += value.len() + entry.len();
+        self.changes.push(Change::Put(Table::Values, place.key(), value));
+        self.changes.push(Change::Put(Table::Entries, place.key(), entry));
     }
 
     fn place(&self, name: &str) -> Place {
@@ -240,7 +262,8 @@ impl<'a> Draft<'a> {
             let place = self.place(name);
             let is_there = {
                 let index = self.space.index();
-                index.get(name).is_some() || index.faults.contains_key(&place.id)
+                // A row that does not open may be this record's, under a damaged key.
+                index.get(name).is_some() || !index.faults.is_empty()
             };
             if is_there {
                 self.changes.push(Change::Delete(Table::Values, place.key()));

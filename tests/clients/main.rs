@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "shared with the service's tests, which use all of it")]
 mod running;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,30 +19,52 @@ const CONFIGURATION: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jit
 fn the_python_client_of_workers_kv_runs_unchanged() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
     let python = environment(&folder.join("requirements.txt"));
+    works(Command::new(python).arg(folder.join("workers_kv.py")));
+}
+
+#[test]
+#[ignore = "needs nodejs, npm and a package registry: make clients"]
+fn the_javascript_client_of_workers_kv_runs_unchanged() {
+    let script = modules(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients"));
+    works(Command::new("node").arg(script));
+}
+
+/// Runs a client's script against a service of its own.
+fn works(client: &mut Command) {
     let service = Running::start(CONFIGURATION);
-    let output = Command::new(python)
-        .arg(folder.join("workers_kv.py"))
-        .arg(service.url())
-        .arg(service.state_dir().join("admin.token"))
-        .output()
-        .expect("python");
+    let token = service.state_dir().join("admin.token");
+    let output = client.arg(service.url()).arg(token).output();
+    let output = output.unwrap_or_else(|error| panic!("{client:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{complained}\n{}", service.log());
+}
+
+/// The script, beside the packages that the lock file names.
+fn modules(from: &Path) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-npm");
+    fs::create_dir_all(&folder).expect("a directory");
+    for file in ["package.json", "package-lock.json", "workers_kv.mjs"] {
+        fs::copy(from.join(file), folder.join(file)).expect("copied");
+    }
+    let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];
+    succeed(Command::new("npm").args(quiet).current_dir(&folder));
+    folder.join("workers_kv.mjs")
 }
 
 /// The Python of an environment that has these packages.
 fn environment(requirements: &Path) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
     let python = folder.join("bin/python");
-    let run = |command: &mut Command| {
-        let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        assert!(status.success(), "{command:?}: {status}");
-    };
     if !python.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder));
     }
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    run(Command::new(&python).args(pip).arg(requirements));
+    succeed(Command::new(&python).args(pip).arg(requirements));
     python
+}
+
+fn succeed(command: &mut Command) {
+    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(status.success(), "{command:?}: {status}");
 }

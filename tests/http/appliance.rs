@@ -66,7 +66,8 @@ impl Appliance {
         let service =
             Service { generator: Arc::clone(&generator), board: Arc::clone(&board), fresh, kv };
         let guard = Arc::clone(&access);
-        let thread = std::thread::spawn(move || serve(service, listeners, guard, &config, &told));
+        let thread =
+            std::thread::spawn(move || serve(service, listeners, None, guard, &config, &told));
         Self { address, generator, board, access, shutdown, thread: Some(thread) }
     }
 

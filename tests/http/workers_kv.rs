@@ -67,6 +67,7 @@ impl Kv {
         let places = Places {
             keyring: folder.path().join("keyring"),
             seal_file: folder.path().join("seal-key"),
+            audit: folder.path().join("audit.log"),
             anchor: None,
         };
         let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("none yet"));

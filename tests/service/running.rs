@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How often the service is looked at while something is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// Where the namespaces of Workers KV are.
+pub(crate) const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
+
 /// The program under test.
 pub(crate) fn lavawall() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_lavawall"))
@@ -133,6 +136,24 @@ impl Running {
         Answer { status: status.expect("a status"), body: bytes.split_off(end + 4), headers }
     }
 
+    /// Makes a call of Workers KV below its namespaces, with the administrator's token; gives status and
+    /// body.
+    pub(crate) fn namespaces(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let token = fs::read_to_string(self.state_dir().join("admin.token")).expect("a token");
+        let mut connection = self.connect();
+        let ask = format!(
+            "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+             authorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+            token.trim(),
+            body.len()
+        );
+        connection.write_all(ask.as_bytes()).expect("sent");
+        let answer = std::io::read_to_string(connection).expect("an answer");
+        let status = answer.split(' ').nth(1).and_then(|it| it.parse().ok()).expect("a status");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+        (status, body.to_owned())
+    }
+
     /// Asks for a path and counts the bytes of the body, without keeping them.
     pub(crate) fn drain(&self, path: &str) -> u64 {
         let mut stream = self.connect();
@@ -180,6 +201,29 @@ impl Running {
         // proc(5): fields 14 and 15, counted from the command in parentheses, which is field 2.
         let fields = stat.rsplit_once(')').expect("a command").1.split(' ');
         fields.skip(12).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+    }
+
+    /// Runs a command of the operator's with these lines on its standard input.
+    pub(crate) fn operate(&self, arguments: &[&str], lines: &str) -> Output {
+        let mut command = Command::new(lavawall());
+        quiet(&mut command).args(arguments).env("LAVAWALL_STATE_DIR", self.state_dir());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        // A command that refuses does not read.
+        let _ = child.stdin.take().expect("piped").write_all(lines.as_bytes());
+        let output = child.wait_with_output().expect("an end");
+        Output {
+            code: output.status.code().expect("it was not killed"),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// As `operate`, for what must succeed; gives what it printed.
+    pub(crate) fn done(&self, arguments: &[&str], lines: &str) -> String {
+        let output = self.operate(arguments, lines);
+        assert_eq!(output.code, 0, "{arguments:?}: {}", output.err);
+        output.out
     }
 
     /// Sends a signal.

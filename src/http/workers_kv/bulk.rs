@@ -14,7 +14,7 @@ use super::envelope::{self, Refusal};
 use super::values::{expirations, expiry, json_of, lives};
 use super::{WorkersKv, now, upload};
 use crate::keyring::NamespaceId;
-use crate::kv::{Put, Store};
+use crate::kv::{Put, Store, VALUE_LIMIT};
 
 /// The most of one call, as the service has it: 100 MB, 10,000 pairs, 100 names to read.
 const BODY_LIMIT: usize = 100_000_000;
@@ -67,7 +67,7 @@ enum Form {
 pub(super) async fn put(
     dialect: &Arc<WorkersKv>,
     namespace: NamespaceId,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let pairs: Vec<Pair> = upload::json(dialect, request, BODY_LIMIT).await?;
     bounded(pairs.len(), PAIRS_LIMIT)?;
@@ -86,14 +86,17 @@ pub(super) async fn put(
 pub(super) async fn get(
     dialect: &Arc<WorkersKv>,
     namespace: NamespaceId,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let wanted: Wanted = upload::json(dialect, request, NAMES_LIMIT).await?;
     bounded(wanted.keys.len(), READ_LIMIT)?;
     let read = move |store: &Store| {
         let mut values = Map::new();
+        let mut left = VALUE_LIMIT;
         for name in &wanted.keys {
-            let value = show(store, namespace, name, &wanted)?;
+            let (value, bytes) = show(store, namespace, name, &wanted)?;
+            // Without it a hundred of the largest would be in memory at once.
+            left = left.checked_sub(bytes).ok_or_else(|| Refusal::too_large_answer(VALUE_LIMIT))?;
             values.insert(name.clone(), value);
         }
         Ok(values)
@@ -104,7 +107,7 @@ pub(super) async fn get(
 pub(super) async fn delete(
     dialect: &Arc<WorkersKv>,
     namespace: NamespaceId,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let names: Vec<String> = upload::json(dialect, request, NAMES_LIMIT).await?;
     bounded(names.len(), PAIRS_LIMIT)?;
@@ -183,31 +186,34 @@ fn whole(
     )))
 }
 
-/// One record as a bulk read shows it; null when there is none.
+/// One record as a bulk read shows it, null when there is none; and how long its value is.
 fn show(
     store: &Store,
     namespace: NamespaceId,
     name: &str,
     wanted: &Wanted,
-) -> Result<Value, Refusal> {
+) -> Result<(Value, usize), Refusal> {
     let now = now();
-    let Some(value) = store.get(namespace, name, now)? else { return Ok(Value::Null) };
+    let Some(value) = store.get(namespace, name, now)? else { return Ok((Value::Null, 0)) };
+    let bytes = value.bytes.len();
     let shown = match wanted.form {
         Form::Text => String::from_utf8_lossy(&value.bytes).into_owned().into(),
         Form::Json => serde_json::from_slice(&value.bytes)
             .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
     };
     if !wanted.with_metadata {
-        return Ok(shown);
+        return Ok((shown, bytes));
     }
-    let Some(metadata) = store.metadata(namespace, name, now)? else { return Ok(Value::Null) };
+    let Some(metadata) = store.metadata(namespace, name, now)? else {
+        return Ok((Value::Null, 0));
+    };
     let mut members = Map::new();
     members.insert("value".to_owned(), shown);
     members.insert("metadata".to_owned(), json_of(&metadata));
     if let Some(expiry) = metadata.expiry {
         members.insert("expiration".to_owned(), expiry.into());
     }
-    Ok(Value::Object(members))
+    Ok((Value::Object(members), bytes))
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 //! {"success":false,"errors":[{"code":10009,"message":"key not found"}],"messages":[],"result":null}
 //! ```
 
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::body::Body;
+use super::super::problem::Problem;
+use super::super::service::json_with;
 use crate::keyring::KeyringError;
 use crate::kv::KvError;
 
@@ -28,7 +30,7 @@ const OURS: u32 = 90_000;
 
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(in crate::http) struct Refusal {
     status: StatusCode,
     code: u32,
     message: String,
@@ -82,6 +84,12 @@ impl Refusal {
         )
     }
 
+    /// The values asked for are too long together.
+    pub(super) fn too_large_answer(limit: usize) -> Self {
+        let message = format!("the values have more than {limit} bytes together: ask for fewer");
+        Self::ours(StatusCode::PAYLOAD_TOO_LARGE, message)
+    }
+
     /// The client stopped sending.
     pub(super) fn too_slow() -> Self {
         Self::ours(StatusCode::REQUEST_TIMEOUT, "the request's body did not come in time")
@@ -98,11 +106,16 @@ impl Refusal {
         Self::ours(StatusCode::INTERNAL_SERVER_ERROR, "an internal fault; nothing was answered")
     }
 
+    /// The same for who does not speak the dialect.
+    pub(in crate::http) fn problem(self) -> Problem {
+        Problem::of_keys(self.status, self.message)
+    }
+
     /// The response.
     pub(super) fn response(self) -> Response<Body> {
         let errors = [json!({ "code": self.code, "message": self.message })];
         let body = json!({ "success": false, "errors": errors, "messages": [], "result": null });
-        let mut response = with_status(self.status, &body);
+        let mut response = json_with(self.status, &body);
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
@@ -143,6 +156,10 @@ impl From<KvError> for Refusal {
                 tracing::error!("{message}");
                 Self::ours(StatusCode::INTERNAL_SERVER_ERROR, message)
             }
+            KvError::Keyring(KeyringError::Audit(_)) => {
+                tracing::error!("{message}");
+                Self::unavailable("the audit log cannot be written: no key is made or changed")
+            }
             // Paths and what the system said are for the operator.
             _ => {
                 tracing::error!("{message}");
@@ -155,7 +172,7 @@ impl From<KvError> for Refusal {
 /// An answer that has this result.
 pub(super) fn result(result: &impl Serialize) -> Response<Body> {
     let body = json!({ "success": true, "errors": [], "messages": [], "result": result });
-    with_status(StatusCode::OK, &body)
+    json_with(StatusCode::OK, &body)
 }
 
 /// An answer that is part of a list.
@@ -163,16 +180,7 @@ pub(super) fn page(result: &impl Serialize, info: &Value) -> Response<Body> {
     let body = json!({
         "success": true, "errors": [], "messages": [], "result": result, "result_info": info,
     });
-    with_status(StatusCode::OK, &body)
-}
-
-fn with_status(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::whole(body.to_string()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    json_with(StatusCode::OK, &body)
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ fn find(store: &Store, id: NamespaceId) -> Result<NamespaceInfo, Refusal> {
 
 pub(super) async fn create(
     dialect: &Arc<WorkersKv>,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let Titled { title } = upload::json(dialect, request, BODY_LIMIT).await?;
     let info = dialect.on_disk(move |store| Ok(store.create_namespace(&title)?)).await?;
@@ -81,7 +81,7 @@ pub(super) async fn get(
 pub(super) async fn rename(
     dialect: &Arc<WorkersKv>,
     id: NamespaceId,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let Titled { title } = upload::json(dialect, request, BODY_LIMIT).await?;
     let rename = move |store: &Store| {

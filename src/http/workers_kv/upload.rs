@@ -1,5 +1,7 @@
 //! Bodies that callers send: bounded in size, in time, and all together in memory.
 
+use std::time::Duration;
+
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
@@ -12,9 +14,14 @@ use zeroize::Zeroizing;
 use super::WorkersKv;
 use super::envelope::Refusal;
 use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
+use crate::secret;
 
 /// What a form adds to the value it carries.
 const FORM_BYTES: usize = 64 * 1024;
+
+/// The most that is taken of a request whose body nobody wants, in bytes, and for how long.
+const DISCARDED_BYTES: usize = 64 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A body, all of it. Wiped when dropped.
 pub(super) type Received = Zeroizing<Vec<u8>>;
@@ -28,10 +35,10 @@ pub(super) struct Written {
 /// Receives a body of at most `limit` bytes.
 pub(super) async fn receive(
     dialect: &WorkersKv,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
     limit: usize,
 ) -> Result<Received, Refusal> {
-    let mut body = request.into_body();
+    let body = request.body_mut();
     let announced = body.size_hint().exact().and_then(|len| usize::try_from(len).ok());
     if announced.is_some_and(|len| len > limit) {
         return Err(Refusal::too_large(limit));
@@ -55,25 +62,30 @@ pub(super) async fn receive(
         if received.len() + data.len() > limit {
             return Err(Refusal::too_large(limit));
         }
-        grow(&mut received, data.len());
-        received.extend_from_slice(&data);
+        secret::append(&mut received, &data);
     }
 }
 
-/// Makes room without leaving an unwiped copy behind.
-fn grow(received: &mut Received, more: usize) {
-    let needed = received.len() + more;
-    if needed > received.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity(needed.next_power_of_two()));
-        larger.extend_from_slice(received);
-        *received = larger;
-    }
+/// Takes what is still to come of a request, as far as it is short and comes at once: a client that finds
+/// its connection closed while it sends does not read the answer.
+pub(in crate::http) async fn discard(request: &mut Request<Incoming>) {
+    let body = request.body_mut();
+    let read = async {
+        let mut left = DISCARDED_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, hyper::body::Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { break };
+            left = rest;
+        }
+    };
+    // Whoever takes longer learns it another way.
+    let _ = timeout(DISCARD_TIMEOUT, read).await;
 }
 
 /// Receives JSON.
-pub(super) async fn json<T: DeserializeOwned>(
+pub(in crate::http) async fn json<T: DeserializeOwned>(
     dialect: &WorkersKv,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
     limit: usize,
 ) -> Result<T, Refusal> {
     let received = receive(dialect, request, limit).await?;
@@ -87,17 +99,17 @@ pub(super) async fn json<T: DeserializeOwned>(
 /// Receives a value: the body itself, or a form with the parts `value` and `metadata`.
 pub(super) async fn value(
     dialect: &WorkersKv,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Written, Refusal> {
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let is_form = media_type.is_some_and(|media_type| {
+    let form_type = media_type.filter(|media_type| {
         media_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")
     });
-    if !is_form {
+    let Some(form_type) = form_type else {
         let value = receive(dialect, request, VALUE_LIMIT).await?;
         return Ok(Written { value, metadata: None });
-    }
-    let boundary = multer::parse_boundary(media_type.unwrap_or_default())
+    };
+    let boundary = multer::parse_boundary(form_type)
         .map_err(|_| Refusal::invalid("content-type: the form has no boundary"))?;
     let body = receive(dialect, request, VALUE_LIMIT + FORM_BYTES).await?;
     form(&body, &boundary).await
@@ -117,6 +129,11 @@ async fn form(body: &[u8], boundary: &str) -> Result<Written, Refusal> {
         match name.as_str() {
             "value" => value = Some(bytes),
             "metadata" => metadata = Some(bytes),
+            // Clients that take an object apart send its numbers as text: nothing whole comes of it.
+            name if name.starts_with("metadata[") => {
+                let why = "metadata: must be one part of JSON, as JSON.stringify gives it";
+                return Err(Refusal::invalid(why));
+            }
             _ => {}
         }
     }
@@ -168,6 +185,7 @@ mod tests {
         for body in [
             format!("{}--x--\r\n", part("other", "a")),
             format!("{value}{}--x--\r\n", part("metadata", "{not json")),
+            format!("{value}{}--x--\r\n", part("metadata[colour]", "red")),
             format!("{value}{}--x--\r\n", part("metadata", &" ".repeat(METADATA_LIMIT + 1))),
             value.clone(),
             "nothing".to_owned(),

@@ -61,7 +61,7 @@ pub(super) async fn put(
     namespace: NamespaceId,
     name: Name,
     query: &Query,
-    request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let now = now();
     let ttl = query.number("expiration_ttl", TTL_LEAST..=TTL_MOST)?;

@@ -125,6 +125,10 @@ impl Seal for FileSeal {
         SealKind::File
     }
 
+    fn pieces(&self) -> (u8, u8) {
+        (0, 0)
+    }
+
     fn parameters(&self) -> Vec<u8> {
         self.tag.to_vec()
     }

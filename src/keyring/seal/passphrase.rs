@@ -86,6 +86,10 @@ impl Seal for PassphraseSeal {
         SealKind::Passphrase
     }
 
+    fn pieces(&self) -> (u8, u8) {
+        (0, 1)
+    }
+
     fn parameters(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         writer.u32(self.memory_kib).u32(self.passes).u32(self.lanes).bytes(&self.salt);

@@ -146,6 +146,11 @@ impl Seal for SharesSeal {
         SealKind::Shares
     }
 
+    fn pieces(&self) -> (u8, u8) {
+        let have = u8::try_from(self.offered.len()).expect("there are at most 32 shares");
+        (have, self.threshold)
+    }
+
     fn parameters(&self) -> Vec<u8> {
         let mut writer = Writer::default();
         let count = u8::try_from(self.checks.len()).expect("there are at most 32");

@@ -1,6 +1,8 @@
 //! Rows in one file, by redb: copy-on-write trees, one writer, a flush at the end of each batch.
 
+use std::any::Any;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
@@ -16,6 +18,9 @@ type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 ///
 /// After the disk has failed it once, redb refuses everything until the file is opened anew; that is
 /// done at the next call, so that a disk that was full for a while is no reason for a restart.
+///
+/// On pages that are not what it wrote redb panics here and there; that is caught, and is an error like
+/// any other.
 pub struct RedbStorage {
     path: PathBuf,
     cache_bytes: usize,
@@ -54,7 +59,8 @@ impl RedbStorage {
             drop(guard);
             let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
             if guard.is_none() {
-                *guard = Some(self.open_file().map_err(|error| failed(what, &error))?);
+                let opened = contained(|| self.open_file());
+                *guard = Some(opened.map_err(|reason| StorageError { what, reason })?);
             }
         }
     }
@@ -74,7 +80,12 @@ impl RedbStorage {
 
     /// Closes the file, so that it is opened anew.
     fn abandon(&self) {
-        *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        // Closing writes, and may fail for the same reason.
+        let _ = contained(|| {
+            drop(database);
+            Ok(())
+        });
     }
 
     fn with<T>(
@@ -84,11 +95,11 @@ impl RedbStorage {
     ) -> Result<T, StorageError> {
         let guard = self.database(what)?;
         let database = guard.as_ref().expect("it has just been opened");
-        let result = work(database);
+        let result = contained(|| work(database));
         drop(guard);
-        result.map_err(|error| {
+        result.map_err(|reason| {
             self.abandon();
-            failed(what, &error)
+            StorageError { what, reason }
         })
     }
 }
@@ -176,8 +187,17 @@ fn definition(table: Table) -> Definition {
     })
 }
 
-fn failed(what: &'static str, error: &::redb::Error) -> StorageError {
-    StorageError { what, reason: error.to_string() }
+/// Does `work`; gives why it failed. Whatever a panic leaves behind must be thrown away.
+fn contained<T>(work: impl FnOnce() -> Result<T, ::redb::Error>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(panic) => Err(format!("its file is damaged: {}", message(&*panic))),
+    }
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given")
 }
 
 #[cfg(test)]

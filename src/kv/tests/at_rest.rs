@@ -42,7 +42,7 @@ fn nothing_that_a_user_wrote_is_readable_in_any_file() {
         assert!(!holds(&bytes, b"xylophone"));
         files += 1;
     }
-    assert_eq!(files, 3, "keyring, seal and store");
+    assert_eq!(files, 4, "keyring, seal, audit log and store");
     assert!(!holds(seen.as_bytes(), b"xylophone"));
 }
 

@@ -1,6 +1,7 @@
 //! Disks that fail, generators that refuse.
 
 use super::*;
+use crate::keyring::{Condition, KeyringError};
 use crate::kv::storage::Fault;
 
 #[test]
@@ -40,37 +41,18 @@ fn a_write_that_is_there_although_it_failed_is_read_and_is_no_damage() {
 
 #[test]
 fn when_it_cannot_be_told_what_was_written_everything_is_read_again() {
-    /// Writes, says that it did not, and cannot be read until it is mended.
-    struct Treacherous(Arc<MemoryStorage>, Arc<AtomicBool>);
-
-    impl Storage for Treacherous {
-        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-            self.0.get(table, key)
-        }
-
-        fn scan(
-            &self,
-            table: Table,
-            prefix: &[u8],
-            after: Option<&[u8]>,
-            limit: usize,
-        ) -> Result<Vec<Row>, StorageError> {
-            self.0.scan(table, prefix, after, limit)
-        }
-
-        fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
-            self.0.commit(batch)?;
-            if self.1.load(Ordering::Relaxed) {
-                self.0.fail(Some(Fault::Read));
-                return Err(StorageError { what: "write", reason: "a test says so".to_owned() });
-            }
-            Ok(())
-        }
-    }
-
     let home = Home::new();
     let treacherous = Arc::new(AtomicBool::new(false));
-    let storage = Treacherous(Arc::clone(&home.memory), Arc::clone(&treacherous));
+    let is_treacherous = Arc::clone(&treacherous);
+    // Writes, says that it did not, and cannot be read until it is mended.
+    let storage = Double::over(&home.memory).committing(move |memory, batch| {
+        memory.commit(batch)?;
+        if is_treacherous.load(Ordering::Relaxed) {
+            memory.fail(Some(Fault::Read));
+            return Err(StorageError { what: "write", reason: "a test says so".to_owned() });
+        }
+        Ok(())
+    });
     let store = home.store_over(Box::new(storage));
     store.open().expect("opened");
     let id = store.create_namespace("first").expect("made").id;
@@ -123,4 +105,53 @@ fn rows_that_could_not_be_removed_with_their_namespace_are_removed_later() {
     home.memory.fail(None);
     home.open();
     assert_eq!(home.memory.rows().len(), 1, "the count");
+}
+
+#[test]
+fn a_storage_whose_rows_lead_round_in_a_circle_is_refused_and_does_not_hang() {
+    let home = Home::new();
+    let store = home.open();
+    let id = store.create_namespace("first").expect("made").id;
+    write(&store, id, "a", "1");
+    // Begins from the front again and again, as a damaged tree can.
+    let circle = Double::over(&home.memory)
+        .scanning(|memory, range| memory.scan(range.table, range.prefix, None, range.limit));
+    let circle = home.store_over(Box::new(circle));
+    let error = circle.open().expect_err("refused").to_string();
+    assert!(error.contains("out of order"), "{error}");
+}
+
+#[test]
+fn a_store_that_is_sealed_while_it_is_being_opened_is_closed_in_the_end() {
+    let home = Home::new();
+    let first = home.open();
+    let id = first.create_namespace("first").expect("made").id;
+    write(&first, id, "a", "1");
+    let (begun, has_begun) = std::sync::mpsc::channel();
+    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let may_go_on = Mutex::new(may_go_on);
+    let waiting = Double::over(&home.memory).scanning(move |memory, range| {
+        // The last thing that an opening reads: it has its keys by then.
+        if range.table == Table::Sums {
+            let _ = begun.send(());
+            // An error means that it may go on for good.
+            let _ = may_go_on.lock().expect("one opening at a time").recv();
+        }
+        memory.scan(range.table, range.prefix, range.after, range.limit)
+    });
+    let store = home.store_over(Box::new(waiting));
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| store.open());
+        has_begun.recv().expect("the opening reads");
+        let sealing = scope.spawn(|| store.seal());
+        let is_open = || matches!(store.keyring().condition(), Condition::Open(_));
+        while is_open() {
+            std::thread::yield_now();
+        }
+        drop(go_on);
+        opening.join().expect("no panic").expect("it has its keys");
+        sealing.join().expect("no panic").expect("sealed");
+    });
+    assert!(!store.is_open(), "nothing can be read");
+    assert!(matches!(store.get(id, "a", 0), Err(KvError::Keyring(KeyringError::Sealed))));
 }

@@ -291,7 +291,7 @@ fn a_namespace_that_is_accepted_is_opened_as_it_is_found() {
     let record = id_of(&home, id, "b");
     let without = rows.into_iter().filter(|(_, key, _)| !key.ends_with(&record.0)).collect();
     home.memory.set_rows(without);
-    let shared = || Box::new(Shared(Arc::clone(&home.memory)));
+    let shared = || Box::new(Double::over(&home.memory));
     let store = home.accepting(shared(), BTreeSet::from([id]));
     store.open().expect("opened");
     assert_eq!(names(&store.list(id, "", None, 9, 0).expect("accepted")), ["a", "c"]);
@@ -334,7 +334,7 @@ fn a_store_put_back_whole_is_noticed_with_an_anchor_and_only_then() {
         write(&store, id, "a", "new");
         store.mark().expect("written");
         home.memory.set_rows(old);
-        let again = home.store_over(Box::new(Shared(Arc::clone(&home.memory))));
+        let again = home.store_over(Box::new(Double::over(&home.memory)));
         assert_eq!(again.open().is_err(), anchored);
     }
 }
@@ -355,4 +355,19 @@ fn a_count_of_commits_put_back_alone_does_not_bring_versions_back() {
     assert_eq!(store.commits(), 5);
     assert!(store.findings().join("\n").contains("count of commits"));
     assert_eq!(read(&store, id, "b").as_deref(), Some("newer"));
+}
+
+#[test]
+fn a_record_whose_entry_is_filed_elsewhere_is_damaged_and_not_absent() {
+    let (home, id, mut rows) = three();
+    let at = rows_of(&rows, Table::Entries, id_of(&home, id, "b"));
+    *rows[at].1.last_mut().expect("a key") ^= 1;
+    home.memory.set_rows(rows);
+    let store = home.open();
+    only_this_is_damaged(&home, &store, id, "b");
+    assert!(matches!(store.metadata(id, "b", 0), Err(KvError::Damaged(_))));
+    assert_eq!(read(&store, id, "never there"), None);
+    // It can be deleted, and then it is absent.
+    store.delete(id, &["b"]).expect("deleted");
+    assert_eq!(read(&store, id, "b"), None);
 }

@@ -1,0 +1,273 @@
+//! The audit log: one line for each key operation, done or refused, each bound to the one before it.
+//!
+//! ```text
+//! {"sequence":7,"at":"2026-01-31T08:00:00Z","actor":"socket, uid 0","operation":"rotate",
+//!  "namespace":"00…ff","version":3,"outcome":"done","previous":"SHA-256 of line 6"}↵
+//! ```
+//! Each line is one JSON object, whole; the first one's `previous` is 64 zeros. `done` is on the disk
+//! before the operation takes effect, so that nothing happens unseen. Should it fail after that, a line
+//! with `failed` follows; when it did take effect and something that belongs to it was not done, one
+//! with `incomplete`.
+
+mod chain;
+
+use std::cell::{Cell, RefCell};
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde::Serialize;
+
+use crate::durable;
+pub use chain::{Chain, LINE_LIMIT, check};
+
+/// Who acts when nobody was named: the service itself.
+const SERVICE: &str = "service";
+
+thread_local! {
+    static ACTOR: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Names who is responsible for the key operations that `work` does on this thread.
+pub fn acting<T>(actor: impl Into<String>, work: impl FnOnce() -> T) -> T {
+    struct Restore(String);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ACTOR.set(std::mem::take(&mut self.0));
+        }
+    }
+    let _restore = Restore(ACTOR.replace(actor.into()));
+    work()
+}
+
+/// Why an operation cannot be written down, and so is not done.
+#[derive(Debug, thiserror::Error)]
+#[error("audit log {path}: {error}; no key is used or changed that it does not know of")]
+pub struct AuditError {
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub error: io::Error,
+}
+
+/// A key operation. Holds nothing secret, and nothing that a user wrote.
+#[derive(Debug, Default)]
+pub struct Event {
+    operation: &'static str,
+    namespace: Option<String>,
+    version: Option<u32>,
+    detail: Option<String>,
+    stage: Cell<Stage>,
+}
+
+/// How far an operation has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Begun,
+    /// The log says that it is done.
+    Written,
+    /// It cannot be taken back.
+    InEffect,
+}
+
+impl Event {
+    /// An operation on the keyring as a whole.
+    #[must_use]
+    pub fn new(operation: &'static str) -> Self {
+        Self { operation, ..Self::default() }
+    }
+
+    /// On this namespace.
+    #[must_use]
+    pub fn on(self, namespace: impl Display) -> Self {
+        Self { namespace: Some(namespace.to_string()), ..self }
+    }
+
+    /// On this key version.
+    #[must_use]
+    pub fn version(self, version: u32) -> Self {
+        Self { version: Some(version), ..self }
+    }
+
+    /// With this to be known about it.
+    #[must_use]
+    pub fn detail(self, detail: impl Display) -> Self {
+        Self { detail: Some(detail.to_string()), ..self }
+    }
+
+    /// With this to be known about it, as it turned out.
+    pub fn set_detail(&mut self, detail: impl Display) {
+        self.detail = Some(detail.to_string());
+    }
+
+    /// On a key version whose number is known only now.
+    pub fn set_version(&mut self, version: u32) {
+        self.version = Some(version);
+    }
+
+    /// It has taken effect: an error that follows is of what comes after.
+    pub fn took_effect(&self) {
+        self.stage.set(Stage::InEffect);
+    }
+}
+
+/// One line, but for what binds it to the others.
+#[derive(Serialize)]
+struct Line<'a> {
+    sequence: u64,
+    at: String,
+    actor: &'a str,
+    operation: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    previous: String,
+}
+
+/// The log in a file. Opened, and its chain checked, when it is first written or asked about.
+///
+/// # Security
+/// A line that was changed, taken out or put in does not fit the next one. Not noticed: lines taken
+/// from the end, and a file that was written anew from some line on. Keep copies, or the head that
+/// `lavawall audit` prints, where whoever can write the state directory cannot.
+pub struct Log {
+    path: PathBuf,
+    open: Mutex<Option<Open>>,
+}
+
+struct Open {
+    file: File,
+    chain: Chain,
+    findings: Vec<String>,
+}
+
+impl Log {
+    /// The log at `path`; nothing is opened yet.
+    #[must_use]
+    pub fn at(path: PathBuf) -> Self {
+        Self { path, open: Mutex::new(None) }
+    }
+
+    /// Writes down that `event` is done. When this returns, the line is on the disk; only then may
+    /// the operation take effect.
+    ///
+    /// # Errors
+    /// When it cannot be written; then the log is as it was.
+    pub fn done(&self, event: &Event) -> Result<(), AuditError> {
+        self.append(event, "done", None)?;
+        event.stage.set(Stage::Written);
+        Ok(())
+    }
+
+    /// Writes down that `event` was refused, that it failed after [`Log::done`], or what is missing of
+    /// it though it took effect.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn refused(&self, event: &Event, reason: &dyn Display) -> Result<(), AuditError> {
+        let outcome = match event.stage.get() {
+            Stage::Begun => "refused",
+            Stage::Written => "failed",
+            Stage::InEffect => "incomplete",
+        };
+        self.append(event, outcome, Some(reason.to_string()))
+    }
+
+    /// What is wrong with the lines that were there when it was opened.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn findings(&self) -> Result<Vec<String>, AuditError> {
+        let mut open = self.lock();
+        self.opened(&mut open).map(|open| open.findings.clone())
+    }
+
+    fn append(
+        &self,
+        event: &Event,
+        outcome: &'static str,
+        reason: Option<String>,
+    ) -> Result<(), AuditError> {
+        let mut state = self.lock();
+        let open = self.opened(&mut state)?;
+        let actor = ACTOR.with_borrow(String::clone);
+        let line = Line {
+            sequence: open.chain.sequence + 1,
+            at: jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default().to_string(),
+            actor: if actor.is_empty() { SERVICE } else { &actor },
+            operation: event.operation,
+            namespace: event.namespace.as_deref(),
+            version: event.version,
+            detail: event.detail.as_deref(),
+            outcome,
+            reason,
+            previous: open.chain.head(),
+        };
+        let mut line = serde_json::to_string(&line).expect("its names are strings");
+        line.push('\n');
+        let written = open.file.write_all(line.as_bytes()).and_then(|()| open.file.sync_data());
+        if let Err(error) = written {
+            // Part of it may be there. The next opening cuts that off, and says so.
+            *state = None;
+            return Err(self.error(error));
+        }
+        open.chain.add(line.trim_end());
+        Ok(())
+    }
+
+    /// The file, opened if it was not: its lines are read, and half a line at the end, of a write that
+    /// was cut short, is removed.
+    fn opened<'a>(&self, state: &'a mut Option<Open>) -> Result<&'a mut Open, AuditError> {
+        // One that was moved or removed would take lines that nobody sees.
+        if !state.as_ref().is_some_and(|open| open.is_at(&self.path)) {
+            *state = Some(Open::at(&self.path).map_err(|error| self.error(error))?);
+        }
+        Ok(state.as_mut().expect("it was opened above"))
+    }
+
+    fn error(&self, error: io::Error) -> AuditError {
+        AuditError { path: self.path.clone(), error }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn at(path: &Path) -> io::Result<Self> {
+        let is_new = !path.exists();
+        let file = durable::private().read(true).append(true).open(path)?;
+        if is_new {
+            durable::flush_name(path)?;
+        }
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let read = check(&file, None)?;
+        if read.unfinished > 0 {
+            file.set_len(read.whole)?;
+            file.sync_data()?;
+        }
+        Ok(Self { file, chain: read.chain, findings: read.findings })
+    }
+
+    fn is_at(&self, path: &Path) -> bool {
+        let (Ok(open), Ok(there)) = (self.file.metadata(), path.metadata()) else { return false };
+        (open.dev(), open.ino()) == (there.dev(), there.ino())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! The audit log: what it says, and what it notices.
+
+use std::path::Path;
+
+use super::*;
+
+fn lines(path: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(path).expect("the log");
+    text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
+}
+
+fn three_lines(path: &Path) {
+    let log = Log::at(path.to_owned());
+    log.done(&Event::new("init")).expect("written");
+    log.done(&Event::new("rotate").on("00ff").version(2)).expect("written");
+    log.refused(&Event::new("unseal"), &"this is not the passphrase").expect("written");
+}
+
+#[test]
+fn each_line_says_who_did_what_and_how_it_went() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    let log = Log::at(path.clone());
+    acting("socket, uid 0", || log.done(&Event::new("rotate").on("00ff").version(2)))
+        .expect("written");
+    let event = Event::new("rekey").detail("shares, 2 of 3");
+    log.done(&event).expect("written");
+    log.refused(&event, &"disk full").expect("written");
+    let lines = lines(&path);
+    let first = &lines[0];
+    assert_eq!(
+        (first["actor"].as_str(), first["outcome"].as_str()),
+        (Some("socket, uid 0"), Some("done"))
+    );
+    assert_eq!((first["namespace"].as_str(), first["version"].as_u64()), (Some("00ff"), Some(2)));
+    assert_eq!(first["previous"].as_str().map(str::len), Some(64));
+    assert_eq!(lines[1]["actor"], "service", "who acted before is forgotten");
+    assert_eq!(
+        (&lines[2]["outcome"], &lines[2]["reason"]),
+        (&"failed".into(), &"disk full".into())
+    );
+    assert_eq!(lines[2]["sequence"], 3);
+}
+
+#[test]
+fn the_log_is_its_owners_alone_and_goes_on_where_it_stopped() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    three_lines(&path);
+    three_lines(&path);
+    assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
+    let read = check(File::open(&path).expect("there"), None).expect("readable");
+    assert_eq!((read.chain.sequence, read.unfinished), (6, 0));
+    assert!(read.findings.is_empty(), "{:?}", read.findings);
+}
+
+#[test]
+fn a_line_changed_taken_out_put_in_or_moved_is_noticed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    three_lines(&path);
+    let text = std::fs::read_to_string(&path).expect("the log");
+    let lines: Vec<_> = text.lines().collect();
+    let changed = text.replacen("\"version\":2", "\"version\":3", 1);
+    let joined = |lines: &[&str]| lines.join("\n") + "\n";
+    for (what, text) in [
+        ("changed", changed),
+        ("taken out", joined(&[lines[0], lines[2]])),
+        ("the first taken out", joined(&[lines[1], lines[2]])),
+        ("put in", joined(&[lines[0], lines[0], lines[1], lines[2]])),
+        ("moved", joined(&[lines[1], lines[0], lines[2]])),
+        ("something else", joined(&[lines[0], "hello", lines[1], lines[2]])),
+        ("too long", joined(&[lines[0], &"x".repeat(200_000), lines[1], lines[2]])),
+    ] {
+        let read = check(text.as_bytes(), None).expect("readable");
+        assert!(!read.findings.is_empty(), "{what}");
+        assert_eq!(read.whole, text.len() as u64, "{what}: nothing of it is cut off");
+        std::fs::write(&path, &text).expect("writable");
+        let log = Log::at(path.clone());
+        log.done(&Event::new("rotate")).expect("it goes on");
+        assert!(!log.findings().expect("open").is_empty(), "{what}");
+        assert!(std::fs::read_to_string(&path).expect("the log").starts_with(&text), "{what}");
+    }
+}
+
+#[test]
+fn half_a_line_of_a_crash_is_cut_off() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    three_lines(&path);
+    let whole = std::fs::read(&path).expect("the log");
+    std::fs::write(&path, [&whole[..], b"{\"sequence\":4,\"at"].concat()).expect("writable");
+    let log = Log::at(path.clone());
+    log.done(&Event::new("rotate")).expect("written");
+    let read = check(File::open(&path).expect("there"), None).expect("readable");
+    assert_eq!((read.chain.sequence, read.findings.len()), (4, 0));
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_that_names_the_file() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let log = Log::at(folder.path().to_owned());
+    let error = log.done(&Event::new("rotate")).expect_err("a directory is no file");
+    assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
+    // A device would be read for ever.
+    let log = Log::at("/dev/zero".into());
+    assert!(log.done(&Event::new("rotate")).is_err());
+}
+
+#[test]
+fn a_head_that_was_kept_tells_when_lines_are_missing_at_the_end() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    three_lines(&path);
+    let text = std::fs::read_to_string(&path).expect("the log");
+    let head = check(text.as_bytes(), None).expect("readable").chain.head();
+    assert!(check(text.as_bytes(), Some(&head)).expect("readable").has_head);
+    three_lines(&path);
+    let longer = std::fs::read_to_string(&path).expect("the log");
+    assert!(check(longer.as_bytes(), Some(&head)).expect("readable").has_head, "it has gone on");
+    let end = text.trim_end().rfind('\n').expect("three lines");
+    let read = check(&text.as_bytes()[..=end], Some(&head)).expect("readable");
+    assert!(!read.has_head && read.findings.is_empty(), "the chain alone cannot tell");
+}

@@ -1,0 +1,57 @@
+//! `lavawall audit`: whether the log of key operations is as it was written.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::audit;
+use crate::cli::client::AdminArguments;
+use crate::cli::print;
+use crate::cli::stop::Stop;
+use crate::daemon::state_dir::AUDIT_LOG;
+use crate::exitcode::Exit;
+
+/// Check the audit log: that no line was changed, taken out or put in
+///
+/// Every key operation, done or refused, is a line of `audit.log` in the state directory, bound to the
+/// line before it by its SHA-256. Prints how many lines there are and the head, which binds all of
+/// them. Keep it elsewhere: with --head, a log that was cut short or written anew since then is
+/// noticed too. Exits with 1 when a line does not fit.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The log [default: audit.log in the state directory]
+    file: Option<PathBuf>,
+    /// A head that was printed earlier; it must be that of some line
+    #[arg(long, value_name = "HEX")]
+    head: Option<String>,
+    #[command(flatten)]
+    admin: AdminArguments,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    check(arguments).unwrap_or_else(Stop::say)
+}
+
+fn check(arguments: &Arguments) -> Result<Exit, Stop> {
+    let path = match &arguments.file {
+        Some(path) => path.clone(),
+        None => arguments.admin.state_dir()?.join(AUDIT_LOG),
+    };
+    let unreadable = |error: std::io::Error| Stop::unreadable(&path, &error);
+    let log = File::open(&path).map_err(unreadable)?;
+    let read = audit::check(log, arguments.head.as_deref()).map_err(unreadable)?;
+    for finding in &read.findings {
+        print::error(&format!("{}: {finding}", path.display()));
+    }
+    if arguments.head.is_some() && !read.has_head {
+        print::error(&format!("{}: no line has this head: lines are missing", path.display()));
+        return Ok(Exit::Failure);
+    }
+    if read.unfinished > 0 {
+        print::note(&format!("{} bytes at the end are half a line of a crash", read.unfinished));
+    }
+    let said =
+        print::line(format_args!("{} lines, head {}", read.chain.sequence, read.chain.head()));
+    Ok(if read.findings.is_empty() { said } else { Exit::Failure })
+}

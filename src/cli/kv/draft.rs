@@ -1,0 +1,92 @@
+//! A file that is there once it is whole: written beside its place, readable by its owner alone.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, RenameFlags};
+
+use crate::durable;
+
+/// A file in the making. Dropped before it is finished, it leaves nothing.
+pub(super) struct Draft {
+    file: File,
+    /// Where it is now.
+    now_at: PathBuf,
+    /// Where it will be.
+    path: PathBuf,
+    is_finished: bool,
+}
+
+impl Draft {
+    /// Begins the file that will be at `path`.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(super) fn begin(path: &Path) -> io::Result<Self> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.new", std::process::id()));
+        let draft = path.with_file_name(name);
+        let file = durable::private().write(true).create_new(true).open(&draft)?;
+        Ok(Self { file, now_at: draft, path: path.to_owned(), is_finished: false })
+    }
+
+    /// Puts it in its place, on the disk. Replaces what is there only when told to.
+    ///
+    /// # Errors
+    /// What the system said; [`io::ErrorKind::AlreadyExists`] when something is there.
+    pub(super) fn finish(mut self, replace: bool) -> io::Result<()> {
+        self.file.sync_all()?;
+        let flags = if replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
+        rustix::fs::renameat_with(CWD, &self.now_at, CWD, &self.path, flags)?;
+        self.is_finished = true;
+        durable::flush_name(&self.path)
+    }
+}
+
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // Best effort: what is left is encrypted.
+            let _ = std::fs::remove_file(&self.now_at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_file_is_there_once_it_is_whole_and_replaces_nothing_unasked() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("file");
+        let files = || std::fs::read_dir(folder.path()).expect("a directory").count();
+        let begin = |text: &[u8]| {
+            let mut draft = Draft::begin(&path).expect("begun");
+            draft.write_all(text).expect("written");
+            draft
+        };
+        drop(begin(b"half"));
+        assert_eq!(files(), 0);
+        begin(b"one").finish(false).expect("nothing is there");
+        let error = begin(b"two").finish(false).expect_err("something is there");
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(&path).expect("there"), b"one");
+        begin(b"three").finish(true).expect("told to");
+        assert_eq!(std::fs::read(&path).expect("there"), b"three");
+        assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(files(), 1);
+    }
+}

@@ -1,0 +1,184 @@
+//! `lavawall kv export`: a namespace in one encrypted file.
+//!
+//! ```text
+//! age-encryption.org/v1, to one or more X25519 recipients, around
+//!     one line of JSON a record, as a bulk write has it, values in base64
+//! ```
+
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use age::x25519::Recipient;
+use age::{Encryptor, stream::StreamWriter};
+use clap::Args;
+use data_encoding::BASE64;
+use serde_json::Number;
+
+use super::connection::Connection;
+use super::draft::Draft;
+use super::pair::Pair;
+use super::space::{Listed, Space, value_of};
+use crate::cli::client::ClientError;
+use crate::cli::print;
+use crate::cli::print::shown;
+use crate::cli::progress::Bar;
+use crate::cli::stop::Stop;
+use crate::cli::wiped::Wiped;
+use crate::exitcode::Exit;
+use crate::kv::VALUE_LIMIT;
+
+/// The header in which a value says when it expires.
+const EXPIRATION: &str = "expiration";
+
+/// Write all records of a namespace to one file that only named recipients can open
+///
+/// The file is in the age format (age-encryption.org/v1); nothing is ever written in clear. `age -d`
+/// opens it: one JSON object a line, as `bulk put` takes them. Each record is as it was at some
+/// moment of the export. For example:
+///   age-keygen -o key.txt
+///   lavawall kv export keys -o keys.age --to age1…
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(super) struct Arguments {
+    /// Title or id of the namespace
+    namespace: String,
+    /// The file to write; there must be none, and only you can read it
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// Who can open it: age1… (repeatable)
+    #[arg(long, value_name = "RECIPIENT", required_unless_present = "to_file")]
+    to: Vec<String>,
+    /// File with recipients, one a line (repeatable)
+    #[arg(long, value_name = "FILE")]
+    to_file: Vec<PathBuf>,
+    /// Replace the file when there is one
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+    let recipients = recipients(arguments)?;
+    let path = &arguments.output;
+    let is_there = || {
+        let reason = format!("{}: is there already; --force replaces it", path.display());
+        Stop::new(Exit::CannotCreate, reason)
+    };
+    if !arguments.force && path.exists() {
+        return Err(is_there());
+    }
+    let failed = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => is_there(),
+        _ => Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display())),
+    };
+    let space = Space::find(&arguments.connection, &arguments.namespace)?;
+    let draft = BufWriter::with_capacity(1 << 17, Draft::begin(path).map_err(failed)?);
+    let to = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
+    let encryptor = Encryptor::with_recipients(to).map_err(Stop::usage)?;
+    let mut out = encryptor.wrap_output(draft).map_err(failed)?;
+    let count = records(&space, &mut out, path)?;
+    let mut draft = out.finish().map_err(failed)?;
+    draft.flush().map_err(failed)?;
+    let draft = draft.into_inner().map_err(|error| failed(error.into_error()))?;
+    draft.finish(arguments.force).map_err(failed)?;
+    print::note(&format!("{count} records of {} exported", shown(&space.info.title)));
+    Ok(())
+}
+
+/// Writes every record; says how many there were.
+fn records<W: Write>(space: &Space, out: &mut StreamWriter<W>, path: &Path) -> Result<u64, Stop> {
+    let progress = Progress::new(space)?;
+    let mut line = Wiped::default();
+    let mut count = 0;
+    space.pages("", None, |page| {
+        for listed in page {
+            if write_line(space, listed, &mut line)? {
+                out.write_all(&line).map_err(|error| {
+                    Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display()))
+                })?;
+                count += 1;
+            }
+            progress.one_more();
+        }
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// The record as a line; false when it has gone since it was listed.
+fn write_line(space: &Space, listed: Listed, line: &mut Wiped) -> Result<bool, Stop> {
+    let answer = match space.call("GET", &value_of(&listed.name), None, &[200]) {
+        Err(ClientError::Refused { status: 404, .. }) => return Ok(false),
+        answer => answer?,
+    };
+    // The value's own expiry: the record may have been written since it was listed.
+    let expiration = answer.header(EXPIRATION).and_then(|seconds| seconds.parse::<u64>().ok());
+    let value = answer.read(VALUE_LIMIT)?;
+    let pair = Pair {
+        key: listed.name,
+        value: BASE64.encode(&value),
+        base64: true,
+        metadata: listed.metadata,
+        expiration: expiration.map(Number::from),
+        expiration_ttl: None,
+    };
+    line.clear();
+    serde_json::to_writer(&mut *line, &pair).map_err(Stop::data)?;
+    line.extend(b"\n");
+    Ok(true)
+}
+
+/// A bar, where somebody looks at it: the records must be counted first.
+struct Progress {
+    bar: Option<(Bar, usize)>,
+    done: std::cell::Cell<usize>,
+}
+
+impl Progress {
+    fn new(space: &Space) -> Result<Self, Stop> {
+        let done = std::cell::Cell::new(0);
+        if !rustix::termios::isatty(std::io::stderr()) {
+            return Ok(Self { bar: None, done });
+        }
+        let mut total = 0;
+        space.pages("", None, |page| {
+            total += page.len();
+            Ok(())
+        })?;
+        Ok(Self { bar: Some((Bar::new("exporting"), total.max(1))), done })
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share of a bar")]
+    fn one_more(&self) {
+        self.done.set(self.done.get() + 1);
+        if let Some((bar, total)) = &self.bar {
+            bar.set(self.done.get() as f64 / *total as f64);
+        }
+    }
+}
+
+/// Everybody who is named, at least one.
+fn recipients(arguments: &Arguments) -> Result<Vec<Recipient>, Stop> {
+    let wrong = |place: String| {
+        Stop::usage(format!("{place}: is no recipient: age1 and 58 letters and digits"))
+    };
+    let mut all = Vec::new();
+    for text in &arguments.to {
+        all.push(text.parse().map_err(|_| wrong("--to".into()))?);
+    }
+    for path in &arguments.to_file {
+        let text = std::fs::read_to_string(path).map_err(|error| Stop::unreadable(path, &error))?;
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if !line.is_empty() && !line.starts_with('#') {
+                let place = || format!("{}:{}", path.display(), number + 1);
+                all.push(line.parse().map_err(|_| wrong(place()))?);
+            }
+        }
+    }
+    if all.is_empty() {
+        return Err(Stop::usage("--to-file: names no recipient"));
+    }
+    Ok(all)
+}

@@ -1,0 +1,75 @@
+//! How long a record is kept, as the command line says it.
+
+use std::time::SystemTime;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use crate::keyring;
+
+/// The shortest life of a record in seconds, as the service has it.
+pub(super) const LEAST: u64 = 60;
+
+/// Until when a record is there.
+#[derive(Debug, Args)]
+pub(super) struct Life {
+    /// Keep it so long: seconds, or such as 90s, 12h, 30days; a minute at least
+    #[arg(long, value_name = "TIME", value_parser = lasting, conflicts_with = "expires")]
+    ttl: Option<u64>,
+    /// Keep it until then: such as 2030-01-31T12:00:00Z, or seconds since 1970
+    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    expires: Option<u64>,
+}
+
+impl Life {
+    /// What stands behind the path of the record; empty when it is kept for good.
+    pub(super) fn query(&self) -> String {
+        match (self.ttl, self.expires) {
+            (Some(seconds), _) => format!("?expiration_ttl={seconds}"),
+            (None, Some(seconds)) => format!("?expiration={seconds}"),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+fn lasting(text: &str) -> Result<u64, String> {
+    let seconds = match text.parse() {
+        Ok(seconds) => seconds,
+        Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string())?.as_secs(),
+    };
+    // The service refuses before it has read the value, which some clients never learn of.
+    if seconds < LEAST {
+        return Err(format!("must be at least {LEAST} s (got {seconds})"));
+    }
+    Ok(seconds)
+}
+
+fn moment(text: &str) -> Result<u64, String> {
+    let seconds = match (text.parse(), text.parse::<Timestamp>()) {
+        (Ok(seconds), _) => seconds,
+        (_, Ok(when)) => u64::try_from(when.as_second()).unwrap_or(0),
+        _ => return Err("must be such as 2030-01-31T12:00:00Z, or seconds since 1970".into()),
+    };
+    if seconds < keyring::seconds(SystemTime::now()) + LEAST {
+        return Err(format!("must be at least {LEAST} s from now (got {text})"));
+    }
+    Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_in_both_forms() {
+        assert_eq!(lasting("60"), Ok(60));
+        assert!(lasting("59").is_err() && lasting("1s").is_err());
+        assert_eq!(lasting("2h"), Ok(7200));
+        assert!(lasting("soon").is_err() && lasting("-5").is_err());
+        assert_eq!(moment("4070952000"), Ok(4_070_952_000));
+        assert_eq!(moment("2099-01-01T12:00:00Z"), Ok(4_070_952_000));
+        assert_eq!(moment("2099-01-01T13:00:00+01:00"), Ok(4_070_952_000));
+        assert!(moment("tomorrow").is_err() && moment("1000").is_err());
+        assert!(moment("1969-12-31T23:59:59Z").is_err());
+    }
+}

@@ -1,0 +1,52 @@
+//! `lavawall kv list`: the names in a namespace.
+
+use clap::Args;
+
+use super::connection::Connection;
+use super::space::Space;
+use crate::cli::print;
+use crate::cli::print::shown;
+use crate::cli::stop::Stop;
+
+/// List the names in a namespace, in the order of their bytes
+///
+/// One a line; control characters in names are escaped, and --json has them exactly.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Title or id of the namespace
+    namespace: String,
+    /// Only names that begin so
+    #[arg(long, default_value = "", hide_default_value = true)]
+    prefix: String,
+    /// At most so many [default: all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Print one JSON object a line, with expiration and metadata
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+    let space = Space::find(&arguments.connection, &arguments.namespace)?;
+    space.pages(&arguments.prefix, arguments.limit, |page| {
+        let mut text = String::new();
+        for record in page {
+            if arguments.json {
+                let mut line = serde_json::json!({ "name": record.name });
+                if let Some(expiration) = record.expiration {
+                    line["expiration"] = expiration.into();
+                }
+                if let Some(metadata) = record.metadata {
+                    line["metadata"] = metadata;
+                }
+                text.push_str(&line.to_string());
+            } else {
+                text.push_str(&shown(&record.name));
+            }
+            text.push('\n');
+        }
+        Ok(print::write(text.as_bytes())?)
+    })
+}

@@ -1,0 +1,160 @@
+//! The operator's calls to the service on this machine.
+
+use std::io::Write;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::cli::ask;
+use crate::cli::client::{AdminArguments, Client, ClientError, Payload};
+use crate::cli::stop::Stop;
+use crate::cli::wiped::Wiped;
+use crate::exitcode::Exit;
+
+/// More than all keys of a thousand namespaces take.
+const ANSWER_LIMIT: usize = 64 << 20;
+
+/// The service, over its admin socket.
+pub(super) struct Operator {
+    client: Client,
+}
+
+/// How the keyring is.
+#[derive(Debug, Deserialize)]
+pub(super) struct Keyring {
+    /// `absent`, `sealed` or `open`.
+    pub(super) state: String,
+    /// `file`, `passphrase` or `shares`.
+    pub(super) seal: Option<String>,
+    /// Shares given so far.
+    pub(super) have: Option<u8>,
+    /// What must be given in all.
+    pub(super) need: Option<u8>,
+}
+
+#[derive(Deserialize)]
+struct HandedOut {
+    shares: Vec<Zeroizing<String>>,
+}
+
+/// A seal that is asked for.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Wanted {
+    File,
+    Passphrase(Zeroizing<String>),
+    Shares { threshold: u8, count: u8 },
+}
+
+/// What opens the present seal.
+pub(super) type Proof = Vec<Zeroizing<String>>;
+
+impl Operator {
+    pub(super) fn new(arguments: &AdminArguments) -> Result<Self, Stop> {
+        Ok(Self { client: arguments.client()? })
+    }
+
+    pub(super) fn keyring(&self) -> Result<Keyring, Stop> {
+        self.get("/admin/keyring")
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Stop> {
+        parse(&self.client.call("GET", path, None)?.accepted(&[200])?.read(ANSWER_LIMIT)?)
+    }
+
+    /// Does something; what is sent and what comes back are wiped.
+    pub(super) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Refused> {
+        let mut bytes = Wiped::with_capacity(4096);
+        let written = serde_json::to_writer(&mut bytes, body);
+        written.map_err(|error| Refused::Other(Stop::new(Exit::Software, error)))?;
+        let payload = Payload { media_type: "application/json", bytes: &bytes };
+        let answer =
+            self.client.call("POST", path, Some(payload)).and_then(|it| it.accepted(&[200]));
+        let answer = answer.and_then(|answer| answer.read(ANSWER_LIMIT)).map_err(Refused::from)?;
+        parse(&answer).map_err(Refused::Other)
+    }
+
+    /// Makes a keyring or changes its seal, and prints the shares there are.
+    pub(super) fn make_seal(&self, path: &str, wanted: Wanted, proof: Proof) -> Result<(), Stop> {
+        #[derive(Serialize)]
+        struct Body {
+            seal: Wanted,
+            proof: Proof,
+        }
+        let HandedOut { shares } = self.post(path, &Body { seal: wanted, proof })?;
+        for share in &shares {
+            let mut line = Wiped::with_capacity(256);
+            // Writing to memory cannot fail.
+            let _ = writeln!(line, "{}", share.as_str());
+            crate::cli::print::write(&line)?;
+        }
+        if !shares.is_empty() {
+            crate::cli::print::note(
+                &"give each share to another holder: they are shown once and kept nowhere",
+            );
+        }
+        Ok(())
+    }
+
+    /// Asks for what opens the present seal.
+    pub(super) fn ask_for_proof(&self) -> Result<Proof, Stop> {
+        let keyring = self.keyring()?;
+        match (keyring.state.as_str(), keyring.seal.as_deref()) {
+            ("absent", _) => Err(no_keyring()),
+            ("sealed", _) => Err(Stop::new(
+                Exit::Unavailable,
+                "the keyring is sealed; open it with: lavawall unseal",
+            )),
+            (_, Some("passphrase")) => Ok(vec![ask::secret("present passphrase")?]),
+            (_, Some("shares")) => {
+                let need = keyring.need.unwrap_or(1);
+                (1..=need)
+                    .map(|number| ask::secret(&format!("present share, {number} of {need}")))
+                    .collect()
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+/// There is nothing to open or change.
+pub(super) fn no_keyring() -> Stop {
+    Stop::new(Exit::Unavailable, "there is no keyring yet; make one with: lavawall init")
+}
+
+/// Why something was not done.
+pub(super) enum Refused {
+    /// What was entered is not what opens the seal.
+    Piece(Stop),
+    /// Anything else.
+    Other(Stop),
+}
+
+impl From<ClientError> for Refused {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Refused { status: 400 | 403, .. } => Self::Piece(error.into()),
+            _ => Self::Other(error.into()),
+        }
+    }
+}
+
+impl From<Refused> for Stop {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Piece(stop) | Refused::Other(stop) => stop,
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Stop> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let place = format!("line {}, column {}", error.line(), error.column());
+        Stop::new(Exit::Unavailable, format!("the service's answer is not understood: {place}"))
+    })
+}

@@ -1,0 +1,57 @@
+//! What the operator is told when a key operation is not done: all of it, paths included.
+
+use hyper::StatusCode;
+
+use crate::http::problem::Problem;
+use crate::keyring::KeyringError;
+use crate::keyring::seal::SealError;
+use crate::kv::KvError;
+
+/// The keyring's file could not be read at the start.
+pub(super) fn no_keyring() -> Problem {
+    Problem::of_keys(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "the keyring could not be read at the start; `lavawall status` and the log say why",
+    )
+}
+
+impl From<KeyringError> for Problem {
+    fn from(error: KeyringError) -> Self {
+        let status = match &error {
+            KeyringError::Absent
+            | KeyringError::Sealed
+            | KeyringError::NotReady(_)
+            | KeyringError::Audit(_)
+            | KeyringError::File { .. }
+            | KeyringError::Anchor(_)
+            | KeyringError::Seal(SealError::NotReady(_) | SealError::Stretch { .. }) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            KeyringError::Present | KeyringError::Open | KeyringError::ActiveVersion { .. } => {
+                StatusCode::CONFLICT
+            }
+            KeyringError::Unproved { .. }
+            | KeyringError::Seal(
+                SealError::WrongPassphrase | SealError::OtherSet { .. } | SealError::False { .. },
+            ) => StatusCode::FORBIDDEN,
+            KeyringError::UnknownNamespace(_) | KeyringError::UnknownVersion { .. } => {
+                StatusCode::NOT_FOUND
+            }
+            KeyringError::Changed { .. } | KeyringError::Layout { .. } => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::of_keys(status, error.to_string())
+    }
+}
+
+impl From<KvError> for Problem {
+    fn from(error: KvError) -> Self {
+        match error {
+            KvError::Keyring(error) => error.into(),
+            KvError::UnknownNamespace(_) => Self::of_keys(StatusCode::NOT_FOUND, error.to_string()),
+            error => Self::of_keys(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What the audit log knows of a keyring, and what happens without it.
+
+use super::*;
+use serde_json::Value;
+
+fn lines(home: &Home) -> Vec<Value> {
+    let text = std::fs::read_to_string(home.path("audit.log")).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
+}
+
+/// Operation and outcome of every line.
+fn told(home: &Home) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    lines(home).iter().map(|line| (text(&line["operation"]), text(&line["outcome"]))).collect()
+}
+
+fn as_text(expected: &[(&str, &str)]) -> Vec<(String, String)> {
+    expected.iter().map(|(one, other)| ((*one).to_owned(), (*other).to_owned())).collect()
+}
+
+/// A folder where the log should be: it cannot be opened.
+fn take_log_away(home: &Home) {
+    let path = home.path("audit.log");
+    std::fs::rename(&path, home.path("audit.old")).expect("it was there");
+    std::fs::create_dir(&path).expect("a directory in the way");
+}
+
+#[test]
+fn every_key_operation_has_its_line() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    keyring.rename_namespace(id, "other").expect("renamed");
+    keyring.rotate(id).expect("rotated");
+    keyring.revoke(id, 1).expect("revoked");
+    keyring.destroy(id, 1).expect("destroyed");
+    keyring.rotate_root(&[]).expect("rotated");
+    keyring.rekey(&[], &Choice::Shares { threshold: 2, count: 3 }).expect("shares");
+    keyring.seal().expect("sealed");
+    let expected = as_text(&[
+        ("init", "done"),
+        ("create-namespace", "done"),
+        ("rename-namespace", "done"),
+        ("rotate", "done"),
+        ("revoke", "done"),
+        ("destroy", "done"),
+        ("rotate-root", "done"),
+        ("rekey", "done"),
+        ("seal", "done"),
+    ]);
+    assert_eq!(told(&home), expected);
+    let lines = lines(&home);
+    assert_eq!(lines[3]["version"], 2);
+    assert_eq!(lines[7]["detail"], "shares, 2 of 3");
+    assert!(lines[1..6].iter().all(|line| line["namespace"] == id.to_string()));
+}
+
+#[test]
+fn every_refused_operation_has_its_line_with_the_reason() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let refused: [(&str, Result<(), KeyringError>); 7] = [
+        ("init", keyring.init(&Choice::File).map(drop)),
+        ("create-namespace", keyring.create_namespace("first").map(drop)),
+        ("rename-namespace", keyring.rename_namespace(id, "")),
+        ("rotate", keyring.rotate(NamespaceId([0; 16])).map(drop)),
+        ("revoke", keyring.revoke(id, 1)),
+        ("destroy", keyring.destroy(id, 9)),
+        ("unseal", keyring.offer(b"anything").map(drop)),
+    ];
+    let lines = &lines(&home)[2..];
+    assert_eq!(lines.len(), refused.len());
+    for ((operation, result), line) in refused.iter().zip(lines) {
+        let error = result.as_ref().expect_err("it cannot be");
+        assert_eq!(
+            (&line["operation"], &line["outcome"]),
+            (&(*operation).into(), &"refused".into())
+        );
+        assert_eq!(line["reason"], error.to_string());
+    }
+}
+
+#[test]
+fn nothing_secret_and_no_title_is_in_the_log() {
+    let home = Home::new();
+    let keyring = home.load().expect("nothing there");
+    let shares = keyring.init(&Choice::Shares { threshold: 2, count: 2 }).expect("made");
+    keyring.create_namespace("a telling title").expect("made");
+    keyring.create_namespace("a telling title").expect_err("taken");
+    keyring.seal().expect("sealed");
+    let texts: Vec<_> = shares.iter().map(|share| share.text().to_string()).collect();
+    for text in &texts {
+        keyring.offer(text.as_bytes()).expect("a share");
+    }
+    keyring.rekey(&[], &Choice::File).expect_err("no proof");
+    let log = std::fs::read_to_string(home.path("audit.log")).expect("the log");
+    assert!(!log.contains("telling"));
+    assert!(texts.iter().all(|text| !log.contains(text.as_str())));
+    assert!(log.contains("share 1 of 2"), "{log}");
+}
+
+#[test]
+fn without_the_log_no_keyring_is_made_or_opened() {
+    let home = Home::new();
+    let log = home.path("audit.log");
+    let keyring = home.load().expect("nothing there");
+    std::fs::create_dir(&log).expect("a directory in the way");
+    let error = keyring.init(&Choice::File).expect_err("the log cannot be opened");
+    assert!(matches!(error, KeyringError::Audit(_)) && error.to_string().contains("audit.log"));
+    assert!(!home.path("keyring").exists(), "nothing was made");
+    std::fs::remove_dir(&log).expect("out of the way");
+    home.init();
+    take_log_away(&home);
+    let keyring = home.load().expect("a keyring");
+    assert!(matches!(keyring.open_alone(), Err(KeyringError::Audit(_))));
+    assert_eq!(keyring.condition(), Condition::Sealed(SealKind::File));
+    std::fs::remove_dir(&log).expect("out of the way");
+    assert!(keyring.open_alone().expect("the log can be written again"));
+}
+
+#[test]
+fn without_the_log_shares_open_nothing() {
+    let home = Home::new();
+    let keyring = home.load().expect("nothing there");
+    let shares = keyring.init(&Choice::Shares { threshold: 2, count: 2 }).expect("made");
+    keyring.seal().expect("sealed");
+    keyring.offer(shares[0].text().as_bytes()).expect("a share");
+    take_log_away(&home);
+    let result = keyring.offer(shares[1].text().as_bytes());
+    assert!(matches!(result, Err(KeyringError::Audit(_))), "{result:?}");
+    assert_eq!(keyring.condition(), Condition::Sealed(SealKind::Shares));
+}
+
+#[test]
+fn an_open_keyring_changes_nothing_without_the_log_and_can_still_be_sealed() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let before = home.file();
+    take_log_away(&home);
+    for result in [
+        keyring.rotate(id).map(drop),
+        keyring.create_namespace("second").map(drop),
+        keyring.delete_namespace(id),
+        keyring.rotate_root(&[]),
+        keyring.rekey(&[], &Choice::File).map(drop),
+    ] {
+        assert!(matches!(result, Err(KeyringError::Audit(_))), "{result:?}");
+    }
+    assert_eq!(home.file(), before);
+    assert!(keyring.namespace_keys(id).is_ok(), "what is open stays open");
+    assert!(matches!(keyring.seal(), Err(KeyringError::Audit(_))));
+    assert_eq!(keyring.condition(), Condition::Sealed(SealKind::File), "sealed all the same");
+}
+
+#[test]
+fn an_operation_that_fails_after_its_line_has_another_line() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    // A draft that cannot be opened stands in for a full disk.
+    std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
+    keyring.rotate(id).expect_err("it cannot be written");
+    assert_eq!(told(&home)[2..], as_text(&[("rotate", "done"), ("rotate", "failed")]));
+    let anchored = Home::anchored();
+    let keyring = anchored.init();
+    std::fs::create_dir(anchored.path("anchor.new")).expect("a directory in the way");
+    keyring.create_namespace("first").expect_err("the anchor cannot be written");
+    assert_eq!(told(&anchored)[2].1, "incomplete");
+    assert_eq!(keyring.namespaces().expect("open").len(), 1, "it is made all the same");
+}

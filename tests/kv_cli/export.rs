@@ -1,0 +1,206 @@
+//! Exports and imports: what is in the file, who can open it, and what a damaged one does.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use age::secrecy::ExposeSecret;
+use age::x25519::Identity;
+use serde_json::{Value, json};
+
+use crate::NAMES;
+use crate::command::Kv;
+
+/// A name, a value, a title and metadata that stand out.
+const MARK: &str = "xylophone";
+
+/// A key, and the file that holds it.
+fn key(kv: &Kv, name: &str) -> (Identity, String) {
+    let identity = Identity::generate();
+    let path = kv.path(name);
+    fs::write(&path, format!("# a key\n{}\n", identity.to_string().expose_secret()))
+        .expect("written");
+    (identity, path)
+}
+
+/// The records of an export, opened without any code of ours.
+fn opened(file: &str, identity: &Identity) -> Vec<Value> {
+    let bytes = fs::read(file).expect("an export");
+    let text = age::decrypt(identity, &bytes).expect("it opens");
+    let text = String::from_utf8(text).expect("text");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// Records of all kinds, in the namespace `from`.
+fn fill(kv: &Kv) {
+    kv.ok(&["namespaces", "create", "from"]);
+    let bytes: Vec<u8> = (0..=255).collect();
+    for name in NAMES {
+        kv.ok_with(&["put", "from", name], &bytes);
+    }
+    kv.ok_with(&["put", "from", "empty"], b"");
+    let metadata = format!(r#"{{"mark":"{MARK}"}}"#);
+    kv.ok_with(&["put", "from", MARK, "--metadata", &metadata], MARK.as_bytes());
+    kv.ok(&["put", "from", "later", "v", "--expires", "2099-01-01T00:00:00Z"]);
+    kv.ok_with(&["put", "from", "large"], &vec![7; 3 << 20]);
+}
+
+/// All there is to see of a namespace.
+fn contents(kv: &Kv, namespace: &str) -> Vec<(Value, Vec<u8>)> {
+    let listed = kv.ok(&["list", namespace, "--json"]);
+    let listed = listed.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    listed
+        .map(|record| {
+            let value = kv.bytes(&["get", namespace, record["name"].as_str().expect("a name")]);
+            (record, value)
+        })
+        .collect()
+}
+
+#[test]
+fn an_export_holds_everything_and_shows_nothing() {
+    let kv = Kv::start();
+    fill(&kv);
+    let ((one, one_file), (other, _), (third, _)) =
+        (key(&kv, "one"), key(&kv, "other"), key(&kv, "third"));
+    let list = kv.path("recipients");
+    fs::write(&list, format!("# more\n\n{}\n", other.to_public())).expect("written");
+    let file = kv.path("export");
+    let to = one.to_public().to_string();
+    kv.ok(&["export", "from", "-o", &file, "--to", &to, "--to-file", &list]);
+    let mode = fs::metadata(&file).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+    let bytes = fs::read(&file).expect("there");
+    let text = String::from_utf8_lossy(&bytes);
+    // In clear, and in base64 however it falls.
+    for mark in [MARK, "eHlsb3Bob25l", "h5bG9waG9uZ", "4eWxvcGhvbm"] {
+        assert!(!text.contains(mark), "{mark}");
+    }
+    assert_eq!(opened(&file, &one), opened(&file, &other));
+    assert_eq!(opened(&file, &one).len(), NAMES.len() + 4);
+    assert!(age::decrypt(&third, &bytes).is_err());
+
+    // There and back, twice.
+    kv.ok(&["namespaces", "create", "to"]);
+    for _ in 0..2 {
+        kv.ok(&["import", "to", &file, "--identity", &one_file]);
+        assert!(contents(&kv, "to") == contents(&kv, "from"));
+    }
+    // What was decrypted is what a bulk write takes.
+    let clear = age::decrypt(&one, &bytes).expect("it opens");
+    kv.ok(&["namespaces", "create", "bulk"]);
+    kv.ok_with(&["bulk", "bulk", "put", "-"], &clear);
+    assert!(contents(&kv, "bulk") == contents(&kv, "from"));
+}
+
+#[test]
+fn an_export_replaces_nothing_unasked_and_leaves_nothing_when_it_fails() {
+    let kv = Kv::start();
+    kv.ok(&["namespaces", "create", "from"]);
+    let (identity, _) = key(&kv, "key");
+    let to = identity.to_public().to_string();
+    let file = kv.path("export");
+    fs::write(&file, "old").expect("written");
+    let (code, said) = kv.fails(&["export", "from", "-o", &file, "--to", &to], b"");
+    assert_eq!(code, 73);
+    assert!(said.contains("--force"), "{said}");
+    assert_eq!(fs::read(&file).expect("there"), b"old");
+    kv.ok(&["export", "from", "-o", &file, "--to", &to, "--force"]);
+    assert!(opened(&file, &identity).is_empty());
+    let new = kv.path("new");
+    let secret = identity.to_string();
+    for to in ["age1nobody", secret.expose_secret()] {
+        let (code, said) = kv.fails(&["export", "from", "-o", &new, "--to", to], b"");
+        assert_eq!(code, 64);
+        assert!(!said.contains(to), "{said}");
+    }
+    assert_eq!(kv.fails(&["export", "from", "-o", &new], b"").0, 64, "to nobody");
+    assert_eq!(kv.fails(&["export", "absent", "-o", &new, "--to", &to], b"").0, 1);
+    assert!(!fs::exists(&new).expect("a folder"));
+}
+
+#[test]
+fn of_a_damaged_export_only_what_stands_before_is_imported() {
+    let kv = Kv::start();
+    kv.ok(&["namespaces", "create", "from"]);
+    let pairs = (0..20).map(|n| json!({ "key": n.to_string(), "value": "v".repeat(20_000) }));
+    let pairs = Value::from(pairs.collect::<Vec<_>>()).to_string();
+    kv.ok_with(&["bulk", "from", "put", "-"], pairs.as_bytes());
+    let (identity, key_file) = key(&kv, "key");
+    let (_, wrong_key) = key(&kv, "wrong");
+    let file = kv.path("export");
+    kv.ok(&["export", "from", "-o", &file, "--to", &identity.to_public().to_string()]);
+    let whole = fs::read(&file).expect("there");
+    let damaged = kv.path("damaged");
+    let import = |namespace: &str, bytes: &[u8], key: &str| {
+        kv.ok(&["namespaces", "create", namespace]);
+        fs::write(&damaged, bytes).expect("written");
+        let (code, said) = kv.fails(&["import", namespace, &damaged, "--identity", key], b"");
+        assert_eq!(code, 65, "{said}");
+        (said, kv.ok(&["list", namespace]).lines().count())
+    };
+    let (said, count) = import("wrong-key", &whole, &wrong_key);
+    assert!(said.contains("does not open it"), "{said}");
+    assert_eq!(count, 0);
+
+    // Lines are some 26 KB and pieces 64 KiB: a change in the third piece leaves two whole ones.
+    let mut flipped = whole.clone();
+    flipped[3 * 65_536 - 1000] ^= 1;
+    let (said, count) = import("flipped", &flipped, &key_file);
+    assert_eq!(count, 4, "{said}");
+    assert!(said.contains("4 records imported") && said.contains("record 5"), "{said}");
+
+    let mut header = whole.clone();
+    header[100] ^= 1;
+    assert_eq!(import("header", &header, &key_file).1, 0);
+
+    // Cut within a piece, and between two of them: the header is what comes before whole pieces.
+    let stream: usize = whole.len() - header_length(&whole);
+    for (namespace, left) in
+        [("cut", whole.len() - 1), ("cut-between", header_length(&whole) + 16 + 2 * (65_536 + 16))]
+    {
+        assert!(left < header_length(&whole) + stream);
+        let (said, count) = import(namespace, &whole[..left], &key_file);
+        assert!(said.contains("shortened or was changed"), "{said}");
+        assert!(count < 20 && said.contains(&format!("{count} records imported")), "{said}");
+    }
+    assert_eq!(import("text", b"no export", &key_file).1, 0);
+}
+
+/// Where the header of an age file ends: behind the line that begins with `---`.
+fn header_length(file: &[u8]) -> usize {
+    let mac = file.windows(5).position(|five| five == b"\n--- ").expect("a header") + 1;
+    mac + file[mac..].iter().position(|byte| *byte == b'\n').expect("a line") + 1
+}
+
+#[test]
+fn what_has_expired_is_skipped_and_what_is_no_record_is_refused() {
+    let kv = Kv::start();
+    kv.ok(&["namespaces", "create", "to"]);
+    let (identity, key_file) = key(&kv, "key");
+    let file = kv.path("export");
+    let write = |lines: &[Value]| {
+        let lines: Vec<_> = lines.iter().map(Value::to_string).collect();
+        let text = lines.join("\n") + "\n";
+        let clear = age::encrypt(&identity.to_public(), text.as_bytes()).expect("encrypted");
+        fs::write(&file, clear).expect("written");
+    };
+    write(&[
+        json!({ "key": "old", "value": "", "expiration": 1000 }),
+        json!({ "key": "kept", "value": "v", "expiration": 4_070_908_800_u64 }),
+        json!({ "key": "plain", "value": "v" }),
+    ]);
+    let output = kv.run(&["import", "to", &file, "--identity", &key_file], b"");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("2 records imported") && said.contains("1 skipped"), "{said}");
+    assert_eq!(kv.ok(&["list", "to"]), "kept\nplain\n");
+    for bad in [json!({ "key": "", "value": "" }), json!({ "key": "a" }), json!("a")] {
+        write(&[bad]);
+        let (code, said) = kv.fails(&["import", "to", &file, "--identity", &key_file], b"");
+        assert_eq!(code, 65, "{said}");
+        assert!(said.contains("record 1") && said.contains("0 records imported"), "{said}");
+    }
+    let (code, said) = kv.fails(&["import", "to", &file, "--identity", &file], b"");
+    assert_eq!(code, 64);
+    assert!(said.contains("holds no key"), "{said}");
+}
