@@ -1,17 +1,20 @@
 //! Raw noise of one source, taken as the service takes it: the same way to open it, the same tests,
 //! the same symbols as are credited.
 
+mod sidecar;
+
 use std::time::{Duration, Instant, SystemTime};
 
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::collector::feed::Feed;
 use crate::config::{Config, SourceEntry};
 use crate::daemon::feeds;
 use crate::daemon::setup::Setup;
-use crate::sample::{Kind, PixelFormat, Sample};
+use crate::sample::{PixelFormat, Sample};
 use crate::source::{Facts, Source, SourceError, Spec};
+
+pub use sidecar::{Restarts, Sidecar, credited_nothing};
 
 /// The most symbols that are captured: what can be assessed of eight bits each.
 pub const MOST_SYMBOLS: usize = crate::assess::MOST_BITS / 8;
@@ -51,34 +54,6 @@ pub struct Captured {
     pub symbols: Zeroizing<Vec<u8>>,
     /// What they are.
     pub sidecar: Sidecar,
-}
-
-/// What a file of raw noise holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Sidecar {
-    /// The source's name in the configuration.
-    pub source: String,
-    /// Its independence class.
-    pub kind: Kind,
-    /// Why nothing of it can ever be credited, however it assesses; absent when it can be.
-    pub credited_nothing: Option<String>,
-    /// What it is and how it is set.
-    pub setup: Setup,
-    /// Bits a symbol.
-    pub bits: u8,
-    /// How many symbols there are.
-    pub samples: usize,
-    /// Starts and symbols of each, when the source was opened anew for every row.
-    pub restarts: Option<[usize; 2]>,
-    /// How often it lost its credit meanwhile.
-    pub alarms: u32,
-    /// The last alarm.
-    pub last_alarm: Option<String>,
-    /// When it was finished, RFC 3339.
-    pub at: String,
-    /// The program's version.
-    pub lavawall: String,
 }
 
 /// Why nothing was captured.
@@ -136,15 +111,6 @@ pub fn find(config: &Config, name: &str) -> Result<SourceEntry, CaptureError> {
         .ok_or_else(|| unknown(sources.iter().map(|source| source.id.clone()).collect()))
 }
 
-/// Why nothing of a source can ever be credited.
-#[must_use]
-pub fn credited_nothing(spec: &Spec, facts: &Facts) -> Option<String> {
-    if spec.kind() == Kind::None {
-        return Some("whoever knows where it comes from knows all of it".to_owned());
-    }
-    facts.virtual_device.then(|| "it is on a bus that software can fake".to_owned())
-}
-
 /// Captures raw noise. `progress` hears which share is done, from 0 to 1.
 ///
 /// # Errors
@@ -172,11 +138,15 @@ pub fn capture(
     let sidecar = Sidecar {
         source: entry.id.clone(),
         kind: entry.spec.kind(),
-        credited_nothing: credited_nothing(&entry.spec, &run.facts),
+        credited_nothing: credited_nothing(&entry.spec).map(str::to_owned),
         setup: Setup::of(&entry.spec, &run.facts),
         bits: 8,
         samples: symbols.len(),
-        restarts: matches!(amount, Amount::Restarts { .. }).then_some([rows, columns]),
+        restarts: matches!(amount, Amount::Restarts { .. }).then(|| Restarts {
+            rows,
+            columns,
+            meaning: sidecar::meaning_of_restart(&entry.spec).to_owned(),
+        }),
         alarms: run.alarms,
         last_alarm: run.last_alarm,
         at: now(),

@@ -27,6 +27,7 @@ use crate::sample::{Frame, Sample, Shape};
 use correlation::Correlation;
 use differences::Differences;
 use luma::Luma;
+pub use luma::STEP;
 use model::NoiseModel;
 use motion::Motion;
 use seen::Seen;
@@ -263,6 +264,8 @@ impl Inspect for Frames {
     /// picture on: exactly those that are counted.
     fn noise(&self, _: &Sample, into: &mut Vec<u8>) {
         if self.has_noise {
+            // Room first: what grows while it holds noise leaves a copy behind.
+            into.reserve(self.luma.values.len());
             let active = self.variance.active(&self.differences);
             into.extend(active.map(|difference| difference.to_le_bytes()[0]));
         }

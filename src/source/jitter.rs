@@ -31,10 +31,10 @@ const SAMPLE_DELTAS: usize = 256;
 
 /// Memory that is walked through: larger than any first-level data cache in use, smaller than any
 /// second-level one.
-const MEMORY_BYTES: usize = 128 * 1024;
+pub const MEMORY_BYTES: usize = 128 * 1024;
 
 /// Reads in one round.
-const READS: usize = 64;
+pub const READS: usize = 64;
 
 /// Deltas looked at when the source is opened.
 const SELF_TEST_DELTAS: usize = 1024;

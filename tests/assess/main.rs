@@ -6,6 +6,7 @@
     reason = "recipes have small numbers"
 )]
 
+mod capture;
 mod command;
 mod recipe;
 
