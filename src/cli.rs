@@ -5,6 +5,7 @@
 mod ask;
 mod assess;
 mod audit;
+mod calibrate;
 mod cameras;
 mod capture;
 mod check;
@@ -52,6 +53,7 @@ enum Command {
     Check(check::Arguments),
     Capture(capture::Arguments),
     Assess(assess::Arguments),
+    Calibrate(calibrate::Arguments),
     Init(seals::InitArguments),
     Unseal(seals::UnsealArguments),
     Seal(seals::SealCommandArguments),
@@ -76,6 +78,7 @@ impl Cli {
             Command::Check(arguments) => check::run(&arguments),
             Command::Capture(arguments) => capture::run(&arguments),
             Command::Assess(arguments) => assess::run(&arguments),
+            Command::Calibrate(arguments) => calibrate::run(&arguments),
             Command::Init(arguments) => seals::init(&arguments),
             Command::Unseal(arguments) => seals::unseal(&arguments),
             Command::Seal(arguments) => seals::seal(&arguments),

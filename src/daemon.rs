@@ -1,6 +1,7 @@
 //! The service: puts sources, generator and HTTP together, and listens to signals.
 
 mod boot_seed;
+pub mod calibration;
 pub mod capture;
 pub mod enrolment;
 mod feeds;

@@ -32,6 +32,21 @@ pub trait Inspect: Send {
         let _ = (sample, into);
     }
 
+    /// Replaces the provisional min-entropy of one symbol, in bits, by an assessed one, or takes it
+    /// up again with `None`; what is worth next to nothing is credited nothing. Returns whether that
+    /// changes anything: then all is forgotten as by [`Self::reset`]. An inspector that credits
+    /// nothing credits nothing whatever was assessed, and changes nothing; as does this, unless it is
+    /// overridden.
+    fn claim(&mut self, assessed: Option<f64>) -> bool {
+        let _ = assessed;
+        false
+    }
+
+    /// The min-entropy that one symbol is claimed to have, in bits; `None` where none is credited.
+    fn claimed(&self) -> Option<f64> {
+        None
+    }
+
     /// Forgets everything about past samples, as at the start. Memory that is meant to outlive a
     /// restart, such as the frames already seen, stays.
     fn reset(&mut self);

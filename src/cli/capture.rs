@@ -93,6 +93,9 @@ fn remark(captured: &Captured) {
     if let Some(why) = &sidecar.credited_nothing {
         print::note(&format!("credited 0, however it assesses: {why}"));
     }
+    if sidecar.refusals > 0 {
+        print::note(&format!("{} starts were refused by its own test", sidecar.refusals));
+    }
     if let Some(alarm) = &sidecar.last_alarm {
         print::note(&format!("{} alarms meanwhile, the last finding: {alarm}", sidecar.alarms));
     }

@@ -16,7 +16,7 @@ use crate::collector::rate::Rate;
 use crate::conditioner::Conditioner;
 use crate::health::{Admission, Finding, GateState, Severity, Test};
 use crate::sample::{Sample, Shape};
-use crate::source::{Source, SourceError};
+use crate::source::{Facts, Source, SourceError};
 
 /// How often a device that is not there is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -88,12 +88,7 @@ impl Runner {
             Some(source) => source,
             closed => {
                 let source = (self.feed.open)()?;
-                let facts = source.facts();
-                self.board.update(&self.feed.id, |report| {
-                    report.identity = facts.identity;
-                    report.virtual_device = facts.virtual_device;
-                    report.notes = facts.notes;
-                });
+                found(&mut self.feed, &self.board, source.facts());
                 closed.insert(source)
             }
         };
@@ -221,6 +216,28 @@ impl Runner {
     fn send(&self, event: Event) -> Result<(), Gone> {
         self.events.send(event).map_err(|_| Gone)
     }
+}
+
+/// A source has been opened: says so on the board, and settles what its credit rests on.
+fn found(feed: &mut Feed, board: &Board, mut facts: Facts) {
+    let assessed = match feed.calibrated.as_mut().map(|calibrated| calibrated(&facts)) {
+        None => None,
+        Some(Ok(assessed)) => Some(assessed),
+        Some(Err(why)) => {
+            tracing::warn!(source = feed.id, "{why}");
+            facts.notes.push(why);
+            None
+        }
+    };
+    feed.gate.claim(assessed.as_ref().map(|it| it.credited));
+    let basis = assessed.as_ref().map_or_else(|| feed.credit_basis.clone(), ToString::to_string);
+    board.update(&feed.id, |report| {
+        report.identity = facts.identity;
+        report.virtual_device = facts.virtual_device;
+        report.notes = facts.notes;
+        report.credit_basis = basis;
+        report.assessed = assessed;
+    });
 }
 
 fn test_of(error: &SourceError) -> Test {

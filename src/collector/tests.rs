@@ -68,6 +68,7 @@ fn absent(key: &str) -> Feed {
         kind: Kind::Device,
         required: false,
         credit_basis: String::new(),
+        calibrated: None,
         key: key.to_owned(),
         open: Box::new(|| {
             Err(SourceError::Absent { what: "double".to_owned(), reason: "gone".to_owned() })

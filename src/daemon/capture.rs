@@ -23,6 +23,10 @@ pub const MOST_SYMBOLS: usize = crate::assess::MOST_BITS / 8;
 /// enough for a camera at one frame a second to settle.
 const PATIENCE: Duration = Duration::from_mins(3);
 
+/// So many starts in a row may be refused by the source's own test before it is given up: a timer that
+/// happens to be quiet is refused now and then.
+const REFUSALS: u32 = 100;
+
 /// How much is captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Amount {
@@ -139,6 +143,7 @@ pub fn capture(
         source: entry.id.clone(),
         kind: entry.spec.kind(),
         credited_nothing: credited_nothing(&entry.spec).map(str::to_owned),
+        virtual_device: run.facts.virtual_device,
         setup: Setup::of(&entry.spec, &run.facts),
         bits: 8,
         samples: symbols.len(),
@@ -147,6 +152,7 @@ pub fn capture(
             columns,
             meaning: sidecar::meaning_of_restart(&entry.spec).to_owned(),
         }),
+        refusals: run.refusals,
         alarms: run.alarms,
         last_alarm: run.last_alarm,
         at: now(),
@@ -167,6 +173,7 @@ struct Run {
     source: Option<Box<dyn Source>>,
     sample: Sample,
     facts: Facts,
+    refusals: u32,
     alarms: u32,
     last_alarm: Option<String>,
 }
@@ -174,7 +181,7 @@ struct Run {
 impl Run {
     fn new(feed: Feed) -> Self {
         let (sample, facts) = (Sample::new(), Facts::default());
-        Self { feed, source: None, sample, facts, alarms: 0, last_alarm: None }
+        Self { feed, source: None, sample, facts, refusals: 0, alarms: 0, last_alarm: None }
     }
 
     /// Opens the source, anew if it is open.
@@ -182,9 +189,19 @@ impl Run {
         // A device that is held cannot be opened a second time.
         self.source = None;
         self.feed.gate.restart();
-        let opened = (self.feed.open)();
-        let source =
-            opened.map_err(|error| CaptureError::Source { id: self.feed.id.clone(), error })?;
+        let mut left = REFUSALS;
+        let source = loop {
+            match (self.feed.open)() {
+                Ok(source) => break source,
+                Err(SourceError::Refused { .. }) if left > 0 => {
+                    left -= 1;
+                    self.refusals += 1;
+                }
+                Err(error) => {
+                    return Err(CaptureError::Source { id: self.feed.id.clone(), error });
+                }
+            }
+        };
         self.facts = source.facts();
         self.source = Some(source);
         Ok(())

@@ -36,7 +36,7 @@ use variance::Variance;
 
 /// Min-entropy taken for the difference of one active pixel, in bits: less than the 0.55 of a
 /// single reading at the least σ that counts as active.
-const H_PER_PIXEL: f64 = 0.5;
+pub const H_PER_PIXEL: f64 = 0.5;
 
 /// A frame's fingerprint is kept on disk and could be read there: for two frames, so many bits are
 /// not secret.
@@ -73,6 +73,8 @@ pub struct FramesConfig {
 /// Looks at every frame of one source.
 pub struct Frames {
     config: FramesConfig,
+    /// What assessment found of an active pixel's difference, derated, in bits.
+    assessed: Option<f64>,
     transfer: Transfer,
     seen: Seen,
     luma: Luma,
@@ -97,6 +99,7 @@ impl Frames {
         let claim = Claim { h_per_symbol: H_PER_PIXEL, alpha: ALPHA_FAST, credited: false };
         Self {
             config,
+            assessed: None,
             transfer: Transfer::default(),
             seen: Seen::new(seen),
             luma: Luma::default(),
@@ -212,7 +215,11 @@ impl Frames {
         }
         let is_enough = self.variance.active_share(&self.differences) >= LEAST_ACTIVE;
         self.has_noise = is_enough;
-        let bits = if self.config.credited && is_enough { credit(symbols) } else { 0 };
+        let bits = if self.config.credited && is_enough {
+            self.assessed.map_or_else(|| credit(symbols), |h| credit_assessed(symbols, h))
+        } else {
+            0
+        };
         Ok(Worth { symbols, bits })
     }
 
@@ -271,6 +278,20 @@ impl Inspect for Frames {
         }
     }
 
+    fn claim(&mut self, assessed: Option<f64>) -> bool {
+        if !self.config.credited || assessed == self.assessed {
+            return false;
+        }
+        self.assessed = assessed;
+        self.reset();
+        true
+    }
+
+    fn claimed(&self) -> Option<f64> {
+        let h = self.assessed.unwrap_or(H_PER_PIXEL);
+        (self.config.credited && h > 0.0).then_some(h)
+    }
+
     fn reset(&mut self) {
         self.has_noise = false;
         self.forget_pixels();
@@ -287,9 +308,17 @@ struct Worth {
     bits: u32,
 }
 
-/// min(256, ⌊(active · H − 128) / 8⌋)
+/// min(256, ⌊(active · H − 128) / 8⌋), for a camera that nobody has measured.
 fn credit(active: u32) -> u32 {
-    let bits = (f64::from(active) * H_PER_PIXEL - FINGERPRINTS_BITS) / SAFETY;
+    at_most((f64::from(active) * H_PER_PIXEL - FINGERPRINTS_BITS) / SAFETY)
+}
+
+/// min(256, ⌊active · H − 128⌋), with the H of an assessment, which was derated then.
+fn credit_assessed(active: u32, h: f64) -> u32 {
+    at_most(f64::from(active) * h - FINGERPRINTS_BITS)
+}
+
+fn at_most(bits: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

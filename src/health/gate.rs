@@ -119,6 +119,21 @@ impl Gate {
         self.inspect.noise(sample, into);
     }
 
+    /// Takes an assessed min-entropy of one symbol, in bits, for the provisional one, or the
+    /// provisional one again with `None`. When that changes the claim, credit has to be earned by a
+    /// fresh start-up test; a back-off that runs goes on.
+    pub fn claim(&mut self, assessed: Option<f64>) {
+        if self.inspect.claim(assessed) && !matches!(self.state, GateState::Alarmed { .. }) {
+            self.state = GateState::Starting { passed: 0 };
+        }
+    }
+
+    /// The min-entropy that one symbol is claimed to have, in bits; `None` where none is credited.
+    #[must_use]
+    pub fn claimed(&self) -> Option<f64> {
+        self.inspect.claimed()
+    }
+
     /// Starts over, as if the source had never been looked at.
     pub fn restart(&mut self) {
         self.inspect.reset();

@@ -17,6 +17,7 @@ const WINDOW: u32 = 4096;
 pub struct Jitter {
     symbols: Symbols,
     predictor: LagPredictor,
+    provisional: Claim,
     claim: Claim,
     stuck: Stuck,
 }
@@ -28,6 +29,7 @@ impl Jitter {
         Self {
             symbols: Symbols::new(claim),
             predictor: LagPredictor::new(claim.h_per_symbol, claim.alpha),
+            provisional: claim,
             claim,
             stuck: Stuck::default(),
         }
@@ -59,6 +61,19 @@ impl Inspect for Jitter {
 
     fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
         into.extend(deltas(sample).map(low_byte));
+    }
+
+    fn claim(&mut self, assessed: Option<f64>) -> bool {
+        let (provisional, claim) = (self.provisional, self.provisional.assessed(assessed));
+        if claim == self.claim {
+            return false;
+        }
+        *self = Self { provisional, ..Self::new(claim) };
+        true
+    }
+
+    fn claimed(&self) -> Option<f64> {
+        self.claim.credited_h()
     }
 
     fn reset(&mut self) {

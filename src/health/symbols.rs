@@ -17,7 +17,27 @@ pub struct Claim {
     pub credited: bool,
 }
 
+/// An assessed min-entropy below this, in bits a symbol, is worth nothing: cutoffs would be so wide
+/// that no test could fail.
+const LEAST_H: f64 = 0.01;
+
 impl Claim {
+    /// The claim with an assessed min-entropy in place of its own. What is claimed nothing of stays
+    /// so.
+    pub(super) fn assessed(self, h: Option<f64>) -> Self {
+        match h.filter(|_| self.credited) {
+            None => self,
+            // A comparison that is false for what is no number.
+            Some(h) if h >= LEAST_H => Self { h_per_symbol: h, ..self },
+            Some(_) => Self { credited: false, ..self },
+        }
+    }
+
+    /// What is credited of a symbol, in bits.
+    pub(super) fn credited_h(&self) -> Option<f64> {
+        self.credited.then_some(self.h_per_symbol)
+    }
+
     /// ⌊symbols · H⌋
     pub(super) fn bits(&self, symbols: u32) -> u32 {
         #[expect(
@@ -33,6 +53,8 @@ impl Claim {
 /// RCT and APT on each symbol of each sample.
 #[derive(Debug)]
 pub struct Symbols {
+    window: u32,
+    provisional: Claim,
     claim: Claim,
     intermittent: Level,
     persistent: Level,
@@ -53,6 +75,8 @@ impl Symbols {
 
     fn over(window: u32, claim: Claim) -> Self {
         Self {
+            window,
+            provisional: claim,
             claim,
             intermittent: Level::new(window, claim.h_per_symbol, claim.alpha),
             persistent: Level::new(window, claim.h_per_symbol, claim.alpha.squared()),
@@ -87,6 +111,19 @@ impl Inspect for Symbols {
 
     fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
         into.extend(symbols(sample).map(low_byte));
+    }
+
+    fn claim(&mut self, assessed: Option<f64>) -> bool {
+        let (provisional, claim) = (self.provisional, self.provisional.assessed(assessed));
+        if claim == self.claim {
+            return false;
+        }
+        *self = Self { provisional, ..Self::over(self.window, claim) };
+        true
+    }
+
+    fn claimed(&self) -> Option<f64> {
+        self.claim.credited_h()
     }
 
     fn reset(&mut self) {

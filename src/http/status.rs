@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::service::App;
 use super::wall;
-use crate::collector::board::{Incident, SourceReport, SourceState};
+use crate::collector::board::{Assessed, Incident, SourceReport, SourceState};
 use crate::generator::{Quorum, State};
 use crate::health::{Severity, Test};
 use crate::keyring::NamespaceId;
@@ -115,6 +115,8 @@ pub(super) struct SourceStatus {
     pub(super) credit_bits_per_second: f64,
     pub(super) credited_bits: u64,
     pub(super) credit_basis: String,
+    /// Absent while the credit is provisional, or there is none.
+    pub(super) assessed: Option<Assessed>,
     pub(super) in_last_seed: bool,
     #[serde(rename = "virtual")]
     pub(super) is_virtual: bool,
@@ -196,6 +198,7 @@ impl SourceStatus {
             credit_bits_per_second: report.credit_bits_per_second,
             credited_bits: report.credited_bits,
             credit_basis: report.credit_basis,
+            assessed: report.assessed,
             in_last_seed,
             is_virtual: report.virtual_device,
             identity: report.identity,

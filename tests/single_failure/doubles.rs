@@ -238,6 +238,7 @@ fn feed(
         kind: source.kind,
         required: false,
         credit_basis: "scripted".into(),
+        calibrated: None,
         key: format!("{} {}", source.id, source.key),
         open: Box::new(move || {
             let behaviour = *script.lock().expect("a script");

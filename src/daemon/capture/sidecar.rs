@@ -16,6 +16,8 @@ pub struct Sidecar {
     pub kind: Kind,
     /// Why nothing of it is credited, however it assesses; absent when it can be.
     pub credited_nothing: Option<String>,
+    /// The device is on a bus that software can fake, and its configuration allows that.
+    pub virtual_device: bool,
     /// What it is and how it is set.
     pub setup: Setup,
     /// Bits a symbol.
@@ -24,6 +26,8 @@ pub struct Sidecar {
     pub samples: usize,
     /// The rows of a matrix of restarts; absent for one sequence.
     pub restarts: Option<Restarts>,
+    /// How often its own start-up test refused to start it: those starts are not in the noise.
+    pub refusals: u32,
     /// How often it failed a health test meanwhile and would have lost its credit.
     pub alarms: u32,
     /// The last alarm.

@@ -149,3 +149,21 @@ proptest! {
         prop_assert!(findings.iter().filter(|(test, _)| *test == Test::AdaptiveProportion).count() <= 1);
     }
 }
+
+#[test]
+fn an_assessed_figure_takes_the_place_of_the_claim_with_its_cutoffs_and_can_be_given_up() {
+    let claim = Claim { h_per_symbol: 4.0, alpha: Alpha(20), credited: true };
+    let noise = Sample::of(Shape::Bytes, &(0..64).collect::<Vec<u8>>());
+    let mut symbols = Symbols::new(claim);
+    assert_eq!(symbols.inspect(&noise).credit_bits, 256);
+    assert!(symbols.claim(Some(1.0)));
+    assert_eq!((symbols.claimed(), symbols.inspect(&noise).credit_bits), (Some(1.0), 64));
+    assert_eq!(symbols.intermittent.repetition_cutoff, 21, "1 + 20 / H");
+    assert!(symbols.claim(Some(0.0)));
+    assert_eq!((symbols.claimed(), symbols.inspect(&noise).credit_bits), (None, 0));
+    assert!(symbols.claim(None) && !symbols.claim(None));
+    assert_eq!((symbols.claimed(), symbols.inspect(&noise).credit_bits), (Some(4.0), 256));
+    let mut nothing = Symbols::new(Claim { credited: false, ..claim });
+    assert!(!nothing.claim(Some(8.0)));
+    assert_eq!((nothing.claimed(), nothing.inspect(&noise).credit_bits), (None, 0));
+}
