@@ -116,6 +116,8 @@ pub enum Test {
     BadTransfer,
     /// Too few pixels show noise.
     TooQuiet,
+    /// Live assessment finds less min-entropy than is claimed.
+    BelowClaim,
     /// The noise does not fit the sensor's own model.
     NoiseModel,
     /// Another device answers under the same name.
@@ -144,6 +146,7 @@ impl Test {
             Self::Denoised => "denoised",
             Self::BadTransfer => "bad-transfer",
             Self::TooQuiet => "too-quiet",
+            Self::BelowClaim => "below-claim",
             Self::NoiseModel => "noise-model",
             Self::IdentityChange => "identity-change",
             Self::Deadline => "deadline",

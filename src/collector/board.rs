@@ -106,6 +106,8 @@ pub struct SourceReport {
     pub credit_basis: String,
     /// The assessment it rests on; `None` while it is provisional.
     pub assessed: Option<Assessed>,
+    /// What the last window of its noise was worth; `None` before there was one.
+    pub live: Option<LiveFigure>,
     /// The device's identity, when it has one.
     pub identity: Option<String>,
     /// The device sits on a bus that software can fake.
@@ -127,6 +129,19 @@ pub struct Assessed {
     pub estimator: String,
     /// When, RFC 3339.
     pub at: String,
+}
+
+/// What a window of a running source's noise was worth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveFigure {
+    /// Min-entropy of one symbol, in bits.
+    pub min_entropy: f64,
+    /// The estimator whose figure was the least.
+    pub estimator: &'static str,
+    /// How many symbols the window had.
+    pub samples: usize,
+    /// When it was assessed.
+    pub at: SystemTime,
 }
 
 impl fmt::Display for Assessed {

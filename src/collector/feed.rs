@@ -70,6 +70,7 @@ impl Feed {
             last_alarm: None,
             credit_basis: self.credit_basis.clone(),
             assessed: None,
+            live: None,
             identity: None,
             virtual_device: false,
             notes: Vec::new(),

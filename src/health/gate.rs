@@ -114,6 +114,30 @@ impl Gate {
         admission
     }
 
+    /// Something besides the inspector found fault with the sample that was just admitted: the
+    /// credit is withdrawn as by a finding of the inspector's own. A failure that is already known
+    /// does not excuse this one.
+    pub fn object(&mut self, admission: &mut Admission, finding: Finding, now: Instant) {
+        self.state = GateState::Starting { passed: 0 };
+        let (withdrawn, incident) = self.raise(finding.severity, now);
+        admission.credit_bits = 0;
+        admission.withdrawn |= withdrawn;
+        admission.incident |= incident;
+        admission.findings.push(finding);
+    }
+
+    /// What was found fault with is not mended: the back-off does not end yet, and the sample that was
+    /// just admitted counts nothing.
+    pub fn hold(&mut self, admission: &mut Admission, now: Instant) {
+        let least = now + BACK_OFF_FIRST;
+        let until = match self.state {
+            GateState::Alarmed { until } => until.max(least),
+            GateState::Starting { .. } | GateState::Healthy { .. } => least,
+        };
+        self.state = GateState::Alarmed { until };
+        admission.credit_bits = 0;
+    }
+
     /// What assessment is to look at in the sample that was admitted last.
     pub fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
         self.inspect.noise(sample, into);

@@ -20,6 +20,7 @@ pub(crate) fn report(id: &str, kind: Kind) -> SourceReport {
         last_alarm: None,
         credit_basis: "none".to_owned(),
         assessed: None,
+        live: None,
         identity: Some("usb:0000:0000:SERIAL-NUMBER".to_owned()),
         virtual_device: false,
         notes: Vec::new(),
