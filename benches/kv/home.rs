@@ -40,6 +40,14 @@ impl Home {
 
 /// The store of a directory, its keyring open; both are made if need be.
 pub(crate) fn closed(folder: &Path) -> Store {
+    let generator = Arc::new(generator());
+    let keyring = Arc::new(keyring(folder, &generator));
+    let storage = RedbStorage::open(&folder.join("store"), CACHE).expect("opened");
+    Store::new(keyring, generator, Box::new(storage), BTreeSet::new())
+}
+
+/// The keyring of a directory, open; it is made if need be.
+fn keyring(folder: &Path, generator: &Arc<Generator>) -> Keyring {
     let path = |name| -> PathBuf { folder.join(name) };
     let places = Places {
         keyring: path("keyring"),
@@ -47,14 +55,12 @@ pub(crate) fn closed(folder: &Path) -> Store {
         audit: path("audit.log"),
         anchor: None,
     };
-    let generator = Arc::new(generator());
-    let keyring = Keyring::load(places, Arc::clone(&generator)).expect("readable");
+    let keyring = Keyring::load(places, Arc::clone(generator)).expect("readable");
     match keyring.condition() {
         Condition::Absent => drop(keyring.init(&Choice::File).expect("made")),
         _ => assert!(keyring.open_alone().expect("its seal's file is there")),
     }
-    let storage = RedbStorage::open(&path("store"), CACHE).expect("opened");
-    Store::new(Arc::new(keyring), generator, Box::new(storage), BTreeSet::new())
+    keyring
 }
 
 fn generator() -> Generator {
