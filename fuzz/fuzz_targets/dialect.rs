@@ -61,10 +61,8 @@ struct Server {
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let listeners = Listeners::bind("127.0.0.1:0".parse().expect("an address"), 1);
     let listeners = listeners.expect("a port");
-    let spaces = format!(
-        "http://{}/client/v4/accounts/default/storage/kv/namespaces",
-        listeners.address()
-    );
+    let spaces =
+        format!("http://{}/client/v4/accounts/default/storage/kv/namespaces", listeners.address());
     std::thread::spawn(move || serve(listeners));
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let request = agent.post(&spaces).header("authorization", format!("Bearer {TOKEN}"));
