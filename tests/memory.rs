@@ -1,11 +1,15 @@
 //! Secrets leave nothing behind: freed memory is searched for what it held.
 
+use data_encoding::HEXLOWER;
 use lavawall::generator::{Generator, Limits, Provenance};
 use lavawall::keyring::formula::{self, Bound, SEALED_KEY_BYTES, label};
 use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Keyring, Places};
+use lavawall::keyring::{Keyring, NamespaceId, Places};
+use lavawall::kv::storage::{MemoryStorage, Table};
+use lavawall::kv::{Put, Store};
 use lavawall::sample::{Sample, Shape};
 use lavawall::secret::{Locked, Secret};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -129,6 +133,73 @@ fn a_keyring_leaves_no_key_behind_when_it_is_sealed_or_dropped() {
     for key in &kept {
         assert_eq!(key.copies(), 0, "left after sealing");
     }
+}
+
+#[test]
+fn a_store_leaves_no_value_name_or_key_behind() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().expect("a directory");
+    let generator = seeded(14);
+    let keyring = Keyring::load(places(&folder), Arc::clone(&generator)).expect("nothing there");
+    keyring.init(&Choice::File).expect("made");
+    let rows = Arc::<MemoryStorage>::default();
+    let storage = Box::new(Arc::clone(&rows));
+    let store = Store::new(Arc::new(keyring), generator, storage, BTreeSet::new());
+    store.open().expect("opened");
+    let id = store.create_namespace("first").expect("made").id;
+    let (value, name) = (inverted_pattern(15), Inverted::of(hex_pattern(16).as_bytes()));
+    for _ in 0..2 {
+        let mut given = Zeroizing::new(vec![0; 32]);
+        write_pattern(15, &mut given, false);
+        let put = Put { name: &hex_pattern(16), value: &given, metadata: None, expiry: None };
+        store.put(id, &[put], 0).expect("written");
+        let read = store.get(id, &hex_pattern(16), 0).expect("readable").expect("there");
+        assert!(value.copies() >= 2, "one of the writer, one of the reader");
+        drop((given, read));
+        assert_eq!(value.copies(), 0, "a value is left after writing and reading");
+        // Once more, with the index read from the rows.
+        store.close();
+        store.open().expect("opened");
+    }
+    let keys = keys_of_the_store(&store, &rows, id);
+    assert!(name.copies_on_the_heap() >= 1, "names are held while the store is open");
+    let [record_key, entry_key, sum_key, store_key] = &keys;
+    assert_eq!(record_key.copies_on_the_heap(), 0, "a record's key is left after use");
+    for key in [entry_key, sum_key, store_key] {
+        assert!(key.copies_on_the_heap() >= 1, "it is held while the store is open");
+    }
+    store.seal().expect("sealed");
+    assert_eq!(name.copies_on_the_heap(), 0, "a name is left after sealing");
+    for key in &keys {
+        assert_eq!(key.copies_on_the_heap(), 0, "a key is left after sealing");
+    }
+}
+
+/// The key of the one record, and those of its namespace and the store (`src/kv/record.rs`).
+fn keys_of_the_store(store: &Store, rows: &MemoryStorage, id: NamespaceId) -> [Inverted; 4] {
+    let keys = store.keyring().namespace_keys(id).expect("open");
+    let (_, key) = keys.get(keys.active).expect("the active version");
+    let row = rows.rows().into_iter().find(|(table, ..)| *table == Table::Values);
+    let (_, place, row) = row.expect("the one record");
+    let (head, sealed) = row.split_at(1 + 4 + 8);
+    let (key_version, version) = head[1..].split_at(4);
+    let bound = Bound::to(label::RECORD_KEY)
+        .and(&place[..16])
+        .and(&place[16..])
+        .and_number(u64::from(u32::from_be_bytes(key_version.try_into().expect("four bytes"))))
+        .and(version);
+    let record_key = formula::open_key(key, &bound, &sealed[..SEALED_KEY_BYTES]).expect("opens");
+    let entry_key = formula::derive(key, label::ENTRY_KEY);
+    let sum_key = formula::derive(&keys.index_key, label::SUM_KEY);
+    let store_key = store.keyring().store_key().expect("open");
+    [&record_key, &entry_key, &sum_key, &store_key].map(|key| Inverted::of(key.expose()))
+}
+
+/// A pattern as text, so that it can be a name.
+fn hex_pattern(tag: u8) -> Zeroizing<String> {
+    let mut bytes = [0; 16];
+    write_pattern(tag, &mut bytes, false);
+    Zeroizing::new(HEXLOWER.encode(&bytes))
 }
 
 /// Bytes kept inverted, so that the test makes no copy of its own.

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use lavawall::generator::Generator;
 use lavawall::keyring::{Keyring, NamespaceId};
-use lavawall::kv::storage::{Change, MemoryStorage, Row, Storage, StorageError, Table};
+use lavawall::kv::storage::{MemoryStorage, Table};
 use lavawall::kv::{Put, Store};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
@@ -31,7 +31,7 @@ static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
     let folder = tempfile::tempdir_in("/dev/shm").expect("a directory in memory");
     let generator = home::generator();
     let keyring = Arc::new(home::new_keyring(folder.path(), &generator));
-    let rows = Rows::default();
+    let rows = Arc::<MemoryStorage>::default();
     let store = store(&rows, &keyring, &generator);
     store.open().expect("opened");
     let id = store.create_namespace("first").expect("made").id;
@@ -40,7 +40,7 @@ static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
         let put = Put { name, value: value.as_bytes(), metadata, expiry: None };
         store.put(id, &[put], 0).expect("written");
     }
-    Written { _folder: folder, generator, keyring, id, rows: rows.0.rows() }
+    Written { _folder: folder, generator, keyring, id, rows: rows.rows() }
 });
 
 // A list of changes: which row, where in it, and what is put there; or how far it is cut.
@@ -56,8 +56,8 @@ fuzz_target!(|changes: Vec<(u8, u8, Option<Vec<u8>>)>| {
             None => row.truncate(at),
         }
     }
-    let rows = Rows::default();
-    rows.0.set_rows(changed);
+    let rows = Arc::<MemoryStorage>::default();
+    rows.set_rows(changed);
     let store = store(&rows, &written.keyring, &written.generator);
     if store.open().is_err() {
         return;
@@ -77,31 +77,7 @@ fuzz_target!(|changes: Vec<(u8, u8, Option<Vec<u8>>)>| {
     }
 });
 
-fn store(rows: &Rows, keyring: &Arc<Keyring>, generator: &Arc<Generator>) -> Store {
+fn store(rows: &Arc<MemoryStorage>, keyring: &Arc<Keyring>, generator: &Arc<Generator>) -> Store {
     let (keyring, generator) = (Arc::clone(keyring), Arc::clone(generator));
-    Store::new(keyring, generator, Box::new(rows.clone()), BTreeSet::new())
-}
-
-/// Rows that outlive the store above them.
-#[derive(Clone, Default)]
-struct Rows(Arc<MemoryStorage>);
-
-impl Storage for Rows {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.0.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, StorageError> {
-        self.0.scan(table, prefix, after, limit)
-    }
-
-    fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
-        self.0.commit(batch)
-    }
+    Store::new(keyring, generator, Box::new(Arc::clone(rows)), BTreeSet::new())
 }
