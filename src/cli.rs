@@ -5,7 +5,9 @@
 mod ask;
 mod assess;
 mod audit;
+mod calibrate;
 mod cameras;
+mod capture;
 mod check;
 mod client;
 mod completions;
@@ -16,6 +18,7 @@ mod operator;
 mod print;
 mod progress;
 mod random;
+mod report;
 mod rotate;
 mod seals;
 mod serve;
@@ -49,7 +52,10 @@ enum Command {
     Status(status::Arguments),
     Cameras(cameras::Arguments),
     Check(check::Arguments),
+    Capture(capture::Arguments),
     Assess(assess::Arguments),
+    Calibrate(calibrate::Arguments),
+    Report(Box<report::Arguments>),
     Init(seals::InitArguments),
     Unseal(seals::UnsealArguments),
     Seal(seals::SealCommandArguments),
@@ -72,7 +78,10 @@ impl Cli {
             Command::Status(arguments) => status::run(&arguments),
             Command::Cameras(arguments) => cameras::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Capture(arguments) => capture::run(&arguments),
             Command::Assess(arguments) => assess::run(&arguments),
+            Command::Calibrate(arguments) => calibrate::run(&arguments),
+            Command::Report(arguments) => report::run(&arguments),
             Command::Init(arguments) => seals::init(&arguments),
             Command::Unseal(arguments) => seals::unseal(&arguments),
             Command::Seal(arguments) => seals::seal(&arguments),

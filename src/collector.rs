@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! runner thread (one a source): open ─► read ─► gate ─► conditioner ─┐ bounded, one way
+//!                        └─► live assessment (one thread for all), back to the gate
 //! collector thread:                        pool ◄─ blocks, alarms ◄──┘
 //!                                          pool ─► generator.reseed, generator.report_quorum
 //! ```
@@ -13,6 +14,7 @@ mod bell;
 pub mod board;
 pub mod config;
 pub mod feed;
+pub mod live;
 mod rate;
 mod runner;
 
@@ -32,6 +34,7 @@ use crate::sample::Kind;
 use bell::Bell;
 use board::Board;
 use feed::Feed;
+use live::Assessor;
 
 /// Blocks that may wait between a source and the pool. Few: a block that waits is a block that
 /// gets old.
@@ -54,6 +57,8 @@ pub struct Settings {
     pub quorum: usize,
     /// How often a new seed is due.
     pub reseed_interval: Duration,
+    /// For each second of live assessment the assessor rests so many; taken at the start only.
+    pub assessment_rest: u32,
 }
 
 /// The collector is not running, or too busy to take another request.
@@ -169,6 +174,7 @@ struct Work {
     late: Vec<oneshot::Sender<()>>,
     primitives: Primitives,
     tested_at: Option<Instant>,
+    assessor: Assessor,
 }
 
 impl Work {
@@ -192,6 +198,7 @@ impl Work {
             late: Vec::new(),
             primitives: Primitives::REAL,
             tested_at: None,
+            assessor: Assessor::start(settings.assessment_rest),
         }
     }
 
@@ -413,7 +420,9 @@ impl Work {
         let (sender, events) = bounded(BLOCKS_WAITING);
         let bell = Arc::new(Bell::default());
         let (member, key) = (feed.member(), feed.key.clone());
-        let runner = runner::Runner::new(feed, sender, Arc::clone(&bell), Arc::clone(&self.board));
+        let live = self.assessor.watch();
+        let board = Arc::clone(&self.board);
+        let runner = runner::Runner::new(feed, sender, Arc::clone(&bell), board, live);
         let started = std::thread::Builder::new()
             .name(format!("source-{}", member.id))
             .spawn(move || runner.run());

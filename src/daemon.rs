@@ -1,15 +1,19 @@
 //! The service: puts sources, generator and HTTP together, and listens to signals.
 
 mod boot_seed;
+pub mod calibration;
+pub mod capture;
 pub mod enrolment;
 mod feeds;
 mod harden;
+pub mod inventory;
 mod journal;
 mod keys;
 pub mod local;
 mod notify;
 mod ready_file;
 mod rotation;
+pub mod setup;
 pub mod state_dir;
 
 use std::net::SocketAddr;

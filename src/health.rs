@@ -10,6 +10,7 @@ pub mod cutoff;
 pub mod frames;
 pub mod gate;
 pub mod jitter;
+pub mod limit;
 pub mod repetition;
 pub mod symbols;
 
@@ -18,12 +19,40 @@ use std::fmt;
 use crate::sample::Sample;
 
 pub use gate::{Admission, Gate, GateState};
+pub use limit::Limit;
 
 /// Looks at every raw sample of one source.
 pub trait Inspect: Send {
     /// Judges one sample. The credit is what the sample is worth if the source is healthy; the
     /// [`Gate`] decides whether it counts.
     fn inspect(&mut self, sample: &Sample) -> Inspection;
+
+    /// The limits that samples are held to, for people to look at. None, unless it is overridden.
+    fn limits(&self) -> Vec<Limit> {
+        Vec::new()
+    }
+
+    /// Appends what is credited in the sample that was inspected last, one symbol a byte: what
+    /// assessment is to look at. Wider symbols give their low eight bits, which cannot have more
+    /// min-entropy than the whole. Nothing, unless it is overridden.
+    fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
+        let _ = (sample, into);
+    }
+
+    /// Replaces the provisional min-entropy of one symbol, in bits, by an assessed one, or takes it
+    /// up again with `None`; what is worth next to nothing is credited nothing. Returns whether that
+    /// changes anything: then all is forgotten as by [`Self::reset`]. An inspector that credits
+    /// nothing credits nothing whatever was assessed, and changes nothing; as does this, unless it is
+    /// overridden.
+    fn claim(&mut self, assessed: Option<f64>) -> bool {
+        let _ = assessed;
+        false
+    }
+
+    /// The min-entropy that one symbol is claimed to have, in bits; `None` where none is credited.
+    fn claimed(&self) -> Option<f64> {
+        None
+    }
 
     /// Forgets everything about past samples, as at the start. Memory that is meant to outlive a
     /// restart, such as the frames already seen, stays.
@@ -94,6 +123,8 @@ pub enum Test {
     BadTransfer,
     /// Too few pixels show noise.
     TooQuiet,
+    /// Live assessment finds less min-entropy than is claimed.
+    BelowClaim,
     /// The noise does not fit the sensor's own model.
     NoiseModel,
     /// Another device answers under the same name.
@@ -122,6 +153,7 @@ impl Test {
             Self::Denoised => "denoised",
             Self::BadTransfer => "bad-transfer",
             Self::TooQuiet => "too-quiet",
+            Self::BelowClaim => "below-claim",
             Self::NoiseModel => "noise-model",
             Self::IdentityChange => "identity-change",
             Self::Deadline => "deadline",

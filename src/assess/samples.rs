@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use zeroize::Zeroizing;
+
 /// How many samples SP 800-90B asks for (§3.1.1). Fewer are assessed, and give less sure figures.
 pub const WANTED_SAMPLES: usize = 1_000_000;
 
@@ -13,14 +15,14 @@ pub const LEAST_SAMPLES: usize = 4096;
 pub const MOST_BITS: usize = 0x7fff_ffff;
 
 /// Samples of 1 to 8 bits each, at least two of them different. `Debug` shows their number only:
-/// they may be the noise of a live source.
+/// they may be the noise of a live source, and are wiped when dropped.
 pub struct Samples {
     bits: u8,
     alphabet: usize,
-    symbols: Vec<u8>,
+    symbols: Zeroizing<Vec<u8>>,
     /// The sample of each symbol.
     values: Vec<u8>,
-    bitstring: Option<Vec<u8>>,
+    bitstring: Option<Zeroizing<Vec<u8>>>,
 }
 
 /// One sequence of symbols as the estimators take it.
@@ -82,7 +84,8 @@ impl Samples {
     ///
     /// # Errors
     /// Says which rule the samples break.
-    pub fn new(mut raw: Vec<u8>, bits: Option<u8>) -> Result<Self, SamplesError> {
+    pub fn new(raw: Vec<u8>, bits: Option<u8>) -> Result<Self, SamplesError> {
+        let mut raw = Zeroizing::new(raw);
         if let Some(bits) = bits.filter(|bits| !(1..=8).contains(bits)) {
             return Err(SamplesError::Bits { bits });
         }
@@ -109,7 +112,7 @@ impl Samples {
         // The bitstring has the samples' own bits; the symbols are then numbered without gaps
         // (reference program; SP 800-90B §6.3 asks for the latter only where k is needed).
         let bitstring = (ranks.alphabet > 2).then(|| unpack(&raw, bits));
-        for symbol in &mut raw {
+        for symbol in raw.iter_mut() {
             *symbol = ranks.rank[usize::from(*symbol)];
         }
         Ok(Self { bits, alphabet: ranks.alphabet, symbols: raw, values: ranks.values, bitstring })
@@ -209,6 +212,9 @@ fn width(raw: &[u8]) -> u8 {
     u8::try_from(u8::BITS - all.leading_zeros()).expect("at most 8")
 }
 
-fn unpack(raw: &[u8], bits: u8) -> Vec<u8> {
-    raw.iter().flat_map(|value| (0..bits).rev().map(move |bit| value >> bit & 1)).collect()
+fn unpack(raw: &[u8], bits: u8) -> Zeroizing<Vec<u8>> {
+    // Room first: what grows while it holds noise leaves a copy behind.
+    let mut all = Zeroizing::new(Vec::with_capacity(raw.len() * usize::from(bits)));
+    all.extend(raw.iter().flat_map(|value| (0..bits).rev().map(move |bit| value >> bit & 1)));
+    all
 }

@@ -11,7 +11,7 @@ use crate::cli::print;
 use crate::exitcode::Exit;
 
 /// The most of a status answer that is read.
-const STATUS_BYTES: usize = 1 << 20;
+pub(super) const STATUS_BYTES: usize = 1 << 20;
 
 /// Show how the service and its noise sources are
 ///
@@ -113,8 +113,16 @@ struct Source {
     #[serde(rename = "virtual")]
     is_virtual: bool,
     credit_basis: String,
+    live: Option<Live>,
     last_alarm: Option<Alarm>,
     notes: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Live {
+    min_entropy: f64,
+    estimator: String,
+    samples: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -194,6 +202,12 @@ impl Source {
             "  {state}  {:<14} {:<16} {credit:>14}  {seed:<7}  {}",
             self.id, self.kind, self.credit_basis
         );
+        if let Some(Live { min_entropy, estimator, samples }) = &self.live {
+            let _ = writeln!(
+                out,
+                "            now {min_entropy:.2} bits a symbol by {estimator} in {samples} symbols"
+            );
+        }
         if self.is_virtual {
             let _ = writeln!(out, "            virtual device, allowed by its configuration");
         }

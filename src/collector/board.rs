@@ -1,5 +1,6 @@
 //! What is known of every source, for people to look at: status, dashboard, metrics.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -103,12 +104,55 @@ pub struct SourceReport {
     pub last_alarm: Option<Alarm>,
     /// What the credit rests on, in one sentence.
     pub credit_basis: String,
+    /// The assessment it rests on; `None` while it is provisional.
+    pub assessed: Option<Assessed>,
+    /// What the last window of its noise was worth; `None` before there was one.
+    pub live: Option<LiveFigure>,
     /// The device's identity, when it has one.
     pub identity: Option<String>,
     /// The device sits on a bus that software can fake.
     pub virtual_device: bool,
     /// Things that are not as they should be.
     pub notes: Vec<String>,
+}
+
+/// What was assessed of a source, on noise captured from it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Assessed {
+    /// Min-entropy of one symbol as the estimators found it, in bits.
+    pub min_entropy: f64,
+    /// What of it is credited, in bits a symbol.
+    pub credited: f64,
+    /// On how many symbols.
+    pub samples: usize,
+    /// The estimator whose figure was the least.
+    pub estimator: String,
+    /// When, RFC 3339.
+    pub at: String,
+}
+
+/// What a window of a running source's noise was worth.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveFigure {
+    /// Min-entropy of one symbol, in bits.
+    pub min_entropy: f64,
+    /// The estimator whose figure was the least.
+    pub estimator: &'static str,
+    /// How many symbols the window had.
+    pub samples: usize,
+    /// When it was assessed.
+    pub at: SystemTime,
+}
+
+impl fmt::Display for Assessed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { min_entropy, credited, samples, estimator, at } = self;
+        write!(
+            f,
+            "assessed {at}: {min_entropy:.3} bits a symbol by {estimator} on {samples} symbols, \
+             {credited:.3} credited"
+        )
+    }
 }
 
 /// How a source is.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::collector::Settings;
+use crate::collector::live::REST;
 use crate::generator::Limits;
 
 /// The number of distinct kinds there are: a larger quorum could never be met.
@@ -50,7 +51,11 @@ impl Config {
     /// What the collector needs of it.
     #[must_use]
     pub fn settings(&self) -> Settings {
-        Settings { quorum: self.quorum, reseed_interval: self.reseed_interval }
+        Settings {
+            quorum: self.quorum,
+            reseed_interval: self.reseed_interval,
+            assessment_rest: REST,
+        }
     }
 
     /// What the generator needs of it.

@@ -3,14 +3,18 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::collector::board::{SourceReport, SourceState};
+use crate::collector::board::{Assessed, SourceReport, SourceState};
 use crate::health::Gate;
 use crate::pool::Member;
 use crate::sample::Kind;
-use crate::source::{Source, SourceError};
+use crate::source::{Facts, Source, SourceError};
 
 /// Opens, or opens again, the device of a source.
 pub type Open = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
+
+/// Says what was assessed of a source that has been opened and says this of itself, or why an
+/// assessment that is there does not hold for it.
+pub type Calibrated = Box<dyn FnMut(&Facts) -> Result<Assessed, String> + Send>;
 
 /// Remembers the fingerprint of a picture across restarts.
 pub type Remember = Box<dyn FnMut(u64) + Send>;
@@ -25,8 +29,10 @@ pub struct Feed {
     pub kind: Kind,
     /// No seed without it.
     pub required: bool,
-    /// What its credit rests on, in one sentence for the operator.
+    /// What its credit rests on while nothing was assessed, in one sentence for the operator.
     pub credit_basis: String,
+    /// What was assessed of it, if anything.
+    pub calibrated: Option<Calibrated>,
     /// Its configuration in text form: two feeds with equal names and keys are the same source.
     pub key: String,
     /// How to open it.
@@ -63,6 +69,8 @@ impl Feed {
             alarms: 0,
             last_alarm: None,
             credit_basis: self.credit_basis.clone(),
+            assessed: None,
+            live: None,
             identity: None,
             virtual_device: false,
             notes: Vec::new(),

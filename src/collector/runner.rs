@@ -12,11 +12,12 @@ use crate::collector::Event;
 use crate::collector::bell::Bell;
 use crate::collector::board::{Alarm, Board, Picture, SourceReport, SourceState};
 use crate::collector::feed::Feed;
+use crate::collector::live::{Live, Verdict};
 use crate::collector::rate::Rate;
 use crate::conditioner::Conditioner;
 use crate::health::{Admission, Finding, GateState, Severity, Test};
 use crate::sample::{Sample, Shape};
-use crate::source::{Source, SourceError};
+use crate::source::{Facts, Source, SourceError};
 
 /// How often a device that is not there is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -34,6 +35,7 @@ pub(super) struct Runner {
     bell: Arc<Bell>,
     board: Arc<Board>,
     rate: Rate,
+    live: Live,
     /// Notices of the last sample: one that stays is one alarm, not one a sample.
     noticed: Vec<Test>,
     /// Why no samples come, as it was last told; `None` while they do.
@@ -50,6 +52,7 @@ impl Runner {
         events: Sender<Event>,
         bell: Arc<Bell>,
         board: Arc<Board>,
+        live: Live,
     ) -> Self {
         Self {
             conditioner: Conditioner::new(&feed.id),
@@ -60,6 +63,7 @@ impl Runner {
             bell,
             board,
             rate: Rate::new(Instant::now()),
+            live,
             noticed: Vec::new(),
             lost: None,
             pictured_at: None,
@@ -88,19 +92,34 @@ impl Runner {
             Some(source) => source,
             closed => {
                 let source = (self.feed.open)()?;
-                let facts = source.facts();
-                self.board.update(&self.feed.id, |report| {
-                    report.identity = facts.identity;
-                    report.virtual_device = facts.virtual_device;
-                    report.notes = facts.notes;
-                });
+                found(&mut self.feed, &self.board, source.facts());
                 closed.insert(source)
             }
         };
         self.sample.clear();
         source.read(&mut self.sample, Instant::now() + self.feed.deadline)?;
         self.lost = None;
-        Ok(self.feed.gate.admit(&self.sample, Instant::now()))
+        let mut admission = self.feed.gate.admit(&self.sample, Instant::now());
+        self.assess(&mut admission);
+        Ok(admission)
+    }
+
+    /// Puts the sample's noise into the window that is being filled, and withdraws the credit while
+    /// the last window was worth less than is claimed.
+    fn assess(&mut self, admission: &mut Admission) {
+        let (gate, sample) = (&self.feed.gate, &self.sample);
+        self.live.take(|noise| {
+            noise.reserve(sample.bytes().len());
+            gate.noise(sample, noise);
+        });
+        if let Some(figure) = self.live.news() {
+            self.board.update(&self.feed.id, |report| report.live = Some(figure));
+        }
+        match self.live.verdict(self.feed.gate.claimed()) {
+            Verdict::Fine => {}
+            Verdict::Low(finding) => self.feed.gate.object(admission, finding, Instant::now()),
+            Verdict::StillLow => self.feed.gate.hold(admission, Instant::now()),
+        }
     }
 
     /// A sample came. Hash it in whatever it is worth, and hand over a block if one is complete.
@@ -131,6 +150,7 @@ impl Runner {
     /// No sample came. Withdraw, close, and look again later.
     fn lose(&mut self, test: Test, detail: String) -> Result<(), Gone> {
         self.source = None;
+        self.live.interrupt();
         // How long a device was waited for differs every time and is no news.
         let is_known = |(known, words): &(Test, String)| {
             *known == test && (test == Test::Deadline || *words == detail)
@@ -221,6 +241,28 @@ impl Runner {
     fn send(&self, event: Event) -> Result<(), Gone> {
         self.events.send(event).map_err(|_| Gone)
     }
+}
+
+/// A source has been opened: says so on the board, and settles what its credit rests on.
+fn found(feed: &mut Feed, board: &Board, mut facts: Facts) {
+    let assessed = match feed.calibrated.as_mut().map(|calibrated| calibrated(&facts)) {
+        None => None,
+        Some(Ok(assessed)) => Some(assessed),
+        Some(Err(why)) => {
+            tracing::warn!(source = feed.id, "{why}");
+            facts.notes.push(why);
+            None
+        }
+    };
+    feed.gate.claim(assessed.as_ref().map(|it| it.credited));
+    let basis = assessed.as_ref().map_or_else(|| feed.credit_basis.clone(), ToString::to_string);
+    board.update(&feed.id, |report| {
+        report.identity = facts.identity;
+        report.virtual_device = facts.virtual_device;
+        report.notes = facts.notes;
+        report.credit_basis = basis;
+        report.assessed = assessed;
+    });
 }
 
 fn test_of(error: &SourceError) -> Test {

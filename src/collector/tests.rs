@@ -11,7 +11,8 @@ use super::*;
 
 /// A collector with no sources, before its thread has begun.
 fn work() -> Work {
-    let settings = Settings { quorum: 2, reseed_interval: Duration::from_mins(1) };
+    let reseed_interval = Duration::from_mins(1);
+    let settings = Settings { quorum: 2, reseed_interval, assessment_rest: live::REST };
     let limits = Limits { reseed_interval: settings.reseed_interval, grace_period: TICK };
     let generator = Arc::new(Generator::new(1, limits).expect("memory"));
     let pool = Pool::new(Vec::new(), settings.quorum).expect("memory");
@@ -68,6 +69,7 @@ fn absent(key: &str) -> Feed {
         kind: Kind::Device,
         required: false,
         credit_basis: String::new(),
+        calibrated: None,
         key: key.to_owned(),
         open: Box::new(|| {
             Err(SourceError::Absent { what: "double".to_owned(), reason: "gone".to_owned() })

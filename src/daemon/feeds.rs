@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::collector::feed::{Feed, Open, Remember};
+use crate::collector::feed::{Calibrated, Feed, Open, Remember};
 use crate::config::{Config, SourceEntry};
+use crate::daemon::calibration::{Calibration, CalibrationError};
 use crate::daemon::enrolment::Enrolment;
 use crate::daemon::journal::Journal;
+use crate::daemon::setup::Setup;
 use crate::daemon::state_dir::StateDir;
 use crate::health::cutoff::{ALPHA_FAST, ALPHA_USUAL, Alpha};
 use crate::health::frames::{Frames, FramesConfig};
@@ -32,8 +34,12 @@ const BLOCKS_PER_INTERVAL: u32 = 8;
 /// Feeds for the configured sources, or for every source that is there.
 #[must_use]
 pub(super) fn build(config: &Config, demo: bool, state_dir: Option<&Arc<StateDir>>) -> Vec<Feed> {
-    let entries = config.sources.clone().unwrap_or_else(|| present(demo, &config.pool.required));
-    entries.into_iter().map(|entry| feed(entry, config, state_dir)).collect()
+    entries(config, demo).into_iter().map(|entry| feed(entry, config, state_dir)).collect()
+}
+
+/// The configured sources, or every source that is there.
+pub(super) fn entries(config: &Config, demo: bool) -> Vec<SourceEntry> {
+    config.sources.clone().unwrap_or_else(|| present(demo, &config.pool.required))
 }
 
 /// How many distinct credited kinds these feeds could give.
@@ -84,9 +90,12 @@ struct Parts {
     remember: Option<Remember>,
 }
 
-fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) -> Feed {
+pub(super) fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) -> Feed {
     let required = config.pool.required.iter().any(|name| entry.is_called(name));
-    let key = format!("{:?}", entry.spec);
+    let calibrated = state_dir.and_then(|dir| Calibration::load(dir, &entry.id).transpose());
+    // A source that was calibrated anew is another to a reload.
+    let key = format!("{:?} {calibrated:?}", entry.spec);
+    let calibrated = calibrated.map(|known| calibrated_as(known, entry.spec.clone()));
     let (source_type, kind) = (entry.spec.type_name(), entry.spec.kind());
     let parts = parts(entry.spec, &entry.id, state_dir);
     Feed {
@@ -95,6 +104,7 @@ fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) 
         kind,
         required,
         credit_basis: parts.credit_basis,
+        calibrated,
         key,
         open: parts.open,
         gate: Gate::new(parts.inspect),
@@ -103,6 +113,14 @@ fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) 
         shown: parts.shown,
         remember: parts.remember,
     }
+}
+
+/// What a calibration says of a source, each time it is opened.
+fn calibrated_as(known: Result<Calibration, CalibrationError>, spec: Spec) -> Calibrated {
+    Box::new(move |facts| {
+        let known = known.as_ref().map_err(ToString::to_string)?;
+        known.apply(&spec, &Setup::of(&spec, facts)).map_err(|why| why.to_string())
+    })
 }
 
 /// A live camera: held to its identity, its pictures remembered, and never paused, so that a
@@ -192,7 +210,7 @@ fn parts(spec: Spec, id: &str, state_dir: Option<&Arc<StateDir>>) -> Parts {
             Parts {
                 open: Box::new(move || jitter::open(&config)),
                 inspect: Box::new(Jitter::new(claim)),
-                credit_basis: "provisional: 1/3 bit a delta".into(),
+                credit_basis: format!("provisional: {} bits a delta", jitter::H_PER_SYMBOL),
                 deadline: DEVICE_DEADLINE,
                 pace: None,
                 shown: false,
@@ -220,8 +238,11 @@ fn picture(open: Open, basis: &str) -> Parts {
 fn bytes(open: Open, h: f64, alpha: Alpha, basis: &str) -> Parts {
     let credited = h > 0.0;
     let h_per_symbol = if credited { h } else { UNCLAIMED_H };
-    let basis =
-        if credited { format!("{h} bits a byte, {basis}") } else { "none claimed".to_owned() };
+    let basis = if credited {
+        format!("provisional: {h} bits a byte, {basis}")
+    } else {
+        "none claimed".to_owned()
+    };
     Parts {
         open,
         inspect: Box::new(Symbols::new(Claim { h_per_symbol, alpha, credited })),

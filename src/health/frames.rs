@@ -11,6 +11,7 @@
 
 mod correlation;
 mod differences;
+mod limits;
 mod luma;
 mod model;
 mod motion;
@@ -21,12 +22,13 @@ mod variance;
 
 use crate::health::cutoff::ALPHA_FAST;
 use crate::health::symbols::{Claim, Symbols};
-use crate::health::{Finding, Inspect, Inspection, Severity, Test};
+use crate::health::{Finding, Inspect, Inspection, Limit, Severity, Test};
 use crate::sample::{Frame, Sample, Shape};
 
 use correlation::Correlation;
 use differences::Differences;
 use luma::Luma;
+pub use luma::STEP;
 use model::NoiseModel;
 use motion::Motion;
 use seen::Seen;
@@ -35,7 +37,7 @@ use variance::Variance;
 
 /// Min-entropy taken for the difference of one active pixel, in bits: less than the 0.55 of a
 /// single reading at the least σ that counts as active.
-const H_PER_PIXEL: f64 = 0.5;
+pub const H_PER_PIXEL: f64 = 0.5;
 
 /// A frame's fingerprint is kept on disk and could be read there: for two frames, so many bits are
 /// not secret.
@@ -72,6 +74,8 @@ pub struct FramesConfig {
 /// Looks at every frame of one source.
 pub struct Frames {
     config: FramesConfig,
+    /// What assessment found of an active pixel's difference, derated, in bits.
+    assessed: Option<f64>,
     transfer: Transfer,
     seen: Seen,
     luma: Luma,
@@ -83,6 +87,8 @@ pub struct Frames {
     symbols: Symbols,
     /// Frames since the start, or since the size changed.
     count: u32,
+    /// The last frame completed a pair that was found worth something, or would be if credited.
+    has_noise: bool,
     size: Option<Frame>,
 }
 
@@ -94,6 +100,7 @@ impl Frames {
         let claim = Claim { h_per_symbol: H_PER_PIXEL, alpha: ALPHA_FAST, credited: false };
         Self {
             config,
+            assessed: None,
             transfer: Transfer::default(),
             seen: Seen::new(seen),
             luma: Luma::default(),
@@ -104,6 +111,7 @@ impl Frames {
             motion: Motion::default(),
             symbols: Symbols::binary(claim),
             count: 0,
+            has_noise: false,
             size: None,
         }
     }
@@ -207,7 +215,12 @@ impl Frames {
             return Ok(Worth::default());
         }
         let is_enough = self.variance.active_share(&self.differences) >= LEAST_ACTIVE;
-        let bits = if self.config.credited && is_enough { credit(symbols) } else { 0 };
+        self.has_noise = is_enough;
+        let bits = if self.config.credited && is_enough {
+            self.assessed.map_or_else(|| credit(symbols), |h| credit_assessed(symbols, h))
+        } else {
+            0
+        };
         Ok(Worth { symbols, bits })
     }
 
@@ -232,6 +245,7 @@ impl Inspect for Frames {
         let Shape::Frame(frame) = sample.shape else {
             return alarm(Test::BadTransfer, "this is no frame".to_owned());
         };
+        self.has_noise = false;
         let mut inspection = Inspection::default();
         match self.transfer.check(&frame, sample.bytes()) {
             Ok(notice) => inspection.findings.extend(notice),
@@ -254,7 +268,39 @@ impl Inspect for Frames {
         inspection
     }
 
+    fn limits(&self) -> Vec<Limit> {
+        let mut limits = self.symbols.limits();
+        limits.extend(limits::of(self.config));
+        limits
+    }
+
+    /// The differences of the active readings of a pair of frames that passed, from the settled
+    /// picture on: exactly those that are counted.
+    fn noise(&self, _: &Sample, into: &mut Vec<u8>) {
+        if self.has_noise {
+            // Room first: what grows while it holds noise leaves a copy behind.
+            into.reserve(self.luma.values.len());
+            let active = self.variance.active(&self.differences);
+            into.extend(active.map(|difference| difference.to_le_bytes()[0]));
+        }
+    }
+
+    fn claim(&mut self, assessed: Option<f64>) -> bool {
+        if !self.config.credited || assessed == self.assessed {
+            return false;
+        }
+        self.assessed = assessed;
+        self.reset();
+        true
+    }
+
+    fn claimed(&self) -> Option<f64> {
+        let h = self.assessed.unwrap_or(H_PER_PIXEL);
+        (self.config.credited && h > 0.0).then_some(h)
+    }
+
     fn reset(&mut self) {
+        self.has_noise = false;
         self.forget_pixels();
         self.transfer = Transfer::default();
         self.motion = Motion::default();
@@ -269,9 +315,17 @@ struct Worth {
     bits: u32,
 }
 
-/// min(256, ⌊(active · H − 128) / 8⌋)
+/// min(256, ⌊(active · H − 128) / 8⌋), for a camera that nobody has measured.
 fn credit(active: u32) -> u32 {
-    let bits = (f64::from(active) * H_PER_PIXEL - FINGERPRINTS_BITS) / SAFETY;
+    at_most((f64::from(active) * H_PER_PIXEL - FINGERPRINTS_BITS) / SAFETY)
+}
+
+/// min(256, ⌊active · H − 128⌋), with the H of an assessment, which was derated then.
+fn credit_assessed(active: u32, h: f64) -> u32 {
+    at_most(f64::from(active) * h - FINGERPRINTS_BITS)
+}
+
+fn at_most(bits: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

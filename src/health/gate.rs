@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::health::cutoff::START_UP_SYMBOLS;
-use crate::health::{Finding, Inspect, Severity};
+use crate::health::{Finding, Inspect, Limit, Severity};
 use crate::sample::Sample;
 
 /// The wait before a fresh start-up test after the first alarm.
@@ -112,6 +112,63 @@ impl Gate {
             GateState::Alarmed { .. } => {}
         }
         admission
+    }
+
+    /// The limits that samples are held to.
+    #[must_use]
+    pub fn limits(&self) -> Vec<Limit> {
+        self.inspect.limits()
+    }
+
+    /// Something besides the inspector found fault with the sample that was just admitted: the
+    /// credit is withdrawn as by a finding of the inspector's own. A failure that is already known
+    /// does not excuse this one.
+    pub fn object(&mut self, admission: &mut Admission, finding: Finding, now: Instant) {
+        self.state = GateState::Starting { passed: 0 };
+        let (withdrawn, incident) = self.raise(finding.severity, now);
+        admission.credit_bits = 0;
+        admission.withdrawn |= withdrawn;
+        admission.incident |= incident;
+        admission.findings.push(finding);
+    }
+
+    /// What was found fault with is not mended: the back-off does not end yet, and the sample that was
+    /// just admitted counts nothing.
+    pub fn hold(&mut self, admission: &mut Admission, now: Instant) {
+        let least = now + BACK_OFF_FIRST;
+        let until = match self.state {
+            GateState::Alarmed { until } => until.max(least),
+            GateState::Starting { .. } | GateState::Healthy { .. } => least,
+        };
+        self.state = GateState::Alarmed { until };
+        admission.credit_bits = 0;
+    }
+
+    /// What assessment is to look at in the sample that was admitted last.
+    pub fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
+        self.inspect.noise(sample, into);
+    }
+
+    /// Takes an assessed min-entropy of one symbol, in bits, for the provisional one, or the
+    /// provisional one again with `None`. When that changes the claim, credit has to be earned by a
+    /// fresh start-up test; a back-off that runs goes on.
+    pub fn claim(&mut self, assessed: Option<f64>) {
+        if self.inspect.claim(assessed) && !matches!(self.state, GateState::Alarmed { .. }) {
+            self.state = GateState::Starting { passed: 0 };
+        }
+    }
+
+    /// The min-entropy that one symbol is claimed to have, in bits; `None` where none is credited.
+    #[must_use]
+    pub fn claimed(&self) -> Option<f64> {
+        self.inspect.claimed()
+    }
+
+    /// Starts over, as if the source had never been looked at.
+    pub fn restart(&mut self) {
+        self.inspect.reset();
+        self.state = GateState::Starting { passed: 0 };
+        self.failures = 0;
     }
 
     /// The source itself failed: no sample came, or it must not be trusted. Returns whether credit

@@ -2,8 +2,9 @@
 
 use crate::health::adaptive::AdaptiveProportion;
 use crate::health::cutoff::{self, Alpha};
+use crate::health::limit::Cutoff;
 use crate::health::repetition::RepetitionCount;
-use crate::health::{Finding, Inspect, Inspection, Severity, Test};
+use crate::health::{Finding, Inspect, Inspection, Limit, Severity, Test};
 use crate::sample::{DELTA_BYTES, Sample, Shape};
 
 /// What is claimed of a source's symbols.
@@ -17,7 +18,27 @@ pub struct Claim {
     pub credited: bool,
 }
 
+/// An assessed min-entropy below this, in bits a symbol, is worth nothing: cutoffs would be so wide
+/// that no test could fail.
+const LEAST_H: f64 = 0.01;
+
 impl Claim {
+    /// The claim with an assessed min-entropy in place of its own. What is claimed nothing of stays
+    /// so.
+    pub(super) fn assessed(self, h: Option<f64>) -> Self {
+        match h.filter(|_| self.credited) {
+            None => self,
+            // A comparison that is false for what is no number.
+            Some(h) if h >= LEAST_H => Self { h_per_symbol: h, ..self },
+            Some(_) => Self { credited: false, ..self },
+        }
+    }
+
+    /// What is credited of a symbol, in bits.
+    pub(super) fn credited_h(&self) -> Option<f64> {
+        self.credited.then_some(self.h_per_symbol)
+    }
+
     /// ⌊symbols · H⌋
     pub(super) fn bits(&self, symbols: u32) -> u32 {
         #[expect(
@@ -33,6 +54,8 @@ impl Claim {
 /// RCT and APT on each symbol of each sample.
 #[derive(Debug)]
 pub struct Symbols {
+    window: u32,
+    provisional: Claim,
     claim: Claim,
     intermittent: Level,
     persistent: Level,
@@ -53,6 +76,8 @@ impl Symbols {
 
     fn over(window: u32, claim: Claim) -> Self {
         Self {
+            window,
+            provisional: claim,
             claim,
             intermittent: Level::new(window, claim.h_per_symbol, claim.alpha),
             persistent: Level::new(window, claim.h_per_symbol, claim.alpha.squared()),
@@ -85,10 +110,43 @@ impl Inspect for Symbols {
         inspection
     }
 
+    fn limits(&self) -> Vec<Limit> {
+        let levels = [
+            (&self.intermittent, Severity::Intermittent, self.claim.alpha),
+            (&self.persistent, Severity::Persistent, self.claim.alpha.squared()),
+        ];
+        let limits = |(level, severity, alpha): (&Level, _, _)| {
+            level.limits(self.claim.h_per_symbol, severity, alpha)
+        };
+        levels.into_iter().flat_map(limits).collect()
+    }
+
+    fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
+        into.extend(symbols(sample).map(low_byte));
+    }
+
+    fn claim(&mut self, assessed: Option<f64>) -> bool {
+        let (provisional, claim) = (self.provisional, self.provisional.assessed(assessed));
+        if claim == self.claim {
+            return false;
+        }
+        *self = Self { provisional, ..Self::over(self.window, claim) };
+        true
+    }
+
+    fn claimed(&self) -> Option<f64> {
+        self.claim.credited_h()
+    }
+
     fn reset(&mut self) {
         self.intermittent.reset();
         self.persistent.reset();
     }
+}
+
+/// The low eight bits of a symbol.
+pub(super) fn low_byte(symbol: u64) -> u8 {
+    symbol.to_le_bytes()[0]
 }
 
 /// The symbols of a sample: bytes, or timing differences.
@@ -107,6 +165,7 @@ pub(super) fn deltas(sample: &Sample) -> impl Iterator<Item = u64> + '_ {
 /// Both tests at one false-alarm probability.
 #[derive(Debug)]
 struct Level {
+    window: u32,
     repetition: RepetitionCount,
     repetition_cutoff: u32,
     adaptive: AdaptiveProportion,
@@ -118,6 +177,7 @@ impl Level {
         let repetition_cutoff = cutoff::repetition(h, alpha);
         let adaptive_cutoff = cutoff::adaptive(h, window, alpha);
         Self {
+            window,
             repetition: RepetitionCount::new(repetition_cutoff),
             repetition_cutoff,
             adaptive: AdaptiveProportion::new(window, adaptive_cutoff),
@@ -132,6 +192,26 @@ impl Level {
         [
             run.map(|run| (Test::RepetitionCount, run, self.repetition_cutoff)),
             count.map(|count| (Test::AdaptiveProportion, count, self.adaptive_cutoff)),
+        ]
+    }
+
+    fn limits(&self, h: f64, severity: Severity, alpha: Alpha) -> [Limit; 2] {
+        let repetition = Cutoff {
+            formula: cutoff::REPETITION_FORMULA,
+            h,
+            alpha,
+            window: None,
+            count: self.repetition_cutoff,
+        };
+        let adaptive = Cutoff {
+            formula: cutoff::ADAPTIVE_FORMULA,
+            window: Some(self.window),
+            count: self.adaptive_cutoff,
+            ..repetition
+        };
+        [
+            Limit::cutoff(Test::RepetitionCount, severity, repetition),
+            Limit::cutoff(Test::AdaptiveProportion, severity, adaptive),
         ]
     }
 

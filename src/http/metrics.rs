@@ -114,6 +114,10 @@ impl Facts {
         to.each("source_credit_bits_per_second", "Credit over the last minute", rate)?;
         let credit = self.sources(|source| Counter::new(source.credited_bits));
         to.each("source_credited_bits", "Bits of entropy credited", credit)?;
+        let help = "Min-entropy of one symbol in the last window of raw noise, in bits";
+        let live = self.sources(|source| source.live.as_ref().map(|live| live.min_entropy));
+        let live = live.filter_map(|(labels, h)| Some((labels, Gauge::new(h?))));
+        to.each("source_live_min_entropy_bits", help, live)?;
         let samples = self.sources(|source| Counter::new(source.samples));
         to.each("source_samples", "Samples read", samples)?;
         let alarms = self.sources(|source| Counter::new(source.alarms));

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::service::App;
 use super::wall;
-use crate::collector::board::{Incident, SourceReport, SourceState};
+use crate::collector::board::{Assessed, Incident, LiveFigure, SourceReport, SourceState};
 use crate::generator::{Quorum, State};
 use crate::health::{Severity, Test};
 use crate::keyring::NamespaceId;
@@ -115,6 +115,10 @@ pub(super) struct SourceStatus {
     pub(super) credit_bits_per_second: f64,
     pub(super) credited_bits: u64,
     pub(super) credit_basis: String,
+    /// Absent while the credit is provisional, or there is none.
+    pub(super) assessed: Option<Assessed>,
+    /// What the last window of its noise was worth; absent before there was one.
+    pub(super) live: Option<LiveStatus>,
     pub(super) in_last_seed: bool,
     #[serde(rename = "virtual")]
     pub(super) is_virtual: bool,
@@ -123,6 +127,25 @@ pub(super) struct SourceStatus {
     pub(super) alarms: u64,
     pub(super) last_alarm: Option<AlarmStatus>,
     pub(super) notes: Vec<String>,
+}
+
+/// The running assessment of a source.
+#[derive(Debug, Serialize)]
+pub(super) struct LiveStatus {
+    /// Bits a symbol.
+    pub(super) min_entropy: f64,
+    pub(super) estimator: &'static str,
+    /// Symbols in the window.
+    pub(super) samples: usize,
+    /// RFC 3339.
+    pub(super) at: String,
+}
+
+impl LiveStatus {
+    fn of(figure: &LiveFigure) -> Self {
+        let LiveFigure { min_entropy, estimator, samples, at } = *figure;
+        Self { min_entropy, estimator, samples, at: rfc3339(at) }
+    }
 }
 
 /// The last alarm of a source.
@@ -196,6 +219,8 @@ impl SourceStatus {
             credit_bits_per_second: report.credit_bits_per_second,
             credited_bits: report.credited_bits,
             credit_basis: report.credit_basis,
+            assessed: report.assessed,
+            live: report.live.as_ref().map(LiveStatus::of),
             in_last_seed,
             is_virtual: report.virtual_device,
             identity: report.identity,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use crate::sample::{Kind, Sample, Shape};
-use crate::source::{Source, SourceError};
+use crate::source::{Facts, Source, SourceError, processor};
 
 /// The independence class.
 pub const KIND: Kind = Kind::CpuInstruction;
@@ -120,6 +120,10 @@ impl Source for Cpu {
             *word = self.word(deadline)?.to_le_bytes();
         }
         Ok(())
+    }
+
+    fn facts(&self) -> Facts {
+        Facts { identity: processor::identity(), ..Facts::default() }
     }
 }
 

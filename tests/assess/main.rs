@@ -6,8 +6,10 @@
     reason = "recipes have small numbers"
 )]
 
+mod capture;
 mod command;
 mod recipe;
+mod report;
 
 use std::fs;
 use std::num::NonZeroUsize;

@@ -19,6 +19,8 @@ pub(crate) fn report(id: &str, kind: Kind) -> SourceReport {
         alarms: 2,
         last_alarm: None,
         credit_basis: "none".to_owned(),
+        assessed: None,
+        live: None,
         identity: Some("usb:0000:0000:SERIAL-NUMBER".to_owned()),
         virtual_device: false,
         notes: Vec::new(),

@@ -22,6 +22,9 @@ use lavawall::source::{Source, SourceError};
 /// few seconds on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Live assessment rests no longer than it works: a test has no hours.
+const REST: u32 = 1;
+
 /// How a scripted source behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behaviour {
@@ -29,6 +32,8 @@ pub(crate) enum Behaviour {
     Healthy,
     /// Bytes that look healthy and are the same in every run.
     Known,
+    /// Counts: every symbol is as common as any other, and known beforehand.
+    Counting,
     /// One byte for ever.
     Stuck,
     /// Cannot be opened: it is not there.
@@ -77,6 +82,12 @@ impl Source for Double {
         match behaviour {
             Behaviour::Healthy => getrandom::fill(bytes).expect("the operating system's bytes"),
             Behaviour::Known => self.fill_known(bytes),
+            Behaviour::Counting => {
+                for byte in bytes {
+                    self.counter += 1;
+                    *byte = self.counter.to_le_bytes()[0];
+                }
+            }
             Behaviour::Stuck => bytes.fill(0x55),
             Behaviour::Crashing => panic!("on purpose"),
             Behaviour::Absent | Behaviour::Refused => return Err(absence(behaviour)),
@@ -145,7 +156,7 @@ impl Rig {
         let opened = Arc::new(Mutex::new(BTreeMap::new()));
         let feeds =
             sources.iter().map(|source| feed(source, &scripts[source.id], &opened)).collect();
-        let settings = Settings { quorum, reseed_interval };
+        let settings = Settings { quorum, reseed_interval, assessment_rest: REST };
         let collector =
             Collector::start(feeds, settings, Arc::clone(&generator), Arc::clone(&board), None)
                 .expect("threads");
@@ -160,7 +171,8 @@ impl Rig {
         };
         let feeds =
             sources.iter().map(|source| feed(source, &script(source), &self.opened)).collect();
-        let settings = Settings { quorum, reseed_interval: Duration::from_millis(300) };
+        let reseed_interval = Duration::from_millis(300);
+        let settings = Settings { quorum, reseed_interval, assessment_rest: REST };
         self.collector.replace(feeds, settings).expect("threads");
     }
 
@@ -238,6 +250,7 @@ fn feed(
         kind: source.kind,
         required: false,
         credit_basis: "scripted".into(),
+        calibrated: None,
         key: format!("{} {}", source.id, source.key),
         open: Box::new(move || {
             let behaviour = *script.lock().expect("a script");

@@ -221,3 +221,30 @@ fn what_a_source_gave_under_another_configuration_does_not_count_after_a_reload(
     rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
     assert_eq!(rig.generation(), seeds, "no seed was made of what was there before");
 }
+
+#[test]
+fn a_source_that_passes_every_health_test_and_assesses_below_its_claim_loses_its_credit() {
+    let mut sources = three();
+    sources.truncate(2);
+    sources[1].behaviour = Behaviour::Counting;
+    let rig = Rig::start(&sources, 2);
+    rig.wait_for("the credit of a counter", |rig| rig.report(1).credited_bits > 0);
+    rig.wait_for("its withdrawal", |rig| rig.report(1).state == SourceState::Alarmed);
+    let report = rig.report(1);
+    let alarm = report.last_alarm.expect("an alarm");
+    assert_eq!(alarm.test, Test::BelowClaim, "{alarm:?}");
+    assert!(alarm.detail.contains("at least 4.000 claimed"), "{}", alarm.detail);
+    assert!(report.live.expect("a figure").min_entropy < 0.1);
+    rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
+    // However long it waits, it earns nothing while no later window is worth more.
+    let credited = rig.report(1).credited_bits;
+    rig.wait_for("another window, another alarm", |rig| rig.report(1).alarms >= 2);
+    assert_eq!(rig.report(1).credited_bits, credited);
+
+    rig.set(1, Behaviour::Healthy);
+    rig.wait_for("its return by a window and a start-up test", |rig| {
+        rig.report(1).state == SourceState::Healthy && rig.state() == State::Ready
+    });
+    assert!(rig.report(1).live.expect("a figure").min_entropy > 4.0);
+    assert_eq!(rig.alarmed_sources(), ["b"], "and no other alarm rose");
+}

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use crate::sample::Frame;
 
 /// Distance between two readings, in pixels.
-pub(super) const STEP: usize = 4;
+pub const STEP: usize = 4;
 
 /// Readings of one frame, row by row.
 #[derive(Debug, Default)]

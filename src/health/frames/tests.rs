@@ -57,7 +57,8 @@ fn each_fault_raises_its_own_alarm_and_no_other() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // Every alarm that frames can raise has a recipe.
+    // Every alarm that frames can raise has a recipe, and a limit that is shown.
+    let limits = Frames::new(LIVE, &[]).limits();
     for test in [
         Test::CoveredLens,
         Test::Saturated,
@@ -73,6 +74,7 @@ fn each_fault_raises_its_own_alarm_and_no_other() {
     ] {
         let is_there = recipes.iter().any(|(_, recipe)| recipe.expected == [test.name()]);
         assert!(is_there, "no recipe expects {test}");
+        assert!(limits.iter().any(|limit| limit.test == test), "{test} has no limit");
     }
 }
 
@@ -209,4 +211,33 @@ proptest::proptest! {
             proptest::prop_assert!(inspection.credit_bits <= MOST_BITS);
         }
     }
+}
+
+#[test]
+fn an_assessed_camera_is_credited_its_figure_less_the_fingerprints() {
+    let credits = |h: Option<f64>| -> Vec<u32> {
+        let mut frames = Frames::new(LIVE, &[]);
+        assert_eq!(frames.claim(h), h.is_some());
+        assert!(!frames.claim(h), "the same again changes nothing");
+        healthy(120).samples().map(|sample| frames.inspect(&sample).credit_bits).collect()
+    };
+    // 960 readings: a bit under (960 · 0.2 − 128) bits, with all of them active.
+    let assessed = credits(Some(0.2)).into_iter().max().expect("credits");
+    assert!((32..=64).contains(&assessed), "{assessed}");
+    assert_eq!(credits(Some(0.5)).into_iter().max(), Some(256), "the cap holds");
+    assert_eq!(credits(Some(0.0)).into_iter().max(), Some(0));
+}
+
+#[test]
+fn pictures_that_are_credited_nothing_earn_nothing_whatever_is_assessed() {
+    let mut frames = Frames::new(FramesConfig { credited: false, remember: false }, &[]);
+    assert!(!frames.claim(Some(8.0)));
+    assert_eq!(frames.claimed(), None);
+    let (mut credit, mut symbols) = (0, 0);
+    for sample in healthy(120).samples() {
+        let inspection = frames.inspect(&sample);
+        credit += inspection.credit_bits;
+        symbols += inspection.symbols;
+    }
+    assert!(credit == 0 && symbols > 0, "{credit} bits for {symbols} symbols");
 }

@@ -201,3 +201,43 @@ fn a_source_that_gives_nothing_is_withdrawn_as_well() {
     assert_eq!(rig.gate.fail(Severity::Intermittent, rig.now), (false, false), "only once");
     assert_eq!(rig.admit(FINE).credit_bits, 0);
 }
+
+#[test]
+fn what_others_find_fault_with_is_withdrawn_and_held_until_it_is_mended() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    let finding = || Finding {
+        test: Test::BelowClaim,
+        severity: Severity::Intermittent,
+        detail: String::new(),
+    };
+    let mut admission = rig.admit(FINE);
+    assert_eq!(admission.credit_bits, 100);
+    rig.gate.object(&mut admission, finding(), rig.now);
+    assert_eq!((admission.credit_bits, admission.withdrawn), (0, true));
+    assert_eq!(admission.findings, [finding()]);
+    // Held far longer than its back-off, with samples that are fine; each comes late.
+    for _ in 0..20 {
+        rig.now += BACK_OFF_FIRST * 2;
+        let mut admission = rig.admit(FINE);
+        rig.gate.hold(&mut admission, rig.now);
+        assert_eq!(admission.credit_bits, 0);
+        assert!(matches!(rig.gate.state(), GateState::Alarmed { .. }));
+    }
+    // The same again is another failure, however it stands: the fifth is an incident.
+    let incidents: Vec<bool> = (2..=5)
+        .map(|_| {
+            let mut admission = rig.admit(FINE);
+            rig.gate.object(&mut admission, finding(), rig.now);
+            admission.incident
+        })
+        .collect();
+    assert_eq!(incidents, [false, false, false, true]);
+    // Mended: the back-off, then a start-up test, then credit.
+    let GateState::Alarmed { until } = rig.gate.state() else { panic!("it is alarmed") };
+    rig.now = until;
+    assert_eq!(rig.admit(FINE).credit_bits, 0);
+    assert_eq!(rig.gate.state(), GateState::Starting { passed: 128 });
+    rig.start_up();
+    assert_eq!(rig.admit(FINE).credit_bits, 100);
+}

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::health::limit::Rule;
 
 const HALF: Claim = Claim { h_per_symbol: 0.5, alpha: Alpha(20), credited: true };
 
@@ -34,6 +35,28 @@ fn window(count: usize, run: usize) -> Vec<u8> {
     }
     bytes.truncate(512);
     bytes
+}
+
+#[test]
+fn the_limits_that_are_shown_are_those_that_are_held_to() {
+    for (severity, alpha) in [(Severity::Intermittent, 20), (Severity::Persistent, 40)] {
+        let limits = Symbols::new(HALF).limits();
+        let count = |test| {
+            let found = limits.iter().find(|it| it.test == test && it.severity == severity);
+            let Some(Rule::Cutoff(cutoff)) = found.map(|limit| &limit.rule) else {
+                panic!("{test} has no cutoff");
+            };
+            assert_eq!((cutoff.h, cutoff.alpha.0), (0.5, alpha), "{test}");
+            usize::try_from(cutoff.count).expect("a small number")
+        };
+        let run = count(Test::RepetitionCount);
+        let fails = |bytes: &[u8], test| tests(HALF, bytes).contains(&(test, severity));
+        assert!(!fails(&vec![7; run - 1], Test::RepetitionCount), "{severity:?}");
+        assert!(fails(&vec![7; run], Test::RepetitionCount), "{severity:?}");
+        let matches = count(Test::AdaptiveProportion);
+        assert!(!fails(&window(matches - 1, 20), Test::AdaptiveProportion), "{severity:?}");
+        assert!(fails(&window(matches, 20), Test::AdaptiveProportion), "{severity:?}");
+    }
 }
 
 #[test]
@@ -148,4 +171,22 @@ proptest! {
         prop_assert!(findings.iter().filter(|(test, _)| *test == Test::RepetitionCount).count() <= 1);
         prop_assert!(findings.iter().filter(|(test, _)| *test == Test::AdaptiveProportion).count() <= 1);
     }
+}
+
+#[test]
+fn an_assessed_figure_takes_the_place_of_the_claim_with_its_cutoffs_and_can_be_given_up() {
+    let claim = Claim { h_per_symbol: 4.0, alpha: Alpha(20), credited: true };
+    let noise = Sample::of(Shape::Bytes, &(0..64).collect::<Vec<u8>>());
+    let mut symbols = Symbols::new(claim);
+    assert_eq!(symbols.inspect(&noise).credit_bits, 256);
+    assert!(symbols.claim(Some(1.0)));
+    assert_eq!((symbols.claimed(), symbols.inspect(&noise).credit_bits), (Some(1.0), 64));
+    assert_eq!(symbols.intermittent.repetition_cutoff, 21, "1 + 20 / H");
+    assert!(symbols.claim(Some(0.0)));
+    assert_eq!((symbols.claimed(), symbols.inspect(&noise).credit_bits), (None, 0));
+    assert!(symbols.claim(None) && !symbols.claim(None));
+    assert_eq!((symbols.claimed(), symbols.inspect(&noise).credit_bits), (Some(4.0), 256));
+    let mut nothing = Symbols::new(Claim { credited: false, ..claim });
+    assert!(!nothing.claim(Some(8.0)));
+    assert_eq!((nothing.claimed(), nothing.inspect(&noise).credit_bits), (None, 0));
 }

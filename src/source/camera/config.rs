@@ -119,6 +119,18 @@ pub enum Backend {
     Nokhwa,
 }
 
+impl Backend {
+    /// Its name in a configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V4l2 => "v4l2",
+            #[cfg(feature = "nokhwa")]
+            Self::Nokhwa => "nokhwa",
+        }
+    }
+}
+
 /// A USB vendor or product number, as the kernel and `lsusb` write it.
 pub(super) fn four_hex_digits(text: &str) -> Option<u16> {
     let is_hex = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -1,0 +1,158 @@
+//! `lavawall calibrate`: what this machine's own source is worth, from now on.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use crate::assess::{self, LEAST_SAMPLES, Samples, WANTED_SAMPLES};
+use crate::cli::progress::Bar;
+use crate::cli::{ConfigArguments, print};
+use crate::config::{Config, SourceEntry};
+use crate::daemon::calibration::{Calibration, CalibrationError};
+use crate::daemon::capture::{self, Amount, CaptureError, Captured, MOST_SYMBOLS};
+use crate::daemon::state_dir::{StateDir, StateDirError};
+use crate::exitcode::Exit;
+
+/// Measure what a source's noise is worth on this machine, and credit that from now on
+///
+/// Captures raw noise, assesses it by SP 800-90B, derates the figure and writes it to the state
+/// directory. `lavawall serve` then credits it in place of the provisional figure, as long as device,
+/// format, resolution and settings are those it was measured with. Stop the service first, and give
+/// a camera its usual light. For example:
+/// lavawall calibrate --source camera --state-dir /var/lib/lavawall
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The source, by its id or type in the configuration
+    #[arg(long, value_name = "NAME")]
+    source: String,
+    /// How many symbols to assess
+    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = samples)]
+    samples: usize,
+    /// The service's state directory
+    #[arg(long, value_name = "DIR", env = "LAVAWALL_STATE_DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+/// Why there is no calibration.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    #[error("{id}: {error}")]
+    Calibration { id: String, error: CalibrationError },
+    #[error("{0}; stop the service first")]
+    InUse(StateDirError),
+    #[error(transparent)]
+    StateDir(StateDirError),
+    #[error("{0}")]
+    Samples(#[from] assess::SamplesError),
+}
+
+impl Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Capture(CaptureError::Unknown { .. }) => Exit::Usage,
+            Self::Capture(_) => Exit::Unavailable,
+            Self::Calibration { error: CalibrationError::File { .. }, .. } | Self::StateDir(_) => {
+                Exit::CannotCreate
+            }
+            Self::Calibration { .. } => Exit::Failure,
+            Self::InUse(_) => Exit::Refused,
+            Self::Samples(_) => Exit::Data,
+        }
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    let config = match arguments.config.load() {
+        Ok(config) => config,
+        Err(error) => {
+            print::error(&error);
+            return Exit::Config;
+        }
+    };
+    match arguments.calibrate(&config) {
+        Ok(calibration) => print::line(describe(&arguments.source, &calibration)),
+        Err(error) => {
+            print::error(&error);
+            error.exit()
+        }
+    }
+}
+
+impl Arguments {
+    fn calibrate(&self, config: &Config) -> Result<Calibration, Error> {
+        let entry = capture::find(config, &self.source)?;
+        let refused = |error| Error::Calibration { id: entry.id.clone(), error };
+        // Before anything takes time.
+        Calibration::is_possible(&entry.spec).map_err(refused)?;
+        let dir = self.open_state_dir(config)?;
+        let captured = self.capture(config, &entry)?;
+        let found = assess_noise(captured.symbols)?;
+        let calibration =
+            Calibration::of(&entry.spec, &captured.sidecar, &found).map_err(refused)?;
+        calibration.save(&dir, &entry.id).map_err(refused)?;
+        Ok(calibration)
+    }
+
+    /// Takes the state directory, so that no service uses it meanwhile.
+    fn open_state_dir(&self, config: &Config) -> Result<StateDir, Error> {
+        let named = self.state_dir.clone().or_else(|| config.state_dir.clone());
+        named
+            .map_or_else(StateDir::default_path, Ok)
+            .and_then(|path| StateDir::open(&path))
+            .map_err(|error| match error {
+                StateDirError::InUse { .. } => Error::InUse(error),
+                other => Error::StateDir(other),
+            })
+    }
+
+    fn capture(&self, config: &Config, entry: &SourceEntry) -> Result<Captured, Error> {
+        let bar = Bar::new("capturing");
+        let amount = Amount::Sequence(self.samples);
+        let captured = capture::capture(config, entry, amount, &|done| bar.set(done))?;
+        drop(bar);
+        if self.samples < WANTED_SAMPLES {
+            print::note(&format!(
+                "SP 800-90B asks for {WANTED_SAMPLES} samples; with {} the figures are less sure",
+                self.samples
+            ));
+        }
+        if let Some(alarm) = &captured.sidecar.last_alarm {
+            let alarms = captured.sidecar.alarms;
+            print::note(&format!("{alarms} alarms meanwhile, the last finding: {alarm}"));
+        }
+        Ok(captured)
+    }
+}
+
+fn assess_noise(mut symbols: Zeroizing<Vec<u8>>) -> Result<assess::Assessment, Error> {
+    let samples = Samples::new(std::mem::take(&mut *symbols), Some(8))?;
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let bar = Bar::new("assessing");
+    Ok(assess::assess(&samples, threads, &|done| bar.set(done)))
+}
+
+fn describe(source: &str, calibration: &Calibration) -> String {
+    format!(
+        "{source}: {:.6} bits a symbol of {}, by {} on {} symbols\n\
+         credited from the next start on: {:.6} bits a symbol ({})",
+        calibration.min_entropy,
+        calibration.setup.symbol,
+        calibration.estimator,
+        calibration.samples,
+        calibration.credited,
+        calibration.derating
+    )
+}
+
+fn samples(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|count| (LEAST_SAMPLES..=MOST_SYMBOLS).contains(count))
+        .ok_or_else(|| format!("must be from {LEAST_SAMPLES} to {MOST_SYMBOLS} (got {text})"))
+}
