@@ -49,7 +49,7 @@ pub trait Inspect: Send {
         false
     }
 
-    /// The min-entropy that one symbol is claimed to have, in bits; `None` where none is credited.
+    /// The most min-entropy that one symbol is credited, in bits; `None` where none is.
     fn claimed(&self) -> Option<f64> {
         None
     }

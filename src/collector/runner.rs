@@ -105,13 +105,16 @@ impl Runner {
     }
 
     /// Puts the sample's noise into the window that is being filled, and withdraws the credit while
-    /// the last window was worth less than is claimed.
+    /// the last window was worth less than is credited. A sample that has failed a health test needs
+    /// no second judge.
     fn assess(&mut self, admission: &mut Admission) {
         let (gate, sample) = (&self.feed.gate, &self.sample);
-        self.live.take(|noise| {
-            noise.reserve(sample.bytes().len());
-            gate.noise(sample, noise);
-        });
+        if admission.findings.iter().all(|finding| finding.severity == Severity::Notice) {
+            self.live.take(|noise| {
+                noise.reserve(sample.bytes().len());
+                gate.noise(sample, noise);
+            });
+        }
         if let Some(figure) = self.live.news() {
             self.board.update(&self.feed.id, |report| report.live = Some(figure));
         }

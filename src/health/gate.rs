@@ -158,7 +158,7 @@ impl Gate {
         }
     }
 
-    /// The min-entropy that one symbol is claimed to have, in bits; `None` where none is credited.
+    /// The most min-entropy that one symbol is credited, in bits; `None` where none is.
     #[must_use]
     pub fn claimed(&self) -> Option<f64> {
         self.inspect.claimed()

@@ -1,9 +1,9 @@
 //! `/metrics`: what is counted is what happened.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-use lavawall::collector::board::SourceState;
+use lavawall::collector::board::{LiveFigure, SourceState};
 use lavawall::generator::State;
 use lavawall::sample::Kind;
 
@@ -60,7 +60,10 @@ fn metrics_tell_of_every_source_but_not_which_device_it_is() {
     let appliance = Appliance::ready();
     let mut absent = report("quo\"ted\\", Kind::Tpm);
     absent.state = SourceState::Absent;
-    appliance.board.set_sources(vec![report("os", Kind::OperatingSystem), absent]);
+    let mut os = report("os", Kind::OperatingSystem);
+    let at = SystemTime::UNIX_EPOCH;
+    os.live = Some(LiveFigure { min_entropy: 5.75, estimator: "lag", samples: 16_384, at });
+    appliance.board.set_sources(vec![os, absent]);
     for number in 0..150 {
         appliance.board.add_incident(None, format!("incident {number}"));
     }
@@ -72,6 +75,7 @@ fn metrics_tell_of_every_source_but_not_which_device_it_is() {
         ("credited_bits_total", "4096"),
         ("samples_total", "77"),
         ("alarms_total", "2"),
+        ("live_min_entropy_bits", "5.75"),
     ] {
         assert_eq!(
             metrics.get(&format!("lavawall_source_{name}{os}")).map(String::as_str),
@@ -79,6 +83,8 @@ fn metrics_tell_of_every_source_but_not_which_device_it_is() {
             "{name}"
         );
     }
+    let absent = r#"lavawall_source_live_min_entropy_bits{source="quo\"ted\\",kind="tpm"}"#;
+    assert!(!metrics.contains_key(absent), "nothing is known of it yet: {metrics:#?}");
     let tpm = r#"lavawall_source_healthy{source="quo\"ted\\",kind="tpm"}"#;
     assert_eq!(metrics[tpm], "0", "{metrics:#?}");
     assert_eq!(metrics["lavawall_incidents_total"], "150", "those no longer kept count too");

@@ -48,6 +48,7 @@ fn any_one_stuck_source_loses_its_credit_and_the_others_carry_on() {
         rig.wait_for("its alarm", |rig| rig.report(which).last_alarm.is_some());
         let report = rig.report(which);
         assert_eq!(report.credited_bits, 0);
+        assert!(report.live.is_none(), "what fails a health test needs no second judge");
         assert_eq!(report.last_alarm.expect("an alarm").test, Test::RepetitionCount);
         assert_eq!(rig.alarmed_sources(), [report.id], "and no other alarm rose");
         assert_eq!(rig.state(), State::Ready);

@@ -9,6 +9,9 @@ use crate::daemon::feeds;
 use crate::sample::PixelFormat;
 use crate::source::{Facts, camera, jitter, os, rendered};
 
+/// What a difference of a camera is credited that nobody has measured: an eighth of half a bit.
+const PROVISIONAL: f64 = 0.5 / 8.0;
+
 const IDENTITY: &str = "usb:046d:0825 at 0 port 1";
 
 fn camera() -> Spec {
@@ -78,7 +81,7 @@ fn noise_is_credited_half_of_its_figure_and_no_more_than_can_be_argued() {
 #[test]
 fn a_calibrated_source_is_credited_its_figure_and_says_so() {
     let (_base, dir) = state_dir();
-    assert_eq!(claimed(feed(&camera(), &dir), &facts()), (Some(0.5), None), "provisional");
+    assert_eq!(claimed(feed(&camera(), &dir), &facts()), (Some(PROVISIONAL), None), "provisional");
     calibration(&camera(), 0.6).save(&dir, "it").expect("written");
     assert_eq!(claimed(feed(&camera(), &dir), &facts()), (Some(0.3), None));
     let said = feed(&camera(), &dir).calibrated.expect("there")(&facts()).expect("it holds");
@@ -105,7 +108,7 @@ fn a_calibration_is_refused_when_anything_it_was_measured_with_has_changed() {
         (with(&|it| it.fps = 15), facts(), ["settings", "at 10", "at 15"]),
     ] {
         let (claimed, why) = claimed(feed(&spec, &dir), &facts);
-        assert_eq!(claimed, Some(0.5), "provisional again");
+        assert_eq!(claimed, Some(PROVISIONAL), "provisional again");
         let why = why.expect("a reason");
         assert!(why.contains("2026-01-01"), "{why}");
         for part in parts {
@@ -174,7 +177,7 @@ fn a_damaged_file_leaves_the_provisional_figure_and_says_why() {
     for text in ["{", &endless.replace("\"min-entropy\":1.0", "\"min-entropy\":9.0")] {
         dir.replace("calibration-it.json", text.as_bytes()).expect("written");
         let (claimed, why) = claimed(feed(&camera(), &dir), &facts());
-        assert_eq!(claimed, Some(0.5));
+        assert_eq!(claimed, Some(PROVISIONAL));
         assert!(why.expect("a reason").contains("damaged"), "{text}");
     }
 }
