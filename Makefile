@@ -48,7 +48,7 @@ fuzz:
 	.ci/fuzz $(FUZZ_SECONDS)
 
 bench:
-	@.ci/need gcc libc6-dev nginx-light wrk curl
+	@.ci/need gcc libc6-dev nginx-light wrk curl redis-server redis-tools etcd-server
 	$(CARGO) bench --locked
 
 check:

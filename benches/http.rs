@@ -1,9 +1,10 @@
 //! The service over loopback against named peers: one core for the server, one for the client,
-//! medians of interleaved rounds.
+//! medians of interleaved rounds. `cargo bench --bench http -- records` runs one part alone.
 //!
 //! ```text
 //! requests   /random?bytes=32, 64 connections, wrk     peer: hyper answering 32 fixed bytes
 //! body       10 GiB in one answer, curl                peer: nginx sending a file from memory
+//! records    PUT and GET of 1 KiB, 64 connections, wrk     peers: Redis (appendfsync always), etcd
 //! start      from nothing to the first byte; resident memory
 //! ```
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -13,10 +14,13 @@
 mod load;
 #[path = "http/servers.rs"]
 mod servers;
+#[path = "http/stores.rs"]
+mod stores;
 
 use std::time::Instant;
 
 use servers::Server;
+use stores::Peer;
 
 /// Rounds of each peer.
 const ROUNDS: usize = 5;
@@ -29,9 +33,14 @@ fn main() {
         servers::answer_fixed_bytes();
         return;
     }
-    start();
-    requests();
-    body();
+    let parts =
+        [("start", start as fn()), ("requests", requests), ("records", records), ("body", body)];
+    let wanted: Vec<_> = std::env::args().skip(1).filter(|part| part != "--bench").collect();
+    for (name, part) in parts {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            part();
+        }
+    }
 }
 
 fn start() {
@@ -59,6 +68,27 @@ fn requests() {
     println!("/random?bytes=32     {ours:.0} requests a second");
     println!("bare hyper           {theirs:.0} requests a second");
     println!("ratio                {:.2}  (aim 0.85)\n", ours / theirs);
+}
+
+fn records() {
+    let peers = [("lavawall", Peer::lavawall()), ("Redis", Peer::redis()), ("etcd", Peer::etcd())];
+    let mut rates = peers.each_ref().map(|_| [Vec::new(), Vec::new()]);
+    for _ in 0..ROUNDS {
+        for ((_, peer), rates) in peers.iter().zip(&mut rates) {
+            for (rates, rate) in rates.iter_mut().zip(peer.rates()) {
+                rates.push(rate);
+            }
+        }
+    }
+    let rates = rates.map(|both| both.map(median));
+    for (number, what) in ["PUT", "GET"].into_iter().enumerate() {
+        let ours = rates[0][number];
+        for ((name, _), theirs) in peers.iter().zip(&rates) {
+            let (theirs, ratio) = (theirs[number], ours / theirs[number]);
+            println!("{what} of 1 KiB, {name:9} {theirs:.0} requests a second, ratio {ratio:.2}");
+        }
+    }
+    println!();
 }
 
 fn body() {

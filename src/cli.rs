@@ -18,6 +18,7 @@ mod operator;
 mod print;
 mod progress;
 mod random;
+mod report;
 mod rotate;
 mod seals;
 mod serve;
@@ -54,6 +55,7 @@ enum Command {
     Capture(capture::Arguments),
     Assess(assess::Arguments),
     Calibrate(calibrate::Arguments),
+    Report(Box<report::Arguments>),
     Init(seals::InitArguments),
     Unseal(seals::UnsealArguments),
     Seal(seals::SealCommandArguments),
@@ -79,6 +81,7 @@ impl Cli {
             Command::Capture(arguments) => capture::run(&arguments),
             Command::Assess(arguments) => assess::run(&arguments),
             Command::Calibrate(arguments) => calibrate::run(&arguments),
+            Command::Report(arguments) => report::run(&arguments),
             Command::Init(arguments) => seals::init(&arguments),
             Command::Unseal(arguments) => seals::unseal(&arguments),
             Command::Seal(arguments) => seals::seal(&arguments),

@@ -6,6 +6,7 @@ pub mod capture;
 pub mod enrolment;
 mod feeds;
 mod harden;
+pub mod inventory;
 mod journal;
 mod keys;
 pub mod local;

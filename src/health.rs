@@ -10,6 +10,7 @@ pub mod cutoff;
 pub mod frames;
 pub mod gate;
 pub mod jitter;
+pub mod limit;
 pub mod repetition;
 pub mod symbols;
 
@@ -18,12 +19,18 @@ use std::fmt;
 use crate::sample::Sample;
 
 pub use gate::{Admission, Gate, GateState};
+pub use limit::Limit;
 
 /// Looks at every raw sample of one source.
 pub trait Inspect: Send {
     /// Judges one sample. The credit is what the sample is worth if the source is healthy; the
     /// [`Gate`] decides whether it counts.
     fn inspect(&mut self, sample: &Sample) -> Inspection;
+
+    /// The limits that samples are held to, for people to look at. None, unless it is overridden.
+    fn limits(&self) -> Vec<Limit> {
+        Vec::new()
+    }
 
     /// Appends what is credited in the sample that was inspected last, one symbol a byte: what
     /// assessment is to look at. Wider symbols give their low eight bits, which cannot have more

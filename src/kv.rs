@@ -20,6 +20,7 @@ mod record;
 mod space;
 pub mod storage;
 mod sum;
+mod together;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use crate::keyring::formula::{self, Bound, label};
 use crate::keyring::{Keyring, NamespaceId};
 use space::{Space, SpaceKeys};
 use storage::{Change, Storage, Table};
+use together::Queue;
 
 pub use error::KvError;
 pub use name::{NAME_LIMIT, RecordId};
@@ -63,6 +65,7 @@ pub struct Store {
     spaces: RwLock<Option<Spaces>>,
     /// What memory knows may be older than what is in the storage.
     stale: AtomicBool,
+    queue: Queue,
     writer: Mutex<Writer>,
 }
 
@@ -92,6 +95,7 @@ impl Store {
             accept,
             spaces: RwLock::new(None),
             stale: AtomicBool::new(false),
+            queue: Queue::default(),
             writer: Mutex::default(),
         }
     }

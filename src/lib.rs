@@ -16,6 +16,7 @@ pub mod http;
 pub mod keyring;
 pub mod kv;
 pub mod pool;
+pub mod report;
 pub mod sample;
 pub mod secret;
 pub mod source;

@@ -12,7 +12,7 @@ pub mod jitter;
 mod limits;
 pub mod os;
 mod pacing;
-mod processor;
+pub mod processor;
 pub mod rendered;
 pub mod replay;
 pub mod serial;

@@ -1,12 +1,16 @@
 //! Secrets leave nothing behind: freed memory is searched for what it held.
 
+use data_encoding::HEXLOWER;
 use lavawall::generator::{Generator, Limits, Provenance};
 use lavawall::keyring::formula::{self, Bound, SEALED_KEY_BYTES, label};
 use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Keyring, Places};
+use lavawall::keyring::{Keyring, NamespaceId, Places};
+use lavawall::kv::storage::{MemoryStorage, Table};
+use lavawall::kv::{Put, Store};
 use lavawall::sample::{Sample, Shape};
 use lavawall::secret::{Locked, Secret};
-use std::io::Read;
+use std::collections::BTreeSet;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use zeroize::Zeroizing;
@@ -42,7 +46,7 @@ static MEMORY: Mutex<()> = Mutex::new(());
 fn copies_where(is_it: impl Fn(&[u8]) -> bool, with_stack: bool) -> usize {
     let here = std::ptr::from_ref(&with_stack) as u64;
     let maps = std::fs::read_to_string("/proc/self/maps").expect("the memory map");
-    let mut memory = std::fs::File::open("/proc/self/mem").expect("the memory");
+    let memory = std::fs::File::open("/proc/self/mem").expect("the memory");
     let mut found = 0;
     for line in maps.lines().filter(|line| line.contains(" rw-p ")) {
         let Some((range, _)) = line.split_once(' ') else { continue };
@@ -54,28 +58,36 @@ fn copies_where(is_it: impl Fn(&[u8]) -> bool, with_stack: bool) -> usize {
         if !with_stack && (start..end).contains(&here) {
             continue;
         }
-        found += copies_in_range(&mut memory, start, end, &is_it);
+        found += copies_in_range(&memory, start, end, &is_it);
     }
     found
 }
 
+/// What is searched at a time. Not on the heap, where it would take the place of what was freed.
+static PIECE: Mutex<[u8; 1 << 16]> = Mutex::new([0; 1 << 16]);
+
 fn copies_in_range(
-    memory: &mut std::fs::File,
+    memory: &std::fs::File,
     start: u64,
     end: u64,
     is_it: &impl Fn(&[u8]) -> bool,
 ) -> usize {
-    use std::io::{Seek, SeekFrom};
-    if memory.seek(SeekFrom::Start(start)).is_err() {
-        return 0;
+    let mut piece = PIECE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut found, mut at) = (0, start);
+    loop {
+        let left = usize::try_from(end - at).expect("a 64-bit machine");
+        let len = left.min(piece.len());
+        let read = memory.read_at(&mut piece[..len], at).unwrap_or(0);
+        found += piece[..read].windows(WINDOW).filter(|window| is_it(window)).count();
+        // It is searched itself.
+        piece.fill(0);
+        std::hint::black_box(&piece);
+        if read < len || len == left {
+            return found;
+        }
+        // What lies across the end of a piece begins the next one.
+        at += (len - WINDOW + 1) as u64;
     }
-    // XOR-ed while it is held, so that the copy being searched is not itself found later.
-    let mut bytes = vec![0; usize::try_from(end - start).expect("a 64-bit machine")];
-    let read = memory.read(&mut bytes).unwrap_or(0);
-    let found = bytes[..read].windows(WINDOW).filter(|window| is_it(window)).count();
-    bytes.fill(0);
-    std::hint::black_box(&bytes);
-    found
 }
 
 /// Runs `hold` with the pattern and says whether it was seen while held, and after.
@@ -131,6 +143,77 @@ fn a_keyring_leaves_no_key_behind_when_it_is_sealed_or_dropped() {
     }
 }
 
+#[test]
+fn a_store_leaves_no_value_name_or_key_behind() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().expect("a directory");
+    let generator = seeded(14);
+    let keyring = Keyring::load(places(&folder), Arc::clone(&generator)).expect("nothing there");
+    keyring.init(&Choice::File).expect("made");
+    let rows = Arc::<MemoryStorage>::default();
+    let storage = Box::new(Arc::clone(&rows));
+    let store = Store::new(Arc::new(keyring), generator, storage, BTreeSet::new());
+    store.open().expect("opened");
+    let id = store.create_namespace("first").expect("made").id;
+    let (value, name) = (inverted_pattern(15), Inverted::of(hex_pattern(16).as_bytes()));
+    for _ in 0..2 {
+        // Long: what is freed of this size is not soon given to somebody else.
+        let mut given = Zeroizing::new(vec![0; 9000]);
+        write_pattern(15, &mut given[4000..4032], false);
+        let put = Put { name: &hex_pattern(16), value: &given, metadata: None, expiry: None };
+        store.put(id, &[put], 0).expect("written");
+        assert!(value.copies_on_the_heap() >= 1, "it is held by its writer");
+        drop(given);
+        assert_eq!(value.copies_on_the_heap(), 0, "a value is left after writing");
+        let read = store.get(id, &hex_pattern(16), 0).expect("readable").expect("there");
+        assert!(value.copies_on_the_heap() >= 1, "it is held by its reader");
+        drop(read);
+        assert_eq!(value.copies_on_the_heap(), 0, "a value is left after reading");
+        // Once more, with the index read from the rows.
+        store.close();
+        store.open().expect("opened");
+    }
+    let keys = keys_of_the_store(&store, &rows, id);
+    assert!(name.copies_on_the_heap() >= 1, "names are held while the store is open");
+    let [record_key, entry_key, sum_key, store_key] = &keys;
+    assert_eq!(record_key.copies_on_the_heap(), 0, "a record's key is left after use");
+    for key in [entry_key, sum_key, store_key] {
+        assert!(key.copies_on_the_heap() >= 1, "it is held while the store is open");
+    }
+    store.seal().expect("sealed");
+    assert_eq!(name.copies_on_the_heap(), 0, "a name is left after sealing");
+    for key in &keys {
+        assert_eq!(key.copies_on_the_heap(), 0, "a key is left after sealing");
+    }
+}
+
+/// The key of the one record, and those of its namespace and the store (`src/kv/record.rs`).
+fn keys_of_the_store(store: &Store, rows: &MemoryStorage, id: NamespaceId) -> [Inverted; 4] {
+    let keys = store.keyring().namespace_keys(id).expect("open");
+    let (_, key) = keys.get(keys.active).expect("the active version");
+    let row = rows.rows().into_iter().find(|(table, ..)| *table == Table::Values);
+    let (_, place, row) = row.expect("the one record");
+    let (head, sealed) = row.split_at(1 + 4 + 8);
+    let (key_version, version) = head[1..].split_at(4);
+    let bound = Bound::to(label::RECORD_KEY)
+        .and(&place[..16])
+        .and(&place[16..])
+        .and_number(u64::from(u32::from_be_bytes(key_version.try_into().expect("four bytes"))))
+        .and(version);
+    let record_key = formula::open_key(key, &bound, &sealed[..SEALED_KEY_BYTES]).expect("opens");
+    let entry_key = formula::derive(key, label::ENTRY_KEY);
+    let sum_key = formula::derive(&keys.index_key, label::SUM_KEY);
+    let store_key = store.keyring().store_key().expect("open");
+    [&record_key, &entry_key, &sum_key, &store_key].map(|key| Inverted::of(key.expose()))
+}
+
+/// A pattern as text, so that it can be a name.
+fn hex_pattern(tag: u8) -> Zeroizing<String> {
+    let mut bytes = [0; 16];
+    write_pattern(tag, &mut bytes, false);
+    Zeroizing::new(HEXLOWER.encode(&bytes))
+}
+
 /// Bytes kept inverted, so that the test makes no copy of its own.
 struct Inverted(Vec<u8>);
 
@@ -144,8 +227,8 @@ impl Inverted {
         self.count(true)
     }
 
-    /// The same, without this thread's stack. A key that was used to seal or open is left there by the
-    /// cipher, whose key schedule begins with it, until other calls overwrite it.
+    /// The same, without this thread's stack. There the cipher leaves a key that was used to seal or open,
+    /// with which its key schedule begins, and blocks of the text, until other calls overwrite them.
     fn copies_on_the_heap(&self) -> usize {
         self.count(false)
     }

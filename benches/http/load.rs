@@ -1,5 +1,6 @@
 //! The client's side: wrk, curl, and a bare socket, on the second core.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -11,10 +12,44 @@ const ROUND: &str = "4s";
 
 /// Asks over 64 connections, as fast as answers come.
 pub(crate) fn requests_a_second(url: &str) -> f64 {
-    let text = run(&["wrk", "--threads", "1", "--connections", "64", "--duration", ROUND, url]);
+    rate(&["wrk", "-t", "1", "-c", "64", "-d", ROUND, url])
+}
+
+fn rate(command: &[&str]) -> f64 {
+    let text = run(command);
     assert!(!text.contains("Non-2xx"), "{text}");
     let line = text.lines().find_map(|line| line.strip_prefix("Requests/sec:"));
     line.and_then(|rate| rate.trim().parse().ok()).unwrap_or_else(|| panic!("{text}"))
+}
+
+/// Asks as a script of wrk says, over 64 connections.
+pub(crate) fn scripted_requests_a_second(url: &str, script: &Path) -> f64 {
+    let script = script.to_str().expect("a temporary directory's name");
+    rate(&["wrk", "-t", "1", "-c", "64", "-d", ROUND, "-s", script, url])
+}
+
+/// Sets or gets 1 KiB in Redis, over 64 connections.
+pub(crate) fn redis(port: u16, test: &str, names: u32) -> f64 {
+    let (port, names) = (port.to_string(), names.to_string());
+    let csv = run(&[
+        "redis-benchmark",
+        "-p",
+        &port,
+        "-t",
+        test,
+        "-d",
+        "1024",
+        "-c",
+        "64",
+        "-n",
+        "100000",
+        "-r",
+        &names,
+        "--csv",
+    ]);
+    // "SET","81234.77",…
+    let line = csv.lines().last().expect("a line of figures");
+    line.split('"').nth(3).and_then(|rate| rate.parse().ok()).unwrap_or_else(|| panic!("{csv}"))
 }
 
 /// Fetches `url` so many times over one connection, `gib` in all.

@@ -29,7 +29,7 @@ pub(crate) struct Server {
     child: Child,
     address: SocketAddr,
     /// What it runs in; gone when this is dropped.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -82,9 +82,35 @@ impl Server {
         Self::start(&mut command, address, folder)
     }
 
+    /// Redis, which answers a write when it is on the disk.
+    pub(crate) fn redis() -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        let address = free_address();
+        let mut command = pinned(Path::new("redis-server"));
+        command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""]);
+        command.args(["--bind", "127.0.0.1", "--port", &address.port().to_string(), "--dir"]);
+        command.arg(folder.path());
+        Self::start(&mut command, address, folder)
+    }
+
+    /// A cluster of one, which answers a write when it is on the disk: etcd knows no other way.
+    pub(crate) fn etcd() -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        let address = free_address();
+        let [clients, peers] = [address, free_address()].map(|address| format!("http://{address}"));
+        let mut command = pinned(Path::new("etcd"));
+        command.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
+        command.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
+        command.arg(format!("--initial-cluster=default={peers}"));
+        command
+            .args(["--logger", "zap", "--log-level", "error", "--data-dir"])
+            .arg(folder.path().join("data"));
+        Self::start(&mut command, address, folder)
+    }
+
     fn start(command: &mut Command, address: SocketAddr, folder: tempfile::TempDir) -> Self {
         let child = command.stdout(Stdio::null()).spawn().expect("the server starts");
-        let server = Self { child, address, _folder: folder };
+        let server = Self { child, address, folder };
         while TcpStream::connect(address).is_err() {
             std::thread::yield_now();
         }
@@ -93,6 +119,14 @@ impl Server {
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The memory it has now, in KiB.

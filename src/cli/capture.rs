@@ -102,13 +102,13 @@ fn remark(captured: &Captured) {
 }
 
 /// `raw.bin` has `raw.bin.json` beside it.
-fn sidecar_of(output: &Path) -> PathBuf {
+pub(super) fn sidecar_of(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".json");
     name.into()
 }
 
-fn symbols(text: &str) -> Result<usize, String> {
+pub(super) fn symbols(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|count| (1..=MOST_SYMBOLS).contains(count))

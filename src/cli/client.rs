@@ -11,7 +11,7 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use zeroize::Zeroizing;
 
 use crate::cli::ConfigArguments;
-use crate::config::ConfigError;
+use crate::config::{Config, ConfigError};
 use crate::daemon::state_dir::{ADMIN_SOCKET, StateDir, StateDirError};
 use crate::exitcode::Exit;
 
@@ -139,6 +139,11 @@ impl ServiceArguments {
 }
 
 impl AdminArguments {
+    /// The configuration.
+    pub(super) fn config(&self) -> Result<Config, ConfigError> {
+        self.config.load()
+    }
+
     /// Where the service keeps its state.
     pub(super) fn state_dir(&self) -> Result<PathBuf, ClientError> {
         if let Some(path) = &self.state_dir {

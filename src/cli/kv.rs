@@ -2,7 +2,7 @@
 
 mod batch;
 mod bulk;
-mod connection;
+pub(super) mod connection;
 mod draft;
 mod export;
 mod form;

@@ -11,7 +11,7 @@ use crate::cli::print;
 use crate::exitcode::Exit;
 
 /// The most of a status answer that is read.
-const STATUS_BYTES: usize = 1 << 20;
+pub(super) const STATUS_BYTES: usize = 1 << 20;
 
 /// Show how the service and its noise sources are
 ///

@@ -20,7 +20,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::assess::{self, Samples};
 use crate::collector::board::LiveFigure;
-use crate::health::{Finding, Severity, Test};
+use crate::health::{Finding, Limit, Severity, Test};
 
 /// Symbols in a window: four times as many as every estimator needs, and few enough for a slow
 /// source to give them within half an hour or so.
@@ -81,6 +81,21 @@ impl Assessor {
             told: false,
         }
     }
+}
+
+/// The limit for a source of which so many bits a symbol are claimed, for people to look at.
+#[must_use]
+pub fn limit(claimed: f64) -> Limit {
+    let rule = format!(
+        "{WINDOW} symbols assessed at less than {} bits each: the claim, at most {MOST_ASKED}",
+        asked(claimed)
+    );
+    Limit::threshold(Test::BelowClaim, Severity::Intermittent, rule)
+}
+
+/// What is asked of a window of a source of which so many bits a symbol are claimed.
+fn asked(claimed: f64) -> f64 {
+    claimed.min(MOST_ASKED)
 }
 
 fn assess_all(windows: &Receiver<Window>, stopped: &Receiver<()>, rest: u32) {
@@ -182,7 +197,7 @@ impl Live {
 
     /// What follows from the last window for a source of which so many bits a symbol are claimed.
     pub(super) fn verdict(&mut self, claimed: Option<f64>) -> Verdict {
-        let asked = claimed.unwrap_or(0.0).min(MOST_ASKED);
+        let asked = asked(claimed.unwrap_or(0.0));
         let Some(last) = self.last.as_ref().filter(|last| last.min_entropy < asked) else {
             return Verdict::Fine;
         };

@@ -19,6 +19,7 @@
 //! can only lower what is claimed.
 
 use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -140,8 +141,16 @@ impl Calibration {
     /// # Errors
     /// When its file cannot be read, or is damaged.
     pub(super) fn load(dir: &StateDir, id: &str) -> Result<Option<Self>, CalibrationError> {
+        Self::read(dir.path(), id)
+    }
+
+    /// As [`Self::load`], of a state directory that a running service may hold.
+    ///
+    /// # Errors
+    /// When its file cannot be read, or is damaged.
+    pub(super) fn read(folder: &Path, id: &str) -> Result<Option<Self>, CalibrationError> {
         let file = file_of(id);
-        let text = match std::fs::read(dir.file(&file)) {
+        let text = match std::fs::read(folder.join(&file)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(CalibrationError::File { file, error }),

@@ -34,8 +34,12 @@ const BLOCKS_PER_INTERVAL: u32 = 8;
 /// Feeds for the configured sources, or for every source that is there.
 #[must_use]
 pub(super) fn build(config: &Config, demo: bool, state_dir: Option<&Arc<StateDir>>) -> Vec<Feed> {
-    let entries = config.sources.clone().unwrap_or_else(|| present(demo, &config.pool.required));
-    entries.into_iter().map(|entry| feed(entry, config, state_dir)).collect()
+    entries(config, demo).into_iter().map(|entry| feed(entry, config, state_dir)).collect()
+}
+
+/// The configured sources, or every source that is there.
+pub(super) fn entries(config: &Config, demo: bool) -> Vec<SourceEntry> {
+    config.sources.clone().unwrap_or_else(|| present(demo, &config.pool.required))
 }
 
 /// How many distinct credited kinds these feeds could give.

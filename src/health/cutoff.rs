@@ -17,6 +17,12 @@ pub const WINDOW: u32 = 512;
 /// APT window for binary symbols (SP 800-90B §4.4.2).
 pub const WINDOW_BINARY: u32 = 1024;
 
+/// How [`repetition`] computes.
+pub const REPETITION_FORMULA: &str = "1 + ⌈a / H⌉";
+
+/// How [`adaptive`] computes.
+pub const ADAPTIVE_FORMULA: &str = "2 + qbinom(1 − 2⁻ᵃ, W − 1, 2⁻ᴴ)";
+
 /// A false-alarm probability, as the exponent `a` of 2⁻ᵃ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Alpha(pub u32);

@@ -11,6 +11,7 @@
 
 mod correlation;
 mod differences;
+mod limits;
 mod luma;
 mod model;
 mod motion;
@@ -21,7 +22,7 @@ mod variance;
 
 use crate::health::cutoff::ALPHA_FAST;
 use crate::health::symbols::{Claim, Symbols};
-use crate::health::{Finding, Inspect, Inspection, Severity, Test};
+use crate::health::{Finding, Inspect, Inspection, Limit, Severity, Test};
 use crate::sample::{Frame, Sample, Shape};
 
 use correlation::Correlation;
@@ -265,6 +266,12 @@ impl Inspect for Frames {
         }
         inspection.fingerprint = self.config.remember.then(|| self.seen.take_new()).flatten();
         inspection
+    }
+
+    fn limits(&self) -> Vec<Limit> {
+        let mut limits = self.symbols.limits();
+        limits.extend(limits::of(self.config));
+        limits
     }
 
     /// The differences of the active readings of a pair of frames that passed, from the settled

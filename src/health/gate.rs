@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::health::cutoff::START_UP_SYMBOLS;
-use crate::health::{Finding, Inspect, Severity};
+use crate::health::{Finding, Inspect, Limit, Severity};
 use crate::sample::Sample;
 
 /// The wait before a fresh start-up test after the first alarm.
@@ -112,6 +112,12 @@ impl Gate {
             GateState::Alarmed { .. } => {}
         }
         admission
+    }
+
+    /// The limits that samples are held to.
+    #[must_use]
+    pub fn limits(&self) -> Vec<Limit> {
+        self.inspect.limits()
     }
 
     /// Something besides the inspector found fault with the sample that was just admitted: the

@@ -2,8 +2,9 @@
 //! the last ones.
 
 use crate::health::cutoff::{self, Alpha};
+use crate::health::limit::Cutoff;
 use crate::health::symbols::{Claim, Symbols, deltas, low_byte};
-use crate::health::{Finding, Inspect, Inspection, Severity, Test};
+use crate::health::{Finding, Inspect, Inspection, Limit, Severity, Test};
 use crate::sample::Sample;
 
 /// How far back the predictor looks, in deltas (jitterentropy's lag predictor has 8 as well).
@@ -57,6 +58,12 @@ impl Inspect for Jitter {
             inspection.credit_bits = self.claim.bits(moving);
         }
         inspection
+    }
+
+    fn limits(&self) -> Vec<Limit> {
+        let mut limits = self.symbols.limits();
+        limits.extend(self.predictor.limits(self.claim));
+        limits
     }
 
     fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
@@ -140,6 +147,24 @@ impl LagPredictor {
         }
     }
 
+    /// Right guesses in a row, and in a window.
+    fn limits(&self, claim: Claim) -> [Limit; 2] {
+        let row = Cutoff {
+            formula: cutoff::REPETITION_FORMULA,
+            h: claim.h_per_symbol,
+            alpha: claim.alpha,
+            window: None,
+            count: self.longest_row,
+        };
+        let window = Cutoff {
+            formula: cutoff::ADAPTIVE_FORMULA,
+            window: Some(WINDOW),
+            count: self.most_right,
+            ..row
+        };
+        [row, window].map(|it| Limit::cutoff(Test::LagPredictor, Severity::Intermittent, it))
+    }
+
     /// Takes the next delta; what is wrong, if the guesses are too good.
     fn push(&mut self, delta: u64) -> Option<String> {
         let mut finding = None;
@@ -188,6 +213,7 @@ impl LagPredictor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::limit::Rule;
     use crate::sample::Shape;
 
     const CLAIM: Claim = Claim { h_per_symbol: 1.0 / 3.0, alpha: Alpha(30), credited: true };
@@ -248,6 +274,22 @@ mod tests {
         inspect.inspect(&Sample::of(Shape::Deltas, &counter));
         let inspection = inspect.inspect(&Sample::of(Shape::Deltas, &counter));
         assert!(inspection.credit_bits <= 1, "{} bits", inspection.credit_bits);
+    }
+
+    #[test]
+    fn the_limits_that_are_shown_have_those_of_the_predictor() {
+        let inspect = Jitter::new(CLAIM);
+        let counts = |test| {
+            let limits = inspect.limits().into_iter().filter(move |limit| limit.test == test);
+            let counts = limits.filter_map(|limit| match limit.rule {
+                Rule::Cutoff(cutoff) => Some(cutoff.count),
+                Rule::Threshold(_) => None,
+            });
+            counts.collect::<Vec<_>>()
+        };
+        assert_eq!(counts(Test::LagPredictor), [91, inspect.predictor.most_right]);
+        assert_eq!(counts(Test::RepetitionCount).len(), 2, "two levels");
+        assert_eq!(counts(Test::AdaptiveProportion).len(), 2, "two levels");
     }
 
     #[test]

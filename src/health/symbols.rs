@@ -2,8 +2,9 @@
 
 use crate::health::adaptive::AdaptiveProportion;
 use crate::health::cutoff::{self, Alpha};
+use crate::health::limit::Cutoff;
 use crate::health::repetition::RepetitionCount;
-use crate::health::{Finding, Inspect, Inspection, Severity, Test};
+use crate::health::{Finding, Inspect, Inspection, Limit, Severity, Test};
 use crate::sample::{DELTA_BYTES, Sample, Shape};
 
 /// What is claimed of a source's symbols.
@@ -109,6 +110,17 @@ impl Inspect for Symbols {
         inspection
     }
 
+    fn limits(&self) -> Vec<Limit> {
+        let levels = [
+            (&self.intermittent, Severity::Intermittent, self.claim.alpha),
+            (&self.persistent, Severity::Persistent, self.claim.alpha.squared()),
+        ];
+        let limits = |(level, severity, alpha): (&Level, _, _)| {
+            level.limits(self.claim.h_per_symbol, severity, alpha)
+        };
+        levels.into_iter().flat_map(limits).collect()
+    }
+
     fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
         into.extend(symbols(sample).map(low_byte));
     }
@@ -153,6 +165,7 @@ pub(super) fn deltas(sample: &Sample) -> impl Iterator<Item = u64> + '_ {
 /// Both tests at one false-alarm probability.
 #[derive(Debug)]
 struct Level {
+    window: u32,
     repetition: RepetitionCount,
     repetition_cutoff: u32,
     adaptive: AdaptiveProportion,
@@ -164,6 +177,7 @@ impl Level {
         let repetition_cutoff = cutoff::repetition(h, alpha);
         let adaptive_cutoff = cutoff::adaptive(h, window, alpha);
         Self {
+            window,
             repetition: RepetitionCount::new(repetition_cutoff),
             repetition_cutoff,
             adaptive: AdaptiveProportion::new(window, adaptive_cutoff),
@@ -178,6 +192,26 @@ impl Level {
         [
             run.map(|run| (Test::RepetitionCount, run, self.repetition_cutoff)),
             count.map(|count| (Test::AdaptiveProportion, count, self.adaptive_cutoff)),
+        ]
+    }
+
+    fn limits(&self, h: f64, severity: Severity, alpha: Alpha) -> [Limit; 2] {
+        let repetition = Cutoff {
+            formula: cutoff::REPETITION_FORMULA,
+            h,
+            alpha,
+            window: None,
+            count: self.repetition_cutoff,
+        };
+        let adaptive = Cutoff {
+            formula: cutoff::ADAPTIVE_FORMULA,
+            window: Some(self.window),
+            count: self.adaptive_cutoff,
+            ..repetition
+        };
+        [
+            Limit::cutoff(Test::RepetitionCount, severity, repetition),
+            Limit::cutoff(Test::AdaptiveProportion, severity, adaptive),
         ]
     }
 

@@ -133,9 +133,8 @@ pub(super) async fn answer(
         Ok(actor) => ACTOR.scope(actor, route(&dialect, &mut request)).await,
         Err(refusal) => Err(refusal),
     };
-    if answered.is_err() {
-        discard(&mut request).await;
-    }
+    // A call may need no body, or be refused before it is read.
+    discard(&mut request).await;
     answered.unwrap_or_else(Refusal::response)
 }
 

@@ -5,6 +5,8 @@ mod contract;
 mod memory;
 mod redb;
 
+use std::sync::Arc;
+
 pub use memory::{Fault, MemoryStorage};
 pub use redb::RedbStorage;
 
@@ -39,6 +41,27 @@ pub trait Storage: Send + Sync {
     /// When they could not all be made durable. Then either none or all of them are there, and
     /// reading tells which.
     fn commit(&self, batch: &[Change]) -> Result<(), StorageError>;
+}
+
+/// Shared with who looks at the rows beside the store.
+impl<S: Storage> Storage for Arc<S> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        (**self).get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StorageError> {
+        (**self).scan(table, prefix, after, limit)
+    }
+
+    fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
+        (**self).commit(batch)
+    }
 }
 
 /// One row: its key and what is there.

@@ -5,6 +5,7 @@ mod faults;
 mod keys;
 mod model;
 mod tampering;
+mod together;
 
 use std::path::PathBuf;
 

@@ -11,6 +11,7 @@ use super::record::{self, Entry, Head, Place};
 use super::space::{Space, SpaceKeys, open_in_place};
 use super::storage::{Change, Table};
 use super::sum::Sum;
+use super::together::Waiting;
 use super::{KvError, METADATA_LIMIT, Store, VALUE_LIMIT, Writer};
 use crate::keyring::NamespaceId;
 
@@ -59,10 +60,42 @@ impl Store {
     /// Says what is wrong with a record, or why nothing can be written.
     pub fn put(&self, namespace: NamespaceId, puts: &[Put<'_>], now: u64) -> Result<(), KvError> {
         puts.iter().try_for_each(|put| check(put, now))?;
-        let last: BTreeMap<_, _> = puts.iter().map(|put| (put.name, put)).collect();
+        let Some(waiting) = self.queue.add(namespace, puts) else {
+            return self.put_alone(namespace, puts);
+        };
+        // If it failed, that may be due to another's record: alone, each learns what is wrong with its own.
+        let _ = self.put_together(namespace, &waiting);
+        self.queue.remove(&waiting);
+        if waiting.is_written() { Ok(()) } else { self.put_alone(namespace, puts) }
+    }
+
+    /// Writes what waits for this namespace, until `own` is written, or is in a commit that failed.
+    fn put_together(&self, namespace: NamespaceId, own: &Waiting) -> Result<(), KvError> {
         let (mut writer, space) = self.writing(namespace)?;
+        while !own.is_written() {
+            let batch = self.queue.take(namespace);
+            if batch.is_empty() {
+                break;
+            }
+            let puts: Vec<_> = batch.iter().map(|waiting| waiting.put()).collect();
+            self.write(&mut writer, &space, &puts)?;
+            for waiting in &batch {
+                waiting.set_written();
+            }
+        }
+        Ok(())
+    }
+
+    fn put_alone(&self, namespace: NamespaceId, puts: &[Put<'_>]) -> Result<(), KvError> {
+        let (mut writer, space) = self.writing(namespace)?;
+        self.write(&mut writer, &space, puts)
+    }
+
+    /// Writes records in one commit; where a name comes twice, the last one counts.
+    fn write(&self, writer: &mut Writer, space: &Space, puts: &[Put<'_>]) -> Result<(), KvError> {
+        let last: BTreeMap<_, _> = puts.iter().map(|put| (put.name, put)).collect();
         let keys = space.keys();
-        let mut draft = Draft::of(&space, &keys);
+        let mut draft = Draft::of(space, &keys);
         let head = Head { key_version: keys.active, version: writer.commits + 1 };
         for put in last.into_values() {
             let place = draft.place(put.name);
@@ -84,7 +117,7 @@ impl Store {
             };
             draft.set(put.name, place.id, Some(slot));
         }
-        self.commit(&mut writer, draft)
+        self.commit(writer, draft)
     }
 
     /// Removes records. Names that are not there are no error.

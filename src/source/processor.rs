@@ -6,7 +6,8 @@ use std::path::Path;
 const CPUINFO: &str = "/proc/cpuinfo";
 
 /// Vendor, family, model, stepping and name of the first processor, where the system says them.
-pub(super) fn identity() -> Option<String> {
+#[must_use]
+pub fn identity() -> Option<String> {
     describe(&std::fs::read_to_string(Path::new(CPUINFO)).ok()?)
 }
 

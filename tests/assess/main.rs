@@ -9,6 +9,7 @@
 mod capture;
 mod command;
 mod recipe;
+mod report;
 
 use std::fs;
 use std::num::NonZeroUsize;

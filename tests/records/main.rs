@@ -4,6 +4,7 @@
 #[allow(dead_code, reason = "shared with the service's tests, which use all of it")]
 mod running;
 
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -44,7 +45,7 @@ fn the_first_call_needs_nothing_but_the_token_that_the_first_start_made() {
 fn nothing_a_user_wrote_is_in_the_state_directory_or_the_log() {
     let mut service = Running::start(TWO_KINDS);
     let id = namespace(&service, "xylophone-title");
-    let pairs: Vec<_> = (0..1000)
+    let pairs: Vec<_> = (0..10_000)
         .map(|number| {
             format!(
                 "{{\"key\":\"xylophone-name-{number}\",\"value\":\"xylophone-value-{number}\",\
@@ -58,10 +59,36 @@ fn nothing_a_user_wrote_is_in_the_state_directory_or_the_log() {
     // Refusals must not tell either.
     assert_eq!(service.namespaces("GET", &format!("{id}/values/xylophone-absent"), "").0, 404);
     assert_eq!(service.namespaces("PUT", &format!("{id}/bulk"), "[\"xylophone\"]").0, 400);
+    for path in ["/status", "/metrics"] {
+        assert!(!get(&service, path).text().contains("xylophone"), "{path}");
+    }
     service.signal(Signal::TERM);
     assert_eq!(service.wait(), 0);
     assert!(!service.log().contains("xylophone"), "{}", service.log());
     no_file_holds(&service.state_dir(), b"xylophone");
+}
+
+#[test]
+fn a_body_that_no_call_needs_is_taken_and_the_connection_goes_on() {
+    let service = Running::start(TWO_KINDS);
+    let id = namespace(&service, "first");
+    let token = std::fs::read_to_string(service.state_dir().join("admin.token")).expect("a token");
+    let path = format!("/client/v4/accounts/default/storage/kv/namespaces{id}/values/absent");
+    let authorization = format!("host: x\r\nauthorization: Bearer {}", token.trim());
+    // Longer than what the server has read along with the head.
+    let body = "x".repeat(60_000);
+    let asks = format!(
+        "DELETE {path} HTTP/1.1\r\n{authorization}\r\ncontent-length: {}\r\n\r\n{body}\
+         GET {path} HTTP/1.1\r\n{authorization}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let mut connection = service.connect();
+    connection.write_all(asks.as_bytes()).expect("sent");
+    let mut answers = String::new();
+    connection.read_to_string(&mut answers).expect("both answers");
+    let statuses: Vec<_> =
+        answers.match_indices("HTTP/1.1 ").map(|(at, _)| &answers[at + 9..at + 12]).collect();
+    assert_eq!(statuses, ["200", "404"], "{answers}");
 }
 
 fn no_file_holds(folder: &Path, mark: &[u8]) {

@@ -2,6 +2,7 @@
 
 mod calibration;
 mod keys;
+mod report;
 mod running;
 mod tls;
 
@@ -341,7 +342,9 @@ fn fresh_answers_come_from_a_new_generation() {
 fn completions_and_help_are_there_for_every_command() {
     let help = run(&["--help"]);
     assert_eq!(help.code, 0);
-    for command in ["serve", "random", "status", "cameras", "check", "token", "completions"] {
+    for command in
+        ["serve", "random", "status", "cameras", "check", "report", "token", "completions"]
+    {
         assert!(help.out.contains(command), "{command} in {}", help.out);
         assert!(run(&[command, "--help"]).out.len() > 100, "{command}");
     }

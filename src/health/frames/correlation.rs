@@ -7,7 +7,7 @@ use crate::health::frames::differences::{Block, Differences, for_each_block};
 use crate::health::{Finding, Severity, Test};
 
 /// More correlation than this is a compressed or filtered feed: twice what raw cameras show.
-const MOST: f32 = 0.1;
+pub(super) const MOST: f32 = 0.1;
 
 /// The weight of one frame in the running mean.
 const WEIGHT: f32 = 1.0 / 64.0;

@@ -19,11 +19,11 @@ const LEAST_READINGS: u32 = 64;
 
 /// A level's variance may be so many times its learned one, or that part of it. Warming up
 /// doubles a sensor's dark noise about every 8 °C; a factor of four leaves room for that.
-const MOST_CHANGE: f64 = 4.0;
+pub(super) const MOST_CHANGE: f64 = 4.0;
 
 /// More variance than this (σ = 16 steps) in the middle of the picture is no sensor's at any gain
 /// worth using: noise that somebody adds.
-const MOST_VARIANCE: f64 = 256.0;
+pub(super) const MOST_VARIANCE: f64 = 256.0;
 
 /// What is known of the sensor.
 #[derive(Debug, Default)]

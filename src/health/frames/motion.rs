@@ -13,10 +13,10 @@ const BLOCK: usize = 4;
 const INTERVAL: Duration = Duration::from_secs(30);
 
 /// A block whose mean differs by more than this many steps, beyond what all did, has moved.
-const MOVED: f32 = 3.0;
+pub(super) const MOVED: f32 = 3.0;
 
 /// When nothing has moved for this long the lamps are off. A cold lamp takes an hour to start.
-const PATIENCE: Duration = Duration::from_mins(10);
+pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What the scene looked like.
 #[derive(Debug, Default)]

@@ -4,19 +4,19 @@ use crate::health::frames::luma::Luma;
 use crate::health::{Finding, Severity, Test};
 
 /// A picture whose brightest hundredth is darker than this…
-const DARK: u8 = 35;
+pub(super) const DARK: u8 = 35;
 
 /// …and whose blocks differ by less than this is that of a covered lens.
-const FLAT: f32 = 3.0;
+pub(super) const FLAT: f32 = 3.0;
 
 /// Blocks of 16 × 16 pixels.
 const BLOCK: usize = 4;
 
 /// White in limited range (ITU-R BT.601).
-const WHITE: u8 = 235;
+pub(super) const WHITE: u8 = 235;
 
 /// More than this share of white pixels is too much light.
-const MOST_WHITE: f64 = 0.2;
+pub(super) const MOST_WHITE: f64 = 0.2;
 
 /// Covered, or too much light?
 pub(super) fn check(luma: &Luma) -> Result<(), Finding> {

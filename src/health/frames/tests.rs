@@ -57,7 +57,8 @@ fn each_fault_raises_its_own_alarm_and_no_other() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    // Every alarm that frames can raise has a recipe.
+    // Every alarm that frames can raise has a recipe, and a limit that is shown.
+    let limits = Frames::new(LIVE, &[]).limits();
     for test in [
         Test::CoveredLens,
         Test::Saturated,
@@ -73,6 +74,7 @@ fn each_fault_raises_its_own_alarm_and_no_other() {
     ] {
         let is_there = recipes.iter().any(|(_, recipe)| recipe.expected == [test.name()]);
         assert!(is_there, "no recipe expects {test}");
+        assert!(limits.iter().any(|limit| limit.test == test), "{test} has no limit");
     }
 }
 

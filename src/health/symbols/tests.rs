@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::health::limit::Rule;
 
 const HALF: Claim = Claim { h_per_symbol: 0.5, alpha: Alpha(20), credited: true };
 
@@ -34,6 +35,28 @@ fn window(count: usize, run: usize) -> Vec<u8> {
     }
     bytes.truncate(512);
     bytes
+}
+
+#[test]
+fn the_limits_that_are_shown_are_those_that_are_held_to() {
+    for (severity, alpha) in [(Severity::Intermittent, 20), (Severity::Persistent, 40)] {
+        let limits = Symbols::new(HALF).limits();
+        let count = |test| {
+            let found = limits.iter().find(|it| it.test == test && it.severity == severity);
+            let Some(Rule::Cutoff(cutoff)) = found.map(|limit| &limit.rule) else {
+                panic!("{test} has no cutoff");
+            };
+            assert_eq!((cutoff.h, cutoff.alpha.0), (0.5, alpha), "{test}");
+            usize::try_from(cutoff.count).expect("a small number")
+        };
+        let run = count(Test::RepetitionCount);
+        let fails = |bytes: &[u8], test| tests(HALF, bytes).contains(&(test, severity));
+        assert!(!fails(&vec![7; run - 1], Test::RepetitionCount), "{severity:?}");
+        assert!(fails(&vec![7; run], Test::RepetitionCount), "{severity:?}");
+        let matches = count(Test::AdaptiveProportion);
+        assert!(!fails(&window(matches - 1, 20), Test::AdaptiveProportion), "{severity:?}");
+        assert!(fails(&window(matches, 20), Test::AdaptiveProportion), "{severity:?}");
+    }
 }
 
 #[test]

@@ -1,0 +1,98 @@
+//! A store in a directory, with a keyring that opens by itself.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use lavawall::generator::{Generator, Limits, Provenance};
+use lavawall::keyring::seal::Choice;
+use lavawall::keyring::{Condition, Keyring, NamespaceId, Places};
+use lavawall::kv::storage::RedbStorage;
+use lavawall::kv::{Put, Store};
+use lavawall::secret::Secret;
+
+/// What every record holds.
+pub(crate) const VALUE: [u8; 1024] = [0xa5; 1024];
+
+/// The default of `kv.cache`.
+pub(crate) const CACHE: usize = 64 << 20;
+
+/// Where a store lives; gone when this is dropped.
+pub(crate) struct Home(tempfile::TempDir);
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a directory"))
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn open(&self) -> Store {
+        let store = closed(self.folder());
+        store.open().expect("opened");
+        store
+    }
+}
+
+/// The store of a directory, its keyring open; both are made if need be.
+pub(crate) fn closed(folder: &Path) -> Store {
+    let generator = Arc::new(generator());
+    let keyring = Arc::new(keyring(folder, &generator));
+    let storage = RedbStorage::open(&folder.join("store"), CACHE).expect("opened");
+    Store::new(keyring, generator, Box::new(storage), BTreeSet::new())
+}
+
+/// The keyring of a directory, open; it is made if need be.
+fn keyring(folder: &Path, generator: &Arc<Generator>) -> Keyring {
+    let path = |name| -> PathBuf { folder.join(name) };
+    let places = Places {
+        keyring: path("keyring"),
+        seal_file: path("seal-key"),
+        audit: path("audit.log"),
+        anchor: None,
+    };
+    let keyring = Keyring::load(places, Arc::clone(generator)).expect("readable");
+    match keyring.condition() {
+        Condition::Absent => drop(keyring.init(&Choice::File).expect("made")),
+        _ => assert!(keyring.open_alone().expect("its seal's file is there")),
+    }
+    keyring
+}
+
+fn generator() -> Generator {
+    let limits =
+        Limits { reseed_interval: Duration::from_hours(1), grace_period: Duration::from_hours(1) };
+    let generator = Generator::new(1, limits).expect("memory for a generator");
+    let provenance = Provenance {
+        generation: 1,
+        seeded_at: Instant::now(),
+        seeded_on: SystemTime::now(),
+        sources: Vec::new(),
+    };
+    // Of the operating system: a constant would give the same keys in every run.
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).expect("the operating system's bytes");
+    generator.reseed(&Secret::take(&mut seed), provenance);
+    generator
+}
+
+/// Names come in no order, as ids of customers do. (The factor is that of Fibonacci hashing: 2⁶⁴ by
+/// the golden ratio.)
+pub(crate) fn name(number: usize) -> String {
+    format!("customers/{:016x}", (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
+
+pub(crate) fn put<'a>(name: &'a str, value: &'a [u8]) -> Put<'a> {
+    Put { name, value, metadata: None, expiry: None }
+}
+
+/// Writes the records of these numbers in one batch.
+pub(crate) fn write(store: &Store, id: NamespaceId, numbers: Range<usize>) {
+    let names: Vec<_> = numbers.map(name).collect();
+    let puts: Vec<_> = names.iter().map(|name| put(name, &VALUE)).collect();
+    store.put(id, &puts, 0).expect("written");
+}

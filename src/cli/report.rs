@@ -1,0 +1,172 @@
+//! `lavawall report`: a page about the noise sources, for an auditor.
+
+mod configuration;
+mod facts;
+mod machine;
+mod noise;
+mod pdf;
+mod service;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::capture;
+use crate::cli::kv::connection::Connection;
+use crate::cli::stop::Stop;
+use crate::config::Config;
+use crate::daemon::inventory::{self, Planned};
+use crate::durable;
+use crate::exitcode::Exit;
+use crate::report::{Fact, Report, Source};
+
+use noise::{Files, Noises};
+use pdf::Converter;
+
+/// Write a report on the noise sources, for an auditor
+///
+/// One HTML file that needs nothing beside it: raw noise as histograms, bit planes and correlation;
+/// what the estimators of SP 800-90B find; restart tests; the limits of the health tests and how they
+/// are computed; alarms since the service started; configuration and versions; and how lavawall
+/// stands to SP 800-90B, SP 800-90C and AIS 20/31.
+///
+/// Noise is captured now from every source, unless files of `lavawall capture` are given with --noise.
+/// A device that the running service holds, such as a camera, cannot be captured at the same time:
+/// stop the service, capture, start it, and report from the files. For example:
+///
+///   lavawall report -o report.html
+///
+///   lavawall capture --source camera -o raw.bin
+///   lavawall capture --source camera --restart 1000x1000 -o restarts.bin
+///   lavawall report --noise raw.bin --restart restarts.bin -o report.html --pdf
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct Arguments {
+    /// Where the report goes
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Make a PDF beside it too, with the first of these that is there: weasyprint, chromium,
+    /// chromium-browser, google-chrome
+    #[arg(long)]
+    pdf: bool,
+    /// Raw noise from `lavawall capture`, its FILE.json beside it; may be repeated. Nothing is
+    /// captured then
+    #[arg(long, value_name = "FILE")]
+    noise: Vec<PathBuf>,
+    /// A matrix of restarts from `lavawall capture --restart`, of a source whose noise is in the
+    /// report too; may be repeated
+    #[arg(long, value_name = "FILE")]
+    restart: Vec<PathBuf>,
+    /// How many symbols to capture from each source
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = capture::symbols)]
+    samples: usize,
+    /// Capture nothing
+    #[arg(long)]
+    no_capture: bool,
+    /// Do not ask a running service for its state and its alarms
+    #[arg(long)]
+    no_service: bool,
+    /// How many threads to use [default: as many as there are cores]
+    #[arg(long)]
+    threads: Option<NonZeroUsize>,
+    /// Replace FILE, and the PDF
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    arguments.write().map_or_else(Stop::say, |()| Exit::Ok)
+}
+
+impl Arguments {
+    fn write(&self) -> Result<(), Stop> {
+        let config = self.connection.config().map_err(|error| Stop::new(Exit::Config, error))?;
+        // All that can be wrong with the command line is found before the long work.
+        let pdf = self.output.with_extension("pdf");
+        if self.pdf && pdf == self.output {
+            return Err(Stop::usage(
+                "--output: is the page, and the PDF goes beside it; name it .html",
+            ));
+        }
+        let converter = if self.pdf { Some(Converter::find()?) } else { None };
+        self.refuse_to_replace(&self.output)?;
+        if converter.is_some() {
+            self.refuse_to_replace(&pdf)?;
+        }
+        let files = Files::read(&self.noise, &self.restart)?;
+        let report = self.report(&config, files);
+        durable::replace(&self.output, report.html().as_bytes())
+            .map_err(|error| cannot_create(&self.output, &error))?;
+        if let Some(converter) = converter {
+            converter.convert(&self.output, &pdf)?;
+        }
+        Ok(())
+    }
+
+    fn refuse_to_replace(&self, path: &Path) -> Result<(), Stop> {
+        if self.force || !path.exists() {
+            return Ok(());
+        }
+        let reason = format!("{} is there already; --force replaces it", path.display());
+        Err(Stop::new(Exit::CannotCreate, reason))
+    }
+
+    fn report(&self, config: &Config, files: Files) -> Report {
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let threads = self.threads.unwrap_or_else(cores);
+        let mut noises = Noises { files, threads, samples: self.samples };
+        // Without a state directory there is no calibration.
+        let state_dir = self.connection.state_dir().ok();
+        let plans = inventory::of(config, state_dir.as_deref());
+        let configuration = configuration::sections(config, &plans);
+        let mut sources: Vec<_> =
+            plans.into_iter().map(|plan| self.source(config, plan, &mut noises)).collect();
+        sources.extend(noises.others());
+        let service = if self.no_service {
+            Err("it was not asked (--no-service)".to_owned())
+        } else {
+            service::ask(&self.connection)
+        };
+        let (made_at, versions) = (machine::now(), machine::versions());
+        Report { made_at, versions, sources, service, configuration }
+    }
+
+    /// A source of the configuration.
+    fn source(&self, config: &Config, mut plan: Planned, noises: &mut Noises) -> Source {
+        let found = match noises.of_source(&plan.entry.id) {
+            Some(found) => found,
+            None if self.no_capture || !self.noise.is_empty() => {
+                Err("none was given for it".to_owned())
+            }
+            None => noises.capture(config, &plan.entry),
+        };
+        let (noise, setup) = match found {
+            Ok((noise, setup)) => (Ok(noise), setup),
+            Err(reason) => (Err(reason), None),
+        };
+        let restart = noises.restarts(Some(&plan.entry.id), &noise);
+        let credit = plan.credit(setup.as_ref());
+        let required = if plan.required { "yes" } else { "no" };
+        Source {
+            id: plan.entry.id,
+            source_type: plan.entry.spec.type_name().to_owned(),
+            kind: plan.entry.spec.kind().to_string(),
+            credit_basis: credit.basis,
+            facts: vec![
+                Fact::new("calibration", credit.calibration),
+                Fact::new("required", required),
+            ],
+            limits: credit.limits,
+            noise,
+            restart,
+        }
+    }
+}
+
+fn cannot_create(path: &Path, error: &std::io::Error) -> Stop {
+    Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display()))
+}

@@ -1,0 +1,128 @@
+//! Raw noise: from files, or captured now.
+
+mod files;
+
+use std::num::NonZeroUsize;
+
+use super::facts;
+use crate::assess::{Samples, restart};
+use crate::cli::print;
+use crate::cli::progress::Bar;
+use crate::config::{Config, SourceEntry};
+use crate::daemon::capture::{self, Amount, Sidecar};
+use crate::daemon::setup::Setup;
+use crate::report::{Captured, Noise, Source};
+
+pub(super) use files::Files;
+use files::Raw;
+
+/// The noise of one source with the setup it was captured with, where that is known, or why there is
+/// none.
+pub(super) type Found = Result<(Captured<Noise>, Option<Setup>), String>;
+
+/// The restart tests of one source, or why they could not be made.
+pub(super) type FoundRestarts = Result<Captured<restart::Restarts>, String>;
+
+/// Where noise is had from.
+pub(super) struct Noises {
+    pub(super) files: Files,
+    pub(super) threads: NonZeroUsize,
+    pub(super) samples: usize,
+}
+
+impl Noises {
+    /// What the files have of a source.
+    pub(super) fn of_source(&mut self, id: &str) -> Option<Found> {
+        let at = self.files.noise.iter().position(|raw| raw.source() == Some(id))?;
+        let raw = self.files.noise.remove(at);
+        let setup = raw.sidecar.as_ref().map(|sidecar| sidecar.setup.clone());
+        Some(Ok((self.look_at(raw), setup)))
+    }
+
+    /// Captures noise of a source now.
+    pub(super) fn capture(&self, config: &Config, entry: &SourceEntry) -> Found {
+        print::note(&format!("{}: capturing {} symbols …", entry.id, self.samples));
+        let bar = Bar::new("capturing");
+        let amount = Amount::Sequence(self.samples);
+        let captured = capture::capture(config, entry, amount, &|done| bar.set(done));
+        drop(bar);
+        let mut captured = captured.map_err(|error| error.to_string()).inspect_err(|reason| {
+            print::note(&reason);
+        })?;
+        let symbols = std::mem::take(&mut *captured.symbols);
+        let facts = facts::of_sidecar(&captured.sidecar);
+        let found = self.assess(symbols, Some(&captured.sidecar));
+        Ok((Captured { facts, found }, Some(captured.sidecar.setup)))
+    }
+
+    /// The restart tests of a source, if there is a file for it, against what its noise was found
+    /// to be worth.
+    pub(super) fn restarts(
+        &mut self,
+        id: Option<&str>,
+        noise: &Result<Captured<Noise>, String>,
+    ) -> Option<FoundRestarts> {
+        let at = self.files.restarts.iter().position(|raw| raw.source() == id)?;
+        let raw = self.files.restarts.remove(at);
+        let assessment = noise.as_ref().map_err(Clone::clone).and_then(|noise| {
+            let assessment = noise.found.assessment.as_ref();
+            assessment.map_err(|reason| format!("there is no initial estimate: {reason}"))
+        });
+        let initial = match assessment {
+            Ok(assessment) => assessment.min_entropy(),
+            Err(reason) => return Some(Err(reason)),
+        };
+        Some(self.test_restarts(raw, initial))
+    }
+
+    /// Noise that is of none of the configured sources.
+    pub(super) fn others(&mut self) -> Vec<Source> {
+        let mut others = Vec::new();
+        while !self.files.noise.is_empty() {
+            let raw = self.files.noise.remove(0);
+            let (name, sidecar) = (raw.name(), raw.sidecar.clone());
+            let noise = Ok(self.look_at(raw));
+            let id = sidecar.as_ref().map(|it| it.source.clone());
+            let restart = self.restarts(id.as_deref(), &noise);
+            others.push(Source {
+                id: id.unwrap_or(name),
+                source_type: sidecar
+                    .as_ref()
+                    .map_or_else(|| "unknown".to_owned(), |it| it.setup.source_type.clone()),
+                kind: sidecar.map_or_else(|| "unknown".to_owned(), |it| it.kind.to_string()),
+                credit_basis: "not in this configuration".to_owned(),
+                facts: Vec::new(),
+                limits: Vec::new(),
+                noise,
+                restart,
+            });
+        }
+        others
+    }
+
+    fn look_at(&self, raw: Raw) -> Captured<Noise> {
+        print::note(&format!("{}: assessing …", raw.name()));
+        let facts = raw.facts();
+        Captured { facts, found: self.assess(raw.symbols, raw.sidecar.as_ref()) }
+    }
+
+    fn assess(&self, symbols: Vec<u8>, sidecar: Option<&Sidecar>) -> Noise {
+        let bar = Bar::new("assessing");
+        // Only the noise of pictures has a grid, and it is differences.
+        let signed = sidecar.is_some_and(|sidecar| sidecar.setup.grid.is_some());
+        let bits = sidecar.map(|sidecar| sidecar.bits);
+        Noise::of(symbols, bits, signed, self.threads, &|done| bar.set(done))
+    }
+
+    fn test_restarts(&self, raw: Raw, initial: f64) -> FoundRestarts {
+        print::note(&format!("{}: testing restarts …", raw.name()));
+        let facts = raw.facts();
+        let bits = raw.sidecar.as_ref().map(|sidecar| sidecar.bits);
+        let samples = Samples::new(raw.symbols, bits).map_err(|error| error.to_string())?;
+        let bar = Bar::new("assessing starts");
+        let progress = |done| bar.set(done);
+        restart::restarts(&samples, initial, false, self.threads, &progress)
+            .map(|found| Captured { facts, found })
+            .map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,96 @@
+//! Writers that come at the same time share a commit: the disk flushes once for all of them.
+//!
+//! A writer leaves a copy of its record in the queue and asks for the right to write. Whoever gets it
+//! writes what waits for its namespace; the others, when their turn comes, find that theirs is done.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use zeroize::Zeroizing;
+
+use super::write::Put;
+use crate::keyring::NamespaceId;
+
+/// Longer values, in bytes, are written alone: then copying costs as much as a flush.
+const VALUE_MOST: usize = 64 << 10;
+
+/// Records that share a commit, at the most: at 64 KiB each they are 16 MiB.
+const RECORDS_MOST: usize = 256;
+
+/// Records that wait for a commit, oldest first.
+#[derive(Default)]
+pub(super) struct Queue(Mutex<Vec<Arc<Waiting>>>);
+
+/// A record, kept while its writer waits.
+pub(super) struct Waiting {
+    namespace: NamespaceId,
+    name: Zeroizing<String>,
+    value: Zeroizing<Vec<u8>>,
+    metadata: Option<Zeroizing<Vec<u8>>>,
+    expiry: Option<u64>,
+    is_written: AtomicBool,
+}
+
+impl Queue {
+    /// Leaves the record of a call here; `None` when the call is better written alone.
+    pub(super) fn add(&self, namespace: NamespaceId, puts: &[Put<'_>]) -> Option<Arc<Waiting>> {
+        let [put] = puts else { return None };
+        if put.value.len() > VALUE_MOST {
+            return None;
+        }
+        let waiting = Arc::new(Waiting {
+            namespace,
+            name: Zeroizing::new(put.name.to_owned()),
+            value: Zeroizing::new(put.value.to_vec()),
+            metadata: put.metadata.map(|json| Zeroizing::new(json.to_vec())),
+            expiry: put.expiry,
+            is_written: AtomicBool::new(false),
+        });
+        self.lock().push(Arc::clone(&waiting));
+        Some(waiting)
+    }
+
+    /// Takes out what can share the next commit of this namespace.
+    pub(super) fn take(&self, namespace: NamespaceId) -> Vec<Arc<Waiting>> {
+        let mut queue = self.lock();
+        let waits_here = |waiting: &mut Arc<Waiting>| waiting.namespace == namespace;
+        queue.extract_if(.., waits_here).take(RECORDS_MOST).collect()
+    }
+
+    /// Takes this one out, if it is still there.
+    pub(super) fn remove(&self, waiting: &Arc<Waiting>) {
+        self.lock().retain(|other| !Arc::ptr_eq(other, waiting));
+    }
+
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Changed only in whole steps, so a panic elsewhere spoils nothing.
+    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Waiting>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// The record.
+    pub(super) fn put(&self) -> Put<'_> {
+        Put {
+            name: &self.name,
+            value: &self.value,
+            metadata: self.metadata.as_deref().map(Vec::as_slice),
+            expiry: self.expiry,
+        }
+    }
+
+    /// Whether the record is on the disk.
+    pub(super) fn is_written(&self) -> bool {
+        self.is_written.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_written(&self) {
+        self.is_written.store(true, Ordering::Release);
+    }
+}

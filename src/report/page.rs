@@ -1,0 +1,191 @@
+//! The page: what stands where.
+
+mod limits;
+mod requirements;
+mod service;
+mod source;
+
+use std::fmt::Display;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{Fact, Report, Source};
+
+/// Nothing is loaded and nothing runs, whatever the text says.
+const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+const STYLE: &str = include_str!("style.css");
+
+pub(super) fn page(report: &Report) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="referrer" content="no-referrer";
+                meta name="color-scheme" content="light dark";
+                title { "lavawall: noise sources, " (report.made_at) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { "Noise sources of a lavawall" }
+                    p { "Made on " time { (report.made_at) } "." }
+                    (contents(report))
+                }
+                main {
+                    (summary(report))
+                    @for (number, source) in (1..).zip(&report.sources) {
+                        (source::section(number, source))
+                    }
+                    (service::section(report))
+                    (configuration(report))
+                    (versions(report))
+                    (requirements::section())
+                    (reading())
+                }
+            }
+        }
+    }
+}
+
+fn contents(report: &Report) -> Markup {
+    html! {
+        nav aria-label="Contents" {
+            a href="#summary" { "Summary" }
+            @for (number, source) in (1..).zip(&report.sources) {
+                a href={ "#source-" (number) } { (source.id) }
+            }
+            a href="#service" { "Service" }
+            a href="#configuration" { "Configuration" }
+            a href="#versions" { "Versions" }
+            a href="#requirements" { "Requirements" }
+            a href="#reading" { "How to read this" }
+        }
+    }
+}
+
+fn summary(report: &Report) -> Markup {
+    let row = |number: usize, source: &Source| {
+        let running = report.service.as_ref().ok();
+        let running = running.and_then(|it| it.sources.iter().find(|it| it.id == source.id));
+        html! {
+            tr {
+                th scope="row" { a href={ "#source-" (number) } { (source.id) } }
+                td { (source.source_type) }
+                td { (source.kind) }
+                td.number { (source::worth(source)) }
+                td { (running.map_or(&source.credit_basis, |it| &it.credit_basis)) }
+                td { @match running {
+                    Some(it) => { span class={ "state " (state_class(&it.state)) } { (it.state) } }
+                    None => { "-" }
+                } }
+                td.number { @match running { Some(it) => { (it.alarms) } None => { "-" } } }
+            }
+        }
+    };
+    html! {
+        section #summary {
+            h2 { "Summary" }
+            div.wide { table {
+                thead { tr {
+                    th scope="col" { "source" }
+                    th scope="col" { "type" }
+                    th scope="col" { "kind" }
+                    th.number scope="col" { "assessed, bits a symbol" }
+                    th scope="col" { "credit rests on" }
+                    th scope="col" { "state" }
+                    th.number scope="col" { "alarms" }
+                } }
+                tbody {
+                    @for (number, source) in (1..).zip(&report.sources) { (row(number, source)) }
+                }
+            } }
+            p {
+                "A kind is a class of independence: two sources of one kind count once towards the "
+                "quorum. What is assessed is an upper bound to be argued down from; what is credited "
+                "is less, or nothing."
+            }
+            @if let Err(reason) = &report.service {
+                p.remark { "States and alarms are not known: " (reason) }
+            }
+        }
+    }
+}
+
+fn configuration(report: &Report) -> Markup {
+    html! {
+        section #configuration {
+            h2 { "Configuration" }
+            p { "As it takes effect, defaults included. Files with secrets in them are named, never read." }
+            div.cards {
+                @for (section, facts) in &report.configuration {
+                    div { h3 { (section) } (list(facts)) }
+                }
+            }
+        }
+    }
+}
+
+fn versions(report: &Report) -> Markup {
+    html! {
+        section #versions {
+            h2 { "Versions" }
+            (list(&report.versions))
+        }
+    }
+}
+
+fn reading() -> Markup {
+    html! {
+        section #reading {
+            h2 { "How to read this" }
+            p {
+                "Estimators can show that a source is bad, never that it is good: a keyed generator "
+                "whose key everybody knows passes all of them. The figures are those of NIST's "
+                "reference program. The least one decides; then an argument about the source, not a "
+                "figure, says how much of it is credited."
+            }
+            p {
+                "The noise pictured here was captured to be looked at, and no seed was made of it. "
+                "A histogram should be as wide as the physics says; bit planes should show no lines, "
+                "bands or repeats; correlation should stay between the two lines but for one distance "
+                "in three hundred."
+            }
+            p { "This is a report of the program on itself. It is no certificate, and no laboratory has looked." }
+        }
+    }
+}
+
+/// Names and what they are, as a list.
+fn list(facts: &[Fact]) -> Markup {
+    html! {
+        @if facts.is_empty() { p { "Nothing." } } @else {
+            dl { @for fact in facts { div { dt { (fact.name) } dd { (fact.value) } } } }
+        }
+    }
+}
+
+/// A count with its thousands apart.
+fn grouped(count: impl Display) -> String {
+    let digits = format!("{count}");
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The colour of a state.
+fn state_class(state: &str) -> &'static str {
+    match state {
+        "ready" | "healthy" => "good",
+        "starting" | "degraded" => "middling",
+        _ => "bad",
+    }
+}

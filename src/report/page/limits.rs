@@ -1,0 +1,54 @@
+//! What the samples of a source are held to, and what it follows from.
+
+use maud::{Markup, html};
+
+use super::grouped;
+use crate::health::limit::Rule;
+use crate::health::{Limit, Severity};
+
+pub(super) fn table(limits: &[Limit]) -> Markup {
+    let level = |severity: Severity| match severity {
+        Severity::Notice => "notice",
+        Severity::Intermittent => "intermittent",
+        Severity::Persistent => "persistent",
+    };
+    html! {
+        @if limits.is_empty() { p { "None are known." } } @else {
+            div.wide { table {
+                thead { tr {
+                    th scope="col" { "test" }
+                    th scope="col" { "level" }
+                    th.number scope="col" { "alarm at" }
+                    th scope="col" { "which is" }
+                } }
+                tbody { @for limit in limits {
+                    tr {
+                        th scope="row" { (limit.test) }
+                        td { (level(limit.severity)) }
+                        @match &limit.rule {
+                            Rule::Cutoff(it) => {
+                                td.number { (grouped(it.count)) }
+                                td {
+                                    (it.formula) " with H = " (bits(it.h)) ", a = " (it.alpha.0)
+                                    " (α = 2" sup { "−" (it.alpha.0) } ")"
+                                    @if let Some(window) = it.window { ", W = " (grouped(window)) }
+                                }
+                            }
+                            Rule::Threshold(rule) => { td.number { "-" } td { (rule) } }
+                        }
+                    }
+                } }
+            } }
+            p.caption {
+                "H is what is claimed of a symbol, in bits; α the odds of a false alarm for one symbol. "
+                "An intermittent alarm withdraws the credit until 1,024 symbols have passed anew; a "
+                "persistent one is also an incident; a notice is reported only."
+            }
+        }
+    }
+}
+
+/// Bits to as many digits as say something.
+fn bits(bits: f64) -> String {
+    format!("{bits:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()
+}

@@ -1,0 +1,129 @@
+//! Plots as SVG. Colours are named in one place, so that the style sheet can turn them for a dark
+//! screen and for paper.
+
+use plotters::prelude::{
+    ChartBuilder, DrawingAreaErrorKind, IntoDrawingArea, PathElement, RGBColor, Rectangle,
+    SVGBackend,
+};
+use plotters::style::{Color, IntoFont};
+
+use super::noise::{Noise, real};
+
+/// Width and height of a plot in pixels.
+const SIZE: (u32, u32) = (640, 280);
+
+/// What is drawn.
+const INK: RGBColor = RGBColor(37, 99, 235);
+
+/// Limits to compare it with.
+const LIMIT: RGBColor = RGBColor(220, 38, 38);
+
+/// Axes and their text.
+const AXIS: RGBColor = RGBColor(75, 85, 99);
+
+/// Lines behind the drawing.
+const GRID: RGBColor = RGBColor(229, 231, 235);
+
+/// So many standard deviations of white noise, 1/√n, are marked: 0.3 % of the distances of white
+/// noise lie beyond, one in three plots of 128.
+pub(super) const BAND: f64 = 3.0;
+
+type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
+
+/// How often each symbol came, as a share of all.
+pub(super) fn histogram(noise: &Noise) -> Option<String> {
+    // A range without any length is never divided into ticks.
+    if noise.symbols == 0 {
+        return None;
+    }
+    let all = real(noise.symbols);
+    let bar = |symbol: u8| {
+        #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^52 symbols")]
+        let share = noise.counts[usize::from(symbol)] as f64 / all;
+        (f64::from(noise.value(symbol)), share)
+    };
+    let bars: Vec<_> = (0..=u8::MAX).map(bar).filter(|(_, share)| *share > 0.0).collect();
+    let most = bars.iter().map(|(_, share)| *share).fold(0.0, f64::max);
+    let values = || bars.iter().map(|(value, _)| *value);
+    let (start, end) = (values().fold(f64::MAX, f64::min), values().fold(f64::MIN, f64::max));
+    let range = start - 1.0..end + 1.0;
+    draw(|svg| {
+        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let mut chart = ChartBuilder::on(&area)
+            .margin(8)
+            .x_label_area_size(48)
+            .y_label_area_size(84)
+            .build_cartesian_2d(range, 0.0..most * 1.05)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .bold_line_style(GRID)
+            .light_line_style(GRID.mix(0.0))
+            .axis_style(AXIS)
+            .label_style(label())
+            .axis_desc_style(label())
+            .x_desc("value of a symbol")
+            .y_desc("share of symbols")
+            .x_label_formatter(&|value| format!("{value:.0}"))
+            .y_label_formatter(&|share| format!("{:.2} %", share * 100.0))
+            .draw()?;
+        chart.draw_series(bars.iter().map(|(value, share)| {
+            Rectangle::new([(value - 0.5, 0.0), (value + 0.5, *share)], INK.filled())
+        }))?;
+        area.present()
+    })
+}
+
+/// The correlation at each distance, and how far that of white noise scatters.
+pub(super) fn correlation(noise: &Noise) -> Option<String> {
+    if noise.correlation.is_empty() {
+        return None;
+    }
+    let last = real(noise.correlation.len());
+    let band = BAND / real(noise.symbols).sqrt();
+    let most = noise.correlation.iter().map(|value| value.abs()).fold(band * 1.5, f64::max) * 1.1;
+    draw(|svg| {
+        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let mut chart = ChartBuilder::on(&area)
+            .margin(8)
+            .x_label_area_size(48)
+            .y_label_area_size(84)
+            .build_cartesian_2d(0.0..last + 1.0, -most..most)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .bold_line_style(GRID)
+            .light_line_style(GRID.mix(0.0))
+            .axis_style(AXIS)
+            .label_style(label())
+            .axis_desc_style(label())
+            .x_desc("distance in symbols")
+            .y_desc("correlation")
+            .x_label_formatter(&|value| format!("{value:.0}"))
+            .y_label_formatter(&|value| format!("{:.4}", zero(*value)))
+            .draw()?;
+        let stem = |(lag, value): (f64, f64)| {
+            PathElement::new([(lag, 0.0), (lag, value)], INK.stroke_width(2))
+        };
+        let lags = (1..).map(f64::from).zip(noise.correlation.iter().copied());
+        chart.draw_series(lags.map(stem))?;
+        let line = |at: f64| PathElement::new([(0.0, at), (last + 1.0, at)], LIMIT.stroke_width(1));
+        chart.draw_series([-band, band].map(line))?;
+        area.present()
+    })
+}
+
+/// No minus before a zero.
+fn zero(value: f64) -> f64 {
+    if value.abs() < 5e-5 { 0.0 } else { value }
+}
+
+fn label() -> plotters::style::TextStyle<'static> {
+    plotters::style::TextStyle::from(("sans-serif", 18).into_font()).color(&AXIS)
+}
+
+/// The SVG that `plot` draws; none when it cannot be drawn.
+fn draw(plot: impl FnOnce(&mut String) -> Drawn) -> Option<String> {
+    let mut svg = String::new();
+    plot(&mut svg).ok().map(|()| svg)
+}

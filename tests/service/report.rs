@@ -1,0 +1,55 @@
+//! `lavawall report` about a running service: its alarms are in it, and its secrets are not.
+
+use std::fs;
+use std::path::Path;
+
+use data_encoding::{BASE64, HEXLOWER};
+
+use crate::running::{Running, run};
+
+#[test]
+fn the_report_has_the_states_and_alarms_of_a_running_service_and_none_of_its_secrets() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let made = run(&["token", "tester"]);
+    let token = made.out.trim_end().to_owned();
+    let tokens = folder.path().join("tokens");
+    fs::write(&tokens, &made.err).expect("written");
+    let configuration = format!(
+        "[http]\ntokens = {:?}\n# a password in a comment\n\
+         [[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n\
+         [[source]]\ntype = \"serial\"\nid = \"gone\"\ndevice = \"/dev/lavawall-none\"\n",
+        tokens.display().to_string()
+    );
+    let service = Running::start(&configuration);
+    service.wait_for_log("lavawall-none");
+    let page = report(&service, folder.path());
+    for part in ["ready", ">healthy<", ">absent<", "running for", "open, seal: file", "unreadable"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    let state = service.state_dir();
+    let read = |name: &str| fs::read(state.join(name)).expect(name);
+    let text = |name: &str| String::from_utf8_lossy(&read(name)).trim().to_owned();
+    let hash = made.err.split_once("sha256:").expect("a hash").1.trim().to_owned();
+    for secret in [token, hash, text("admin.token"), "a password".to_owned()] {
+        assert!(!secret.is_empty() && !page.contains(&secret), "a secret is in the report");
+    }
+    for name in ["seal-key", "boot-seed", "keyring"] {
+        let bytes = read(name);
+        for coded in [HEXLOWER.encode(&bytes), BASE64.encode(&bytes), text(name)] {
+            assert!(!page.contains(&coded), "{name} is in the report");
+        }
+    }
+    assert!(page.contains(&tokens.display().to_string()), "the file is named, not read");
+}
+
+/// The page that a report makes, with the service asked through its socket.
+fn report(service: &Running, folder: &Path) -> String {
+    let page = folder.join("report.html");
+    let config = service.state_dir().with_file_name("lavawall.toml");
+    let text = |path: &Path| path.to_str().expect("a path").to_owned();
+    let arguments = ["report", "--no-capture", "--config", &text(&config), "-o", &text(&page)];
+    let said = service.operate(&arguments, "");
+    assert_eq!(said.code, 0, "{}", said.err);
+    fs::read_to_string(page).expect("a page")
+}
