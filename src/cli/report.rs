@@ -122,7 +122,7 @@ impl Arguments {
         // Without a state directory there is no calibration.
         let state_dir = self.connection.state_dir().ok();
         let plans = inventory::of(config, state_dir.as_deref());
-        let configuration = configuration::sections(config, &plans);
+        let configuration = configuration::sections(config, state_dir.as_deref(), &plans);
         let mut sources: Vec<_> =
             plans.into_iter().map(|plan| self.source(config, plan, &mut noises)).collect();
         sources.extend(noises.others());

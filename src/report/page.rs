@@ -32,7 +32,7 @@ pub(super) fn page(report: &Report) -> Markup {
             body {
                 header {
                     h1 { "Noise sources of a lavawall" }
-                    p { "Made on " time { (report.made_at) } "." }
+                    p { "Made " time { (report.made_at) } " by the program itself: no certificate." }
                     (contents(report))
                 }
                 main {

@@ -21,7 +21,7 @@ fn the_report_has_the_states_and_alarms_of_a_running_service_and_none_of_its_sec
         tokens.display().to_string()
     );
     let service = Running::start(&configuration);
-    service.wait_for_log("lavawall-none");
+    wait_for_alarm(&service);
     let page = report(&service, folder.path());
     for part in ["ready", ">healthy<", ">absent<", "running for", "open, seal: file", "unreadable"]
     {
@@ -41,6 +41,14 @@ fn the_report_has_the_states_and_alarms_of_a_running_service_and_none_of_its_sec
         }
     }
     assert!(page.contains(&tokens.display().to_string()), "the file is named, not read");
+}
+
+/// Waits until the status has the alarm of the source that is not there.
+fn wait_for_alarm(service: &Running) {
+    let socket = format!("unix:{}", service.state_dir().join("admin.sock").display());
+    let status = || service.operate(&["status", "--json", "--url", &socket], "").out;
+    let seen = std::iter::repeat_with(status).take(1000).any(|it| it.contains("unreadable"));
+    assert!(seen, "no alarm of a device that is not there");
 }
 
 /// The page that a report makes, with the service asked through its socket.

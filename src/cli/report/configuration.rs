@@ -1,6 +1,8 @@
 //! The configuration as it takes effect. None of its keys holds a secret: secrets are in files, which
 //! are named.
 
+use std::path::Path;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,12 +14,13 @@ use crate::report::Fact;
 use crate::source::Facts;
 
 /// Every section.
-pub(super) fn sections(config: &Config, plans: &[Planned]) -> Vec<(String, Vec<Fact>)> {
-    let state_dir = config.state_dir.as_ref();
-    let state_dir = state_dir.map_or_else(
-        || "not set: $XDG_STATE_HOME/lavawall".to_owned(),
-        |dir| dir.display().to_string(),
-    );
+pub(super) fn sections(
+    config: &Config,
+    state_dir: Option<&Path>,
+    plans: &[Planned],
+) -> Vec<(String, Vec<Fact>)> {
+    let state_dir = state_dir.map(|dir| dir.display().to_string());
+    let state_dir = state_dir.unwrap_or_else(|| "none can be found".to_owned());
     let mut sections = vec![
         ("Service".to_owned(), vec![Fact::new("state-dir", state_dir)]),
         ("[http]".to_owned(), keys(&config.http)),

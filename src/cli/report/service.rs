@@ -114,7 +114,8 @@ impl Status {
             |age| format!("number {}, {age} s old", self.generation),
         );
         let Quorum { needed, present, missing_required } = &self.quorum;
-        let mut quorum = format!("{} of {needed} kinds: {}", present.len(), present.join(", "));
+        let mut quorum =
+            format!("{needed} kinds needed, {} there: {}", present.len(), present.join(", "));
         if !missing_required.is_empty() {
             quorum.push_str("; missing: ");
             quorum.push_str(&missing_required.join(", "));

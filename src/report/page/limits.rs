@@ -40,7 +40,8 @@ pub(super) fn table(limits: &[Limit]) -> Markup {
                 } }
             } }
             p.caption {
-                "H is what is claimed of a symbol, in bits; α the odds of a false alarm for one symbol. "
+                "H is what is claimed of a symbol, in bits, or what it is tested for where nothing is claimed; α "
+                "the odds of a false alarm for one symbol. "
                 "An intermittent alarm withdraws the credit until 1,024 symbols have passed anew; a "
                 "persistent one is also an incident; a notice is reported only."
             }
