@@ -8,7 +8,7 @@
 //! A fifth of a bit a delta. The noise comes from caches, pipelines, refresh, interrupts and clock
 //! domains that do not run in step. It cannot be argued from first principles, only measured, and
 //! differs from machine to machine: jitterentropy 3.6 and later assume a third of a bit by default
-//! (oversampling rate 3); the one machine where this loop was assessed showed 0.48 bits at the least
+//! (oversampling rate 3); the one machine where this loop was assessed showed 0.44 bits at the least
 //! (`docs/entropy.md`), of which less than half is taken where nobody has measured, as calibration
 //! would. `lavawall calibrate` measures. What it does not protect from: an
 //! attacker who runs on the same core and measures the same events, or an emulator that counts
