@@ -6,13 +6,14 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
+#[path = "common/seeded.rs"]
+mod seeded;
+
 use std::hint::black_box;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
-use lavawall::generator::{Generator, Limits, Provenance};
-use lavawall::secret::Secret;
 
 /// Rounds of each, interleaved so that a busy machine slows both alike.
 const ROUNDS: usize = 41;
@@ -21,7 +22,7 @@ const ROUNDS: usize = 41;
 const BULK: u32 = 64 * 1024;
 
 fn main() {
-    let generator = generator();
+    let generator = seeded::generator();
     let mut ours = vec![0; BULK as usize];
     let mut theirs = vec![0; BULK as usize];
     let bulk = compare(
@@ -48,20 +49,6 @@ fn main() {
     println!("32-byte answers      {answers:.2} million a second");
     println!("getrandom(32)        {calls:.2} million a second");
     println!("ratio                {:.2}", answers / calls);
-}
-
-fn generator() -> Generator {
-    let limits =
-        Limits { reseed_interval: Duration::from_hours(1), grace_period: Duration::from_hours(1) };
-    let generator = Generator::new(1, limits).expect("memory for a generator");
-    let provenance = Provenance {
-        generation: 1,
-        seeded_at: Instant::now(),
-        seeded_on: SystemTime::now(),
-        sources: Vec::new(),
-    };
-    generator.reseed(&Secret::take(&mut [7; 32]), provenance);
-    generator
 }
 
 /// The median time of one call of each.

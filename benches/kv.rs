@@ -9,6 +9,9 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
 
+#[path = "common/seeded.rs"]
+mod seeded;
+
 #[path = "kv/growth.rs"]
 mod growth;
 #[path = "kv/home.rs"]

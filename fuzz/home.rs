@@ -1,28 +1,19 @@
 //! What the targets of keys and records need: a generator with a seed, and a place for a keyring.
 #![allow(dead_code, reason = "not every target needs all of it")]
 
+#[path = "../benches/common/seeded.rs"]
+mod seeded;
+
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
-use lavawall::generator::{Generator, Limits, Provenance};
+use lavawall::generator::Generator;
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, Places};
-use lavawall::secret::Secret;
 
-/// A generator that gives other bytes in every process.
+/// A generator with a seed.
 pub fn generator() -> Arc<Generator> {
-    let day = Duration::from_secs(86_400);
-    let limits = Limits { reseed_interval: day, grace_period: day };
-    let generator = Generator::new(1, limits).expect("memory for a generator");
-    let provenance = Provenance {
-        generation: 1,
-        seeded_at: Instant::now(),
-        seeded_on: SystemTime::now(),
-        sources: Vec::new(),
-    };
-    generator.reseed(&Secret::take(&mut [1; 32]), provenance);
-    Arc::new(generator)
+    Arc::new(seeded::generator())
 }
 
 /// Where a keyring of this directory lives.

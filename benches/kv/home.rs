@@ -4,14 +4,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
-use lavawall::generator::{Generator, Limits, Provenance};
+use lavawall::generator::Generator;
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Condition, Keyring, NamespaceId, Places};
 use lavawall::kv::storage::RedbStorage;
 use lavawall::kv::{Put, Store};
-use lavawall::secret::Secret;
 
 /// What every record holds.
 pub(crate) const VALUE: [u8; 1024] = [0xa5; 1024];
@@ -40,7 +38,7 @@ impl Home {
 
 /// The store of a directory, its keyring open; both are made if need be.
 pub(crate) fn closed(folder: &Path) -> Store {
-    let generator = Arc::new(generator());
+    let generator = Arc::new(crate::seeded::generator());
     let keyring = Arc::new(keyring(folder, &generator));
     let storage = RedbStorage::open(&folder.join("store"), CACHE).expect("opened");
     Store::new(keyring, generator, Box::new(storage), BTreeSet::new())
@@ -61,23 +59,6 @@ fn keyring(folder: &Path, generator: &Arc<Generator>) -> Keyring {
         _ => assert!(keyring.open_alone().expect("its seal's file is there")),
     }
     keyring
-}
-
-fn generator() -> Generator {
-    let limits =
-        Limits { reseed_interval: Duration::from_hours(1), grace_period: Duration::from_hours(1) };
-    let generator = Generator::new(1, limits).expect("memory for a generator");
-    let provenance = Provenance {
-        generation: 1,
-        seeded_at: Instant::now(),
-        seeded_on: SystemTime::now(),
-        sources: Vec::new(),
-    };
-    // Of the operating system: a constant would give the same keys in every run.
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).expect("the operating system's bytes");
-    generator.reseed(&Secret::take(&mut seed), provenance);
-    generator
 }
 
 /// Names come in no order, as ids of customers do. (The factor is that of Fibonacci hashing: 2⁶⁴ by

@@ -70,12 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         ));
         return Exit::Usage;
     }
-    if samples.len() < WANTED_SAMPLES {
-        print::note(&format!(
-            "SP 800-90B asks for {WANTED_SAMPLES} samples; with {} the figures are less sure",
-            samples.len()
-        ));
-    }
+    remark_few(samples.len());
     let shown = match arguments.examine(&samples) {
         Ok(shown) => shown,
         Err(error) => {
@@ -90,6 +85,15 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
             Exit::Failure
         }
         (written, _) => written,
+    }
+}
+
+/// What whoever reads figures of fewer samples than the standard asks for should know.
+pub(super) fn remark_few(samples: usize) {
+    if samples < WANTED_SAMPLES {
+        print::note(&format!(
+            "SP 800-90B asks for {WANTED_SAMPLES} samples; with {samples} the figures are less sure"
+        ));
     }
 }
 

@@ -7,11 +7,14 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use crate::assess::{self, LEAST_SAMPLES, Samples, WANTED_SAMPLES};
+use crate::cli::assess::remark_few;
+use crate::cli::capture::remark_alarms;
 use crate::cli::progress::Bar;
+use crate::cli::stop::Stop;
 use crate::cli::{ConfigArguments, print};
 use crate::config::{Config, SourceEntry};
 use crate::daemon::calibration::{Calibration, CalibrationError};
-use crate::daemon::capture::{self, Amount, CaptureError, Captured, MOST_SYMBOLS};
+use crate::daemon::capture::{self, Amount, Captured, MOST_SYMBOLS};
 use crate::daemon::state_dir::{StateDir, StateDirError};
 use crate::exitcode::Exit;
 
@@ -37,61 +40,22 @@ pub(super) struct Arguments {
     state_dir: Option<PathBuf>,
 }
 
-/// Why there is no calibration.
-#[derive(Debug, thiserror::Error)]
-enum Error {
-    #[error(transparent)]
-    Capture(#[from] CaptureError),
-    #[error("{id}: {error}")]
-    Calibration { id: String, error: CalibrationError },
-    #[error("{0}; stop the service first")]
-    InUse(StateDirError),
-    #[error(transparent)]
-    StateDir(StateDirError),
-    #[error("{0}")]
-    Samples(#[from] assess::SamplesError),
-}
-
-impl Error {
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Capture(CaptureError::Unknown { .. }) => Exit::Usage,
-            Self::Capture(_) => Exit::Unavailable,
-            Self::Calibration { error: CalibrationError::File { .. }, .. } | Self::StateDir(_) => {
-                Exit::CannotCreate
-            }
-            Self::Calibration { .. } => Exit::Failure,
-            Self::InUse(_) => Exit::Refused,
-            Self::Samples(_) => Exit::Data,
-        }
-    }
-}
-
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let config = match arguments.config.load() {
-        Ok(config) => config,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Config;
-        }
-    };
-    match arguments.calibrate(&config) {
+    match arguments.calibrate() {
         Ok(calibration) => print::line(describe(&arguments.source, &calibration)),
-        Err(error) => {
-            print::error(&error);
-            error.exit()
-        }
+        Err(stop) => stop.say(),
     }
 }
 
 impl Arguments {
-    fn calibrate(&self, config: &Config) -> Result<Calibration, Error> {
-        let entry = capture::find(config, &self.source)?;
-        let refused = |error| Error::Calibration { id: entry.id.clone(), error };
+    fn calibrate(&self) -> Result<Calibration, Stop> {
+        let config = self.config.load()?;
+        let entry = capture::find(&config, &self.source)?;
+        let refused = |error| refused(&entry.id, &error);
         // Before anything takes time.
         Calibration::is_possible(&entry.spec).map_err(refused)?;
-        let dir = self.open_state_dir(config)?;
-        let captured = self.capture(config, &entry)?;
+        let dir = self.open_state_dir(&config)?;
+        let captured = self.capture(&config, &entry)?;
         let found = assess_noise(captured.symbols)?;
         let calibration =
             Calibration::of(&entry.spec, &captured.sidecar, &found).map_err(refused)?;
@@ -100,38 +64,41 @@ impl Arguments {
     }
 
     /// Takes the state directory, so that no service uses it meanwhile.
-    fn open_state_dir(&self, config: &Config) -> Result<StateDir, Error> {
+    fn open_state_dir(&self, config: &Config) -> Result<StateDir, Stop> {
         let named = self.state_dir.clone().or_else(|| config.state_dir.clone());
         named
             .map_or_else(StateDir::default_path, Ok)
             .and_then(|path| StateDir::open(&path))
             .map_err(|error| match error {
-                StateDirError::InUse { .. } => Error::InUse(error),
-                other => Error::StateDir(other),
+                StateDirError::InUse { .. } => {
+                    Stop::new(Exit::Refused, format!("{error}; stop the service first"))
+                }
+                other => Stop::new(Exit::CannotCreate, other),
             })
     }
 
-    fn capture(&self, config: &Config, entry: &SourceEntry) -> Result<Captured, Error> {
+    fn capture(&self, config: &Config, entry: &SourceEntry) -> Result<Captured, Stop> {
         let bar = Bar::new("capturing");
         let amount = Amount::Sequence(self.samples);
-        let captured = capture::capture(config, entry, amount, &|done| bar.set(done))?;
+        let captured = capture::capture(config, entry, amount, &|done| bar.set(done));
         drop(bar);
-        if self.samples < WANTED_SAMPLES {
-            print::note(&format!(
-                "SP 800-90B asks for {WANTED_SAMPLES} samples; with {} the figures are less sure",
-                self.samples
-            ));
-        }
-        if let Some(alarm) = &captured.sidecar.last_alarm {
-            let alarms = captured.sidecar.alarms;
-            print::note(&format!("{alarms} alarms meanwhile, the last finding: {alarm}"));
-        }
+        let captured = captured?;
+        remark_few(self.samples);
+        remark_alarms(&captured.sidecar);
         Ok(captured)
     }
 }
 
-fn assess_noise(mut symbols: Zeroizing<Vec<u8>>) -> Result<assess::Assessment, Error> {
-    let samples = Samples::new(std::mem::take(&mut *symbols), Some(8))?;
+fn refused(id: &str, error: &CalibrationError) -> Stop {
+    let exit = match error {
+        CalibrationError::File { .. } => Exit::CannotCreate,
+        _ => Exit::Failure,
+    };
+    Stop::new(exit, format!("{id}: {error}"))
+}
+
+fn assess_noise(mut symbols: Zeroizing<Vec<u8>>) -> Result<assess::Assessment, Stop> {
+    let samples = Samples::new(std::mem::take(&mut *symbols), Some(8)).map_err(Stop::data)?;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let bar = Bar::new("assessing");
     Ok(assess::assess(&samples, threads, &|done| bar.set(done)))

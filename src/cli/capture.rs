@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::assess::WANTED_SAMPLES;
 use crate::cli::progress::Bar;
+use crate::cli::stop::Stop;
 use crate::cli::{ConfigArguments, print};
-use crate::daemon::capture::{self, Amount, Captured, MOST_SYMBOLS};
+use crate::daemon::capture::{self, Amount, Captured, MOST_SYMBOLS, Sidecar};
 use crate::durable;
 use crate::exitcode::Exit;
 
@@ -25,7 +27,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     source: String,
     /// How many symbols
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = symbols)]
+    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = symbols)]
     samples: usize,
     /// Open the source anew for every row, and take so many rows of so many symbols. The restart
     /// test wants 1000x1000
@@ -40,42 +42,29 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    let config = match arguments.config.load() {
-        Ok(config) => config,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Config;
+    arguments.capture().map_or_else(Stop::say, |()| Exit::Ok)
+}
+
+impl Arguments {
+    fn capture(&self) -> Result<(), Stop> {
+        let config = self.config.load()?;
+        let (output, sidecar) = (&self.output, sidecar_of(&self.output));
+        let there = [output, &sidecar].into_iter().find(|path| path.exists());
+        if let Some(there) = there.filter(|_| !self.force) {
+            return Err(Stop::there(there));
         }
-    };
-    let sidecar = sidecar_of(&arguments.output);
-    if let Some(there) = [&arguments.output, &sidecar].into_iter().find(|path| path.exists())
-        && !arguments.force
-    {
-        print::error(&format!("{} is there already; --force replaces it", there.display()));
-        return Exit::CannotCreate;
+        let entry = capture::find(&config, &self.source)?;
+        let amount = self.restart.unwrap_or(Amount::Sequence(self.samples));
+        let bar = Bar::new("capturing");
+        let captured = capture::capture(&config, &entry, amount, &|done| bar.set(done));
+        drop(bar);
+        let captured = captured?;
+        write(output, &sidecar, &captured).map_err(|error| {
+            Stop::new(Exit::CannotCreate, format!("{}: {error}", output.display()))
+        })?;
+        remark(&captured.sidecar);
+        Ok(())
     }
-    let amount = arguments.restart.unwrap_or(Amount::Sequence(arguments.samples));
-    let bar = Bar::new("capturing");
-    let captured = capture::find(&config, &arguments.source)
-        .and_then(|entry| capture::capture(&config, &entry, amount, &|done| bar.set(done)));
-    drop(bar);
-    let captured = match captured {
-        Ok(captured) => captured,
-        Err(error @ capture::CaptureError::Unknown { .. }) => {
-            print::error(&error);
-            return Exit::Usage;
-        }
-        Err(error) => {
-            print::error(&error);
-            return Exit::Unavailable;
-        }
-    };
-    if let Err(error) = write(&arguments.output, &sidecar, &captured) {
-        print::error(&format!("{}: {error}", arguments.output.display()));
-        return Exit::CannotCreate;
-    }
-    remark(&captured);
-    Exit::Ok
 }
 
 /// Both files, each whole or not at all.
@@ -87,8 +76,7 @@ fn write(output: &Path, sidecar: &Path, captured: &Captured) -> io::Result<()> {
 }
 
 /// What whoever assesses it should know.
-fn remark(captured: &Captured) {
-    let sidecar = &captured.sidecar;
+fn remark(sidecar: &Sidecar) {
     print::note(&format!("{} symbols of {}", sidecar.samples, sidecar.source));
     if let Some(why) = &sidecar.credited_nothing {
         print::note(&format!("credited 0, however it assesses: {why}"));
@@ -96,6 +84,11 @@ fn remark(captured: &Captured) {
     if sidecar.refusals > 0 {
         print::note(&format!("{} starts were refused by its own test", sidecar.refusals));
     }
+    remark_alarms(sidecar);
+}
+
+/// The same of its health tests alone.
+pub(super) fn remark_alarms(sidecar: &Sidecar) {
     if let Some(alarm) = &sidecar.last_alarm {
         print::note(&format!("{} alarms meanwhile, the last finding: {alarm}", sidecar.alarms));
     }

@@ -12,10 +12,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::assess::WANTED_SAMPLES;
 use crate::cli::capture;
 use crate::cli::kv::connection::Connection;
 use crate::cli::stop::Stop;
 use crate::config::Config;
+use crate::daemon;
 use crate::daemon::inventory::{self, Planned};
 use crate::durable;
 use crate::exitcode::Exit;
@@ -60,7 +62,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     restart: Vec<PathBuf>,
     /// How many symbols to capture from each source
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = capture::symbols)]
+    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = capture::symbols)]
     samples: usize,
     /// Capture nothing
     #[arg(long)]
@@ -84,7 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 impl Arguments {
     fn write(&self) -> Result<(), Stop> {
-        let config = self.connection.config().map_err(|error| Stop::new(Exit::Config, error))?;
+        let config = self.connection.config()?;
         // All that can be wrong with the command line is found before the long work.
         let pdf = self.output.with_extension("pdf");
         if self.pdf && pdf == self.output {
@@ -111,8 +113,7 @@ impl Arguments {
         if self.force || !path.exists() {
             return Ok(());
         }
-        let reason = format!("{} is there already; --force replaces it", path.display());
-        Err(Stop::new(Exit::CannotCreate, reason))
+        Err(Stop::there(path))
     }
 
     fn report(&self, config: &Config, files: Files) -> Report {
@@ -131,7 +132,7 @@ impl Arguments {
         } else {
             service::ask(&self.connection)
         };
-        let (made_at, versions) = (machine::now(), machine::versions());
+        let (made_at, versions) = (daemon::capture::now(), machine::versions());
         Report { made_at, versions, sources, service, configuration }
     }
 

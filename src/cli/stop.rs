@@ -5,6 +5,8 @@ use std::path::Path;
 
 use crate::cli::client::ClientError;
 use crate::cli::print;
+use crate::config::ConfigError;
+use crate::daemon::capture::CaptureError;
 use crate::exitcode::Exit;
 
 /// What is said, and the exit code.
@@ -45,6 +47,12 @@ impl Stop {
         Self::new(exit, format!("{}: {error}", path.display()))
     }
 
+    /// A file would be replaced unasked.
+    pub(super) fn there(path: &Path) -> Self {
+        let reason = format!("{} is there already; --force replaces it", path.display());
+        Self::new(Exit::CannotCreate, reason)
+    }
+
     /// The same with more behind what is said.
     pub(super) fn and(mut self, more: &str) -> Self {
         if let Some(reason) = &mut self.reason {
@@ -59,6 +67,22 @@ impl Stop {
             print::error(reason);
         }
         self.exit
+    }
+}
+
+impl From<ConfigError> for Stop {
+    fn from(error: ConfigError) -> Self {
+        Self::new(Exit::Config, error)
+    }
+}
+
+impl From<CaptureError> for Stop {
+    fn from(error: CaptureError) -> Self {
+        let exit = match error {
+            CaptureError::Unknown { .. } => Exit::Usage,
+            _ => Exit::Unavailable,
+        };
+        Self::new(exit, error)
     }
 }
 

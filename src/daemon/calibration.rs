@@ -136,15 +136,8 @@ impl Calibration {
         Derated::of(spec, 0.0).map(drop)
     }
 
-    /// The calibration of the source of this name, if there is one.
-    ///
-    /// # Errors
-    /// When its file cannot be read, or is damaged.
-    pub(super) fn load(dir: &StateDir, id: &str) -> Result<Option<Self>, CalibrationError> {
-        Self::read(dir.path(), id)
-    }
-
-    /// As [`Self::load`], of a state directory that a running service may hold.
+    /// The calibration of the source of this name in a state directory, which a running service may
+    /// hold; `None` when there is none.
     ///
     /// # Errors
     /// When its file cannot be read, or is damaged.

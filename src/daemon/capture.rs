@@ -162,7 +162,8 @@ pub fn capture(
 }
 
 /// Now, RFC 3339, to the second, in UTC.
-pub(super) fn now() -> String {
+#[must_use]
+pub fn now() -> String {
     let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
     now.round(jiff::Unit::Second).unwrap_or(now).to_string()
 }

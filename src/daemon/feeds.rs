@@ -92,7 +92,7 @@ struct Parts {
 
 pub(super) fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) -> Feed {
     let required = config.pool.required.iter().any(|name| entry.is_called(name));
-    let calibrated = state_dir.and_then(|dir| Calibration::load(dir, &entry.id).transpose());
+    let calibrated = state_dir.and_then(|dir| Calibration::read(dir.path(), &entry.id).transpose());
     // A source that was calibrated anew is another to a reload.
     let key = format!("{:?} {calibrated:?}", entry.spec);
     let calibrated = calibrated.map(|known| calibrated_as(known, entry.spec.clone()));

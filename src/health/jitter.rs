@@ -18,8 +18,6 @@ const WINDOW: u32 = 4096;
 pub struct Jitter {
     symbols: Symbols,
     predictor: LagPredictor,
-    provisional: Claim,
-    claim: Claim,
     stuck: Stuck,
 }
 
@@ -30,8 +28,6 @@ impl Jitter {
         Self {
             symbols: Symbols::new(claim),
             predictor: LagPredictor::new(claim.h_per_symbol, claim.alpha),
-            provisional: claim,
-            claim,
             stuck: Stuck::default(),
         }
     }
@@ -54,15 +50,16 @@ impl Inspect for Jitter {
                 inspection.findings.push(Finding { test: Test::LagPredictor, severity, detail });
             }
         }
-        if self.claim.credited {
-            inspection.credit_bits = self.claim.bits(moving);
+        let claim = self.symbols.claim_now();
+        if claim.credited {
+            inspection.credit_bits = claim.bits(moving);
         }
         inspection
     }
 
     fn limits(&self) -> Vec<Limit> {
         let mut limits = self.symbols.limits();
-        limits.extend(self.predictor.limits(self.claim));
+        limits.extend(self.predictor.limits(self.symbols.claim_now()));
         limits
     }
 
@@ -71,21 +68,21 @@ impl Inspect for Jitter {
     }
 
     fn claim(&mut self, assessed: Option<f64>) -> bool {
-        let (provisional, claim) = (self.provisional, self.provisional.assessed(assessed));
-        if claim == self.claim {
-            return false;
+        let is_new = self.symbols.claim(assessed);
+        if is_new {
+            self.reset();
         }
-        *self = Self { provisional, ..Self::new(claim) };
-        true
+        is_new
     }
 
     fn claimed(&self) -> Option<f64> {
-        self.claim.credited_h()
+        self.symbols.claimed()
     }
 
     fn reset(&mut self) {
         self.symbols.reset();
-        self.predictor = LagPredictor::new(self.claim.h_per_symbol, self.claim.alpha);
+        let claim = self.symbols.claim_now();
+        self.predictor = LagPredictor::new(claim.h_per_symbol, claim.alpha);
         self.stuck = Stuck::default();
     }
 }

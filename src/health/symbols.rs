@@ -34,11 +34,6 @@ impl Claim {
         }
     }
 
-    /// What is credited of a symbol, in bits.
-    pub(super) fn credited_h(&self) -> Option<f64> {
-        self.credited.then_some(self.h_per_symbol)
-    }
-
     /// ⌊symbols · H⌋
     pub(super) fn bits(&self, symbols: u32) -> u32 {
         #[expect(
@@ -82,6 +77,11 @@ impl Symbols {
             intermittent: Level::new(window, claim.h_per_symbol, claim.alpha),
             persistent: Level::new(window, claim.h_per_symbol, claim.alpha.squared()),
         }
+    }
+
+    /// What is claimed now: assessed, or provisional.
+    pub(super) fn claim_now(&self) -> Claim {
+        self.claim
     }
 
     /// Tests one symbol and adds what is wrong to `findings`, each test at most once a sample.
@@ -135,7 +135,7 @@ impl Inspect for Symbols {
     }
 
     fn claimed(&self) -> Option<f64> {
-        self.claim.credited_h()
+        self.claim.credited.then_some(self.claim.h_per_symbol)
     }
 
     fn reset(&mut self) {

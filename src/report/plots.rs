@@ -1,9 +1,11 @@
 //! Plots as SVG. Colours are named in one place, so that the style sheet can turn them for a dark
 //! screen and for paper.
 
+use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
-    ChartBuilder, DrawingAreaErrorKind, IntoDrawingArea, PathElement, RGBColor, Rectangle,
-    SVGBackend,
+    Cartesian2d, ChartBuilder, ChartContext, DrawingArea, DrawingAreaErrorKind, IntoDrawingArea,
+    PathElement, RGBColor, Rectangle, SVGBackend,
 };
 use plotters::style::{Color, IntoFont};
 
@@ -28,6 +30,10 @@ const GRID: RGBColor = RGBColor(229, 231, 235);
 /// noise lie beyond, one in three plots of 128.
 pub(super) const BAND: f64 = 3.0;
 
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 
 /// How often each symbol came, as a share of all.
@@ -49,24 +55,10 @@ pub(super) fn histogram(noise: &Noise) -> Option<String> {
     let range = start - 1.0..end + 1.0;
     draw(|svg| {
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-        let mut chart = ChartBuilder::on(&area)
-            .margin(8)
-            .x_label_area_size(48)
-            .y_label_area_size(84)
-            .build_cartesian_2d(range, 0.0..most * 1.05)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(GRID.mix(0.0))
-            .axis_style(AXIS)
-            .label_style(label())
-            .axis_desc_style(label())
-            .x_desc("value of a symbol")
-            .y_desc("share of symbols")
-            .x_label_formatter(&|value| format!("{value:.0}"))
-            .y_label_formatter(&|share| format!("{:.2} %", share * 100.0))
-            .draw()?;
+        let mut chart = chart(&area).build_cartesian_2d(range, 0.0..most * 1.05)?;
+        axes(&mut chart, ["value of a symbol", "share of symbols"], |share| {
+            format!("{:.2} %", share * 100.0)
+        })?;
         chart.draw_series(bars.iter().map(|(value, share)| {
             Rectangle::new([(value - 0.5, 0.0), (value + 0.5, *share)], INK.filled())
         }))?;
@@ -84,24 +76,10 @@ pub(super) fn correlation(noise: &Noise) -> Option<String> {
     let most = noise.correlation.iter().map(|value| value.abs()).fold(band * 1.5, f64::max) * 1.1;
     draw(|svg| {
         let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
-        let mut chart = ChartBuilder::on(&area)
-            .margin(8)
-            .x_label_area_size(48)
-            .y_label_area_size(84)
-            .build_cartesian_2d(0.0..last + 1.0, -most..most)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .bold_line_style(GRID)
-            .light_line_style(GRID.mix(0.0))
-            .axis_style(AXIS)
-            .label_style(label())
-            .axis_desc_style(label())
-            .x_desc("distance in symbols")
-            .y_desc("correlation")
-            .x_label_formatter(&|value| format!("{value:.0}"))
-            .y_label_formatter(&|value| format!("{:.4}", zero(*value)))
-            .draw()?;
+        let mut chart = chart(&area).build_cartesian_2d(0.0..last + 1.0, -most..most)?;
+        axes(&mut chart, ["distance in symbols", "correlation"], |value| {
+            format!("{:.4}", zero(value))
+        })?;
         let stem = |(lag, value): (f64, f64)| {
             PathElement::new([(lag, 0.0), (lag, value)], INK.stroke_width(2))
         };
@@ -111,6 +89,30 @@ pub(super) fn correlation(noise: &Noise) -> Option<String> {
         chart.draw_series([-band, band].map(line))?;
         area.present()
     })
+}
+
+/// A chart with room for its axes.
+fn chart<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+    let mut chart = ChartBuilder::on(area);
+    chart.margin(8).x_label_area_size(48).y_label_area_size(84);
+    chart
+}
+
+/// Draws the axes with what they show, and lines at the values of the second.
+fn axes(chart: &mut Chart<'_>, shows: [&str; 2], value: impl Fn(f64) -> String) -> Drawn {
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .bold_line_style(GRID)
+        .light_line_style(GRID.mix(0.0))
+        .axis_style(AXIS)
+        .label_style(label())
+        .axis_desc_style(label())
+        .x_desc(shows[0])
+        .y_desc(shows[1])
+        .x_label_formatter(&|value| format!("{value:.0}"))
+        .y_label_formatter(&|at| value(*at))
+        .draw()
 }
 
 /// No minus before a zero.

@@ -1,18 +1,10 @@
 //! The program and the machine it runs on.
 
-use std::time::SystemTime;
-
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
 use crate::report::Fact;
 use crate::source::processor;
-
-/// Now, RFC 3339, to the second, in UTC.
-pub(super) fn now() -> String {
-    let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
-}
 
 /// Versions of whatever the figures depend on.
 pub(super) fn versions() -> Vec<Fact> {
