@@ -21,7 +21,7 @@ mod transfer;
 mod variance;
 
 use crate::health::cutoff::ALPHA_FAST;
-use crate::health::symbols::{Claim, Symbols};
+use crate::health::symbols::{Claim, LEAST_H, Symbols};
 use crate::health::{Finding, Inspect, Inspection, Limit, Severity, Test};
 use crate::sample::{Frame, Sample, Shape};
 
@@ -286,6 +286,8 @@ impl Inspect for Frames {
     }
 
     fn claim(&mut self, assessed: Option<f64>) -> bool {
+        // As for other symbols: next to nothing is nothing.
+        let assessed = assessed.map(|h| if h >= LEAST_H { h } else { 0.0 });
         if !self.config.credited || assessed == self.assessed {
             return false;
         }

@@ -20,7 +20,7 @@ pub struct Claim {
 
 /// An assessed min-entropy below this, in bits a symbol, is worth nothing: cutoffs would be so wide
 /// that no test could fail.
-const LEAST_H: f64 = 0.01;
+pub(super) const LEAST_H: f64 = 0.01;
 
 impl Claim {
     /// The claim with an assessed min-entropy in place of its own. What is claimed nothing of stays

@@ -226,6 +226,13 @@ fn an_assessed_camera_is_credited_its_figure_less_the_fingerprints() {
     assert!((32..=64).contains(&assessed), "{assessed}");
     assert_eq!(credits(Some(0.5)).into_iter().max(), Some(256), "the cap holds");
     assert_eq!(credits(Some(0.0)).into_iter().max(), Some(0));
+    let mut frames = Frames::new(LIVE, &[]);
+    frames.claim(Some(0.0099));
+    assert_eq!(
+        frames.claimed(),
+        None,
+        "next to nothing is nothing, however many readings there are"
+    );
 }
 
 #[test]
