@@ -258,7 +258,9 @@ fn another_user_is_turned_away_even_if_the_socket_is_left_open() {
     let state = service.state_dir();
     let socket = state.join("admin.sock");
     let program = state.join("../lavawall");
-    std::fs::copy(lavawall(), &program).expect("copied");
+    // By another process: a test that forks while this one holds it open for writing would make it busy.
+    let copied = std::process::Command::new("cp").arg(lavawall()).arg(&program).status();
+    assert!(copied.expect("cp").success());
     let open = |path: &std::path::Path, mode| {
         std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("changed");
     };
