@@ -12,6 +12,7 @@ pub mod anchor;
 pub mod config;
 #[cfg(test)]
 pub(crate) mod doubles;
+pub mod draws;
 mod error;
 pub mod formula;
 mod held;

@@ -29,6 +29,7 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::draws::Draws;
 use crate::generator::{Generator, NotReady};
 use crate::secret::Secret;
 
@@ -146,22 +147,22 @@ pub fn seal(
     text: &[u8],
 ) -> Result<Vec<u8>, NotReady> {
     let mut sealed = Vec::with_capacity(text.len() + OVERHEAD_BYTES);
-    seal_onto(generator, key, bound, text, &mut sealed)?;
+    seal_onto(&mut Draws::of(generator, NONCE_BYTES), key, bound, text, &mut sealed)?;
     Ok(sealed)
 }
 
-/// Seals `text` and appends it to `out`.
+/// Seals `text` with a nonce of `draws` and appends it to `out`.
 ///
 /// # Errors
 /// When the generator refuses to give a nonce; then `out` is as it was.
 pub fn seal_onto(
-    generator: &Generator,
+    draws: &mut Draws<'_>,
     key: &Key,
     bound: &Bound,
     text: &[u8],
     out: &mut Vec<u8>,
 ) -> Result<(), NotReady> {
-    let nonce = draw(generator)?;
+    let nonce = draws.nonce()?;
     // Room first: a vector that grows while it holds the text would leave an unwiped copy.
     out.reserve(text.len() + OVERHEAD_BYTES);
     seal_with(nonce, key, bound, text, out);

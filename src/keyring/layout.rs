@@ -15,7 +15,8 @@
 
 use zeroize::Zeroizing;
 
-use super::formula::{self, Bound, Key, SEALED_KEY_BYTES, Unopened, label};
+use super::draws::Draws;
+use super::formula::{self, Bound, Key, NONCE_BYTES, SEALED_KEY_BYTES, Unopened, label};
 use super::seal::ID_BYTES;
 use super::wire::{Malformed, Reader, Writer};
 use crate::generator::{Generator, NotReady};
@@ -99,7 +100,8 @@ impl Head {
         let mut file = self.write();
         let ring_start = file.len();
         let bound = Bound::to(label::BODY).and(&file);
-        formula::seal_onto(generator, root, &bound, ring, &mut file)?;
+        let mut draws = Draws::of(generator, NONCE_BYTES);
+        formula::seal_onto(&mut draws, root, &bound, ring, &mut file)?;
         Ok((file, ring_start))
     }
 

@@ -18,10 +18,11 @@
 use zeroize::Zeroizing;
 
 use super::name::{Name, RecordId};
-use crate::generator::{Generator, NotReady};
+use crate::generator::NotReady;
 use crate::keyring::NamespaceId;
+use crate::keyring::draws::Draws;
 use crate::keyring::formula::{
-    self, Bound, Key, OVERHEAD_BYTES, SEALED_KEY_BYTES, Unopened, label,
+    self, Bound, KEY_BYTES, Key, NONCE_BYTES, OVERHEAD_BYTES, SEALED_KEY_BYTES, Unopened, label,
 };
 use crate::keyring::wire::{Malformed, Reader, Writer};
 
@@ -30,6 +31,9 @@ const FORMAT: u8 = 1;
 
 /// What each row begins with: format, key version, record version.
 const HEAD_BYTES: usize = 1 + 4 + 8;
+
+/// What sealing one record draws: its key, and nonces for the key, the value and the entry.
+pub(super) const DRAWN_BYTES: usize = KEY_BYTES + 3 * NONCE_BYTES;
 
 /// Where a record belongs.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +92,7 @@ impl Head {
 
 /// The value row: a record key of its own, under `key`, and the value under that.
 pub(super) fn seal_value(
-    generator: &Generator,
+    draws: &mut Draws<'_>,
     key: &Key,
     place: Place,
     head: Head,
@@ -98,11 +102,11 @@ pub(super) fn seal_value(
     let len = HEAD_BYTES + SEALED_KEY_BYTES + value.len() + OVERHEAD_BYTES;
     let mut row = Vec::with_capacity(len);
     head.write(&mut row);
-    let record_key = formula::draw_key(generator)?;
+    let record_key = draws.key()?;
     let bound = place.bound(label::RECORD_KEY, head);
-    formula::seal_onto(generator, key, &bound, record_key.expose(), &mut row)?;
+    formula::seal_onto(draws, key, &bound, record_key.expose(), &mut row)?;
     let bound = value_bound(place, head, entry.name.as_str(), entry.expiry);
-    formula::seal_onto(generator, &record_key, &bound, value, &mut row)?;
+    formula::seal_onto(draws, &record_key, &bound, value, &mut row)?;
     Ok(row)
 }
 
@@ -122,7 +126,7 @@ pub(super) fn open_value(
 
 /// The value row under another key version. The value is copied, and not opened.
 pub(super) fn reseal_value(
-    generator: &Generator,
+    draws: &mut Draws<'_>,
     (old, new): (&Key, &Key),
     place: Place,
     (head, new_head): (Head, Head),
@@ -136,14 +140,14 @@ pub(super) fn reseal_value(
     let mut row = Vec::with_capacity(HEAD_BYTES + sealed.len());
     new_head.write(&mut row);
     let bound = place.bound(label::RECORD_KEY, new_head);
-    formula::seal_onto(generator, new, &bound, record_key.expose(), &mut row)?;
+    formula::seal_onto(draws, new, &bound, record_key.expose(), &mut row)?;
     row.extend_from_slice(value);
     Ok(Some(row))
 }
 
 /// The entry row.
 pub(super) fn seal_entry(
-    generator: &Generator,
+    draws: &mut Draws<'_>,
     entry_key: &Key,
     place: Place,
     head: Head,
@@ -154,7 +158,7 @@ pub(super) fn seal_entry(
     let text = text.finish();
     let mut row = Vec::with_capacity(HEAD_BYTES + text.len() + OVERHEAD_BYTES);
     head.write(&mut row);
-    formula::seal_onto(generator, entry_key, &place.bound(label::ENTRY, head), &text, &mut row)?;
+    formula::seal_onto(draws, entry_key, &place.bound(label::ENTRY, head), &text, &mut row)?;
     Ok(row)
 }
 
@@ -187,11 +191,16 @@ fn value_bound(place: Place, head: Head, name: &str, expiry: u64) -> Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::generator::Generator;
     use crate::keyring::doubles::generator;
     use crate::secret::Secret;
 
     const PLACE: Place = Place { namespace: NamespaceId([1; 16]), id: RecordId([2; 16]) };
     const HEAD: Head = Head { key_version: 3, version: 4 };
+
+    fn draws(generator: &Generator) -> Draws<'_> {
+        Draws::of(generator, DRAWN_BYTES)
+    }
 
     fn key(byte: u8) -> Key {
         Secret::take(&mut [byte; 32])
@@ -203,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_value_opens_only_with_its_own_place_name_versions_and_expiry() {
-        let row = seal_value(&generator(), &key(9), PLACE, HEAD, &entry(b""), b"a value");
+        let row =
+            seal_value(&mut draws(&generator()), &key(9), PLACE, HEAD, &entry(b""), b"a value");
         let row = row.expect("seeded");
         let (head, sealed) = Head::read(&row).expect("whole");
         assert_eq!(head, HEAD);
@@ -231,7 +241,8 @@ mod tests {
     fn each_write_has_a_record_key_of_its_own() {
         let generator = generator();
         let record_key = || {
-            let row = seal_value(&generator, &key(9), PLACE, HEAD, &entry(b""), b"the same");
+            let row =
+                seal_value(&mut draws(&generator), &key(9), PLACE, HEAD, &entry(b""), b"the same");
             let row = row.expect("seeded");
             let (head, sealed) = Head::read(&row).expect("whole");
             let bound = PLACE.bound(label::RECORD_KEY, head);
@@ -259,7 +270,8 @@ mod tests {
 
     #[test]
     fn an_entry_opens_only_in_its_own_place() {
-        let row = seal_entry(&generator(), &key(9), PLACE, HEAD, &entry(b"{}")).expect("seeded");
+        let row = seal_entry(&mut draws(&generator()), &key(9), PLACE, HEAD, &entry(b"{}"))
+            .expect("seeded");
         let (head, sealed) = Head::read(&row).expect("whole");
         let Ok(read) = open_entry(&key(9), PLACE, head, sealed) else { panic!("it opens") };
         assert_eq!(
@@ -279,20 +291,26 @@ mod tests {
     #[test]
     fn a_value_sealed_anew_opens_under_the_new_key_version_alone() {
         let generator = generator();
-        let row = seal_value(&generator, &key(9), PLACE, HEAD, &entry(b""), b"a value");
+        let row = seal_value(&mut draws(&generator), &key(9), PLACE, HEAD, &entry(b""), b"a value");
         let row = row.expect("seeded");
         let (_, sealed) = Head::read(&row).expect("whole");
         let new_head = Head { key_version: 4, ..HEAD };
         let (old_key, new_key) = (key(9), key(8));
         let keys = (&old_key, &new_key);
-        let again = reseal_value(&generator, keys, PLACE, (HEAD, new_head), sealed);
+        let again = reseal_value(&mut draws(&generator), keys, PLACE, (HEAD, new_head), sealed);
         let again = again.expect("seeded").expect("opens");
         let (head, sealed_again) = Head::read(&again).expect("whole");
         assert_eq!(head, new_head);
         let open = |key| open_value(key, PLACE, head, "a name", 5, sealed_again);
         assert_eq!(open(&new_key).expect("opens").as_slice(), b"a value");
         assert!(open(&old_key).is_err());
-        let wrong = reseal_value(&generator, (&new_key, &new_key), PLACE, (HEAD, new_head), sealed);
+        let wrong = reseal_value(
+            &mut draws(&generator),
+            (&new_key, &new_key),
+            PLACE,
+            (HEAD, new_head),
+            sealed,
+        );
         assert!(wrong.expect("seeded").is_none(), "what does not open is not sealed anew");
     }
 }

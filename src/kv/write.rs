@@ -14,6 +14,7 @@ use super::sum::Sum;
 use super::together::Waiting;
 use super::{KvError, METADATA_LIMIT, Store, VALUE_LIMIT, Writer};
 use crate::keyring::NamespaceId;
+use crate::keyring::draws::Draws;
 
 /// Records that are removed or sealed anew in one commit, at the most.
 const BATCH: usize = 500;
@@ -97,6 +98,7 @@ impl Store {
         let keys = space.keys();
         let mut draft = Draft::of(space, &keys);
         let head = Head { key_version: keys.active, version: writer.commits + 1 };
+        let mut draws = Draws::of(&self.generator, last.len() * record::DRAWN_BYTES);
         for put in last.into_values() {
             let place = draft.place(put.name);
             let entry = Entry {
@@ -105,9 +107,9 @@ impl Store {
                 metadata: Zeroizing::new(put.metadata.unwrap_or_default().to_vec()),
             };
             let active = keys.active();
-            let generator = &self.generator;
-            let value = record::seal_value(generator, &active.key, place, head, &entry, put.value)?;
-            let row = record::seal_entry(generator, &active.entry_key, place, head, &entry)?;
+            let draws = &mut draws;
+            let value = record::seal_value(draws, &active.key, place, head, &entry, put.value)?;
+            let row = record::seal_entry(draws, &active.entry_key, place, head, &entry)?;
             draft.put_rows(place, value, row);
             let slot = Slot {
                 version: head.version,
@@ -175,8 +177,9 @@ impl Store {
             let names = space.index().behind(keys.active, after.as_ref().map(Name::as_str), BATCH);
             let Some(last) = names.last() else { return Ok(0) };
             let mut draft = Draft::of(&space, &keys);
+            let mut draws = Draws::of(&self.generator, names.len() * record::DRAWN_BYTES);
             for name in &names {
-                self.reseal_one(&mut draft, name.as_str())?;
+                self.reseal_one(&mut draws, &mut draft, name.as_str())?;
                 if draft.bytes > BATCH_BYTES {
                     break;
                 }
@@ -192,7 +195,12 @@ impl Store {
     }
 
     /// Adds one record, sealed anew, to the draft; or nothing, when it does not open.
-    fn reseal_one<'a>(&self, draft: &mut Draft<'a>, name: &'a str) -> Result<(), KvError> {
+    fn reseal_one<'a>(
+        &self,
+        draws: &mut Draws<'_>,
+        draft: &mut Draft<'a>,
+        name: &'a str,
+    ) -> Result<(), KvError> {
         let (keys, place) = (draft.keys, draft.place(name));
         let Some(slot) = draft.space.index().get(name) else { return Ok(()) };
         let rows = (
@@ -210,15 +218,10 @@ impl Store {
         }
         let new_head = Head { key_version: keys.active, ..head };
         let active = keys.active();
-        let resealed = record::reseal_value(
-            &self.generator,
-            (&old.key, &active.key),
-            place,
-            (head, new_head),
-            sealed,
-        )?;
+        let resealed =
+            record::reseal_value(draws, (&old.key, &active.key), place, (head, new_head), sealed)?;
         let Some(value) = resealed else { return Ok(()) };
-        let row = record::seal_entry(&self.generator, &active.entry_key, place, new_head, &entry)?;
+        let row = record::seal_entry(draws, &active.entry_key, place, new_head, &entry)?;
         draft.put_rows(place, value, row);
         draft.set(name, place.id, Some(Slot { key_version: keys.active, ..slot }));
         Ok(())

@@ -90,7 +90,10 @@ fn a_generator_that_refuses_seals_nothing_and_makes_no_key() {
     let unseeded = crate::keyring::doubles::unseeded();
     let mut out = b"before".to_vec();
     let bound = Bound::to(label::VALUE);
-    assert!(seal_onto(&unseeded, &key(1), &bound, b"text", &mut out).is_err());
+    assert!(
+        seal_onto(&mut Draws::of(&unseeded, NONCE_BYTES), &key(1), &bound, b"text", &mut out)
+            .is_err()
+    );
     assert_eq!(out, b"before");
     assert!(draw_key(&unseeded).is_err());
 }

@@ -67,7 +67,7 @@ fn split(
     set: [u8; SET_BYTES],
     generator: &Generator,
 ) -> Result<Vec<Share>, NotReady> {
-    let mut draws = Draws { generator, refused: None };
+    let mut draws = DealerDraws { generator, refused: None };
     let shares = blahaj::Sharks(threshold)
         .dealer_rng(secret.expose(), &mut draws)
         .take(usize::from(count))
@@ -180,12 +180,12 @@ impl Seal for SharesSeal {
 }
 
 /// The generator as the dealer wants it, which knows no refusal: one is remembered instead.
-struct Draws<'a> {
+struct DealerDraws<'a> {
     generator: &'a Generator,
     refused: Option<NotReady>,
 }
 
-impl TryRng for Draws<'_> {
+impl TryRng for DealerDraws<'_> {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
@@ -208,7 +208,7 @@ impl TryRng for Draws<'_> {
     }
 }
 
-impl TryCryptoRng for Draws<'_> {}
+impl TryCryptoRng for DealerDraws<'_> {}
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::keyring::draws::Draws;
 use crate::kv::name::Name;
 use crate::kv::record::{self, Entry, Head, Place};
 
@@ -148,7 +149,8 @@ fn an_entry_that_names_another_record_than_its_place_is_refused_although_it_open
     let entry = Entry { name: Name::of("other"), expiry: 0, metadata: Zeroizing::default() };
     // Only whoever has the keys can make this: a fault of ours, for example.
     let key = &keys.active().entry_key;
-    rows[at].2 = record::seal_entry(&home.generator, key, place, head, &entry).expect("seeded");
+    let mut draws = Draws::of(&home.generator, record::DRAWN_BYTES);
+    rows[at].2 = record::seal_entry(&mut draws, key, place, head, &entry).expect("seeded");
     home.memory.set_rows(rows);
     only_this_is_damaged(&home, &home.open(), id, "b");
     assert_eq!(read(&home.open(), id, "other"), None);
