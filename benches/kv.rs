@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! writes    1 KiB values, 100 and 1,000 records in a batch   peer: the same rows in clear, same engine
-//! reads     1 KiB values, from the engine's cache            peer: the same
+//! reads     1 KiB values, held opened, or opened each time   peer: the same rows, from the engine's cache
 //! rotation  records sealed anew, without the bound of `kv.rotation-rate`
 //! growth    time to open, and resident memory, by the number of records
 //! ```
@@ -23,15 +23,16 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use home::{Home, VALUE, name};
-use lavawall::keyring::NamespaceId;
-use lavawall::kv::Store;
 use plain::Plain;
 
 /// Rounds of each, interleaved so that a busy machine slows both alike.
 const ROUNDS: usize = 41;
 
-/// Records that are read in a round.
+/// Records that are read in a round, each once.
 const READS: usize = 20_000;
+
+/// Memory for values that are held opened: as much is taken from the engine's.
+const HELD: usize = 32 << 20;
 
 fn main() {
     if let Some(folder) = std::env::args_os().nth(2) {
@@ -39,13 +40,16 @@ fn main() {
         return;
     }
     for batch in [100, 1000] {
-        writes_and_reads(batch);
+        writes(batch);
+    }
+    for held in [HELD, 0] {
+        reads(held);
     }
     rotation();
     growth::measure();
 }
 
-fn writes_and_reads(batch: usize) {
+fn writes(batch: usize) {
     let home = Home::new();
     let store = home.open();
     let id = store.create_namespace("bench").expect("made").id;
@@ -57,16 +61,21 @@ fn writes_and_reads(batch: usize) {
         times[1].push(timed(|| plain.write(numbers)));
     }
     report(&format!("writes of {batch}"), batch, times, 0.9);
-    if batch == 1000 {
-        reads(&store, id, &plain, ROUNDS * batch);
-    }
 }
 
-fn reads(store: &Store, id: NamespaceId, plain: &Plain, records: usize) {
+fn reads(held: usize) {
+    let home = Home::new();
+    let store = home.open_with(home::CACHE - held).holding_opened(held);
+    let id = store.create_namespace("bench").expect("made").id;
+    let plain = Plain::in_folder(home.folder());
+    for first in (0..READS).step_by(1000) {
+        home::write(&store, id, first..first + 1000);
+        plain.write(first..first + 1000);
+    }
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
         // A step that meets all of them in an order unlike that of their names.
-        let numbers = (0..READS).map(|read| (round + read * 7919) % records);
+        let numbers = (0..READS).map(|read| (round + read * 7919) % READS);
         times[0].push(timed(|| {
             for number in numbers.clone() {
                 let value = store.get(id, &name(number), 0).expect("readable").expect("there");
@@ -79,7 +88,8 @@ fn reads(store: &Store, id: NamespaceId, plain: &Plain, records: usize) {
             }
         }));
     }
-    report("reads", READS, times, 0.8);
+    let what = if held > 0 { "reads, held opened" } else { "reads, opened anew" };
+    report(what, READS, times, 0.8);
 }
 
 fn rotation() {

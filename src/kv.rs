@@ -15,6 +15,7 @@ mod error;
 mod index;
 mod name;
 mod namespaces;
+mod opened;
 mod read;
 mod record;
 mod space;
@@ -30,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use crate::generator::Generator;
 use crate::keyring::formula::{self, Bound, label};
 use crate::keyring::{Keyring, NamespaceId};
+use opened::Opened;
 use space::{Space, SpaceKeys};
 use storage::{Change, Storage, Table};
 use together::Queue;
@@ -63,6 +65,8 @@ pub struct Store {
     accept: BTreeSet<NamespaceId>,
     /// `None` while closed.
     spaces: RwLock<Option<Spaces>>,
+    /// Emptied whenever `spaces` is replaced, by who holds it.
+    opened: Opened,
     /// What memory knows may be older than what is in the storage.
     stale: AtomicBool,
     queue: Queue,
@@ -94,10 +98,17 @@ impl Store {
             storage,
             accept,
             spaces: RwLock::new(None),
+            opened: Opened::of(0),
             stale: AtomicBool::new(false),
             queue: Queue::default(),
             writer: Mutex::default(),
         }
+    }
+
+    /// The same store, which holds values that were read lately opened, up to so many bytes of them.
+    #[must_use]
+    pub fn holding_opened(self, bytes: usize) -> Self {
+        Self { opened: Opened::of(bytes), ..self }
     }
 
     /// Loads the index of every namespace: every entry is opened, and every name kept in memory. What
@@ -125,7 +136,7 @@ impl Store {
     /// Forgets the index and all keys, once nobody writes or opens.
     pub fn close(&self) {
         let _writer = self.writer();
-        *self.spaces.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.replace_spaces(None);
     }
 
     /// The keyring it uses.
@@ -178,7 +189,7 @@ impl Store {
         self.keyring.check_store(commits)?;
         self.forget_deleted(&spaces)?;
         *writer = Writer { commits, findings };
-        *self.spaces.write().unwrap_or_else(PoisonError::into_inner) = Some(spaces);
+        self.replace_spaces(Some(spaces));
         self.stale.store(false, Ordering::Release);
         Ok(())
     }
@@ -238,6 +249,12 @@ impl Store {
         };
         let space = spaces.get(&id).ok_or(KvError::UnknownNamespace(id))?;
         if space.agrees { Ok(Arc::clone(space)) } else { Err(KvError::Disagrees(id)) }
+    }
+
+    fn replace_spaces(&self, with: Option<Spaces>) {
+        let mut spaces = self.spaces.write().unwrap_or_else(PoisonError::into_inner);
+        *spaces = with;
+        self.opened.clear();
     }
 
     fn change_spaces<T>(&self, change: impl FnOnce(&mut Spaces) -> T) -> Result<T, KvError> {

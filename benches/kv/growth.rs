@@ -51,7 +51,7 @@ fn opened(folder: &Path) -> (f64, f64) {
 
 /// What that process does: opens the store and prints the seconds and its resident KiB.
 pub(crate) fn open(folder: &Path) {
-    let store = home::closed(folder);
+    let store = home::closed(folder, home::CACHE);
     let start = Instant::now();
     store.open().expect("opened");
     let seconds = start.elapsed().as_secs_f64();

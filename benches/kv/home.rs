@@ -30,17 +30,22 @@ impl Home {
     }
 
     pub(crate) fn open(&self) -> Store {
-        let store = closed(self.folder());
+        self.open_with(CACHE)
+    }
+
+    /// The same, with so many bytes for the engine's pages.
+    pub(crate) fn open_with(&self, cache: usize) -> Store {
+        let store = closed(self.folder(), cache);
         store.open().expect("opened");
         store
     }
 }
 
 /// The store of a directory, its keyring open; both are made if need be.
-pub(crate) fn closed(folder: &Path) -> Store {
+pub(crate) fn closed(folder: &Path, cache: usize) -> Store {
     let generator = Arc::new(crate::seeded::generator());
     let keyring = Arc::new(keyring(folder, &generator));
-    let storage = RedbStorage::open(&folder.join("store"), CACHE).expect("opened");
+    let storage = RedbStorage::open(&folder.join("store"), cache).expect("opened");
     Store::new(keyring, generator, Box::new(storage), BTreeSet::new())
 }
 

@@ -88,7 +88,9 @@ impl Keys {
         let cache = usize::try_from(config.kv.cache.as_u64())?;
         let storage = Box::new(RedbStorage::at(&state_dir.file("store"), cache));
         let accepted = config.kv.accepted();
-        let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted);
+        let opened = usize::try_from(config.kv.opened_cache.as_u64())?;
+        let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
+            .holding_opened(opened);
         let dialect = Arc::new(WorkersKv::new(Arc::new(store), config.http.idle_timeout));
         let mut work = Work {
             init: config.keyring.init,

@@ -19,6 +19,9 @@ const CACHE_MOST: ByteSize = ByteSize::tib(1);
 pub struct Config {
     /// Memory for pages of the store's file, sealed as they are on disk.
     pub cache: ByteSize,
+    /// Memory for values that were read lately, opened; none with 0. It is wiped when the store is
+    /// sealed.
+    pub opened_cache: ByteSize,
     /// Ids of namespaces that are opened as they are found although their sum does not agree. Take
     /// them out again after the next start.
     pub accept: Vec<String>,
@@ -29,7 +32,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { cache: ByteSize::mib(64), accept: Vec::new(), rotation_rate: 2000 }
+        Self {
+            cache: ByteSize::mib(64),
+            opened_cache: ByteSize::mib(16),
+            accept: Vec::new(),
+            rotation_rate: 2000,
+        }
     }
 }
 
@@ -41,6 +49,12 @@ impl Config {
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
         if !(CACHE_LEAST..=CACHE_MOST).contains(&self.cache) {
             return Err(("cache", format!("must be 1MiB to 1TiB (got {})", self.cache)));
+        }
+        if self.opened_cache > CACHE_MOST {
+            return Err((
+                "opened-cache",
+                format!("must be 0B to 1TiB (got {})", self.opened_cache),
+            ));
         }
         if !(1..=1_000_000).contains(&self.rotation_rate) {
             let value = self.rotation_rate;
@@ -75,6 +89,9 @@ mod tests {
             ("cache = \"1TiB\"", true),
             ("cache = \"1023KiB\"", false),
             ("cache = \"1025GiB\"", false),
+            ("opened-cache = \"0B\"", true),
+            ("opened-cache = \"1TiB\"", true),
+            ("opened-cache = \"1025GiB\"", false),
             (&accept, true),
             ("accept = [\"first\"]", false),
             ("rotation-rate = 1", true),

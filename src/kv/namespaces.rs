@@ -103,7 +103,10 @@ impl Store {
     pub fn delete_namespace(&self, id: NamespaceId) -> Result<(), KvError> {
         let _writer = self.writer();
         self.keyring.delete_namespace(id)?;
-        self.change_spaces(|spaces| spaces.remove(&id))?;
+        self.change_spaces(|spaces| {
+            spaces.remove(&id);
+            self.opened.forget(id);
+        })?;
         // What cannot be removed now is removed at the next opening.
         let _ = self.storage.commit(&clearing(&id.0));
         Ok(())

@@ -1,5 +1,7 @@
 //! Reading: one record, its metadata, or a page of names.
 
+use std::sync::PoisonError;
+
 use zeroize::Zeroizing;
 
 use super::index::{Fault, Slot};
@@ -66,6 +68,10 @@ impl Store {
         now: u64,
     ) -> Result<Option<Value>, KvError> {
         self.read(namespace, name, now, |keys, place, slot| {
+            readable(keys, place.id, slot.key_version)?;
+            if let Some(bytes) = self.opened.get(place, slot.version) {
+                return Ok(Tried::Done(Value { bytes, expiry: expiry(slot) }));
+            }
             let Some(row) = self.storage.get(Table::Values, &place.key())? else {
                 return Ok(Tried::Mismatch);
             };
@@ -75,9 +81,9 @@ impl Store {
             }
             let key = readable(keys, place.id, head.key_version)?;
             let opened = record::open_value(&key.key, place, head, name, slot.expiry, sealed);
-            Ok(opened.map_or(Tried::Mismatch, |bytes| {
-                Tried::Done(Value { bytes, expiry: expiry(slot) })
-            }))
+            let Ok(bytes) = opened else { return Ok(Tried::Mismatch) };
+            self.hold(place, name, slot, &bytes);
+            Ok(Tried::Done(Value { bytes, expiry: expiry(slot) }))
         })
     }
 
@@ -147,6 +153,22 @@ impl Store {
             records.push(Listed { name, metadata });
         }
         Ok(Page { records, more })
+    }
+
+    /// Holds a value for its next readers, unless it is its record's no more: then whoever wrote has
+    /// been there already to take it out.
+    pub(super) fn hold(&self, place: Place, name: &str, slot: Slot, value: &[u8]) {
+        if !self.opened.takes(value.len()) {
+            return;
+        }
+        let spaces = self.spaces.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(space) = spaces.as_ref().and_then(|spaces| spaces.get(&place.namespace)) else {
+            return;
+        };
+        let index = space.index();
+        if index.get(name) == Some(slot) {
+            self.opened.add(place, slot.version, value);
+        }
     }
 
     /// Looks a record up and tries to open it: once beside whoever writes, and, if what is found is

@@ -36,7 +36,7 @@ const HEAD_BYTES: usize = 1 + 4 + 8;
 pub(super) const DRAWN_BYTES: usize = KEY_BYTES + 3 * NONCE_BYTES;
 
 /// Where a record belongs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Place {
     pub(super) namespace: NamespaceId,
     pub(super) id: RecordId,

@@ -4,6 +4,7 @@ mod at_rest;
 mod faults;
 mod keys;
 mod model;
+mod opened;
 mod tampering;
 mod together;
 

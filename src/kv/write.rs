@@ -249,6 +249,7 @@ impl Store {
         }
         for id in healed {
             index.faults.remove(&id);
+            self.opened.remove(Place { namespace: space.id, id });
         }
         index.sum = sum;
         Ok(())

@@ -46,6 +46,9 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Bytes of values that are held opened: most of them, and not all.
+const HELD: usize = 1024;
+
 /// Value, metadata, expiry.
 type Model = BTreeMap<&'static str, (Vec<u8>, Option<Vec<u8>>, Option<u64>)>;
 
@@ -140,7 +143,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..40),
     ) {
         let home = Home::new();
-        run(steps, &|| home.open());
+        run(steps, &|| home.open().holding_opened(HELD));
     }
 }
 
@@ -151,6 +154,6 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..25),
     ) {
         let home = Home::new();
-        run(steps, &|| home.open_file());
+        run(steps, &|| home.open_file().holding_opened(HELD));
     }
 }
