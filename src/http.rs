@@ -18,6 +18,7 @@ mod connection;
 mod format;
 mod handler;
 mod labels;
+mod linger;
 pub mod list_query;
 mod listeners;
 mod lists;

@@ -8,12 +8,15 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::linger::Linger;
+
 /// What one connection does. One thread writes all of it, so the atomics cost nothing.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     written: AtomicU64,
     blocked: AtomicBool,
     busy: AtomicU32,
+    sends: AtomicBool,
 }
 
 impl Activity {
@@ -22,6 +25,11 @@ impl Activity {
     pub(super) fn busy(activity: &Arc<Self>) -> Busy {
         activity.busy.fetch_add(1, Relaxed);
         Busy(Arc::clone(activity))
+    }
+
+    /// Says that a request was answered before all of it was read: its client may still be sending.
+    pub(super) fn still_sends(&self) {
+        self.sends.store(true, Relaxed);
     }
 
     /// Whether the client did something since `written` bytes had gone out, or is not the one to
@@ -62,11 +70,12 @@ impl Drop for Busy {
 pub(super) struct Watched<S> {
     socket: S,
     activity: Arc<Activity>,
+    linger: Linger,
 }
 
 impl<S> Watched<S> {
     pub(super) fn new(socket: S, activity: Arc<Activity>) -> Self {
-        Self { socket, activity }
+        Self { socket, activity, linger: Linger::default() }
     }
 
     fn note(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -88,7 +97,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -116,7 +125,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        let Self { socket, activity, linger } = &mut *self;
+        if activity.sends.load(Relaxed) {
+            return linger.poll(socket, cx);
+        }
+        Pin::new(socket).poll_shutdown(cx)
     }
 }
 

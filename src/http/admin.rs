@@ -23,7 +23,7 @@ use hyper::{Method, Request, Response};
 
 use super::body::Body;
 use super::problem::Problem;
-use super::workers_kv::{WorkersKv, discard};
+use super::workers_kv::WorkersKv;
 use crate::keyring::NamespaceId;
 
 pub use socket::AdminSocket;
@@ -50,15 +50,12 @@ impl Peer {
 pub(super) async fn answer(
     dialect: Option<Arc<WorkersKv>>,
     peer: Peer,
-    mut request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Response<Body> {
     let Some(dialect) = dialect else {
         return refusal::no_keyring().response();
     };
-    let answered = route(dialect, peer, &mut request).await;
-    // A call may need no body, or be refused before it is read.
-    discard(&mut request).await;
-    answered.unwrap_or_else(Problem::response)
+    route(dialect, peer, request).await.unwrap_or_else(Problem::response)
 }
 
 async fn route(

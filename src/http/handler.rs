@@ -61,20 +61,23 @@ impl Handler {
     }
 
     /// Keys are the operator's.
-    fn admin(&self, peer: Peer, request: Request<Incoming>) -> Answer {
-        let app = Arc::clone(&self.app);
+    fn admin(&self, peer: Peer, mut request: Request<Incoming>) -> Answer {
+        let (app, activity) = (Arc::clone(&self.app), Arc::clone(&self.activity));
         self.later(async move {
-            let response = admin::answer(app.kv.clone(), peer, request).await;
+            let response = admin::answer(app.kv.clone(), peer, &mut request).await;
+            finish(request, &activity).await;
             app.meters.add_request(Endpoint::Admin, response.status());
             response
         })
     }
 
     /// The dialect has tokens of its own.
-    fn workers_kv(&self, request: Request<Incoming>) -> Answer {
+    fn workers_kv(&self, mut request: Request<Incoming>) -> Answer {
         let (app, peer) = (Arc::clone(&self.app), self.peer);
+        let activity = Arc::clone(&self.activity);
         self.later(async move {
-            let response = workers_kv::answer(app.kv.clone(), peer, request).await;
+            let response = workers_kv::answer(app.kv.clone(), peer, &mut request).await;
+            finish(request, &activity).await;
             app.meters.add_request(Endpoint::WorkersKv, response.status());
             response
         })
@@ -120,6 +123,13 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
                 .unwrap_or_else(|problem| self.now(endpoint, problem.response()));
         }
         self.route(endpoint, request)
+    }
+}
+
+/// Ends a request that is answered: a call may need no body, or be refused before it is read.
+async fn finish(mut request: Request<Incoming>, activity: &Activity) {
+    if !workers_kv::discard(&mut request).await {
+        activity.still_sends();
     }
 }
 

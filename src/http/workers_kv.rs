@@ -118,7 +118,7 @@ impl WorkersKv {
 pub(super) async fn answer(
     dialect: Option<Arc<WorkersKv>>,
     peer: Option<Peer>,
-    mut request: Request<Incoming>,
+    request: &mut Request<Incoming>,
 ) -> Response<Body> {
     let Some(dialect) = dialect else {
         let why = "the store could not be read at the start; the operator's log says why";
@@ -130,11 +130,9 @@ pub(super) async fn answer(
         None => dialect.admit(request.headers()).map(|()| TOKEN_HOLDER.to_owned()),
     };
     let answered = match admitted {
-        Ok(actor) => ACTOR.scope(actor, route(&dialect, &mut request)).await,
+        Ok(actor) => ACTOR.scope(actor, route(&dialect, request)).await,
         Err(refusal) => Err(refusal),
     };
-    // A call may need no body, or be refused before it is read.
-    discard(&mut request).await;
     answered.unwrap_or_else(Refusal::response)
 }
 

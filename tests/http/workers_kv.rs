@@ -202,6 +202,8 @@ fn a_form_carries_metadata_and_the_query_an_expiry() {
     for query in ["?expiration_ttl=59", "?expiration=1000", "?expiration_ttl=soon"] {
         assert_eq!(put(query).status, 400, "{query}");
     }
+    assert_eq!(put("?expiration=1000&expiration_ttl=3600").status, 200, "the life counts");
+    assert!(kv.call("GET", &path, "x", b"").header("expiration").is_some_and(|it| it > "1000"));
     let broken = kv.call("PUT", &path, "multipart/form-data", form.as_bytes());
     assert_eq!(broken.status, 400, "no boundary");
     kv.put(&id, "plain", b"x");
@@ -259,6 +261,9 @@ fn bulk_calls_write_read_and_delete_many() {
     kv.is_refused("PUT", &format!("{id}/bulk"), &bad, 400, 90_400);
     kv.is_refused("GET", &format!("{id}/values/new"), &Value::Null, 404, 10_009);
     kv.is_refused("PUT", &format!("{id}/bulk"), &json!([]), 400, 90_400);
+    let both = json!([{ "key": "j", "value": "1", "expiration": 1, "expiration_ttl": 3600 }]);
+    kv.ask("PUT", &format!("{id}/bulk"), &both);
+    kv.ask("DELETE", &format!("{id}/values/j"), &Value::Null);
     let many: Vec<_> = (0..101).map(|number| number.to_string()).collect();
     kv.is_refused("POST", &format!("{id}/bulk/get"), &json!({ "keys": many }), 400, 90_400);
     kv.ask("POST", &format!("{id}/bulk/delete"), &json!(["a/b", "absent"]));
@@ -302,6 +307,41 @@ fn what_is_too_large_is_refused_by_its_announced_length() {
     kv.put(&id, "largest", &largest);
     let answer = kv.call("GET", &format!("{id}/values/largest"), "x", b"");
     assert!(answer.body == largest);
+}
+
+#[test]
+fn a_client_that_sends_too_much_is_heard_out_and_reads_why() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let body = vec![7; (25 << 20) + 1];
+    for (method, path, framing) in [
+        ("PUT", "values/k", format!("Content-Length: {}", body.len())),
+        ("POST", "values/k", format!("Content-Length: {}", body.len())),
+        ("PUT", "values/k", format!("Transfer-Encoding: chunked\r\n\r\n{:x}", body.len())),
+    ] {
+        let mut client = Client::connect(kv.appliance.address);
+        let end = if framing.starts_with('T') { "" } else { "\r\n" };
+        client.send(&format!(
+            "{method} {NAMESPACES}{id}/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer it\r\n\
+             {framing}\r\n{end}"
+        ));
+        // As most clients do: all of it first, then the answer.
+        client.stream.get_mut().write_all(&body).expect("the server reads to the end");
+        let expected = if method == "PUT" { 413 } else { 405 };
+        assert_eq!(client.read(method).status, expected, "{method} {framing:.20}");
+    }
+}
+
+#[test]
+fn who_asks_whether_to_send_a_body_that_is_refused_is_not_told_to_go_on() {
+    let kv = Kv::start();
+    let mut client = Client::connect(kv.appliance.address);
+    client.send(&format!(
+        "POST {NAMESPACES}{}/values/k HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer it\r\n\
+         Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
+        kv.namespace("first")
+    ));
+    assert_eq!(client.read_head().0, 405);
 }
 
 #[test]

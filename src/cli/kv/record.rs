@@ -128,7 +128,7 @@ fn check_metadata(metadata: &str) -> Result<(), Stop> {
         let reason = format!("--metadata: at most {METADATA_LIMIT} bytes (got {got})");
         return Err(Stop::usage(reason));
     }
-    serde_json::from_str::<serde::de::IgnoredAny>(metadata)
+    serde_json::from_str::<Value>(metadata)
         .map(|_| ())
         .map_err(|error| Stop::usage(format!("--metadata: is not JSON: {error}")))
 }

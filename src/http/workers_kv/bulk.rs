@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::super::body::Body;
 use super::envelope::{self, Refusal};
-use super::values::{expirations, expiry, json_of, lives};
+use super::values::{expirations, json_of, lives};
 use super::{WorkersKv, now, upload};
 use crate::keyring::NamespaceId;
 use crate::kv::{Put, Store, VALUE_LIMIT};
@@ -141,13 +141,16 @@ impl Pair {
         } else {
             text.as_bytes().to_vec()
         };
-        let ttl = whole(number, "expiration_ttl", self.expiration_ttl, lives())?;
-        let expiration = whole(number, "expiration", self.expiration, expirations(now))?;
+        let expiry = match whole(number, "expiration_ttl", self.expiration_ttl, lives())? {
+            Some(ttl) => Some(now.saturating_add(ttl)),
+            // With a life it is not looked at, as the service does not.
+            None => whole(number, "expiration", self.expiration, expirations(now))?,
+        };
         Ok(Ready {
             name,
             value: Zeroizing::new(value),
             metadata: self.metadata.map(|json| json.to_string().into_bytes()),
-            expiry: expiry(now, ttl, expiration),
+            expiry,
         })
     }
 }

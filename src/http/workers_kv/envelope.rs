@@ -5,7 +5,7 @@
 //! {"success":false,"errors":[{"code":10009,"message":"key not found"}],"messages":[],"result":null}
 //! ```
 
-use hyper::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -35,11 +35,12 @@ pub(in crate::http) struct Refusal {
     code: u32,
     message: String,
     retry_after: Option<u32>,
+    allow: Option<&'static str>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, code: u32, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), retry_after: None }
+        Self { status, code, message: message.into(), retry_after: None, allow: None }
     }
 
     fn ours(status: StatusCode, message: impl Into<String>) -> Self {
@@ -51,9 +52,16 @@ impl Refusal {
         Self::new(StatusCode::NOT_FOUND, code::NO_ROUTE, "could not route: no such object or path")
     }
 
-    /// The path is right and the method is not.
-    pub(super) fn method_not_allowed() -> Self {
-        Self::ours(StatusCode::METHOD_NOT_ALLOWED, "this method is not answered here")
+    /// There is only one account, and it was not named.
+    pub(super) fn no_account(known: &str) -> Self {
+        let message = format!("could not route: the only account here is {known}");
+        Self::new(StatusCode::NOT_FOUND, code::NO_ROUTE, message)
+    }
+
+    /// The path is right and the method is not: those of `allow` are (RFC 9110 §15.5.6).
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
+        let message = format!("this method is not answered here: use {allow}");
+        Self { allow: Some(allow), ..Self::ours(StatusCode::METHOD_NOT_ALLOWED, message) }
     }
 
     /// No token, or one that is not known.
@@ -119,6 +127,9 @@ impl Refusal {
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             let realm = HeaderValue::from_static("Bearer realm=\"lavawall\"");

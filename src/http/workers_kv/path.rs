@@ -54,7 +54,7 @@ impl Target {
             return Err(Refusal::no_route());
         };
         if decode(account)?.as_str() != ACCOUNT {
-            return Err(Refusal::no_route());
+            return Err(Refusal::no_account(ACCOUNT));
         }
         let query = Query::parse(uri.query().unwrap_or_default());
         let (id, rest) = match below {
@@ -62,7 +62,7 @@ impl Target {
                 let call = match method.as_str() {
                     "GET" | "HEAD" => Call::ListNamespaces,
                     "POST" => Call::CreateNamespace,
-                    _ => return Err(Refusal::method_not_allowed()),
+                    _ => return Err(Refusal::method_not_allowed("GET, HEAD, POST")),
                 };
                 return Ok(Self { call, namespace: NamespaceId([0; 16]), query });
             }
@@ -87,12 +87,18 @@ fn within(method: &Method, rest: &[&str]) -> Result<Call, Refusal> {
         (["values", name], "PUT") => decode(name).map(Call::PutValue),
         (["values", name], "DELETE") => decode(name).map(Call::DeleteValue),
         (["metadata", name], "GET" | "HEAD") => decode(name).map(Call::GetMetadata),
-        // The path is right.
-        (
-            [] | ["" | "keys" | "bulk"] | ["bulk", "delete" | "get"] | ["values" | "metadata", _],
-            _,
-        ) => Err(Refusal::method_not_allowed()),
-        _ => Err(Refusal::no_route()),
+        _ => Err(methods(rest).map_or_else(Refusal::no_route, Refusal::method_not_allowed)),
+    }
+}
+
+/// The methods that are answered at a path below a namespace.
+fn methods(rest: &[&str]) -> Option<&'static str> {
+    match rest {
+        [] | [""] | ["values", _] => Some("GET, HEAD, PUT, DELETE"),
+        ["keys"] | ["metadata", _] => Some("GET, HEAD"),
+        ["bulk"] => Some("PUT, DELETE"),
+        ["bulk", "delete" | "get"] => Some("POST"),
+        _ => None,
     }
 }
 
@@ -193,6 +199,23 @@ mod tests {
             ("GET", "/short".to_owned()),
         ] {
             assert!(call(method, &path).is_err(), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn where_a_method_is_not_answered_it_is_said_which_are_and_those_are() {
+        for path in ["", "/ID", "/ID/keys", "/ID/bulk", "/ID/bulk/get", "/ID/bulk/delete"]
+            .into_iter()
+            .chain(["/ID/values/x", "/ID/metadata/x"])
+        {
+            let path = path.replace("ID", ID);
+            let answer = call("PATCH", &path).expect_err("no method of ours").response();
+            assert_eq!(answer.status(), 405, "{path}");
+            let allowed = answer.headers()["allow"].to_str().expect("text").to_owned();
+            for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
+                let is_allowed = allowed.split(", ").any(|one| one == method);
+                assert_eq!(is_allowed, call(method, &path).is_ok(), "{method} {path}: {allowed}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, EXPECT};
 use multer::{Constraints, Multipart, SizeLimit};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -66,20 +66,27 @@ pub(super) async fn receive(
     }
 }
 
-/// Takes what is still to come of a request, as far as it is short and comes at once: a client that finds
-/// its connection closed while it sends does not read the answer.
-pub(in crate::http) async fn discard(request: &mut Request<Incoming>) {
+/// Takes what is still to come of a request, as far as it is short and comes at once, so that the connection
+/// can go on. Says whether that was all.
+///
+/// Who asked whether to send a body (`Expect: 100-continue`) is not made to: the answer is there.
+pub(in crate::http) async fn discard(request: &mut Request<Incoming>) -> bool {
+    let asks = request.headers().contains_key(EXPECT);
     let body = request.body_mut();
+    if body.is_end_stream() || asks {
+        return body.is_end_stream();
+    }
     let read = async {
         let mut left = DISCARDED_BYTES;
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, hyper::body::Bytes::len);
-            let Some(rest) = left.checked_sub(length) else { break };
+            let Some(rest) = left.checked_sub(length) else { return false };
             left = rest;
         }
+        true
     };
-    // Whoever takes longer learns it another way.
-    let _ = timeout(DISCARD_TIMEOUT, read).await;
+    // Whoever takes longer is heard out when the connection is closed.
+    timeout(DISCARD_TIMEOUT, read).await.unwrap_or(false)
 }
 
 /// Receives JSON.
@@ -89,11 +96,19 @@ pub(in crate::http) async fn json<T: DeserializeOwned>(
     limit: usize,
 ) -> Result<T, Refusal> {
     let received = receive(dialect, request, limit).await?;
-    serde_json::from_slice(&received).map_err(|error| {
-        // Its own message quotes what was sent.
-        let place = format!("line {}, column {}", error.line(), error.column());
-        Refusal::invalid(format!("the body is not the JSON that belongs here: {place}"))
-    })
+    serde_json::from_slice(&received).map_err(|error| Refusal::invalid(not_that(&error)))
+}
+
+/// What is wrong with a body of JSON, and where.
+fn not_that(error: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let said = error.to_string();
+    // Its other messages quote what was sent; this one only names a member of ours.
+    let missing = said.split_once(" at line").map(|(what, _)| what);
+    match missing.filter(|what| what.starts_with("missing field `")) {
+        Some(missing) => format!("the body is not the JSON that belongs here: {missing}, {place}"),
+        None => format!("the body is not the JSON that belongs here: {place}"),
+    }
 }
 
 /// Receives a value: the body itself, or a form with the parts `value` and `metadata`.
@@ -139,14 +154,21 @@ async fn form(body: &[u8], boundary: &str) -> Result<Written, Refusal> {
     }
     let value = value.ok_or_else(|| Refusal::invalid("the form has no part named value"))?;
     if let Some(json) = &metadata {
-        serde_json::from_slice::<serde::de::IgnoredAny>(json)
-            .map_err(|_| Refusal::invalid("metadata: is not JSON"))?;
+        // Whole, as it will be read: what is only skipped over may be deeper, larger or of other bytes
+        // than can be shown again.
+        serde_json::from_slice::<serde_json::Value>(json).map_err(|_| {
+            Refusal::invalid("metadata: is not JSON, or too deep or large to be read")
+        })?;
     }
     Ok(Written { value, metadata })
 }
 
 fn broken_form(error: &multer::Error) -> Refusal {
     match error {
+        // As for a value that is the whole body.
+        multer::Error::FieldSizeExceeded { field_name: Some(field), .. } if field == "value" => {
+            Refusal::too_large(VALUE_LIMIT)
+        }
         multer::Error::FieldSizeExceeded { limit, field_name } => Refusal::invalid(format!(
             "{}: at most {limit} bytes",
             field_name.as_deref().unwrap_or("a part of the form")
@@ -160,8 +182,12 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<(Vec<u8>, Option<Vec<u8>>), Refusal> {
+        read_bytes(body.as_bytes())
+    }
+
+    fn read_bytes(body: &[u8]) -> Result<(Vec<u8>, Option<Vec<u8>>), Refusal> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let written = runtime.block_on(form(body.as_bytes(), "x"))?;
+        let written = runtime.block_on(form(body, "x"))?;
         Ok((written.value.to_vec(), written.metadata.map(|json| json.to_vec())))
     }
 
@@ -193,5 +219,53 @@ mod tests {
         ] {
             assert!(read(&body).is_err(), "{body}");
         }
+    }
+
+    #[test]
+    fn a_missing_member_is_named_and_nothing_that_was_sent_is() {
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "only refused")]
+        struct Titled {
+            title: String,
+        }
+        for (body, named) in [
+            ("{\"secret\":1}", "missing field `title`, line 1, column 12"),
+            ("{\"title\":\"secret", "line 1, column 16"),
+            ("{\"title\":[\"secret\"]}", "line 1, column 9"),
+            ("\"missing field `secret` at line\"", "line 1, column 32"),
+        ] {
+            let error = serde_json::from_str::<Titled>(body).expect_err("not that");
+            let said = not_that(&error);
+            assert!(said.ends_with(named) && !said.contains("secret"), "{body}: {said}");
+        }
+    }
+
+    #[test]
+    fn metadata_that_could_not_be_shown_again_is_refused_and_not_kept_as_nothing() {
+        let with = |metadata: &[u8]| {
+            let value = part("value", "a");
+            let head = "--x\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n";
+            [value.as_bytes(), head.as_bytes(), metadata, b"\r\n--x--\r\n"].concat()
+        };
+        let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
+        for metadata in [b"{\"n\":1e308}".as_slice(), deep(127).as_bytes(), b"\"\xc3\xa4\""] {
+            assert!(read_bytes(&with(metadata)).is_ok(), "{metadata:?}");
+        }
+        for metadata in [
+            b"{\"n\":1e309}".as_slice(),
+            deep(128).as_bytes(),
+            b"\"\xff\"",
+            b"\"\\ud800\"",
+            b"{} {}",
+        ] {
+            assert!(read_bytes(&with(metadata)).is_err(), "{metadata:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_in_a_form_that_is_too_large_has_the_status_of_one_that_is_the_body() {
+        let body = format!("{}--x--\r\n", part("value", &"a".repeat(VALUE_LIMIT + 1)));
+        let refusal = read(&body).expect_err("too large");
+        assert_eq!(refusal.response().status(), hyper::StatusCode::PAYLOAD_TOO_LARGE);
     }
 }

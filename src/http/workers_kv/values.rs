@@ -64,15 +64,18 @@ pub(super) async fn put(
     request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let now = now();
-    let ttl = query.number("expiration_ttl", TTL_LEAST..=TTL_MOST)?;
-    let expiration = query.number("expiration", expirations(now))?;
+    let expiry = match query.number("expiration_ttl", lives())? {
+        Some(ttl) => Some(now.saturating_add(ttl)),
+        // With a life it is not looked at, as the service does not.
+        None => query.number("expiration", expirations(now))?,
+    };
     let written = upload::value(dialect, request).await?;
     let put = move |store: &crate::kv::Store| {
         let one = Put {
             name: &name,
             value: &written.value,
             metadata: written.metadata.as_deref().map(Vec::as_slice),
-            expiry: expiry(now, ttl, expiration),
+            expiry,
         };
         Ok(store.put(namespace, &[one], now)?)
     };
@@ -107,11 +110,6 @@ pub(super) async fn list(
     let shown: Vec<_> = page.records.iter().map(shown).collect();
     let info = json!({ "count": shown.len(), "cursor": cursor.unwrap_or_default() });
     Ok(envelope::page(&shown, &info))
-}
-
-/// When a record expires; the time to live counts where both are given.
-pub(super) fn expiry(now: u64, ttl: Option<u64>, expiration: Option<u64>) -> Option<u64> {
-    ttl.map(|ttl| now.saturating_add(ttl)).or(expiration)
 }
 
 /// The moments at which a record may be said to expire.
@@ -156,13 +154,6 @@ fn read_cursor(cursor: &str) -> Result<Name, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_time_to_live_counts_where_both_are_given() {
-        assert_eq!(expiry(100, Some(60), Some(500)), Some(160));
-        assert_eq!(expiry(100, None, Some(500)), Some(500));
-        assert_eq!(expiry(100, None, None), None);
-    }
 
     #[test]
     fn a_cursor_is_read_back_and_any_other_text_is_refused() {
