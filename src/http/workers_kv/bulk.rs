@@ -6,6 +6,7 @@ use data_encoding::BASE64;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
@@ -14,7 +15,7 @@ use super::envelope::{self, Refusal};
 use super::values::{expirations, json_of, lives};
 use super::{WorkersKv, now, upload};
 use crate::keyring::NamespaceId;
-use crate::kv::{Put, Store, VALUE_LIMIT};
+use crate::kv::{METADATA_LIMIT, Put, Store, VALUE_LIMIT};
 
 /// The most of one call, as the service has it: 100 MB, 10,000 pairs, 100 names to read.
 const BODY_LIMIT: usize = 100_000_000;
@@ -24,12 +25,16 @@ const READ_LIMIT: usize = 100;
 /// No list of names is longer: 10,000 of 512 bytes, every letter escaped.
 const NAMES_LIMIT: usize = PAIRS_LIMIT * (6 * 512 + 8);
 
+/// The most that is read of one pair's metadata, spaces and escapes included, in bytes. Read, JSON takes some
+/// sixteen times its length in memory.
+const METADATA_TEXT_LIMIT: usize = 64 * METADATA_LIMIT;
+
 #[derive(Deserialize)]
 struct Pair {
     key: String,
     value: String,
     #[serde(default)]
-    metadata: Option<Value>,
+    metadata: Option<Box<RawValue>>,
     #[serde(default)]
     expiration: Option<f64>,
     #[serde(default)]
@@ -149,7 +154,7 @@ impl Pair {
         Ok(Ready {
             name,
             value: Zeroizing::new(value),
-            metadata: self.metadata.map(|json| json.to_string().into_bytes()),
+            metadata: self.metadata.map(|json| compact(number, &json)).transpose()?,
             expiry,
         })
     }
@@ -164,6 +169,19 @@ impl Ready {
             expiry: self.expiry,
         }
     }
+}
+
+/// Metadata without spaces, as it is kept.
+fn compact(number: usize, json: &RawValue) -> Result<Vec<u8>, Refusal> {
+    let length = json.get().len();
+    if length > METADATA_TEXT_LIMIT {
+        let why = format!("pair {number}: metadata: at most {METADATA_LIMIT} bytes (got {length})");
+        return Err(Refusal::invalid(why));
+    }
+    let read = serde_json::from_str::<Value>(json.get());
+    read.map(|json| json.to_string().into_bytes()).map_err(|_| {
+        Refusal::invalid(format!("pair {number}: metadata: is too deep or large to be read"))
+    })
 }
 
 /// Clients send whole numbers as floating-point ones.
@@ -222,6 +240,27 @@ fn show(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn metadata_is_read_only_where_it_may_fit_and_kept_without_spaces() {
+        let metadata = |json: String| {
+            let json = format!(r#"[{{"key":"a","value":"","metadata":{json}}}]"#);
+            let pairs: Vec<Pair> = serde_json::from_str(&json).expect("pairs");
+            let ready: Result<Vec<_>, _> = pairs.into_iter().map(|pair| pair.check(1, 0)).collect();
+            ready.map(|mut ready| ready.remove(0).metadata)
+        };
+        assert_eq!(metadata("null".into()).expect("none"), None);
+        let spaces = " ".repeat(2 * METADATA_LIMIT);
+        let kept = metadata(format!("{{ \"b\" :{spaces}[1, \"ä\"] }}")).expect("fits");
+        assert_eq!(kept.as_deref(), Some("{\"b\":[1,\"ä\"]}".as_bytes()));
+        for bad in ["[".repeat(200) + &"]".repeat(200), "1e999".into()] {
+            assert!(metadata(bad).is_err());
+        }
+        // Never read: it would be no JSON that can be.
+        let long = "[".repeat(METADATA_TEXT_LIMIT) + &"]".repeat(METADATA_TEXT_LIMIT);
+        let refusal = metadata(long).expect_err("too long");
+        assert!(format!("{refusal:?}").contains("at most 1024 bytes (got 131072)"), "{refusal:?}");
+    }
 
     #[test]
     fn numbers_are_whole_and_within_their_range() {
