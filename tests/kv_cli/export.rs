@@ -57,6 +57,20 @@ fn contents(kv: &Kv, namespace: &str) -> Vec<(Value, Vec<u8>)> {
 }
 
 #[test]
+fn an_export_goes_through_a_pipe_and_leaves_no_file_of_that_name() {
+    let kv = Kv::start();
+    fill(&kv);
+    let (identity, key) = key(&kv, "key");
+    let piped = kv.bytes(&["export", "from", "-o", "-", "--to", &identity.to_public().to_string()]);
+    assert!(!std::path::Path::new("-").exists());
+    kv.ok(&["namespaces", "create", "to"]);
+    kv.ok_with(&["import", "to", "-", "-i", &key], &piped);
+    assert_eq!(contents(&kv, "from"), contents(&kv, "to"));
+    let (code, _) = kv.fails(&["import", "to", "-", "-i", &key], &piped[..piped.len() - 1]);
+    assert_eq!(code, 65);
+}
+
+#[test]
 fn an_export_holds_everything_and_shows_nothing() {
     let kv = Kv::start();
     fill(&kv);

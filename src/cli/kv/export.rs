@@ -30,6 +30,9 @@ use crate::kv::VALUE_LIMIT;
 /// The header in which a value says when it expires.
 const EXPIRATION: &str = "expiration";
 
+/// The name of a file that stands for standard input or output.
+pub(super) const STANDARD: &str = "-";
+
 /// Write all records of a namespace to one file that only named recipients can open
 ///
 /// The file is in the age format (age-encryption.org/v1); nothing is ever written in clear. `age -d`
@@ -37,12 +40,14 @@ const EXPIRATION: &str = "expiration";
 /// moment of the export. For example:
 ///   age-keygen -o key.txt
 ///   lavawall kv export keys -o keys.age --to age1…
+///   lavawall kv export keys -o - --to age1… | ssh backup 'cat > keys.age'
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
     /// Title or id of the namespace
     namespace: String,
-    /// The file to write; there must be none, and only you can read it
+    /// The file to write; there must be none, and only you can read it. - is standard output: what comes
+    /// there is whole only when the command succeeds
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
     /// Who can open it: age1… (repeatable)
@@ -65,7 +70,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
         let reason = format!("{}: is there already; --force replaces it", path.display());
         Stop::new(Exit::CannotCreate, reason)
     };
-    if !arguments.force && path.exists() {
+    let is_file = path.as_os_str() != STANDARD;
+    if is_file && !arguments.force && path.exists() {
         return Err(is_there());
     }
     let failed = |error: std::io::Error| match error.kind() {
@@ -73,17 +79,44 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
         _ => Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display())),
     };
     let space = Space::find(&arguments.connection, &arguments.namespace)?;
-    let draft = BufWriter::with_capacity(1 << 17, Draft::begin(path).map_err(failed)?);
+    let out = if is_file { Out::File(Draft::begin(path).map_err(failed)?) } else { Out::Standard };
+    let draft = BufWriter::with_capacity(1 << 17, out);
     let to = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
     let encryptor = Encryptor::with_recipients(to).map_err(Stop::usage)?;
     let mut out = encryptor.wrap_output(draft).map_err(failed)?;
     let count = records(&space, &mut out, path)?;
     let mut draft = out.finish().map_err(failed)?;
     draft.flush().map_err(failed)?;
-    let draft = draft.into_inner().map_err(|error| failed(error.into_error()))?;
-    draft.finish(arguments.force).map_err(failed)?;
+    if let Out::File(draft) = draft.into_inner().map_err(|error| failed(error.into_error()))? {
+        draft.finish(arguments.force).map_err(failed)?;
+    }
     print::note(&format!("{count} records of {} exported", shown(&space.info.title)));
     Ok(())
+}
+
+/// Where it goes.
+enum Out {
+    File(Draft),
+    Standard,
+}
+
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::File(draft) => draft.write(bytes),
+            // It has said why.
+            Self::Standard => print::write(bytes)
+                .map(|()| bytes.len())
+                .map_err(|_| std::io::Error::other("the export is cut short")),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::File(draft) => draft.flush(),
+            Self::Standard => Ok(()),
+        }
+    }
 }
 
 /// Writes every record; says how many there were.

@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
@@ -13,6 +14,7 @@ use clap::Args;
 use super::batch::Batch;
 use super::bulk::PAIRS_LIMIT;
 use super::connection::Connection;
+use super::export::STANDARD;
 use super::life;
 use super::lines::Lines;
 use super::pair::Pair;
@@ -44,7 +46,7 @@ const ALMOST_EXPIRED: u64 = life::LEAST + 10;
 pub(super) struct Arguments {
     /// Title or id of the namespace, which must be there
     namespace: String,
-    /// The export
+    /// The export; - is standard input
     file: PathBuf,
     /// File with the key that opens it, as age-keygen makes it
     #[arg(long, short, value_name = "KEYFILE")]
@@ -65,7 +67,13 @@ struct Counts {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let path = &arguments.file;
     let unreadable = |error: io::Error| Stop::unreadable(path, &error);
-    let file = File::open(path).map_err(unreadable)?;
+    let file = if path.as_os_str() == STANDARD {
+        io::stdin().as_fd().try_clone_to_owned().map(File::from)
+    } else {
+        File::open(path)
+    };
+    let file = file.map_err(unreadable)?;
+    // Nothing of a pipe, whose end nobody knows.
     let total = file.metadata().map_err(unreadable)?.len();
     let read = Rc::new(Cell::new(0));
     let file = Counted { file, read: Rc::clone(&read) };
@@ -75,7 +83,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let mut counts = Counts::default();
     let done = lines(Lines::new(clear, LINE_LIMIT), &space, path, &mut counts, || {
         #[expect(clippy::cast_precision_loss, reason = "a share of a bar")]
-        bar.set(read.get() as f64 / total.max(1) as f64);
+        if total > 0 {
+            bar.set(read.get() as f64 / total as f64);
+        }
     });
     drop(bar);
     let Counts { written, expired, .. } = counts;
