@@ -216,7 +216,8 @@ impl Log {
         };
         let mut line = serde_json::to_string(&line).expect("its names are strings");
         line.push('\n');
-        let written = open.file.write_all(line.as_bytes()).and_then(|()| open.file.sync_data());
+        let written =
+            open.file.write_all(line.as_bytes()).and_then(|()| durable::flush(&open.file));
         if let Err(error) = written {
             // Part of it may be there. The next opening cuts that off, and says so.
             *state = None;

@@ -163,6 +163,14 @@ impl Store {
         Ok(self.keyring.mark_store(commits)?)
     }
 
+    /// After the disk has refused to be written: tries whether it still does.
+    ///
+    /// # Errors
+    /// Why nothing can be written. What is there can be read all the same, if the disk can.
+    pub fn check_writable(&self) -> Result<(), KvError> {
+        Ok(self.storage.check_writable()?)
+    }
+
     /// What an operator should look at. Holds ids only.
     pub fn findings(&self) -> Vec<String> {
         self.writer().findings.clone()

@@ -2,7 +2,8 @@
 //! host controller, and the release build of the service as all that runs in it.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -37,6 +38,7 @@ pub(crate) struct Guest {
     folder: tempfile::TempDir,
     http: SocketAddr,
     usb: SocketAddr,
+    shell: SocketAddr,
     agent: ureq::Agent,
 }
 
@@ -55,13 +57,14 @@ impl Guest {
         let folder = tempfile::tempdir().expect("a directory");
         let image = folder.path().join("image");
         make_image(configuration, &image);
-        let [http, usb] = free_ports();
+        let ports = free_ports();
         let tpm = start_tpm(folder.path());
-        let machine = start_machine(folder.path(), &image, http, usb);
+        let machine = start_machine(folder.path(), &image, ports);
+        let [http, usb, shell] = ports;
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(REQUEST));
         let agent = config.build().new_agent();
-        let guest = Self { machine, tpm, folder, http, usb, agent };
+        let guest = Self { machine, tpm, folder, http, usb, shell, agent };
         guest.wait_for("the service to answer", || guest.get("/health/live").is_some());
         guest
     }
@@ -79,6 +82,44 @@ impl Guest {
         let sources = header.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
         let body = response.into_body().read_to_vec().ok()?;
         Some(Answer { status, sources, body })
+    }
+
+    /// Calls the service with a token, and a body if there is one; gives status and body.
+    pub(crate) fn call(
+        &self,
+        (method, path): (&str, &str),
+        token: &str,
+        body: Option<&str>,
+    ) -> (u16, String) {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.http))
+            .header("authorization", format!("Bearer {token}"));
+        let answered = match body {
+            Some(body) => request.body(body.to_owned()).map(|request| self.agent.run(request)),
+            None => request.body(()).map(|request| self.agent.run(request)),
+        };
+        let answered = answered.expect("a request").unwrap_or_else(|error| {
+            panic!("{method} {path}: {error}\n{}", self.console());
+        });
+        let status = answered.status().as_u16();
+        (status, answered.into_body().read_to_string().expect("text"))
+    }
+
+    /// Has the machine's shell do this, as root; gives what it printed.
+    pub(crate) fn shell(&self, commands: &str) -> String {
+        let mut shell = TcpStream::connect(self.shell).expect("a shell in the machine");
+        shell.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        shell.write_all(format!("exec 2>&1\n{commands}\nexit\n").as_bytes()).expect("sent");
+        shell.shutdown(Shutdown::Write).expect("sent");
+        let mut printed = String::new();
+        shell.read_to_string(&mut printed).expect("an end");
+        printed
+    }
+
+    /// Whether the console has shown this: the log of the service goes there.
+    pub(crate) fn has_said(&self, words: &str) -> bool {
+        fs::read_to_string(self.console_path()).expect("a console").contains(words)
     }
 
     /// The service's `/status`.
@@ -165,10 +206,12 @@ fn start_tpm(folder: &Path) -> Child {
 
 /// Software emulation alone, so that it runs where nothing can be accelerated; one processor, which
 /// is faster so than two; only forwarded ports lead in, and none leads out.
-fn start_machine(folder: &Path, image: &Path, http: SocketAddr, usb: SocketAddr) -> Child {
+fn start_machine(folder: &Path, image: &Path, [http, usb, shell]: [SocketAddr; 3]) -> Child {
     let root = target().join("lab/root/usr/share");
-    let network =
-        format!("user,id=net,restrict=on,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{usb}-:3240");
+    let network = format!(
+        "user,id=net,restrict=on,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{usb}-:3240,\
+         hostfwd=tcp:{shell}-:2323"
+    );
     let socket = format!("socket,id=tpm,path={}", tpm_socket(folder).display());
     let console = format!("file:{}", folder.join("console").display());
     let mut command = unpacked("usr/bin/qemu-system-x86_64");
@@ -214,8 +257,8 @@ fn target() -> PathBuf {
     here.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// Two ports of the loopback that are free now.
-fn free_ports() -> [SocketAddr; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"));
+/// Ports of the loopback that are free now.
+fn free_ports() -> [SocketAddr; 3] {
+    let listeners = [(); 3].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port"));
     listeners.map(|listener| listener.local_addr().expect("an address"))
 }

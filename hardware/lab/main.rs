@@ -1,5 +1,5 @@
-//! The real camera path with no camera: the release build of the service in a virtual machine,
-//! behind a stock kernel's own drivers, watched from outside. `make lab` runs it.
+//! The real camera path with no camera, and disks that fail: the release build of the service in a
+//! virtual machine, behind a stock kernel's own drivers, watched from outside. `make lab` runs it.
 
 #![expect(
     clippy::print_stdout,
@@ -7,6 +7,7 @@
 )]
 
 mod camera;
+mod disk;
 mod guest;
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};

@@ -184,8 +184,10 @@ impl Work {
                 (EVERY, error.to_string())
             }
         };
-        if said != self.said && !said.is_empty() {
-            self.find(format!("keys and records: {said}"));
+        match (said.as_str(), self.said.as_str()) {
+            (now, before) if now == before => {}
+            ("", _) => tracing::info!("keys and records: all is well again"),
+            (now, _) => self.find(format!("keys and records: {now}")),
         }
         self.said = said;
         pause
@@ -221,6 +223,8 @@ impl Work {
                 break;
             }
         }
+        // What clients are refused should be told here, too, and tried again.
+        store.check_writable()?;
         let now = Instant::now();
         if now >= self.rotation_due {
             let rest = rotation::turn(store, self.rotation_rate)?.unwrap_or(EVERY);

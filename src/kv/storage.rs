@@ -41,6 +41,14 @@ pub trait Storage: Send + Sync {
     /// When they could not all be made durable. Then either none or all of them are there, and
     /// reading tells which.
     fn commit(&self, batch: &[Change]) -> Result<(), StorageError>;
+
+    /// After a disk has refused to be written: tries whether it still does.
+    ///
+    /// # Errors
+    /// Why nothing can be written. It may be possible to read all the same.
+    fn check_writable(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
 }
 
 /// Shared with who looks at the rows beside the store.
@@ -61,6 +69,10 @@ impl<S: Storage> Storage for Arc<S> {
 
     fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
         (**self).commit(batch)
+    }
+
+    fn check_writable(&self) -> Result<(), StorageError> {
+        (**self).check_writable()
     }
 }
 

@@ -15,6 +15,7 @@ use super::super::problem::Problem;
 use super::super::service::json_with;
 use crate::keyring::KeyringError;
 use crate::kv::KvError;
+use crate::kv::storage::StorageError;
 
 /// The service's own codes, as its clients show them.
 mod code {
@@ -170,6 +171,10 @@ impl From<KvError> for Refusal {
             KvError::Keyring(KeyringError::Audit(_)) => {
                 tracing::error!("{message}");
                 Self::unavailable("the audit log cannot be written: no key is made or changed")
+            }
+            KvError::Storage(StorageError { what: "write", .. }) => {
+                tracing::error!("{message}");
+                Self::unavailable("the store cannot be written at the moment")
             }
             // Paths and what the system said are for the operator.
             _ => {

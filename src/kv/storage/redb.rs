@@ -1,6 +1,10 @@
 //! Rows in one file, by redb: copy-on-write trees, one writer, a flush at the end of each batch.
 
+mod reading;
+mod writing;
+
 use std::any::Any;
+use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -10,14 +14,21 @@ use ::redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
 use super::{Change, Row, Storage, StorageError, Table};
 use crate::durable;
+use reading::Reading;
+use writing::Writing;
 
 /// Rows of one kind.
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
 
+/// What a [`StorageError`] says cannot be done.
+const READ: &str = "read";
+const WRITE: &str = "write";
+
 /// Keeps rows in a file that only its owner may read.
 ///
 /// After the disk has failed it once, redb refuses everything until the file is opened anew; that is
-/// done at the next call, so that a disk that was full for a while is no reason for a restart.
+/// done at the next call, so that a disk that was full for a while is no reason for a restart. While the
+/// disk takes nothing the file is read all the same; each call that writes tries it again.
 ///
 /// On pages that are not what it wrote redb panics here and there; that is caught, and is an error like
 /// any other.
@@ -25,7 +36,20 @@ pub struct RedbStorage {
     path: PathBuf,
     cache_bytes: usize,
     /// `None` after a failure.
-    database: RwLock<Option<Database>>,
+    opened: RwLock<Option<Opened>>,
+}
+
+/// The file, opened.
+struct Opened {
+    database: Database,
+    /// Why it is only read, if it is.
+    refused: Option<String>,
+}
+
+impl Opened {
+    fn is_refused(opened: Option<&Self>) -> bool {
+        opened.is_some_and(|opened| opened.refused.is_some())
+    }
 }
 
 impl RedbStorage {
@@ -33,7 +57,7 @@ impl RedbStorage {
     /// crash that goes through the whole file.
     #[must_use]
     pub fn at(path: &Path, cache_bytes: usize) -> Self {
-        Self { path: path.to_owned(), cache_bytes, database: RwLock::new(None) }
+        Self { path: path.to_owned(), cache_bytes, opened: RwLock::new(None) }
     }
 
     /// As [`RedbStorage::at`], and opens the file now.
@@ -42,33 +66,58 @@ impl RedbStorage {
     /// When the system does not allow it, or the file is no store, or damaged.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
         let storage = Self::at(path, cache_bytes);
-        drop(storage.database("open")?);
+        drop(storage.opened("open")?);
         Ok(storage)
     }
 
-    /// The database, opened if it has to be.
-    fn database(
+    /// The file, opened if it has to be.
+    fn opened(
         &self,
         what: &'static str,
-    ) -> Result<RwLockReadGuard<'_, Option<Database>>, StorageError> {
+    ) -> Result<RwLockReadGuard<'_, Option<Opened>>, StorageError> {
         loop {
-            let guard = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            let guard = self.opened.read().unwrap_or_else(PoisonError::into_inner);
             if guard.is_some() {
                 return Ok(guard);
             }
             drop(guard);
-            let mut guard = self.database.write().unwrap_or_else(PoisonError::into_inner);
+            let mut guard = self.opened.write().unwrap_or_else(PoisonError::into_inner);
             if guard.is_none() {
-                let opened = contained(|| self.open_file());
-                *guard = Some(opened.map_err(|reason| StorageError { what, reason })?);
+                *guard = Some(self.open_somehow().map_err(|reason| StorageError { what, reason })?);
             }
         }
+    }
+
+    /// Opens the file, to be read alone when the disk does not let it be written.
+    fn open_somehow(&self) -> Result<Opened, String> {
+        let refused = match self.try_open()? {
+            Ok(database) => return Ok(Opened { database, refused: None }),
+            Err(error) => error.to_string(),
+        };
+        let read = contained(|| {
+            let file = Reading::open(&self.path)?;
+            Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?)
+        });
+        match read {
+            Ok(database) => Ok(Opened { database, refused: Some(refused) }),
+            // The first reason is the one to mend.
+            Err(_) => Err(refused),
+        }
+    }
+
+    /// Opens the file to be written; within, what the system said against it.
+    fn try_open(&self) -> Result<io::Result<Database>, String> {
+        contained(|| match self.open_file() {
+            Err(::redb::Error::Io(error)) => Ok(Err(error)),
+            opened => opened.map(Ok),
+        })
     }
 
     fn open_file(&self) -> Result<Database, ::redb::Error> {
         // Made here, since redb would make it readable by others.
         durable::private().write(true).open(&self.path)?;
-        let database = Builder::new().set_cache_size(self.cache_bytes).create(&self.path)?;
+        let file = Writing::open(&self.path)?;
+        let database = Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?;
         // All tables are there from the start: reading one that is not would be an error.
         let transaction = database.begin_write()?;
         for table in Table::ALL {
@@ -80,10 +129,10 @@ impl RedbStorage {
 
     /// Closes the file, so that it is opened anew.
     fn abandon(&self) {
-        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        let opened = self.opened.write().unwrap_or_else(PoisonError::into_inner).take();
         // Closing writes, and may fail for the same reason.
         let _ = contained(|| {
-            drop(database);
+            drop(opened);
             Ok(())
         });
     }
@@ -93,9 +142,13 @@ impl RedbStorage {
         what: &'static str,
         work: impl FnOnce(&Database) -> Result<T, ::redb::Error>,
     ) -> Result<T, StorageError> {
-        let guard = self.database(what)?;
-        let database = guard.as_ref().expect("it has just been opened");
-        let result = contained(|| work(database));
+        let guard = self.opened(what)?;
+        let opened = guard.as_ref().expect("it has just been opened");
+        if let Some(reason) = opened.refused.as_ref().filter(|_| what == WRITE) {
+            // It would stay in memory.
+            return Err(StorageError { what, reason: reason.clone() });
+        }
+        let result = contained(|| work(&opened.database));
         drop(guard);
         result.map_err(|reason| {
             self.abandon();
@@ -106,7 +159,7 @@ impl RedbStorage {
 
 impl Storage for RedbStorage {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.with("read", |database| {
+        self.with(READ, |database| {
             let table = database.begin_read()?.open_table(definition(table))?;
             Ok(table.get(key)?.map(|row| row.value().to_vec()))
         })
@@ -123,7 +176,7 @@ impl Storage for RedbStorage {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
-        self.with("read", |database| {
+        self.with(READ, |database| {
             let table = database.begin_read()?.open_table(definition(table))?;
             let mut rows = Vec::new();
             for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
@@ -137,8 +190,28 @@ impl Storage for RedbStorage {
         })
     }
 
+    fn check_writable(&self) -> Result<(), StorageError> {
+        if !Opened::is_refused(self.opened(WRITE)?.as_ref()) {
+            if durable::check_writable(&self.path).is_ok() {
+                return Ok(());
+            }
+            // Files that were open before take what is written, and it goes nowhere.
+            self.abandon();
+            drop(self.opened(WRITE)?);
+        }
+        let mut guard = self.opened.write().unwrap_or_else(PoisonError::into_inner);
+        // Another call may have been first.
+        if Opened::is_refused(guard.as_ref()) {
+            let refuse = |reason| StorageError { what: WRITE, reason };
+            let database = self.try_open().map_err(refuse)?.map_err(|it| refuse(it.to_string()))?;
+            *guard = Some(Opened { database, refused: None });
+        }
+        Ok(())
+    }
+
     fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
-        self.with("write", |database| {
+        self.check_writable()?;
+        self.with(WRITE, |database| {
             // Immediate durability is redb's default: `commit` returns after the flush.
             let transaction = database.begin_write()?;
             for table in Table::ALL {
@@ -212,6 +285,36 @@ mod tests {
         RedbStorage::open(&path, 1 << 20).expect("opened");
         let mode = path.metadata().expect("there").permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
+    }
+
+    #[test]
+    fn a_file_that_may_not_be_written_is_read_and_is_written_again_once_it_may() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("store");
+        let put = |row: &str| vec![Change::Put(Table::Values, b"key".to_vec(), row.into())];
+        let storage = RedbStorage::open(&path, 1 << 20).expect("opened");
+        storage.commit(&put("first")).expect("written");
+        let read = |storage: &RedbStorage| storage.get(Table::Values, b"key").expect("readable");
+        // As after a crash: closing would tidy up, and it may not.
+        let crashed = std::fs::read(&path).expect("there");
+        drop(storage);
+        std::fs::write(&path, &crashed).expect("written");
+        // As after a write that a read-only disk refused, which tests/disk has the system do.
+        let storage = RedbStorage::at(&path, 1 << 20);
+        *storage.opened.write().expect("alone") = Some(Opened {
+            database: Builder::new()
+                .create_with_backend(Reading::open(&path).expect("readable"))
+                .expect("mended in memory"),
+            refused: Some("a test says so".to_owned()),
+        });
+        assert_eq!(read(&storage).as_deref(), Some(b"first".as_slice()));
+        let refused = storage.with(WRITE, |_| Ok(())).expect_err("it would stay in memory");
+        assert_eq!(refused.to_string(), "the store cannot write: a test says so");
+        assert_eq!(std::fs::read(&path).expect("there"), crashed, "nothing was written");
+        storage.commit(&put("second")).expect("it may be written again");
+        drop(storage);
+        let again = RedbStorage::open(&path, 1 << 20).expect("opened");
+        assert_eq!(read(&again).as_deref(), Some(b"second".as_slice()));
     }
 
     #[test]
