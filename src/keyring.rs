@@ -39,7 +39,7 @@ use held::{Held, Open, Sealed, read_file, read_seal};
 use layout::Head;
 use ring::Ring;
 use seal::shares::Share;
-use seal::{Choice, Offered, SealKind, Surroundings};
+use seal::{Choice, Offered, SealError, SealKind, Surroundings};
 
 pub use error::KeyringError;
 pub use layout::LayoutError;
@@ -177,7 +177,10 @@ impl Keyring {
 
     fn make(&self, choice: &Choice, event: &Event) -> Result<Vec<Share>, KeyringError> {
         let mut state = self.write();
-        let Held::Absent = &*state else { return Err(KeyringError::Present) };
+        let is_absent = matches!(&*state, Held::Absent) && !self.places.keyring.exists();
+        if !is_absent {
+            return Err(KeyringError::Present);
+        }
         if let Some(path) = self.places.anchor.as_ref().filter(|path| path.exists()) {
             return Err(AnchorError::Foreign { path: path.clone() }.into());
         }
@@ -201,11 +204,16 @@ impl Keyring {
             sealed_ring: Vec::new(),
             mark: Mark { keyring: id, ..Mark::default() },
         };
-        if let Err(error) = self.save(&mut open, ring, event) {
-            if !self.places.keyring.exists() {
-                // What nothing is sealed under would stand in the way of the next try.
-                let _ = made.seal.retire();
+        let saved = self.save(&mut open, ring, event).and_then(|()| {
+            let failed = |error| SealError::File { path: self.places.seal_file.clone(), error };
+            Ok(made.seal.settle().map_err(failed)?)
+        });
+        if let Err(error) = saved {
+            // Nobody has been given what opens it, and it keeps nothing; the next try must find no trace.
+            for path in [Some(&self.places.keyring), self.places.anchor.as_ref()] {
+                let _ = path.map(std::fs::remove_file);
             }
+            let _ = made.seal.retire();
             return Err(error);
         }
         *state = Held::Open(open);

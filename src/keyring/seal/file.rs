@@ -24,6 +24,11 @@ const FILE_LIMIT: u64 = (MAGIC.len() + ID_BYTES + 2 * (TAG_BYTES + KEY_BYTES)) a
 
 /// The file seal. Parameters: the tag.
 ///
+/// Where no file is there yet, a new secret is kept beside its place, as `seal-key.next`, until the keyring
+/// names it. Only then, or at the next opening, does it get its name: so the file itself always opens some
+/// keyring and is never replaced for lack of one, and what was left beside it by a crash never does, or
+/// only one that was never used.
+///
 /// ```text
 /// 8   "lavaseal"
 /// 16  keyring id
@@ -46,16 +51,16 @@ type Entry = ([u8; TAG_BYTES], Key);
 pub(super) fn make(around: &Surroundings<'_>) -> Result<Made, SealError> {
     let tag = formula::draw(around.generator)?;
     let seal = FileSeal { id: *around.id, tag, path: around.seal_file.to_owned() };
-    let mut entries = match seal.entries() {
-        Ok(entries) => entries,
-        Err(SealError::File { error, .. }) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+    let (path, mut entries) = match seal.entries_at(&seal.path) {
+        Ok(entries) => (seal.path.clone(), entries),
+        Err(error) if is_absent(&error) => (seal.next(), Vec::new()),
         Err(error) => return Err(error),
     };
     // A change of seal that was cut short may have left one that no keyring names.
     entries.retain(|(tag, _)| around.in_use == Some(tag.as_slice()));
     let secret = formula::draw_key(around.generator)?;
     entries.push((tag, Secret::take(&mut secret.expose().clone())));
-    seal.write(&entries).map_err(|error| seal.file_error(error))?;
+    seal.write(&path, &entries).map_err(|error| file_error(&path, error))?;
     Ok(Made { seal: Box::new(seal), secret, shares: Vec::new() })
 }
 
@@ -69,15 +74,43 @@ impl FileSeal {
     }
 
     fn secret(&self) -> Result<Key, SealError> {
-        let entry = self.entries()?.into_iter().find(|(tag, _)| *tag == self.tag);
+        let entries = match self.entries_at(&self.path) {
+            Err(error) if is_absent(&error) && self.name_next()? => self.entries_at(&self.path),
+            entries => entries,
+        }?;
+        let entry = entries.into_iter().find(|(tag, _)| *tag == self.tag);
         entry
             .map(|(_, secret)| secret)
             .ok_or_else(|| SealError::Foreign { path: self.path.clone() })
     }
 
-    fn entries(&self) -> Result<Vec<Entry>, SealError> {
-        let foreign = |_| SealError::Foreign { path: self.path.clone() };
-        let bytes = self.content()?;
+    /// Where a secret waits until the keyring names it.
+    fn next(&self) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(".next");
+        self.path.with_file_name(name)
+    }
+
+    /// Gives the file its name, if it waits beside its place and is that of this seal; whether it did.
+    fn name_next(&self) -> Result<bool, SealError> {
+        let next = self.next();
+        let entries = match self.entries_at(&next) {
+            // Of the seal that is looked for there is nothing at all.
+            Err(SealError::File { .. } | SealError::Foreign { .. }) => return Ok(false),
+            entries => entries?,
+        };
+        if !entries.iter().any(|(tag, _)| *tag == self.tag) {
+            return Ok(false);
+        }
+        std::fs::rename(&next, &self.path)
+            .and_then(|()| durable::flush_name(&self.path))
+            .map_err(|error| file_error(&self.path, error))?;
+        Ok(true)
+    }
+
+    fn entries_at(&self, path: &Path) -> Result<Vec<Entry>, SealError> {
+        let foreign = |_| SealError::Foreign { path: path.to_owned() };
+        let bytes = content(path)?;
         let mut from = Reader::of(&bytes);
         let is_ours = from.array() == Ok(*MAGIC) && from.array() == Ok(self.id);
         if !is_ours {
@@ -92,32 +125,34 @@ impl FileSeal {
         Ok(entries)
     }
 
-    /// The file's bytes, if nobody else can read them.
-    fn content(&self) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let file = std::fs::File::open(&self.path).map_err(|error| self.file_error(error))?;
-        let mode = file.metadata().map_err(|error| self.file_error(error))?.mode() & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(SealError::Exposed { path: self.path.clone(), mode });
-        }
-        let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
-        file.take(FILE_LIMIT + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| self.file_error(error))?;
-        Ok(bytes)
-    }
-
-    fn write(&self, entries: &[Entry]) -> io::Result<()> {
+    fn write(&self, path: &Path, entries: &[Entry]) -> io::Result<()> {
         let mut writer = Writer::default();
         writer.bytes(MAGIC).bytes(&self.id);
         for (tag, secret) in entries {
             writer.bytes(tag).bytes(secret.expose());
         }
-        durable::replace(&self.path, &writer.finish())
+        durable::replace(path, &writer.finish())
     }
+}
 
-    fn file_error(&self, error: io::Error) -> SealError {
-        SealError::File { path: self.path.clone(), error }
+/// The file's bytes, if nobody else can read them.
+fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    let file = std::fs::File::open(path).map_err(|error| file_error(path, error))?;
+    let mode = file.metadata().map_err(|error| file_error(path, error))?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(SealError::Exposed { path: path.to_owned(), mode });
     }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
+    file.take(FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| file_error(path, error))?;
+    Ok(bytes)
+}
+
+fn file_error(path: &Path, error: io::Error) -> SealError {
+    SealError::File { path: path.to_owned(), error }
+}
+
+fn is_absent(error: &SealError) -> bool {
+    matches!(error, SealError::File { error, .. } if error.kind() == io::ErrorKind::NotFound)
 }
 
 impl Seal for FileSeal {
@@ -143,11 +178,16 @@ impl Seal for FileSeal {
 
     fn settle(&self) -> io::Result<()> {
         let secret = self.secret().map_err(io::Error::other)?;
-        self.write(&[(self.tag, secret)])
+        self.write(&self.path, &[(self.tag, secret)])
     }
 
     fn retire(&self) -> io::Result<()> {
-        std::fs::remove_file(&self.path)
+        let removed = std::fs::remove_file(self.next());
+        match std::fs::remove_file(&self.path) {
+            // It had not got its name.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => removed,
+            gone => gone,
+        }
     }
 }
 
@@ -163,7 +203,11 @@ mod tests {
     fn made(path: &Path, in_use: Option<&[u8]>) -> Made {
         let generator = generator();
         let around = Surroundings { generator: &generator, id: &ID, seal_file: path, in_use };
-        make(&Choice::File, &around).expect("made")
+        let made = make(&Choice::File, &around).expect("made");
+        if in_use.is_none() {
+            made.seal.settle().expect("named");
+        }
+        made
     }
 
     fn reread(seal: &dyn Seal, id: &[u8; ID_BYTES], path: &Path) -> Result<Option<Key>, SealError> {

@@ -179,3 +179,89 @@ fn a_foreign_seal_file_does_not_open() {
     let opened = home.load().expect("a keyring").open_alone();
     assert!(matches!(opened, Err(KeyringError::Seal(SealError::File { .. }))));
 }
+
+#[test]
+fn a_crash_in_the_first_start_between_seal_and_keyring_leaves_nothing_to_do_by_hand() {
+    let home = Home::new();
+    let keyring = home.load().expect("nothing there");
+    // All that is on the disk before the keyring is; twice, since the next start may be cut short too.
+    for id in [[1; 16], [2; 16]] {
+        seal::make(&Choice::File, &keyring.surroundings(&id, None)).expect("written");
+        assert!(home.path("seal-key.next").exists() && !home.path("seal-key").exists());
+    }
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    assert!(home.path("seal-key").exists() && !home.path("seal-key.next").exists());
+    assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
+}
+
+#[test]
+fn a_crash_between_keyring_and_the_name_of_its_seals_file_leaves_one_that_opens() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    for next_change in [Choice::File, Choice::Shares { threshold: 2, count: 2 }] {
+        std::fs::rename(home.path("seal-key"), home.path("seal-key.next")).expect("as it was");
+        let again = home.reopen();
+        assert_eq!(key_of(&again, id, 1), key_of(&keyring, id, 1));
+        assert!(home.path("seal-key").exists() && !home.path("seal-key.next").exists());
+        again.rekey(&[], &next_change).expect("and it is changed as ever");
+    }
+    assert!(!home.path("seal-key").exists());
+}
+
+#[test]
+fn a_seals_file_without_its_keyring_is_kept_and_no_other_is_made_over_it() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let seal = std::fs::read(home.path("seal-key")).expect("there");
+    std::fs::rename(home.path("keyring"), home.path("elsewhere")).expect("moved");
+    let refused = home.load().expect("nothing there").init(&Choice::File);
+    assert!(matches!(refused, Err(KeyringError::Seal(SealError::Foreign { .. }))));
+    assert_eq!(std::fs::read(home.path("seal-key")).expect("there"), seal);
+    std::fs::rename(home.path("elsewhere"), home.path("keyring")).expect("moved back");
+    assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
+}
+
+#[test]
+fn what_waits_beside_the_seals_place_opens_only_its_own_keyring_and_replaces_nothing() {
+    let (home, other) = (Home::new(), Home::new());
+    home.init();
+    other.init();
+    std::fs::copy(other.path("seal-key"), home.path("seal-key.next")).expect("left");
+    home.reopen();
+    std::fs::remove_file(home.path("seal-key")).expect("lost");
+    let opened = home.load().expect("a keyring").open_alone();
+    assert!(matches!(opened, Err(KeyringError::Seal(SealError::File { path, .. }))
+        if path == home.path("seal-key")));
+    assert!(!home.path("seal-key").exists());
+    let left = std::fs::read(home.path("seal-key.next")).expect("there");
+    assert_eq!(left, std::fs::read(other.path("seal-key")).expect("there"));
+}
+
+#[test]
+fn a_first_start_that_fails_leaves_no_trace_and_the_next_one_makes_a_keyring() {
+    for in_the_way in ["keyring.new", "anchor.new", "seal-key.new"] {
+        let home = Home::anchored();
+        let keyring = home.load().expect("nothing there");
+        std::fs::create_dir(home.path(in_the_way)).expect("a directory in the way");
+        keyring.init(&Choice::File).expect_err("it cannot be written");
+        for file in ["keyring", "anchor", "seal-key", "seal-key.next"] {
+            assert!(!home.path(file).exists(), "{file} after {in_the_way}");
+        }
+        std::fs::remove_dir(home.path(in_the_way)).expect("removed");
+        keyring.init(&Choice::File).expect("made");
+        home.reopen();
+    }
+}
+
+#[test]
+fn a_keyring_that_was_put_in_place_meanwhile_is_not_made_over() {
+    let (home, other) = (Home::new(), Home::new());
+    let keyring = home.load().expect("nothing there");
+    other.init();
+    std::fs::copy(other.path("keyring"), home.path("keyring")).expect("put there");
+    assert!(matches!(keyring.init(&Choice::File), Err(KeyringError::Present)));
+    assert_eq!(home.file(), other.file());
+}
