@@ -1,11 +1,15 @@
 //! The anchor: what is known of the keyring and the store, kept where neither of them is.
 //!
 //! ```text
-//! lavawall anchor 1
+//! lavawall anchor 2
 //! keyring HEX
 //! counter N
 //! commits N
+//! sum HEX        the first 8 bytes of SHA-256 over the lines before
 //! ```
+//! The sum is against a disk that gives back another digit than was written, and so a smaller number; it is
+//! no protection from whoever can write the anchor. Format 1, without it, is read and never written.
+//!
 //! A keyring or a store that is older than its anchor has been put back from a copy. The anchor
 //! is written after what it speaks of, so a crash in between never raises a false alarm.
 
@@ -14,11 +18,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 
 use super::seal::ID_BYTES;
 use crate::durable;
 
-/// An anchor is four short lines.
+/// An anchor is five short lines.
 const LENGTH_LIMIT: usize = 256;
 
 /// What an anchor holds.
@@ -97,23 +102,37 @@ pub fn write(path: &Path, mark: &Mark) -> Result<(), AnchorError> {
 }
 
 fn text(mark: &Mark) -> String {
-    let mut text = String::from("lavawall anchor 1\n");
-    let keyring = HEXLOWER.encode(&mark.keyring);
-    write!(text, "keyring {keyring}\ncounter {}\ncommits {}\n", mark.counter, mark.commits)
-        .expect("writing to a string");
+    let mut text = lines(2, mark);
+    let sum = sum(&text);
+    writeln!(text, "sum {sum}").expect("writing to a string");
     text
+}
+
+fn lines(format: u8, mark: &Mark) -> String {
+    let keyring = HEXLOWER.encode(&mark.keyring);
+    let Mark { counter, commits, .. } = mark;
+    format!("lavawall anchor {format}\nkeyring {keyring}\ncounter {counter}\ncommits {commits}\n")
+}
+
+fn sum(lines: &str) -> String {
+    HEXLOWER.encode(&Sha256::digest(lines)[..8])
 }
 
 fn parse(text: &[u8]) -> Option<Mark> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= LENGTH_LIMIT)?;
-    // Without the last newline the last number may be cut short.
-    let mut lines = text.strip_suffix('\n')?.split('\n');
+    let mut lines = text.lines();
     let mut field = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ');
-    field("lavawall").filter(|rest| *rest == "anchor 1")?;
+    let format = field("lavawall")?;
     let keyring = HEXLOWER.decode(field("keyring")?.as_bytes()).ok()?.try_into().ok()?;
     let counter = field("counter")?.parse().ok()?;
     let commits = field("commits")?.parse().ok()?;
-    lines.next().is_none().then_some(Mark { keyring, counter, commits })
+    let mark = Mark { keyring, counter, commits };
+    // What was written is written again the same way, to the last byte.
+    let expected = match format {
+        "anchor 1" => self::lines(1, &mark),
+        _ => self::text(&mark),
+    };
+    (text == expected).then_some(mark)
 }
 
 #[cfg(test)]
@@ -142,5 +161,19 @@ mod tests {
         }
         std::fs::write(&path, format!("{good}more\n")).expect("written");
         assert!(read(&path).is_err());
+    }
+
+    #[test]
+    fn no_bit_of_an_anchor_can_be_another_and_an_older_format_is_still_read() {
+        let mark = Mark { keyring: [0x35; ID_BYTES], counter: 7531, commits: 123_456 };
+        let good = text(&mark).into_bytes();
+        for at in 0..good.len() * 8 {
+            let mut bad = good.clone();
+            bad[at / 8] ^= 1 << (at % 8);
+            assert_eq!(parse(&bad), None, "bit {at}");
+        }
+        assert_eq!(parse(&good), Some(mark));
+        assert_eq!(parse(lines(1, &mark).as_bytes()), Some(mark));
+        assert_eq!(parse(lines(2, &mark).as_bytes()), None, "without its sum");
     }
 }

@@ -135,20 +135,68 @@ fn a_flipped_bit_or_a_cut_of_the_keyring_or_its_seal_is_refused_everywhere() {
 }
 
 #[test]
-fn an_anchor_that_is_cut_short_or_says_more_is_refused() {
+fn a_flipped_bit_or_a_cut_of_the_anchor_is_refused_everywhere_also_with_an_older_store_and_keyring()
+{
+    let folder = tempfile::tempdir().expect("a directory");
+    let generator = kept::generator(None);
+    let id = fill(folder.path(), &generator);
+    let file = |name: &str| folder.path().join(name);
+    let old = ["store", "keyring"].map(|name| fs::read(file(name)).expect("there"));
+    // Now the anchor knows more than the old files do, by numbers that one bit could make less.
+    let store = kept::open(folder.path(), &generator).expect("opened");
+    for number in 0..10 {
+        put(&store, id, &[name(number)]).expect("written");
+        store.keyring().rotate(id).expect("rotated");
+    }
+    store.mark().expect("the anchor");
+    drop(store);
+    let new = ["store", "keyring"].map(|name| fs::read(file(name)).expect("there"));
+    let good = fs::read(file("anchor")).expect("there");
+    for files in [&new, &old] {
+        for (name, content) in ["store", "keyring"].into_iter().zip(files) {
+            fs::write(file(name), content).expect("written");
+        }
+        for at in 0..good.len() {
+            for bit in 0..8 {
+                let mut bad = good.clone();
+                bad[at] ^= 1 << bit;
+                fs::write(file("anchor"), &bad).expect("written");
+                is_damaged(kept::open(folder.path(), &generator), &format!("bit {bit} of {at}"));
+            }
+            fs::write(file("anchor"), &good[..at]).expect("written");
+            is_damaged(kept::open(folder.path(), &generator), &format!("cut at {at}"));
+        }
+        fs::write(file("anchor"), &good).expect("written");
+    }
+    let refused = kept::open(folder.path(), &generator).err().expect("the old ones");
+    assert!(refused.contains("put back"), "{refused}");
+    for (name, content) in ["store", "keyring"].into_iter().zip(&new) {
+        fs::write(file(name), content).expect("written");
+    }
+    kept::open(folder.path(), &generator).expect("opened");
+}
+
+/// Refused, with the anchor's name and what to think of it.
+fn is_damaged(opened: Result<Store, String>, what: &str) {
+    let refused = opened.err().unwrap_or_else(|| panic!("{what} is taken"));
+    assert!(refused.contains("anchor: is damaged"), "{what}: {refused}");
+}
+
+#[test]
+fn an_anchor_that_says_more_is_refused() {
     let folder = tempfile::tempdir().expect("a directory");
     let generator = kept::generator(None);
     fill(folder.path(), &generator);
     let path = folder.path().join("anchor");
     let good = fs::read_to_string(&path).expect("there");
-    for len in 0..good.len() - 1 {
-        fs::write(&path, &good[..len]).expect("written");
-        let opened = kept::open(folder.path(), &generator);
-        // A number that has lost digits is a smaller number, and the one before it was true once.
-        let is_number = len > good.find("commits ").expect("a line") + "commits ".len();
-        assert!(opened.is_err() || is_number, "cut at {len}");
-        fs::write(&path, &good).expect("written");
-    }
     fs::write(&path, good.replace("commits ", "commits 9")).expect("written");
+    assert!(kept::open(folder.path(), &generator).is_err(), "its sum is another");
+    // As an older version wrote it, without a sum.
+    let (lines, _) = good.split_once("sum ").expect("a sum");
+    let lines = lines.replace("anchor 2", "anchor 1");
+    fs::write(&path, lines.replace("commits ", "commits 9")).expect("written");
     assert!(kept::open(folder.path(), &generator).err().expect("refused").contains("put back"));
+    fs::write(&path, &lines).expect("written");
+    kept::open(folder.path(), &generator).expect("opened");
+    assert_eq!(fs::read_to_string(&path).expect("there"), good, "it has a sum from now on");
 }
