@@ -7,7 +7,7 @@
 //! Each line is one JSON object, whole; the first one's `previous` is 64 zeros. `done` is on the disk
 //! before the operation takes effect, so that nothing happens unseen. Should it fail after that, a line
 //! with `failed` follows; when it did take effect and something that belongs to it was not done, one
-//! with `incomplete`.
+//! with `incomplete`. A log that lacks a line which the keyring knows of gets one that says `missing`.
 
 mod chain;
 
@@ -138,9 +138,10 @@ struct Line<'a> {
 /// The log in a file. Opened, and its chain checked, when it is first written or asked about.
 ///
 /// # Security
-/// A line that was changed, taken out or put in does not fit the next one. Not noticed: lines taken
-/// from the end, and a file that was written anew from some line on. Keep copies, or the head that
-/// `lavawall audit` prints, where whoever can write the state directory cannot.
+/// A line that was changed, taken out or put in does not fit the next one. That lines were taken from the
+/// end, or written anew from some line on, only a head tells that is kept elsewhere: the keyring keeps that
+/// of its last change. For later lines keep copies, or the head that `lavawall audit` prints, where
+/// whoever can write the state directory cannot.
 pub struct Log {
     path: PathBuf,
     open: Mutex<Option<Open>>,
@@ -159,15 +160,37 @@ impl Log {
         Self { path, open: Mutex::new(None) }
     }
 
-    /// Writes down that `event` is done. When this returns, the line is on the disk; only then may
-    /// the operation take effect.
+    /// Writes down that `event` is done; gives the end of the chain with that line. When this returns, the
+    /// line is on the disk; only then may the operation take effect.
     ///
     /// # Errors
     /// When it cannot be written; then the log is as it was.
-    pub fn done(&self, event: &Event) -> Result<(), AuditError> {
-        self.append(event, "done", None)?;
+    pub fn done(&self, event: &Event) -> Result<Chain, AuditError> {
+        let chain = self.append(event, "done", None)?;
         event.stage.set(Stage::Written);
-        Ok(())
+        Ok(chain)
+    }
+
+    /// Looks for the end of an earlier chain among the lines. When it is not there, lines were cut off
+    /// or written anew, or the log is another: says what is wrong, and writes that down too.
+    ///
+    /// # Errors
+    /// When the log cannot be read or written.
+    pub fn find(&self, end: &Chain) -> Result<Option<String>, AuditError> {
+        let read = match File::open(&self.path) {
+            Ok(file) => check(file, Some(&end.head())).map(|read| read.has_head),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        };
+        if read.map_err(|error| self.error(error))? {
+            return Ok(None);
+        }
+        let missing =
+            format!("line {}, with head {}, that the keyring knows of", end.sequence, end.head());
+        self.append(&Event::new("audit-log").detail(&missing), "missing", None)?;
+        Ok(Some(format!(
+            "{missing}, is missing: lines were cut off or written anew, or it was moved"
+        )))
     }
 
     /// Writes down that `event` was refused, that it failed after [`Log::done`], or what is missing of
@@ -181,7 +204,7 @@ impl Log {
             Stage::Written => "failed",
             Stage::InEffect => "incomplete",
         };
-        self.append(event, outcome, Some(reason.to_string()))
+        self.append(event, outcome, Some(reason.to_string())).map(drop)
     }
 
     /// What is wrong with the lines that were there when it was opened.
@@ -198,7 +221,7 @@ impl Log {
         event: &Event,
         outcome: &'static str,
         reason: Option<String>,
-    ) -> Result<(), AuditError> {
+    ) -> Result<Chain, AuditError> {
         let mut state = self.lock();
         let open = self.opened(&mut state)?;
         let actor = ACTOR.with_borrow(String::clone);
@@ -224,7 +247,7 @@ impl Log {
             return Err(self.error(error));
         }
         open.chain.add(line.trim_end());
-        Ok(())
+        Ok(open.chain)
     }
 
     /// The file, opened if it was not: its lines are read, and half a line at the end, of a write that

@@ -27,6 +27,7 @@ pub mod wire;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use zeroize::Zeroizing;
 
@@ -34,7 +35,7 @@ use crate::audit::{Event, Log};
 use crate::durable;
 use crate::generator::Generator;
 use anchor::{AnchorError, Mark};
-use formula::SEALED_KEY_BYTES;
+use formula::{Key, SEALED_KEY_BYTES};
 use held::{Held, Open, Sealed, read_file, read_seal};
 use layout::Head;
 use ring::Ring;
@@ -189,6 +190,7 @@ impl Keyring {
         let ring = Ring::new(origin, formula::draw_key(&self.generator)?);
         let made = seal::make(choice, &self.surroundings(&id, None))?;
         let mut head = Head {
+            format: layout::FORMAT,
             id,
             counter: 0,
             seal: made.seal.kind() as u8,
@@ -203,6 +205,7 @@ impl Keyring {
             ring: ring.clone(),
             sealed_ring: Vec::new(),
             mark: Mark { keyring: id, ..Mark::default() },
+            log_fault: None,
         };
         let saved = self.save(&mut open, ring, event).and_then(|()| {
             let failed = |error| SealError::File { path: self.places.seal_file.clone(), error };
@@ -230,9 +233,7 @@ impl Keyring {
             let sealed = state.sealed()?;
             event.set_detail(sealed.seal.kind());
             let Some(secret) = sealed.seal.open_alone()? else { return Ok(false) };
-            let open = sealed.open(&secret, &self.places)?;
-            self.audit.done(event)?;
-            *state = Held::Open(open);
+            *state = Held::Open(self.opened(sealed, &secret, event)?);
             self.closed.store(false, Ordering::Release);
             Ok(true)
         })
@@ -254,15 +255,23 @@ impl Keyring {
                     Progress::More { have, need }
                 }
                 Offered::Opened(secret) => {
-                    let open = sealed.open(&secret, &self.places)?;
-                    self.audit.done(event)?;
-                    *state = Held::Open(open);
+                    *state = Held::Open(self.opened(sealed, &secret, event)?);
                     self.closed.store(false, Ordering::Release);
                     Progress::Open
                 }
             };
             Ok(progress)
         })
+    }
+
+    /// Opens it, once the log has been looked at and says so.
+    fn opened(&self, sealed: &Sealed, secret: &Key, event: &Event) -> Result<Open, KeyringError> {
+        let mut open = sealed.open(secret, &self.places)?;
+        if let Some(logged) = &open.ring.logged {
+            open.log_fault = self.audit.find(logged)?;
+        }
+        self.audit.done(event)?;
+        Ok(open)
     }
 
     /// Forgets all keys, and any share that was offered. Data can be used again after unsealing.
@@ -273,7 +282,8 @@ impl Keyring {
     pub fn seal(&self) -> Result<(), KeyringError> {
         self.audited(Event::new("seal"), |event| {
             self.forget()?;
-            Ok(self.audit.done(event)?)
+            self.audit.done(event)?;
+            Ok(())
         })
     }
 
@@ -335,12 +345,17 @@ impl Keyring {
         Ok(())
     }
 
-    /// What is wrong with the audit log as it was found.
+    /// What is wrong with the audit log as it was found; also that it lacks a line which the keyring knew
+    /// of when it was opened.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub fn audit_findings(&self) -> Result<Vec<String>, KeyringError> {
-        Ok(self.audit.findings()?)
+        let mut findings = self.audit.findings()?;
+        if let Held::Open(open) = &*self.read() {
+            findings.extend(open.log_fault.clone());
+        }
+        Ok(findings)
     }
 
     /// Does a key operation, and writes down when it is refused or fails. That it is done is written by
@@ -389,11 +404,14 @@ impl Keyring {
 
     /// Writes `ring` under the head and root key of `open`, and takes it over. When the error is
     /// not the anchor's, neither the file nor `open` has changed.
-    fn save(&self, open: &mut Open, ring: Ring, event: &Event) -> Result<(), KeyringError> {
-        let head = Head { counter: open.head.counter + 1, ..open.head.clone() };
+    fn save(&self, open: &mut Open, mut ring: Ring, event: &Event) -> Result<(), KeyringError> {
+        let counter = open.head.counter + 1;
+        let head = Head { format: layout::FORMAT, counter, ..open.head.clone() };
+        // A refusal of the generator comes before the line that says it is done.
+        self.generator.check(Instant::now())?;
+        ring.logged = Some(self.audit.done(event)?);
         let (file, ring_start) = head.seal_ring(&ring.write(), &open.root, &self.generator)?;
         let path = &self.places.keyring;
-        self.audit.done(event)?;
         durable::replace(path, &file)
             .map_err(|error| KeyringError::File { path: path.clone(), error })?;
         event.took_effect();

@@ -13,12 +13,12 @@ pub const LINE_LIMIT: u64 = 64 * 1024;
 const FINDINGS_LIMIT: usize = 5;
 
 /// Where a chain has come to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chain {
     /// Lines so far.
     pub sequence: u64,
     /// SHA-256 of the last line, without its end (FIPS 180-4).
-    last: [u8; 32],
+    pub last: [u8; 32],
 }
 
 impl Chain {

@@ -34,6 +34,8 @@ pub(super) struct Open {
     /// The ring as it stands in the file: sealing needs no disk.
     pub(super) sealed_ring: Vec<u8>,
     pub(super) mark: Mark,
+    /// What the audit log lacked when this was opened.
+    pub(super) log_fault: Option<String>,
 }
 
 impl Held {
@@ -69,10 +71,10 @@ impl Sealed {
         let kind = self.seal.kind();
         let root = self.head.open_root(secret).map_err(|_| wrong(kind, places))?;
         let ring = self.head.open_ring(&self.ring, &root).map_err(|_| changed())?;
-        let ring = Ring::read(&ring).map_err(|_| changed())?;
+        let ring = Ring::read(self.head.format, &ring).map_err(|_| changed())?;
         let mark = self.mark(places)?;
         let (head, sealed_ring) = (self.head.clone(), self.ring.clone());
-        Ok(Open { head, kind, root, ring, sealed_ring, mark })
+        Ok(Open { head, kind, root, ring, sealed_ring, mark, log_fault: None })
     }
 
     /// What the anchor knows, brought up to this keyring.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 8    "lavakeys"
-//! 1    format, 1
+//! 1    format, 2
 //! 16   keyring id
 //! 8    counter: grows with every write
 //! 1    seal: 1 file, 2 passphrase, 3 shares
@@ -24,12 +24,14 @@ use crate::generator::{Generator, NotReady};
 /// How the file begins.
 const MAGIC: &[u8; 8] = b"lavakeys";
 
-/// The format that is written.
-const FORMAT: u8 = 1;
+/// The format that is written: its ring knows of the audit log. What has format 1 is read too.
+pub(super) const FORMAT: u8 = 2;
 
 /// What of the file can be read without any key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Head {
+    /// 1 or 2.
+    pub(super) format: u8,
     /// The keyring's identifier; never changes.
     pub(super) id: [u8; ID_BYTES],
     /// Counts the writes. Believed only once the ring has opened.
@@ -50,7 +52,7 @@ pub enum LayoutError {
     #[error("is no keyring")]
     Foreign,
     /// It was written by a later version.
-    #[error("has format {0}; this version reads format 1")]
+    #[error("has format {0}; this version reads formats 1 and 2")]
     Format(u8),
     /// It ends too early, or its parts do not fit.
     #[error("is cut short or damaged")]
@@ -127,10 +129,11 @@ impl Head {
             return Err(LayoutError::Foreign);
         }
         let format = from.byte()?;
-        if format != FORMAT {
+        if !(1..=FORMAT).contains(&format) {
             return Err(LayoutError::Format(format));
         }
         let head = Self {
+            format,
             id: from.array()?,
             counter: from.u64()?,
             seal: from.byte()?,
@@ -142,7 +145,7 @@ impl Head {
 
     fn write(&self) -> Vec<u8> {
         let mut to = Writer::default();
-        to.bytes(MAGIC).byte(FORMAT).bytes(&self.id).u64(self.counter);
+        to.bytes(MAGIC).byte(self.format).bytes(&self.id).u64(self.counter);
         to.byte(self.seal).short(&self.parameters).bytes(&self.root);
         to.finish().to_vec()
     }
@@ -163,7 +166,14 @@ mod tests {
     }
 
     fn head() -> Head {
-        Head { id: [1; 16], counter: 2, seal: 3, parameters: vec![4; 5], root: [0; 60] }
+        Head {
+            format: FORMAT,
+            id: [1; 16],
+            counter: 2,
+            seal: 3,
+            parameters: vec![4; 5],
+            root: [0; 60],
+        }
     }
 
     /// A file whose root key is 9s, under a seal secret of 8s.
@@ -239,9 +249,11 @@ mod tests {
     fn what_is_no_keyring_is_told_from_a_later_one_and_a_damaged_one() {
         let good = file();
         assert_eq!(Head::read(b"something else").err(), Some(LayoutError::Foreign));
-        let mut later = good.clone();
-        later[8] = 2;
-        assert_eq!(Head::read(&later).err(), Some(LayoutError::Format(2)));
+        for other in [0, 3] {
+            let mut later = good.clone();
+            later[8] = other;
+            assert_eq!(Head::read(&later).err(), Some(LayoutError::Format(other)));
+        }
         assert_eq!(Head::read(&good[..20]).err(), Some(LayoutError::Damaged));
     }
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::formula::{KEY_BYTES, Key};
 use super::origin::Origin;
 use super::wire::{Malformed, Reader, Writer};
+use crate::audit::Chain;
 use crate::secret::Secret;
 
 /// The most namespaces, as the dialect's own service has it.
@@ -110,6 +111,8 @@ pub(super) struct Namespace {
 ///         1   state
 ///         …   origin
 ///         32  key, unless it is destroyed
+/// 8   number of the last line that the audit log had, and   ┐ not in format 1
+/// 32  its SHA-256                                           ┘
 /// ```
 #[derive(Clone)]
 pub(super) struct Ring {
@@ -119,6 +122,8 @@ pub(super) struct Ring {
     pub(super) store_key: Arc<Key>,
     /// By id.
     pub(super) namespaces: BTreeMap<NamespaceId, Namespace>,
+    /// Where the audit log had come to when this was written; unknown in format 1.
+    pub(super) logged: Option<Chain>,
 }
 
 impl Namespace {
@@ -194,7 +199,12 @@ impl Ring {
     /// A ring without namespaces.
     #[must_use]
     pub(super) fn new(root_origin: Origin, store_key: Key) -> Self {
-        Self { root_origin, store_key: Arc::new(store_key), namespaces: BTreeMap::new() }
+        Self {
+            root_origin,
+            store_key: Arc::new(store_key),
+            namespaces: BTreeMap::new(),
+            logged: None,
+        }
     }
 
     /// The bytes drawn above.
@@ -208,20 +218,26 @@ impl Ring {
             to.bytes(&id.0);
             namespace.write(&mut to);
         }
+        if let Some(logged) = &self.logged {
+            to.u64(logged.sequence).bytes(&logged.last);
+        }
         to.finish()
     }
 
-    /// Reads the bytes drawn above.
+    /// Reads the bytes drawn above, as this format has them.
     ///
     /// # Errors
     /// When they are not.
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Malformed> {
+    pub(super) fn read(format: u8, bytes: &[u8]) -> Result<Self, Malformed> {
         let mut from = Reader::of(bytes);
         let origin = Origin::read(&mut from)?;
         let mut ring = Self::new(origin, read_key(&mut from)?);
         for _ in 0..from.u32()? {
             let id = NamespaceId(from.array()?);
             ring.namespaces.insert(id, Namespace::read(&mut from)?);
+        }
+        if format > 1 {
+            ring.logged = Some(Chain { sequence: from.u64()?, last: from.array()? });
         }
         from.end()?;
         Ok(ring)
@@ -257,6 +273,7 @@ mod tests {
         namespace.versions[0].key = None;
         namespace.versions[1].state = VersionState::Revoked;
         ring.namespaces.insert(NamespaceId([3; 16]), namespace);
+        ring.logged = Some(Chain { sequence: 12, last: [5; 32] });
         ring
     }
 
@@ -264,7 +281,8 @@ mod tests {
     fn a_ring_is_read_back_with_every_state() {
         let ring = ring();
         let bytes = ring.write();
-        let read = Ring::read(&bytes).expect("what was written");
+        let read = Ring::read(2, &bytes).expect("what was written");
+        assert_eq!(read.logged, ring.logged);
         assert_eq!(read.write().as_slice(), bytes.as_slice());
         let states: Vec<_> =
             read.namespaces[&NamespaceId([3; 16])].versions.iter().map(|it| it.state).collect();
@@ -275,9 +293,17 @@ mod tests {
     fn no_part_of_a_ring_is_a_ring() {
         let bytes = ring().write();
         for len in 0..bytes.len() {
-            assert!(Ring::read(&bytes[..len]).is_err(), "{len} bytes");
+            assert!(Ring::read(2, &bytes[..len]).is_err(), "{len} bytes");
         }
-        assert!(Ring::read(&[bytes.as_slice(), &[0]].concat()).is_err());
+        assert!(Ring::read(2, &[bytes.as_slice(), &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_ring_of_format_1_knows_nothing_of_the_log() {
+        let old = Ring { logged: None, ..ring() }.write();
+        assert_eq!(Ring::read(1, &old).expect("what was written").logged, None);
+        assert!(Ring::read(2, &old).is_err());
+        assert!(Ring::read(1, &ring().write()).is_err());
     }
 
     #[test]

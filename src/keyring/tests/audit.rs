@@ -170,3 +170,86 @@ fn an_operation_that_fails_after_its_line_has_another_line() {
     assert_eq!(told(&anchored)[2].1, "incomplete");
     assert_eq!(keyring.namespaces().expect("open").len(), 1, "it is made all the same");
 }
+
+/// Takes this many lines from the end of the log.
+fn cut(home: &Home, lines: usize) {
+    let text = std::fs::read_to_string(home.path("audit.log")).expect("the log");
+    let kept = text.lines().count() - lines;
+    let kept: String = text.split_inclusive('\n').take(kept).collect();
+    std::fs::write(home.path("audit.log"), kept).expect("written");
+}
+
+fn findings(keyring: &Keyring) -> String {
+    keyring.audit_findings().expect("the log").join("\n")
+}
+
+#[test]
+fn a_log_that_lacks_the_line_of_the_last_change_is_noticed_when_the_keyring_is_opened() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    keyring.rotate(id).expect("rotated");
+    assert_eq!(findings(&home.reopen()), "", "three lines, and that of this opening");
+    cut(&home, 2);
+    let again = home.reopen();
+    let said = findings(&again);
+    assert!(said.contains("line 3, with head") && said.contains("missing"), "{said}");
+    assert!(again.namespace_keys(id).is_ok(), "nobody is locked out");
+    let expected = as_text(&[("audit-log", "missing"), ("unseal", "done")]);
+    assert_eq!(told(&home)[2..], expected);
+    assert!(findings(&home.reopen()).contains("missing"), "as long as no key was changed since");
+    home.reopen().rotate(id).expect("rotated");
+    assert_eq!(findings(&home.reopen()), "");
+}
+
+#[test]
+fn a_log_that_was_written_anew_or_moved_away_is_noticed_too() {
+    let home = Home::new();
+    let keyring = home.init();
+    keyring.create_namespace("first").expect("made");
+    let text = std::fs::read_to_string(home.path("audit.log")).expect("the log");
+    // Another last line, bound to the one before as it should be.
+    let other = text.replace("create-namespace", "delete-namespace");
+    std::fs::write(home.path("audit.log"), other).expect("written");
+    assert!(findings(&home.reopen()).contains("line 2"));
+    std::fs::remove_file(home.path("audit.log")).expect("removed");
+    assert!(findings(&home.reopen()).contains("line 2"));
+    assert_eq!(lines(&home)[0]["sequence"], 1);
+    std::fs::write(home.path("audit.log"), text).expect("put back");
+    assert_eq!(findings(&home.reopen()), "");
+}
+
+#[test]
+fn a_log_that_knows_more_than_the_keyring_raises_no_alarm() {
+    let home = Home::new();
+    let keyring = home.init();
+    let before = home.file();
+    keyring.create_namespace("first").expect("made");
+    // As after a crash between the line and the keyring.
+    std::fs::write(home.path("keyring"), before).expect("put back");
+    assert_eq!(findings(&home.reopen()), "");
+}
+
+#[test]
+fn a_keyring_of_format_1_opens_and_is_bound_to_the_log_with_its_next_change() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let old = match &*keyring.read() {
+        Held::Open(open) => {
+            let ring = Ring { logged: None, ..open.ring.clone() };
+            let head = Head { format: 1, ..open.head.clone() };
+            head.seal_ring(&ring.write(), &open.root, &home.generator).expect("seeded").0
+        }
+        _ => panic!("it is open"),
+    };
+    std::fs::write(home.path("keyring"), old).expect("written");
+    cut(&home, 1);
+    let again = home.reopen();
+    assert_eq!(findings(&again), "", "it does not know");
+    again.rotate(id).expect("rotated");
+    cut(&home, 1);
+    let again = home.reopen();
+    assert!(findings(&again).contains("missing"));
+    assert_eq!(key_of(&again, id, 1), key_of(&keyring, id, 1));
+}
