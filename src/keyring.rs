@@ -17,6 +17,7 @@ mod error;
 pub mod formula;
 mod held;
 mod layout;
+mod marks;
 mod namespaces;
 mod origin;
 mod rekey;
@@ -310,41 +311,6 @@ impl Keyring {
         Ok(self.write().open()?.head.counter)
     }
 
-    /// The store says that it has been written `commits` times: is that not less than the anchor
-    /// knows of?
-    ///
-    /// # Errors
-    /// [`AnchorError::RolledBack`], or when the keyring is not open.
-    pub fn check_store(&self, commits: u64) -> Result<(), KeyringError> {
-        let mut state = self.write();
-        let known = state.open()?.mark.commits;
-        match &self.places.anchor {
-            Some(path) if commits < known => Err(AnchorError::RolledBack {
-                what: "store",
-                path: path.clone(),
-                found: commits,
-                known,
-            }
-            .into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// Writes down, in the anchor if there is one, that the store has been written so often.
-    ///
-    /// # Errors
-    /// When the anchor cannot be written, or the keyring is not open.
-    pub fn mark_store(&self, commits: u64) -> Result<(), KeyringError> {
-        let mut state = self.write();
-        let open = state.open()?;
-        if commits <= open.mark.commits {
-            return Ok(());
-        }
-        open.mark.commits = commits;
-        self.write_anchor(&open.mark)?;
-        Ok(())
-    }
-
     /// What is wrong with the audit log as it was found; also that it lacks a line which the keyring knew
     /// of when it was opened.
     ///
@@ -421,10 +387,6 @@ impl Keyring {
         open.sealed_ring = file[ring_start..].to_vec();
         self.write_anchor(&open.mark)?;
         Ok(())
-    }
-
-    fn write_anchor(&self, mark: &Mark) -> Result<(), AnchorError> {
-        self.places.anchor.as_ref().map_or(Ok(()), |path| anchor::write(path, mark))
     }
 
     fn surroundings<'a>(
