@@ -16,6 +16,7 @@ mod index;
 mod name;
 mod namespaces;
 mod opened;
+mod pieces;
 mod read;
 mod record;
 mod space;
@@ -207,7 +208,7 @@ impl Store {
         for (key, _) in self.storage.scan(Table::Sums, b"", None, usize::MAX)? {
             let id = key.as_slice().try_into().ok().map(NamespaceId);
             if id.is_none_or(|id| !spaces.contains_key(&id)) {
-                self.storage.commit(&clearing(&key))?;
+                self.storage.commit(&mut clearing(&key).into_iter().map(Ok))?;
             }
         }
         Ok(())

@@ -24,8 +24,8 @@ impl Plain {
                 Change::Put(Table::Entries, key.clone(), key),
             ]
         };
-        let changes: Vec<_> = numbers.flat_map(both).collect();
-        self.0.commit(&changes).expect("written");
+        let mut changes = numbers.flat_map(both).map(Ok);
+        self.0.commit(&mut changes).expect("written");
     }
 
     pub(crate) fn read(&self, number: usize) -> Vec<u8> {

@@ -80,7 +80,8 @@ impl Store {
         let commits = writer.commits + 1;
         let row = keys.seal_sum(&self.generator, id, commits, Sum::default())?;
         let sum = Change::Put(Table::Sums, id.0.to_vec(), row);
-        self.storage.commit(&[sum, self.commits_row(commits)?])?;
+        let changes = [sum, self.commits_row(commits)?];
+        self.storage.commit(&mut changes.into_iter().map(Ok))?;
         writer.commits = commits;
         let info = self.keyring.add_namespace(draft)?;
         self.change_spaces(|spaces| spaces.insert(id, Arc::new(Space::empty(id, keys))))?;
@@ -108,7 +109,7 @@ impl Store {
             self.opened.forget(id);
         })?;
         // What cannot be removed now is removed at the next opening.
-        let _ = self.storage.commit(&clearing(&id.0));
+        let _ = self.storage.commit(&mut clearing(&id.0).into_iter().map(Ok));
         Ok(())
     }
 

@@ -35,12 +35,12 @@ pub trait Storage: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Row>, StorageError>;
 
-    /// Makes all changes of the batch, in its order.
+    /// Makes all changes of the batch, in its order. It may still be in the making meanwhile.
     ///
     /// # Errors
-    /// When they could not all be made durable. Then either none or all of them are there, and
+    /// When it is not whole; then none of them are made. When they could not all be made durable. Then either none or all of them are there, and
     /// reading tells which.
-    fn commit(&self, batch: &[Change]) -> Result<(), StorageError>;
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError>;
 
     /// After a disk has refused to be written: tries whether it still does.
     ///
@@ -67,7 +67,7 @@ impl<S: Storage> Storage for Arc<S> {
         (**self).scan(table, prefix, after, limit)
     }
 
-    fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         (**self).commit(batch)
     }
 
@@ -79,7 +79,7 @@ impl<S: Storage> Storage for Arc<S> {
 /// One row: its key and what is there.
 pub type Row = (Vec<u8>, Vec<u8>);
 
-/// What kinds of rows there are.
+/// What kinds of rows there are. Their numbers are their places in [`Table::ALL`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// Values, by namespace and record id.
@@ -107,6 +107,10 @@ pub enum Change {
     /// No row's key begins so.
     Clear(Table, Vec<u8>),
 }
+
+/// The changes of a batch, as they are made. An error among them means that there will be no more, and
+/// that nothing of the batch may be kept.
+pub type Changes<'a> = dyn Iterator<Item = Result<Change, StorageError>> + 'a;
 
 /// Rows cannot be read or written.
 #[derive(Debug, thiserror::Error)]

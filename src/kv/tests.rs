@@ -1,5 +1,6 @@
 //! The store's promises, over every storage.
 
+mod ahead;
 mod at_rest;
 mod faults;
 mod keys;
@@ -10,7 +11,7 @@ mod together;
 
 use std::path::PathBuf;
 
-use super::storage::{MemoryStorage, RedbStorage, Row, StorageError};
+use super::storage::{Changes, MemoryStorage, RedbStorage, Row, StorageError};
 use super::*;
 use crate::keyring::doubles::generator;
 use crate::keyring::seal::Choice;
@@ -25,7 +26,7 @@ struct Home {
 }
 
 type Scan = dyn Fn(&MemoryStorage, Range<'_>) -> Result<Vec<Row>, StorageError> + Send + Sync;
-type Commit = dyn Fn(&MemoryStorage, &[Change]) -> Result<(), StorageError> + Send + Sync;
+type Commit = dyn Fn(&MemoryStorage, &mut Changes<'_>) -> Result<(), StorageError> + Send + Sync;
 
 /// What a scan asks for.
 struct Range<'a> {
@@ -66,7 +67,10 @@ impl Double {
 
     fn committing(
         self,
-        commit: impl Fn(&MemoryStorage, &[Change]) -> Result<(), StorageError> + Send + Sync + 'static,
+        commit: impl Fn(&MemoryStorage, &mut Changes<'_>) -> Result<(), StorageError>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         Self { commit: Box::new(commit), ..self }
     }
@@ -87,7 +91,7 @@ impl Storage for Double {
         (self.scan)(&self.memory, Range { table, prefix, after, limit })
     }
 
-    fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         (self.commit)(&self.memory, batch)
     }
 }

@@ -1,15 +1,19 @@
 //! Writing: records in batches, each whole or not at all; expiry; sealing anew.
 
 use std::collections::BTreeMap;
+use std::mem;
+use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
+use std::thread;
 
 use zeroize::Zeroizing;
 
 use super::index::Slot;
 use super::name::{self, Name, RecordId};
+use super::pieces;
 use super::record::{self, Entry, Head, Place};
 use super::space::{Space, SpaceKeys, open_in_place};
-use super::storage::{Change, Table};
+use super::storage::{Change, StorageError, Table};
 use super::sum::Sum;
 use super::together::Waiting;
 use super::{KvError, METADATA_LIMIT, Store, VALUE_LIMIT, Writer};
@@ -21,6 +25,13 @@ const BATCH: usize = 500;
 
 /// Bytes of rows sealed anew in one commit, but for the last record: writers wait for it.
 const BATCH_BYTES: usize = 8 << 20;
+
+/// Records of a batch from which on a thread of its own seals them while the storage takes them in: for
+/// fewer it is not worth a thread.
+const AHEAD_FROM: usize = 64;
+
+/// Changes that are handed to the storage together.
+const PIECE: usize = 32;
 
 /// One record to be written.
 pub struct Put<'a> {
@@ -97,29 +108,33 @@ impl Store {
         let last: BTreeMap<_, _> = puts.iter().map(|put| (put.name, put)).collect();
         let keys = space.keys();
         let mut draft = Draft::of(space, &keys);
-        let head = Head { key_version: keys.active, version: writer.commits + 1 };
+        let commits = writer.commits + 1;
         let mut draws = Draws::of(&self.generator, last.len() * record::DRAWN_BYTES);
-        for put in last.into_values() {
-            let place = draft.place(put.name);
-            let entry = Entry {
-                name: Name::of(put.name),
-                expiry: put.expiry.unwrap_or(0),
-                metadata: Zeroizing::new(put.metadata.unwrap_or_default().to_vec()),
-            };
-            let active = keys.active();
-            let draws = &mut draws;
-            let value = record::seal_value(draws, &active.key, place, head, &entry, put.value)?;
-            let row = record::seal_entry(draws, &active.entry_key, place, head, &entry)?;
-            draft.put_rows(place, value, row);
-            let slot = Slot {
-                version: head.version,
-                expiry: entry.expiry,
-                key_version: head.key_version,
-                has_metadata: !entry.metadata.is_empty(),
-            };
-            draft.set(put.name, place.id, Some(slot));
+        if last.len() < AHEAD_FROM {
+            last.into_values().try_for_each(|put| draft.seal(&mut draws, commits, put))?;
+            return self.commit(writer, draft);
         }
-        self.commit(writer, draft)
+        let (sender, mut changes) = pieces::channel();
+        let seal_ahead = || {
+            for put in last.into_values() {
+                draft.seal(&mut draws, commits, put)?;
+                if draft.changes.len() >= PIECE && !sender.send(mem::take(&mut draft.changes)) {
+                    // Why the storage takes no more, it says itself.
+                    return Ok(draft);
+                }
+            }
+            self.add_sums(&mut draft, commits)?;
+            sender.end(mem::take(&mut draft.changes));
+            Ok(draft)
+        };
+        let (sealed, committed) = thread::scope(|scope| {
+            let sealing = scope.spawn(seal_ahead);
+            let committed = self.storage.commit(&mut changes);
+            drop(changes);
+            (sealing.join(), committed)
+        });
+        let sealed: Result<_, KvError> = sealed.unwrap_or_else(|panic| resume_unwind(panic));
+        self.settle(writer, commits, sealed?, committed)
     }
 
     /// Removes records. Names that are not there are no error.
@@ -228,13 +243,33 @@ impl Store {
     }
 
     /// Makes a draft durable, then lets readers see it.
-    fn commit(&self, writer: &mut Writer, draft: Draft<'_>) -> Result<(), KvError> {
+    fn commit(&self, writer: &mut Writer, mut draft: Draft<'_>) -> Result<(), KvError> {
         let commits = writer.commits + 1;
-        let Draft { space, keys, mut changes, slots, healed, sum, .. } = draft;
-        let row = keys.seal_sum(&self.generator, space.id, commits, sum)?;
-        changes.push(Change::Put(Table::Sums, space.id.0.to_vec(), row));
-        changes.push(self.commits_row(commits)?);
-        if let Err(error) = self.storage.commit(&changes) {
+        self.add_sums(&mut draft, commits)?;
+        let changes = mem::take(&mut draft.changes);
+        let committed = self.storage.commit(&mut changes.into_iter().map(Ok));
+        self.settle(writer, commits, draft, committed)
+    }
+
+    /// Adds what is to agree with the records of the draft: the sum and the count.
+    fn add_sums(&self, draft: &mut Draft<'_>, commits: u64) -> Result<(), KvError> {
+        let id = draft.space.id;
+        let row = draft.keys.seal_sum(&self.generator, id, commits, draft.sum)?;
+        draft.changes.push(Change::Put(Table::Sums, id.0.to_vec(), row));
+        draft.changes.push(self.commits_row(commits)?);
+        Ok(())
+    }
+
+    /// Lets readers see what was committed, or finds out whether anything was.
+    fn settle(
+        &self,
+        writer: &mut Writer,
+        commits: u64,
+        draft: Draft<'_>,
+        committed: Result<(), StorageError>,
+    ) -> Result<(), KvError> {
+        let Draft { space, slots, healed, sum, .. } = draft;
+        if let Err(error) = committed {
             // Unless it can be told that nothing was written, all of it is read again before anything
             // else.
             let told = self.read_commits();
@@ -268,6 +303,33 @@ impl<'a> Draft<'a> {
             healed: Vec::new(),
             sum,
         }
+    }
+
+    /// Seals one record, and notes what becomes of it.
+    fn seal(
+        &mut self,
+        draws: &mut Draws<'_>,
+        version: u64,
+        put: &'a Put<'_>,
+    ) -> Result<(), KvError> {
+        let active = self.keys.active();
+        let (place, head) = (self.place(put.name), Head { key_version: self.keys.active, version });
+        let entry = Entry {
+            name: Name::of(put.name),
+            expiry: put.expiry.unwrap_or(0),
+            metadata: Zeroizing::new(put.metadata.unwrap_or_default().to_vec()),
+        };
+        let value = record::seal_value(draws, &active.key, place, head, &entry, put.value)?;
+        let row = record::seal_entry(draws, &active.entry_key, place, head, &entry)?;
+        self.put_rows(place, value, row);
+        let slot = Slot {
+            version,
+            expiry: entry.expiry,
+            key_version: head.key_version,
+            has_metadata: !entry.metadata.is_empty(),
+        };
+        self.set(put.name, place.id, Some(slot));
+        Ok(())
     }
 
     /// Notes both rows of a record.

@@ -49,7 +49,7 @@ impl Storage for Shared {
 
     fn commit(
         &self,
-        batch: &[lavawall::kv::storage::Change],
+        batch: &mut lavawall::kv::storage::Changes<'_>,
     ) -> Result<(), lavawall::kv::storage::StorageError> {
         self.0.commit(batch)
     }

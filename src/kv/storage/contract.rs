@@ -11,7 +11,11 @@ fn over_each(test: impl Fn(&dyn Storage)) {
 }
 
 fn put(storage: &dyn Storage, table: Table, key: &[u8], row: &[u8]) {
-    storage.commit(&[Put(table, key.to_vec(), row.to_vec())]).expect("written");
+    commit(storage, [Put(table, key.to_vec(), row.to_vec())]).expect("written");
+}
+
+fn commit<const N: usize>(storage: &dyn Storage, batch: [Change; N]) -> Result<(), StorageError> {
+    storage.commit(&mut batch.into_iter().map(Ok))
 }
 
 fn keys(rows: Vec<Row>) -> Vec<Vec<u8>> {
@@ -27,8 +31,8 @@ fn rows_are_read_as_written_replaced_and_deleted() {
         put(storage, Values, b"a", b"2");
         assert_eq!(storage.get(Values, b"a").expect("readable"), Some(b"2".to_vec()));
         assert_eq!(storage.get(Values, b"b").expect("readable"), Some(Vec::new()));
-        storage.commit(&[Delete(Values, b"a".to_vec())]).expect("written");
-        storage.commit(&[Delete(Values, b"a".to_vec())]).expect("deleting nothing is no error");
+        commit(storage, [Delete(Values, b"a".to_vec())]).expect("written");
+        commit(storage, [Delete(Values, b"a".to_vec())]).expect("deleting nothing is no error");
         assert_eq!(storage.get(Values, b"a").expect("readable"), None);
     });
 }
@@ -39,7 +43,7 @@ fn tables_are_apart() {
         for (table, row) in [(Values, b"1"), (Entries, b"2"), (Sums, b"3"), (Store, b"4")] {
             put(storage, table, b"same", row);
         }
-        storage.commit(&[Delete(Entries, b"same".to_vec())]).expect("written");
+        commit(storage, [Delete(Entries, b"same".to_vec())]).expect("written");
         assert_eq!(storage.get(Values, b"same").expect("readable"), Some(b"1".to_vec()));
         assert_eq!(storage.get(Entries, b"same").expect("readable"), None);
         assert_eq!(storage.get(Store, b"same").expect("readable"), Some(b"4".to_vec()));
@@ -57,9 +61,28 @@ fn a_batch_is_applied_in_its_order() {
             Put(Values, b"b".to_vec(), b"4".to_vec()),
             Delete(Values, b"b".to_vec()),
         ];
-        storage.commit(&batch).expect("written");
+        commit(storage, batch).expect("written");
         let rows = storage.scan(Values, b"", None, 10).expect("readable");
         assert_eq!(rows, [(b"a".to_vec(), b"3".to_vec())]);
+    });
+}
+
+#[test]
+fn nothing_is_kept_of_a_batch_that_is_not_whole() {
+    over_each(|storage| {
+        put(storage, Values, b"a", b"1");
+        let why = || StorageError { what: "write", reason: "a test says so".to_owned() };
+        let batch = [
+            Ok(Put(Values, b"a".to_vec(), b"2".to_vec())),
+            Ok(Put(Entries, b"b".to_vec(), b"3".to_vec())),
+            Err(why()),
+        ];
+        let refused = storage.commit(&mut batch.into_iter()).expect_err("not whole");
+        assert_eq!(refused.to_string(), why().to_string());
+        assert_eq!(storage.get(Values, b"a").expect("readable"), Some(b"1".to_vec()));
+        assert_eq!(storage.get(Entries, b"b").expect("readable"), None);
+        put(storage, Values, b"a", b"4");
+        assert_eq!(storage.get(Values, b"a").expect("readable"), Some(b"4".to_vec()));
     });
 }
 
@@ -91,10 +114,10 @@ fn clearing_takes_what_begins_so_and_nothing_else() {
         for key in all {
             put(storage, Sums, key, b"x");
         }
-        storage.commit(&[Clear(Sums, b"\xff\xff".to_vec())]).expect("written");
+        commit(storage, [Clear(Sums, b"\xff\xff".to_vec())]).expect("written");
         let left = keys(storage.scan(Sums, b"", None, 10).expect("readable"));
         assert_eq!(left, [b"a".to_vec(), b"\xfe\xff".to_vec(), b"\xff".to_vec()]);
-        storage.commit(&[Clear(Sums, b"\xfe".to_vec())]).expect("written");
+        commit(storage, [Clear(Sums, b"\xfe".to_vec())]).expect("written");
         assert_eq!(storage.scan(Sums, b"", None, 10).expect("readable").len(), 2);
     });
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Change, Row, Storage, StorageError, Table};
+use super::{Change, Changes, Row, Storage, StorageError, Table};
 
 /// Keeps rows until it is dropped.
 #[derive(Debug, Default)]
@@ -84,7 +84,8 @@ impl Storage for MemoryStorage {
         Ok(rows.map(|((_, key), row)| (key.clone(), row.clone())).collect())
     }
 
-    fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
+        let batch = batch.collect::<Result<Vec<_>, _>>()?;
         let mut inner = self.lock();
         let failed = || StorageError { what: "write", reason: "a test says so".to_owned() };
         if inner.fault == Some(Fault::Write) {
@@ -93,13 +94,13 @@ impl Storage for MemoryStorage {
         for change in batch {
             match change {
                 Change::Put(table, key, row) => {
-                    inner.rows.insert((*table, key.clone()), row.clone());
+                    inner.rows.insert((table, key), row);
                 }
                 Change::Delete(table, key) => {
-                    inner.rows.remove(&(*table, key.clone()));
+                    inner.rows.remove(&(table, key));
                 }
                 Change::Clear(table, prefix) => {
-                    inner.rows.retain(|(at, key), _| at != table || !key.starts_with(prefix));
+                    inner.rows.retain(|(at, key), _| *at != table || !key.starts_with(&prefix));
                 }
             }
         }

@@ -12,7 +12,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use ::redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
-use super::{Change, Row, Storage, StorageError, Table};
+use super::{Change, Changes, Row, Storage, StorageError, Table};
 use crate::durable;
 use reading::Reading;
 use writing::Writing;
@@ -209,33 +209,41 @@ impl Storage for RedbStorage {
         Ok(())
     }
 
-    fn commit(&self, batch: &[Change]) -> Result<(), StorageError> {
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         self.check_writable()?;
+        let mut stopped = None;
         self.with(WRITE, |database| {
             // Immediate durability is redb's default: `commit` returns after the flush.
             let transaction = database.begin_write()?;
+            let mut tables = Vec::with_capacity(Table::ALL.len());
             for table in Table::ALL {
-                let mut rows = transaction.open_table(definition(table))?;
-                for change in batch {
-                    match change {
-                        Change::Put(at, key, row) if *at == table => {
-                            rows.insert(key.as_slice(), row.as_slice())?;
-                        }
-                        Change::Delete(at, key) if *at == table => {
-                            rows.remove(key.as_slice())?;
-                        }
-                        Change::Clear(at, prefix) if *at == table => {
-                            let from = (Bound::Included(prefix.as_slice()), end_of(prefix));
-                            let end = from.1.as_deref();
-                            rows.retain_in::<&[u8], _>((from.0, bound(end)), |_, _| false)?;
-                        }
-                        _ => {}
+                tables.push(transaction.open_table(definition(table))?);
+            }
+            for change in batch {
+                match change {
+                    Ok(Change::Put(table, key, row)) => {
+                        tables[table as usize].insert(key.as_slice(), row.as_slice())?;
+                    }
+                    Ok(Change::Delete(table, key)) => {
+                        tables[table as usize].remove(key.as_slice())?;
+                    }
+                    Ok(Change::Clear(table, prefix)) => {
+                        let end = end_of(&prefix);
+                        let rows = (Bound::Included(prefix.as_slice()), bound(end.as_deref()));
+                        tables[table as usize].retain_in::<&[u8], _>(rows, |_, _| false)?;
+                    }
+                    Err(error) => {
+                        // A transaction that is dropped leaves nothing.
+                        stopped = Some(error);
+                        return Ok(());
                     }
                 }
             }
+            drop(tables);
             transaction.commit()?;
             Ok(())
-        })
+        })?;
+        stopped.map_or(Ok(()), Err)
     }
 }
 
@@ -291,9 +299,11 @@ mod tests {
     fn a_file_that_may_not_be_written_is_read_and_is_written_again_once_it_may() {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("store");
-        let put = |row: &str| vec![Change::Put(Table::Values, b"key".to_vec(), row.into())];
+        let put = |row: &str| {
+            std::iter::once(Ok(Change::Put(Table::Values, b"key".to_vec(), row.into())))
+        };
         let storage = RedbStorage::open(&path, 1 << 20).expect("opened");
-        storage.commit(&put("first")).expect("written");
+        storage.commit(&mut put("first")).expect("written");
         let read = |storage: &RedbStorage| storage.get(Table::Values, b"key").expect("readable");
         // As after a crash: closing would tidy up, and it may not.
         let crashed = std::fs::read(&path).expect("there");
@@ -311,7 +321,7 @@ mod tests {
         let refused = storage.with(WRITE, |_| Ok(())).expect_err("it would stay in memory");
         assert_eq!(refused.to_string(), "the store cannot write: a test says so");
         assert_eq!(std::fs::read(&path).expect("there"), crashed, "nothing was written");
-        storage.commit(&put("second")).expect("it may be written again");
+        storage.commit(&mut put("second")).expect("it may be written again");
         drop(storage);
         let again = RedbStorage::open(&path, 1 << 20).expect("opened");
         assert_eq!(read(&again).as_deref(), Some(b"second".as_slice()));

@@ -17,7 +17,10 @@ impl Held {
     /// `commit` takes the place of the storage's, for those that were not held.
     fn new(
         home: &Home,
-        commit: impl Fn(&MemoryStorage, &[Change]) -> Result<(), StorageError> + Send + Sync + 'static,
+        commit: impl Fn(&MemoryStorage, &mut Changes<'_>) -> Result<(), StorageError>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         let (begun, has_begun) = mpsc::channel();
         let (go_on, may_go_on) = mpsc::channel();
@@ -114,10 +117,11 @@ fn when_a_shared_commit_fails_each_writes_alone() {
     let home = Home::new();
     // As if one row of the batch could not be written: two rows of a record, the sum and the count can.
     let held = Held::new(&home, |memory, batch| {
+        let batch: Vec<_> = batch.collect();
         if batch.len() > 4 {
             return Err(StorageError { what: "write", reason: "a test says so".to_owned() });
         }
-        memory.commit(batch)
+        memory.commit(&mut batch.into_iter())
     });
     let id = held.store.create_namespace("first").expect("made").id;
     let results = held.write_meanwhile(&numbered(id, 5));
@@ -129,10 +133,11 @@ fn when_a_shared_commit_fails_each_writes_alone() {
 fn when_nothing_can_be_written_nobody_is_told_otherwise() {
     let home = Home::new();
     let held = Held::new(&home, |memory, batch| {
-        if batch.iter().any(|change| matches!(change, Change::Put(Table::Values, ..))) {
+        let batch: Vec<_> = batch.collect();
+        if batch.iter().any(|change| matches!(change, Ok(Change::Put(Table::Values, ..)))) {
             return Err(StorageError { what: "write", reason: "a test says so".to_owned() });
         }
-        memory.commit(batch)
+        memory.commit(&mut batch.into_iter())
     });
     let id = held.store.create_namespace("first").expect("made").id;
     let results = held.write_meanwhile(&numbered(id, 5));
