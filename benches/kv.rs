@@ -1,7 +1,7 @@
 //! The encrypted store against the engine under it, and how it grows; medians of interleaved rounds.
 //!
 //! ```text
-//! writes    1 KiB values, 100 and 1,000 records in a batch   peer: the same rows in clear, same engine
+//! writes    1 KiB values, 100 to 10,000 records in a batch   peer: the same rows in clear, same engine
 //! reads     1 KiB values, held opened, or opened each time   peer: the same rows, from the engine's cache
 //! rotation  records sealed anew, without the bound of `kv.rotation-rate`
 //! growth    time to open, and resident memory, by the number of records
@@ -39,7 +39,7 @@ fn main() {
         growth::open(folder.as_ref());
         return;
     }
-    for batch in [100, 1000] {
+    for batch in [100, 1000, 10_000] {
         writes(batch);
     }
     for held in [HELD, 0] {
