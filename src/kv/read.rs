@@ -67,24 +67,7 @@ impl Store {
         name: &str,
         now: u64,
     ) -> Result<Option<Value>, KvError> {
-        self.read(namespace, name, now, |keys, place, slot| {
-            readable(keys, place.id, slot.key_version)?;
-            if let Some(bytes) = self.opened.get(place, slot.version) {
-                return Ok(Tried::Done(Value { bytes, expiry: expiry(slot) }));
-            }
-            let Some(row) = self.storage.get(Table::Values, &place.key())? else {
-                return Ok(Tried::Mismatch);
-            };
-            let Ok((head, sealed)) = Head::read(&row) else { return Ok(Tried::Mismatch) };
-            if head.version != slot.version {
-                return Ok(Tried::Mismatch);
-            }
-            let key = readable(keys, place.id, head.key_version)?;
-            let opened = record::open_value(&key.key, place, head, name, slot.expiry, sealed);
-            let Ok(bytes) = opened else { return Ok(Tried::Mismatch) };
-            self.hold(place, name, slot, &bytes);
-            Ok(Tried::Done(Value { bytes, expiry: expiry(slot) }))
-        })
+        self.read(namespace, name, now, |keys, place, slot| self.value(keys, place, name, slot))
     }
 
     /// The metadata of a record; `None` when there is no such record, or it has expired by `now`.
@@ -97,22 +80,26 @@ impl Store {
         name: &str,
         now: u64,
     ) -> Result<Option<Metadata>, KvError> {
+        self.read(namespace, name, now, |keys, place, slot| self.its_metadata(keys, place, slot))
+    }
+
+    /// The value of a record and the metadata that was written with it; `None` as for [`Store::get`].
+    ///
+    /// # Errors
+    /// As for [`Store::get`].
+    pub fn get_with_metadata(
+        &self,
+        namespace: NamespaceId,
+        name: &str,
+        now: u64,
+    ) -> Result<Option<(Value, Metadata)>, KvError> {
         self.read(namespace, name, now, |keys, place, slot| {
-            if !slot.has_metadata {
-                return Ok(Tried::Done(Metadata { json: None, expiry: expiry(slot) }));
-            }
-            let Some(row) = self.storage.get(Table::Entries, &place.key())? else {
-                return Ok(Tried::Mismatch);
-            };
-            if let Ok((head, _)) = Head::read(&row) {
-                readable(keys, place.id, head.key_version)?;
-            }
-            match open_in_place(keys, place, &row) {
-                Ok((head, entry)) if head.version == slot.version => {
-                    Ok(Tried::Done(Metadata { json: Some(entry.metadata), expiry: expiry(slot) }))
-                }
-                _ => Ok(Tried::Mismatch),
-            }
+            let value = self.value(keys, place, name, slot)?;
+            let metadata = self.its_metadata(keys, place, slot)?;
+            Ok(match (value, metadata) {
+                (Tried::Done(value), Tried::Done(metadata)) => Tried::Done((value, metadata)),
+                _ => Tried::Mismatch,
+            })
         })
     }
 
@@ -153,6 +140,56 @@ impl Store {
             records.push(Listed { name, metadata });
         }
         Ok(Page { records, more })
+    }
+
+    /// The value that belongs to a slot.
+    fn value(
+        &self,
+        keys: &SpaceKeys,
+        place: Place,
+        name: &str,
+        slot: Slot,
+    ) -> Result<Tried<Value>, KvError> {
+        readable(keys, place.id, slot.key_version)?;
+        if let Some(bytes) = self.opened.get(place, slot.version) {
+            return Ok(Tried::Done(Value { bytes, expiry: expiry(slot) }));
+        }
+        let Some(row) = self.storage.get(Table::Values, &place.key())? else {
+            return Ok(Tried::Mismatch);
+        };
+        let Ok((head, sealed)) = Head::read(&row) else { return Ok(Tried::Mismatch) };
+        if head.version != slot.version {
+            return Ok(Tried::Mismatch);
+        }
+        let key = readable(keys, place.id, head.key_version)?;
+        let opened = record::open_value(&key.key, place, head, name, slot.expiry, sealed);
+        let Ok(bytes) = opened else { return Ok(Tried::Mismatch) };
+        self.hold(place, name, slot, &bytes);
+        Ok(Tried::Done(Value { bytes, expiry: expiry(slot) }))
+    }
+
+    /// The metadata that belongs to a slot.
+    fn its_metadata(
+        &self,
+        keys: &SpaceKeys,
+        place: Place,
+        slot: Slot,
+    ) -> Result<Tried<Metadata>, KvError> {
+        if !slot.has_metadata {
+            return Ok(Tried::Done(Metadata { json: None, expiry: expiry(slot) }));
+        }
+        let Some(row) = self.storage.get(Table::Entries, &place.key())? else {
+            return Ok(Tried::Mismatch);
+        };
+        if let Ok((head, _)) = Head::read(&row) {
+            readable(keys, place.id, head.key_version)?;
+        }
+        match open_in_place(keys, place, &row) {
+            Ok((head, entry)) if head.version == slot.version => {
+                Ok(Tried::Done(Metadata { json: Some(entry.metadata), expiry: expiry(slot) }))
+            }
+            _ => Ok(Tried::Mismatch),
+        }
     }
 
     /// Holds a value for its next readers, unless it is its record's no more: then whoever wrote has

@@ -374,3 +374,24 @@ fn many_can_read_while_one_writes() {
         done.store(true, Ordering::Relaxed);
     });
 }
+
+#[test]
+fn a_value_and_its_metadata_are_read_as_one_write_left_them() {
+    let home = Home::new();
+    let store = home.open();
+    let id = store.create_namespace("first").expect("made").id;
+    let write = |number: u32| {
+        let text = number.to_string();
+        let metadata = Some(text.as_bytes());
+        store.put(id, &[Put { metadata, ..put("a", text.as_bytes()) }], 0).expect("written");
+    };
+    write(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| (1..2000).for_each(write));
+        for _ in 0..5000 {
+            let both = store.get_with_metadata(id, "a", 0).expect("readable");
+            let (value, metadata) = both.expect("there");
+            assert_eq!(Some(value.bytes), metadata.json, "of one write");
+        }
+    });
+}

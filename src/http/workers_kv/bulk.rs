@@ -215,19 +215,21 @@ fn show(
     wanted: &Wanted,
 ) -> Result<(Value, usize), Refusal> {
     let now = now();
-    let Some(value) = store.get(namespace, name, now)? else { return Ok((Value::Null, 0)) };
+    let found = if wanted.with_metadata {
+        // Together: a write between two reads would join what does not belong together.
+        let both = store.get_with_metadata(namespace, name, now)?;
+        both.map(|(value, metadata)| (value, Some(metadata)))
+    } else {
+        store.get(namespace, name, now)?.map(|value| (value, None))
+    };
+    let Some((value, metadata)) = found else { return Ok((Value::Null, 0)) };
     let bytes = value.bytes.len();
     let shown = match wanted.form {
         Form::Text => String::from_utf8_lossy(&value.bytes).into_owned().into(),
         Form::Json => serde_json::from_slice(&value.bytes)
             .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
     };
-    if !wanted.with_metadata {
-        return Ok((shown, bytes));
-    }
-    let Some(metadata) = store.metadata(namespace, name, now)? else {
-        return Ok((Value::Null, 0));
-    };
+    let Some(metadata) = metadata else { return Ok((shown, bytes)) };
     let mut members = Map::new();
     members.insert("value".to_owned(), shown);
     members.insert("metadata".to_owned(), json_of(&metadata));
