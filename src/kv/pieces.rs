@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::vec;
 
-use super::storage::{Change, StorageError};
+use super::storage::{Access, Change, StorageError};
 
 /// Pieces that wait to be taken in, at the most.
 const AHEAD: usize = 4;
@@ -55,7 +55,7 @@ impl Iterator for Changes {
             }
             let Ok(Piece { changes, is_last }) = self.pieces.recv() else {
                 let reason = "not all of the batch could be sealed".to_owned();
-                return Some(Err(StorageError { what: "write", reason }));
+                return Some(Err(StorageError { what: Access::Write, reason }));
             };
             (self.piece, self.is_whole) = (changes.into_iter(), is_last);
         }

@@ -10,7 +10,7 @@ use super::KvError;
 use super::index::{Fault, Index, Slot};
 use super::name::RecordId;
 use super::record::{self, Entry, Head, Place};
-use super::storage::{Storage, StorageError, Table};
+use super::storage::{Access, Storage, StorageError, Table};
 use super::sum::Sum;
 use crate::generator::{Generator, NotReady};
 use crate::keyring::formula::{self, Bound, Key, Unopened, label};
@@ -149,7 +149,7 @@ impl Space {
             // A damaged tree can lead round in a circle.
             if after.is_some_and(|after| last <= after) {
                 let reason = "its rows are out of order: its file is damaged".to_owned();
-                return Err(StorageError { what: "read", reason }.into());
+                return Err(StorageError { what: Access::Read, reason }.into());
             }
             after = Some(last);
         }

@@ -5,6 +5,7 @@ mod contract;
 mod memory;
 mod redb;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use memory::{Fault, MemoryStorage};
@@ -38,8 +39,8 @@ pub trait Storage: Send + Sync {
     /// Makes all changes of the batch, in its order. It may still be in the making meanwhile.
     ///
     /// # Errors
-    /// When it is not whole; then none of them are made. When they could not all be made durable. Then either none or all of them are there, and
-    /// reading tells which.
+    /// When it is not whole; then none of them are made. When they could not all be made durable; then
+    /// either none or all of them are there, and reading tells which.
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError>;
 
     /// After a disk has refused to be written: tries whether it still does.
@@ -112,12 +113,33 @@ pub enum Change {
 /// that nothing of the batch may be kept.
 pub type Changes<'a> = dyn Iterator<Item = Result<Change, StorageError>> + 'a;
 
+/// What a storage was to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Begin to be used.
+    Open,
+    /// Give rows.
+    Read,
+    /// Keep a batch.
+    Write,
+}
+
+impl fmt::Display for Access {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
+
 /// Rows cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[error("the store cannot {what}: {reason}")]
 pub struct StorageError {
-    /// `read` or `write`.
-    pub what: &'static str,
+    /// What cannot be done.
+    pub what: Access,
     /// What the engine or the system said.
     pub reason: String,
 }

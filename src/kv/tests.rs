@@ -11,7 +11,7 @@ mod together;
 
 use std::path::PathBuf;
 
-use super::storage::{Changes, MemoryStorage, RedbStorage, Row, StorageError};
+use super::storage::{Access, Changes, MemoryStorage, RedbStorage, Row, StorageError};
 use super::*;
 use crate::keyring::doubles::generator;
 use crate::keyring::seal::Choice;

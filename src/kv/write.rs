@@ -114,10 +114,24 @@ impl Store {
             last.into_values().try_for_each(|put| draft.seal(&mut draws, commits, put))?;
             return self.commit(writer, draft);
         }
+        let (draft, committed) =
+            self.commit_ahead(draft, &mut draws, commits, last.into_values())?;
+        self.settle(writer, commits, draft, committed)
+    }
+
+    /// Seals records by a thread of its own, while the storage takes in what is sealed; gives what the
+    /// draft has become, and what the storage said.
+    fn commit_ahead<'a>(
+        &self,
+        mut draft: Draft<'a>,
+        draws: &mut Draws<'_>,
+        commits: u64,
+        puts: impl Iterator<Item = &'a Put<'a>> + Send,
+    ) -> Result<(Draft<'a>, Result<(), StorageError>), KvError> {
         let (sender, mut changes) = pieces::channel();
-        let seal_ahead = || {
-            for put in last.into_values() {
-                draft.seal(&mut draws, commits, put)?;
+        let seal = || {
+            for put in puts {
+                draft.seal(draws, commits, put)?;
                 if draft.changes.len() >= PIECE && !sender.send(mem::take(&mut draft.changes)) {
                     // Why the storage takes no more, it says itself.
                     return Ok(draft);
@@ -128,13 +142,13 @@ impl Store {
             Ok(draft)
         };
         let (sealed, committed) = thread::scope(|scope| {
-            let sealing = scope.spawn(seal_ahead);
+            let sealing = scope.spawn(seal);
             let committed = self.storage.commit(&mut changes);
             drop(changes);
             (sealing.join(), committed)
         });
         let sealed: Result<_, KvError> = sealed.unwrap_or_else(|panic| resume_unwind(panic));
-        self.settle(writer, commits, sealed?, committed)
+        Ok((sealed?, committed))
     }
 
     /// Removes records. Names that are not there are no error.

@@ -15,7 +15,7 @@ use super::super::problem::Problem;
 use super::super::service::json_with;
 use crate::keyring::KeyringError;
 use crate::kv::KvError;
-use crate::kv::storage::StorageError;
+use crate::kv::storage::{Access, StorageError};
 
 /// The service's own codes, as its clients show them.
 mod code {
@@ -172,7 +172,7 @@ impl From<KvError> for Refusal {
                 tracing::error!("{message}");
                 Self::unavailable("the audit log cannot be written: no key is made or changed")
             }
-            KvError::Storage(StorageError { what: "write", .. }) => {
+            KvError::Storage(StorageError { what: Access::Write, .. }) => {
                 tracing::error!("{message}");
                 Self::unavailable("the store cannot be written at the moment")
             }

@@ -71,7 +71,7 @@ fn a_batch_is_applied_in_its_order() {
 fn nothing_is_kept_of_a_batch_that_is_not_whole() {
     over_each(|storage| {
         put(storage, Values, b"a", b"1");
-        let why = || StorageError { what: "write", reason: "a test says so".to_owned() };
+        let why = || StorageError { what: Access::Write, reason: "a test says so".to_owned() };
         let batch = [
             Ok(Put(Values, b"a".to_vec(), b"2".to_vec())),
             Ok(Put(Entries, b"b".to_vec(), b"3".to_vec())),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Change, Changes, Row, Storage, StorageError, Table};
+use super::{Access, Change, Changes, Row, Storage, StorageError, Table};
 
 /// Keeps rows until it is dropped.
 #[derive(Debug, Default)]
@@ -53,7 +53,7 @@ impl MemoryStorage {
     fn reading(&self) -> Result<MutexGuard<'_, Inner>, StorageError> {
         let inner = self.lock();
         if inner.fault == Some(Fault::Read) {
-            return Err(StorageError { what: "read", reason: "a test says so".to_owned() });
+            return Err(StorageError { what: Access::Read, reason: "a test says so".to_owned() });
         }
         Ok(inner)
     }
@@ -87,7 +87,7 @@ impl Storage for MemoryStorage {
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         let batch = batch.collect::<Result<Vec<_>, _>>()?;
         let mut inner = self.lock();
-        let failed = || StorageError { what: "write", reason: "a test says so".to_owned() };
+        let failed = || StorageError { what: Access::Write, reason: "a test says so".to_owned() };
         if inner.fault == Some(Fault::Write) {
             return Err(failed());
         }

@@ -12,17 +12,13 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use ::redb::{Builder, Database, ReadableDatabase, TableDefinition};
 
-use super::{Change, Changes, Row, Storage, StorageError, Table};
+use super::{Access, Change, Changes, Row, Storage, StorageError, Table};
 use crate::durable;
 use reading::Reading;
 use writing::Writing;
 
 /// Rows of one kind.
 type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
-
-/// What a [`StorageError`] says cannot be done.
-const READ: &str = "read";
-const WRITE: &str = "write";
 
 /// Keeps rows in a file that only its owner may read.
 ///
@@ -66,15 +62,12 @@ impl RedbStorage {
     /// When the system does not allow it, or the file is no store, or damaged.
     pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
         let storage = Self::at(path, cache_bytes);
-        drop(storage.opened("open")?);
+        drop(storage.opened(Access::Open)?);
         Ok(storage)
     }
 
     /// The file, opened if it has to be.
-    fn opened(
-        &self,
-        what: &'static str,
-    ) -> Result<RwLockReadGuard<'_, Option<Opened>>, StorageError> {
+    fn opened(&self, what: Access) -> Result<RwLockReadGuard<'_, Option<Opened>>, StorageError> {
         loop {
             let guard = self.opened.read().unwrap_or_else(PoisonError::into_inner);
             if guard.is_some() {
@@ -139,12 +132,12 @@ impl RedbStorage {
 
     fn with<T>(
         &self,
-        what: &'static str,
+        what: Access,
         work: impl FnOnce(&Database) -> Result<T, ::redb::Error>,
     ) -> Result<T, StorageError> {
         let guard = self.opened(what)?;
         let opened = guard.as_ref().expect("it has just been opened");
-        if let Some(reason) = opened.refused.as_ref().filter(|_| what == WRITE) {
+        if let Some(reason) = opened.refused.as_ref().filter(|_| what == Access::Write) {
             // It would stay in memory.
             return Err(StorageError { what, reason: reason.clone() });
         }
@@ -159,7 +152,7 @@ impl RedbStorage {
 
 impl Storage for RedbStorage {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.with(READ, |database| {
+        self.with(Access::Read, |database| {
             let table = database.begin_read()?.open_table(definition(table))?;
             Ok(table.get(key)?.map(|row| row.value().to_vec()))
         })
@@ -176,7 +169,7 @@ impl Storage for RedbStorage {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
-        self.with(READ, |database| {
+        self.with(Access::Read, |database| {
             let table = database.begin_read()?.open_table(definition(table))?;
             let mut rows = Vec::new();
             for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
@@ -191,18 +184,18 @@ impl Storage for RedbStorage {
     }
 
     fn check_writable(&self) -> Result<(), StorageError> {
-        if !Opened::is_refused(self.opened(WRITE)?.as_ref()) {
+        if !Opened::is_refused(self.opened(Access::Write)?.as_ref()) {
             if durable::check_writable(&self.path).is_ok() {
                 return Ok(());
             }
             // Files that were open before take what is written, and it goes nowhere.
             self.abandon();
-            drop(self.opened(WRITE)?);
+            drop(self.opened(Access::Write)?);
         }
         let mut guard = self.opened.write().unwrap_or_else(PoisonError::into_inner);
         // Another call may have been first.
         if Opened::is_refused(guard.as_ref()) {
-            let refuse = |reason| StorageError { what: WRITE, reason };
+            let refuse = |reason| StorageError { what: Access::Write, reason };
             let database = self.try_open().map_err(refuse)?.map_err(|it| refuse(it.to_string()))?;
             *guard = Some(Opened { database, refused: None });
         }
@@ -212,7 +205,7 @@ impl Storage for RedbStorage {
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         self.check_writable()?;
         let mut stopped = None;
-        self.with(WRITE, |database| {
+        self.with(Access::Write, |database| {
             // Immediate durability is redb's default: `commit` returns after the flush.
             let transaction = database.begin_write()?;
             let mut tables = Vec::with_capacity(Table::ALL.len());
@@ -318,7 +311,7 @@ mod tests {
             refused: Some("a test says so".to_owned()),
         });
         assert_eq!(read(&storage).as_deref(), Some(b"first".as_slice()));
-        let refused = storage.with(WRITE, |_| Ok(())).expect_err("it would stay in memory");
+        let refused = storage.with(Access::Write, |_| Ok(())).expect_err("it would stay in memory");
         assert_eq!(refused.to_string(), "the store cannot write: a test says so");
         assert_eq!(std::fs::read(&path).expect("there"), crashed, "nothing was written");
         storage.commit(&mut put("second")).expect("it may be written again");

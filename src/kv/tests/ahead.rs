@@ -82,7 +82,7 @@ fn a_storage_that_stops_taking_a_long_batch_is_told_of_and_nothing_hangs() {
         let id = with_one_record(&home);
         let storage = Double::over(&home.memory).committing(move |_, batch| {
             assert!(batch.take(taken).all(|change| change.is_ok()));
-            Err(StorageError { what: "write", reason: "the disk is full".to_owned() })
+            Err(StorageError { what: Access::Write, reason: "the disk is full".to_owned() })
         });
         let store = home.store_over(Box::new(storage));
         store.open().expect("opened");

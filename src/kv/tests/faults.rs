@@ -49,7 +49,7 @@ fn when_it_cannot_be_told_what_was_written_everything_is_read_again() {
         memory.commit(batch)?;
         if is_treacherous.load(Ordering::Relaxed) {
             memory.fail(Some(Fault::Read));
-            return Err(StorageError { what: "write", reason: "a test says so".to_owned() });
+            return Err(StorageError { what: Access::Write, reason: "a test says so".to_owned() });
         }
         Ok(())
     });

@@ -119,7 +119,7 @@ fn when_a_shared_commit_fails_each_writes_alone() {
     let held = Held::new(&home, |memory, batch| {
         let batch: Vec<_> = batch.collect();
         if batch.len() > 4 {
-            return Err(StorageError { what: "write", reason: "a test says so".to_owned() });
+            return Err(StorageError { what: Access::Write, reason: "a test says so".to_owned() });
         }
         memory.commit(&mut batch.into_iter())
     });
@@ -135,7 +135,7 @@ fn when_nothing_can_be_written_nobody_is_told_otherwise() {
     let held = Held::new(&home, |memory, batch| {
         let batch: Vec<_> = batch.collect();
         if batch.iter().any(|change| matches!(change, Ok(Change::Put(Table::Values, ..)))) {
-            return Err(StorageError { what: "write", reason: "a test says so".to_owned() });
+            return Err(StorageError { what: Access::Write, reason: "a test says so".to_owned() });
         }
         memory.commit(&mut batch.into_iter())
     });
