@@ -2,23 +2,14 @@
 //! process with nothing else going on.
 #![expect(unsafe_code, reason = "fork, waitpid and _exit have no safe form")]
 
-use std::time::{Duration, Instant, SystemTime};
+#[path = "../benches/common/seeded.rs"]
+mod seeded;
 
-use lavawall::generator::{Generator, Limits, NotReady, Provenance};
-use lavawall::secret::Secret;
+use lavawall::generator::NotReady;
 
 #[test]
 fn a_forked_child_is_refused_until_it_is_seeded_itself() {
-    let limits =
-        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(1) };
-    let generator = Generator::new(1, limits).expect("memory for a generator");
-    let provenance = Provenance {
-        generation: 1,
-        seeded_at: Instant::now(),
-        seeded_on: SystemTime::now(),
-        sources: Vec::new(),
-    };
-    generator.reseed(&Secret::take(&mut [1; 32]), provenance);
+    let generator = seeded::generator();
     generator.fill(&mut [0; 32]).expect("the parent is seeded");
 
     // SAFETY: the child only calls the generator and _exit.

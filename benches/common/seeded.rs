@@ -1,4 +1,4 @@
-//! A generator with a seed, for what measures or fuzzes whatever draws from one.
+//! A generator with a seed, for what measures, fuzzes or tests whatever draws from one.
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -17,22 +17,26 @@ pub(crate) fn unseeded() -> Generator {
 pub(crate) fn generator() -> Generator {
     let generator = unseeded();
     let from = |kind, credit_bits| Contribution { id: format!("{kind}"), kind, credit_bits };
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).expect("the operating system's bytes");
-    let provenance = Provenance {
-        generation: 1,
-        seeded_at: Instant::now(),
-        seeded_on: SystemTime::now(),
-        sources: vec![
+    generator.report_quorum(quorum(2), Instant::now());
+    seed(
+        &generator,
+        vec![
             from(Kind::CpuTiming, 512),
             from(Kind::OperatingSystem, 512),
             from(Kind::Device, 0),
             from(Kind::None, 0),
         ],
-    };
-    generator.report_quorum(quorum(2), Instant::now());
-    generator.reseed(&Secret::take(&mut seed), provenance);
+    );
     generator
+}
+
+/// Gives it a first seed, which is said to be of these sources.
+fn seed(generator: &Generator, sources: Vec<Contribution>) {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).expect("the operating system's bytes");
+    let (seeded_at, seeded_on) = (Instant::now(), SystemTime::now());
+    let provenance = Provenance { generation: 1, seeded_at, seeded_on, sources };
+    generator.reseed(&Secret::take(&mut seed), provenance);
 }
 
 /// Takes the quorum away.
@@ -63,12 +67,6 @@ pub(crate) fn failing_after(calls: usize) -> Generator {
         getrandom::fill(out)
     });
     let generator = Generator::with_os(1, limits, os).expect("memory for a generator");
-    let provenance = Provenance {
-        generation: 1,
-        seeded_at: Instant::now(),
-        seeded_on: SystemTime::now(),
-        sources: Vec::new(),
-    };
-    generator.reseed(&Secret::take(&mut [1; 32]), provenance);
+    seed(&generator, Vec::new());
     generator
 }
