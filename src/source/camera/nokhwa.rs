@@ -42,6 +42,8 @@ impl Nokhwa {
         // nokhwa cannot open a device that stands at a format it does not know, or at a rate that
         // is no whole number: the format is set first, by other means, and the node closed again.
         let interval = VideoDevice::open(path)?.configure(config)?;
+        // It asks nothing of the camera: it is there to be the last that closes it.
+        let last = VideoDevice::open(path)?;
         let index = number(path).ok_or_else(|| failed(path, &"it has no number"))?;
         let slot = Arc::new(Slot::default());
         let (theirs, config) = (Arc::clone(&slot), config.clone());
@@ -55,6 +57,7 @@ impl Nokhwa {
         let work = move || {
             // By its code, nokhwa's v4l panics on colour spaces it does not know.
             let end = catch_unwind(AssertUnwindSafe(|| capture(index, &config, &theirs)));
+            drop(last);
             theirs.end(end.unwrap_or_else(|_| "nokhwa panicked".to_owned()));
         };
         thread::Builder::new()

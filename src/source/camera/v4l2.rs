@@ -2,6 +2,7 @@
 //! number and the driver's own word on damage, and never a wait without an end.
 
 mod abi;
+mod departure;
 mod device;
 mod lock;
 mod ring;

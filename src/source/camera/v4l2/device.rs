@@ -11,9 +11,11 @@ use rustix::io::Errno;
 
 use crate::source::SourceError;
 use crate::source::camera::Config;
+use crate::source::camera::node::SYSFS;
 use crate::source::camera::v4l2::abi::{
     self, Capability, Format, FormatDescription, FrameSize, StreamParameters,
 };
+use crate::source::camera::v4l2::departure;
 
 /// The most sizes and formats that are asked for when an error lists what a camera offers.
 const LISTED: u32 = 32;
@@ -22,6 +24,8 @@ const LISTED: u32 = 32;
 pub(in crate::source::camera) struct VideoDevice {
     file: File,
     path: PathBuf,
+    /// The device behind the node, in sysfs.
+    place: Option<PathBuf>,
 }
 
 impl VideoDevice {
@@ -36,7 +40,8 @@ impl VideoDevice {
                 what: path.display().to_string(),
                 reason: error.to_string(),
             })?;
-        let device = Self { file, path: path.to_owned() };
+        let place = departure::place(Path::new(SYSFS), path);
+        let device = Self { file, path: path.to_owned(), place };
         let mut capability = Capability::default();
         abi::query_capability(&device, &mut capability)
             .map_err(|error| device.failed("does not answer as a camera", error))?;
@@ -117,6 +122,16 @@ impl VideoDevice {
     /// Its device file.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+impl Drop for VideoDevice {
+    fn drop(&mut self) {
+        let is_gone =
+            abi::query_capability(&*self, &mut Capability::default()) == Err(Errno::NODEV);
+        if let Some(place) = self.place.as_ref().filter(|_| is_gone) {
+            departure::wait(place);
+        }
     }
 }
 

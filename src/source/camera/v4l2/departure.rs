@@ -1,0 +1,59 @@
+//! Letting go of a camera that was unplugged. While the kernel takes such a camera out of its lists, the
+//! last program to close it must not come in between: Linux 6.1 (`__media_device_unregister_entity`)
+//! then follows a null pointer under a lock, and this machine sees no camera again before it restarts.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long the kernel is waited for. It needs some milliseconds.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// How often it is looked at meanwhile: sysfs tells nobody when something goes.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// The place in sysfs of the device behind a video node, which is there until the kernel has let go
+/// of the device. `None` for a node that hangs on no device.
+pub(super) fn place(sysfs: &Path, node: &Path) -> Option<PathBuf> {
+    sysfs.join(node.file_name()?).join("device").canonicalize().ok()
+}
+
+/// Waits until the kernel has let go of the device at this place, for a second at most: a driver can
+/// also be taken from a device that stays.
+pub(super) fn wait(place: &Path) {
+    let end = Instant::now() + LIMIT;
+    while place.exists() && Instant::now() < end {
+        thread::sleep(LOOK_EVERY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_node_is_traced_to_its_device_and_the_device_is_waited_for() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let (device, node) = (folder.path().join("1-1:1.0"), folder.path().join("video3"));
+        fs::create_dir(&device).expect("a directory");
+        fs::create_dir(&node).expect("a directory");
+        symlink(&device, node.join("device")).expect("a link");
+        let found = place(folder.path(), Path::new("/dev/video3")).expect("a place");
+        assert_eq!(found, device.canonicalize().expect("a path"));
+        assert_eq!(place(folder.path(), Path::new("/dev/video4")), None);
+
+        let (going, goes) = mpsc::channel::<()>();
+        let kernel = thread::spawn(move || {
+            goes.recv().expect("a word");
+            fs::remove_dir(&device).expect("removed");
+        });
+        going.send(()).expect("sent");
+        wait(&found);
+        assert!(!found.exists(), "not waited for");
+        kernel.join().expect("it ended");
+    }
+}
