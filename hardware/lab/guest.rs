@@ -153,7 +153,8 @@ impl Guest {
         assert_eq!(fault, None, "{console}");
     }
 
-    fn console(&self) -> String {
+    /// The end of what the console has shown.
+    pub(crate) fn console(&self) -> String {
         let text = fs::read_to_string(self.console_path()).unwrap_or_default();
         let lines: Vec<_> = text.lines().collect();
         lines[lines.len().saturating_sub(CONSOLE_LINES)..].join("\n")

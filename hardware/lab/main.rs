@@ -39,7 +39,8 @@ fn while_random_answers(guest: &Guest, work: impl FnOnce()) {
         let asking = scope.spawn(|| {
             let mut answers = 0;
             while !done.load(SeqCst) {
-                let answer = guest.get("/random?bytes=32").expect("an answer");
+                let answer = guest.get("/random?bytes=32");
+                let answer = answer.unwrap_or_else(|| panic!("no answer\n{}", guest.console()));
                 assert_eq!((answer.status, answer.body.len()), (200, 32));
                 answers += 1;
             }
