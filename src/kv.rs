@@ -41,7 +41,7 @@ pub use error::KvError;
 pub use name::{NAME_LIMIT, RecordId};
 pub use namespaces::NamespaceReport;
 pub use read::{Listed, Metadata, Page, Value};
-pub use write::{Deleted, Put};
+pub use write::Put;
 
 /// The largest value in bytes: 25 MiB, as the dialect's own service has it.
 pub const VALUE_LIMIT: usize = 25 << 20;

@@ -1,6 +1,7 @@
-//! Writers that come at the same time share a commit: the disk flushes once for all of them.
+//! Writers, and who deletes, share a commit when they come at the same time: the disk flushes once for all
+//! of them.
 //!
-//! A writer leaves a copy of its record in the queue and asks for the right to write. Whoever gets it
+//! A writer leaves a copy of its change in the queue and asks for the right to write. Whoever gets it
 //! writes what waits for its namespace; the others, when their turn comes, find that theirs is done.
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,42 +9,52 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::write::Put;
+use super::write::{Edit, Put};
 use crate::keyring::NamespaceId;
 
 /// Longer values, in bytes, are written alone: then copying costs as much as a flush.
 const VALUE_MOST: usize = 64 << 10;
 
-/// Records that share a commit, at the most: at 64 KiB each they are 16 MiB.
-const RECORDS_MOST: usize = 256;
+/// Changes that share a commit, at the most: at 64 KiB each they are 16 MiB.
+const EDITS_MOST: usize = 256;
 
-/// Records that wait for a commit, oldest first.
+/// Changes that wait for a commit, oldest first.
 #[derive(Default)]
 pub(super) struct Queue(Mutex<Vec<Arc<Waiting>>>);
 
-/// A record, kept while its writer waits.
+/// A change, kept while its writer waits.
 pub(super) struct Waiting {
     namespace: NamespaceId,
     name: Zeroizing<String>,
-    value: Zeroizing<Vec<u8>>,
-    metadata: Option<Zeroizing<Vec<u8>>>,
-    expiry: Option<u64>,
+    /// `None` when the record is to go.
+    content: Option<Content>,
     is_written: AtomicBool,
 }
 
+/// What a record is to hold.
+struct Content {
+    value: Zeroizing<Vec<u8>>,
+    metadata: Option<Zeroizing<Vec<u8>>>,
+    expiry: Option<u64>,
+}
+
 impl Queue {
-    /// Leaves the record of a call here; `None` when the call is better written alone.
-    pub(super) fn add(&self, namespace: NamespaceId, puts: &[Put<'_>]) -> Option<Arc<Waiting>> {
-        let [put] = puts else { return None };
-        if put.value.len() > VALUE_MOST {
-            return None;
-        }
+    /// Leaves the change of a call here; `None` when the call is better made alone.
+    pub(super) fn add(&self, namespace: NamespaceId, edits: &[Edit<'_>]) -> Option<Arc<Waiting>> {
+        let [edit] = edits else { return None };
+        let content = match edit {
+            Edit::Put(put) if put.value.len() > VALUE_MOST => return None,
+            Edit::Put(put) => Some(Content {
+                value: Zeroizing::new(put.value.to_vec()),
+                metadata: put.metadata.map(|json| Zeroizing::new(json.to_vec())),
+                expiry: put.expiry,
+            }),
+            Edit::Delete(_) => None,
+        };
         let waiting = Arc::new(Waiting {
             namespace,
-            name: Zeroizing::new(put.name.to_owned()),
-            value: Zeroizing::new(put.value.to_vec()),
-            metadata: put.metadata.map(|json| Zeroizing::new(json.to_vec())),
-            expiry: put.expiry,
+            name: Zeroizing::new(edit.name().to_owned()),
+            content,
             is_written: AtomicBool::new(false),
         });
         self.lock().push(Arc::clone(&waiting));
@@ -54,7 +65,7 @@ impl Queue {
     pub(super) fn take(&self, namespace: NamespaceId) -> Vec<Arc<Waiting>> {
         let mut queue = self.lock();
         let waits_here = |waiting: &mut Arc<Waiting>| waiting.namespace == namespace;
-        queue.extract_if(.., waits_here).take(RECORDS_MOST).collect()
+        queue.extract_if(.., waits_here).take(EDITS_MOST).collect()
     }
 
     /// Takes this one out, if it is still there.
@@ -75,17 +86,18 @@ impl Queue {
 }
 
 impl Waiting {
-    /// The record.
-    pub(super) fn put(&self) -> Put<'_> {
-        Put {
+    /// The change.
+    pub(super) fn edit(&self) -> Edit<'_> {
+        let Some(content) = &self.content else { return Edit::Delete(&self.name) };
+        Edit::Put(Put {
             name: &self.name,
-            value: &self.value,
-            metadata: self.metadata.as_deref().map(Vec::as_slice),
-            expiry: self.expiry,
-        }
+            value: &content.value,
+            metadata: content.metadata.as_deref().map(Vec::as_slice),
+            expiry: content.expiry,
+        })
     }
 
-    /// Whether the record is on the disk.
+    /// Whether it is on the disk.
     pub(super) fn is_written(&self) -> bool {
         self.is_written.load(Ordering::Acquire)
     }

@@ -34,6 +34,7 @@ const AHEAD_FROM: usize = 64;
 const PIECE: usize = 32;
 
 /// One record to be written.
+#[derive(Clone, Copy)]
 pub struct Put<'a> {
     /// 1 to [`super::NAME_LIMIT`] bytes; not `.` or `..`.
     pub name: &'a str,
@@ -45,11 +46,13 @@ pub struct Put<'a> {
     pub expiry: Option<u64>,
 }
 
-/// What a deletion removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deleted {
-    /// Records that were there; while records of the namespace do not open, also those that may have been.
-    pub records: usize,
+/// What becomes of one record.
+#[derive(Clone, Copy)]
+pub(super) enum Edit<'a> {
+    /// It is written.
+    Put(Put<'a>),
+    /// The record of this name is removed, if there is one.
+    Delete(&'a str),
 }
 
 /// A batch in the making: rows to be changed, and what the index and the sum become.
@@ -72,25 +75,42 @@ impl Store {
     /// Says what is wrong with a record, or why nothing can be written.
     pub fn put(&self, namespace: NamespaceId, puts: &[Put<'_>], now: u64) -> Result<(), KvError> {
         puts.iter().try_for_each(|put| check(put, now))?;
-        let Some(waiting) = self.queue.add(namespace, puts) else {
-            return self.put_alone(namespace, puts);
+        let edits: Vec<_> = puts.iter().map(|put| Edit::Put(*put)).collect();
+        self.edit(namespace, &edits)
+    }
+
+    /// Removes records. Names that are not there are no error. When this returns, they stay away after a
+    /// crash too.
+    ///
+    /// # Errors
+    /// Why nothing can be written; then nothing is removed.
+    pub fn delete(&self, namespace: NamespaceId, names: &[&str]) -> Result<(), KvError> {
+        names.iter().try_for_each(|name| name::check(name))?;
+        let edits: Vec<_> = names.iter().map(|name| Edit::Delete(name)).collect();
+        self.edit(namespace, &edits)
+    }
+
+    /// Makes all of these changes, or none: a single one together with those that others want meanwhile.
+    fn edit(&self, namespace: NamespaceId, edits: &[Edit<'_>]) -> Result<(), KvError> {
+        let Some(waiting) = self.queue.add(namespace, edits) else {
+            return self.edit_alone(namespace, edits);
         };
         // If it failed, that may be due to another's record: alone, each learns what is wrong with its own.
-        let _ = self.put_together(namespace, &waiting);
+        let _ = self.edit_together(namespace, &waiting);
         self.queue.remove(&waiting);
-        if waiting.is_written() { Ok(()) } else { self.put_alone(namespace, puts) }
+        if waiting.is_written() { Ok(()) } else { self.edit_alone(namespace, edits) }
     }
 
     /// Writes what waits for this namespace, until `own` is written, or is in a commit that failed.
-    fn put_together(&self, namespace: NamespaceId, own: &Waiting) -> Result<(), KvError> {
+    fn edit_together(&self, namespace: NamespaceId, own: &Waiting) -> Result<(), KvError> {
         let (mut writer, space) = self.writing(namespace)?;
         while !own.is_written() {
             let batch = self.queue.take(namespace);
             if batch.is_empty() {
                 break;
             }
-            let puts: Vec<_> = batch.iter().map(|waiting| waiting.put()).collect();
-            self.write(&mut writer, &space, &puts)?;
+            let edits: Vec<_> = batch.iter().map(|waiting| waiting.edit()).collect();
+            self.write(&mut writer, &space, &edits)?;
             for waiting in &batch {
                 waiting.set_written();
             }
@@ -98,21 +118,22 @@ impl Store {
         Ok(())
     }
 
-    fn put_alone(&self, namespace: NamespaceId, puts: &[Put<'_>]) -> Result<(), KvError> {
+    fn edit_alone(&self, namespace: NamespaceId, edits: &[Edit<'_>]) -> Result<(), KvError> {
         let (mut writer, space) = self.writing(namespace)?;
-        self.write(&mut writer, &space, puts)
+        self.write(&mut writer, &space, edits)
     }
 
-    /// Writes records in one commit; where a name comes twice, the last one counts.
-    fn write(&self, writer: &mut Writer, space: &Space, puts: &[Put<'_>]) -> Result<(), KvError> {
-        let last: BTreeMap<_, _> = puts.iter().map(|put| (put.name, put)).collect();
+    /// Makes changes in one commit, or in none if nothing changes; where a name comes twice, the last one
+    /// counts.
+    fn write(&self, writer: &mut Writer, space: &Space, edits: &[Edit<'_>]) -> Result<(), KvError> {
+        let last: BTreeMap<_, _> = edits.iter().map(|edit| (edit.name(), *edit)).collect();
         let keys = space.keys();
         let mut draft = Draft::of(space, &keys);
         let commits = writer.commits + 1;
         let mut draws = Draws::of(&self.generator, last.len() * record::DRAWN_BYTES);
         if last.len() < AHEAD_FROM {
-            last.into_values().try_for_each(|put| draft.seal(&mut draws, commits, put))?;
-            return self.commit(writer, draft);
+            last.into_values().try_for_each(|edit| draft.make(&mut draws, commits, edit))?;
+            return if draft.changes.is_empty() { Ok(()) } else { self.commit(writer, draft) };
         }
         let (draft, committed) =
             self.commit_ahead(draft, &mut draws, commits, last.into_values())?;
@@ -126,12 +147,12 @@ impl Store {
         mut draft: Draft<'a>,
         draws: &mut Draws<'_>,
         commits: u64,
-        puts: impl Iterator<Item = &'a Put<'a>> + Send,
+        edits: impl Iterator<Item = Edit<'a>> + Send,
     ) -> Result<(Draft<'a>, Result<(), StorageError>), KvError> {
         let (sender, mut changes) = pieces::channel();
         let seal = || {
-            for put in puts {
-                draft.seal(draws, commits, put)?;
+            for edit in edits {
+                draft.make(draws, commits, edit)?;
                 if draft.changes.len() >= PIECE && !sender.send(mem::take(&mut draft.changes)) {
                     // Why the storage takes no more, it says itself.
                     return Ok(draft);
@@ -151,26 +172,6 @@ impl Store {
         Ok((sealed?, committed))
     }
 
-    /// Removes records. Names that are not there are no error.
-    ///
-    /// # Errors
-    /// Why nothing can be written; then nothing is removed.
-    pub fn delete(&self, namespace: NamespaceId, names: &[&str]) -> Result<Deleted, KvError> {
-        names.iter().try_for_each(|name| name::check(name))?;
-        let (mut writer, space) = self.writing(namespace)?;
-        let keys = space.keys();
-        let mut draft = Draft::of(&space, &keys);
-        let mut names = names.to_vec();
-        names.sort_unstable();
-        names.dedup();
-        draft.remove(&names);
-        let records = draft.slots.len();
-        if !draft.changes.is_empty() {
-            self.commit(&mut writer, draft)?;
-        }
-        Ok(Deleted { records })
-    }
-
     /// Removes records that expired by `now` from the disk, up to some hundred of each namespace; gives
     /// how many. Readers do not see them in any case.
     ///
@@ -182,9 +183,10 @@ impl Store {
             let Ok((mut writer, space)) = self.writing(space.id) else { continue };
             let keys = space.keys();
             let names = space.index().expired(now, BATCH);
-            let names: Vec<_> = names.iter().map(Name::as_str).collect();
             let mut draft = Draft::of(&space, &keys);
-            draft.remove(&names);
+            for name in &names {
+                draft.remove(name.as_str());
+            }
             if !draft.changes.is_empty() {
                 self.commit(&mut writer, draft)?;
             }
@@ -319,13 +321,19 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Makes one change, in the commit of this number.
+    fn make(&mut self, draws: &mut Draws<'_>, commit: u64, edit: Edit<'a>) -> Result<(), KvError> {
+        match edit {
+            Edit::Put(put) => self.seal(draws, commit, put),
+            Edit::Delete(name) => {
+                self.remove(name);
+                Ok(())
+            }
+        }
+    }
+
     /// Seals one record, and notes what becomes of it.
-    fn seal(
-        &mut self,
-        draws: &mut Draws<'_>,
-        version: u64,
-        put: &'a Put<'_>,
-    ) -> Result<(), KvError> {
+    fn seal(&mut self, draws: &mut Draws<'_>, version: u64, put: Put<'a>) -> Result<(), KvError> {
         let active = self.keys.active();
         let (place, head) = (self.place(put.name), Head { key_version: self.keys.active, version });
         let entry = Entry {
@@ -369,20 +377,27 @@ impl<'a> Draft<'a> {
         self.healed.push(id);
     }
 
-    /// Notes that these are to go, as far as they are there. Each name may come once.
-    fn remove(&mut self, names: &[&'a str]) {
-        for name in names {
+    /// Notes that this one is to go, if it is there. Each name may come once.
+    fn remove(&mut self, name: &'a str) {
+        let is_there = {
+            let index = self.space.index();
+            // A row that does not open may be this record's, under a damaged key.
+            index.get(name).is_some() || !index.faults.is_empty()
+        };
+        if is_there {
             let place = self.place(name);
-            let is_there = {
-                let index = self.space.index();
-                // A row that does not open may be this record's, under a damaged key.
-                index.get(name).is_some() || !index.faults.is_empty()
-            };
-            if is_there {
-                self.changes.push(Change::Delete(Table::Values, place.key()));
-                self.changes.push(Change::Delete(Table::Entries, place.key()));
-                self.set(name, place.id, None);
-            }
+            self.changes.push(Change::Delete(Table::Values, place.key()));
+            self.changes.push(Change::Delete(Table::Entries, place.key()));
+            self.set(name, place.id, None);
+        }
+    }
+}
+
+impl<'a> Edit<'a> {
+    pub(super) fn name(&self) -> &'a str {
+        match self {
+            Self::Put(put) => put.name,
+            Self::Delete(name) => name,
         }
     }
 }

@@ -42,16 +42,28 @@ impl Held {
 
     /// Has these written while a commit is under way; gives what became of each.
     fn write_meanwhile(&self, puts: &[(NamespaceId, String)]) -> Vec<Result<(), KvError>> {
-        let (first, store) = (puts[0].0, &self.store);
+        self.change_meanwhile(puts, |store, id, name| {
+            store.put(id, &[put(name, name.as_bytes())], 0)
+        })
+    }
+
+    /// Has each of these changed, by a thread of its own, while a commit is under way.
+    fn change_meanwhile(
+        &self,
+        records: &[(NamespaceId, String)],
+        change: impl Fn(&Store, NamespaceId, &str) -> Result<(), KvError> + Sync,
+    ) -> Vec<Result<(), KvError>> {
+        let (first, store) = (records[0].0, &self.store);
         self.holds_next.store(true, Ordering::Release);
         scope(|scope| {
             let holder = scope.spawn(move || write(store, first, "holder", "1"));
             self.has_begun.recv().expect("a commit begins");
-            let one = |(id, name): &(NamespaceId, String)| {
+            let change = &change;
+            let one = |(id, name): &'_ (NamespaceId, String)| {
                 let (id, name) = (*id, name.clone());
-                scope.spawn(move || store.put(id, &[put(&name, name.as_bytes())], 0))
+                scope.spawn(move || change(store, id, &name))
             };
-            let writers: Vec<_> = puts.iter().map(one).collect();
+            let writers: Vec<_> = records.iter().map(one).collect();
             while store.queue.len() < writers.len() {
                 std::thread::yield_now();
             }
@@ -81,6 +93,32 @@ fn writers_that_come_together_share_a_commit_and_each_has_its_record() {
     for (_, name) in &puts {
         assert_eq!(read(&again, id, name).as_ref(), Some(name));
     }
+    assert!(again.findings().is_empty(), "{:?}", again.findings());
+}
+
+#[test]
+fn deletions_share_a_commit_with_each_other_and_with_writers() {
+    let home = Home::new();
+    let held = Held::new(&home, MemoryStorage::commit);
+    let id = held.store.create_namespace("first").expect("made").id;
+    let records = numbered(id, 20);
+    let (gone, written) = records.split_at(10);
+    for (_, name) in gone {
+        write(&held.store, id, name, name);
+    }
+    let before = held.store.commits();
+    let results = held.change_meanwhile(&records, |store, id, name| {
+        if gone.iter().any(|(_, other)| other == name) {
+            store.delete(id, &[name])
+        } else {
+            store.put(id, &[put(name, name.as_bytes())], 0)
+        }
+    });
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert_eq!(held.store.commits() - before, 2, "the one that was under way, and one for all");
+    let again = home.open();
+    assert!(gone.iter().all(|(_, name)| read(&again, id, name).is_none()));
+    assert!(written.iter().all(|(_, name)| read(&again, id, name).as_ref() == Some(name)));
     assert!(again.findings().is_empty(), "{:?}", again.findings());
 }
 
