@@ -8,8 +8,10 @@
 //! before the operation takes effect, so that nothing happens unseen. Should it fail after that, a line
 //! with `failed` follows; when it did take effect and something that belongs to it was not done, one
 //! with `incomplete`. A log that lacks a line which the keyring knows of gets one that says `missing`.
+//! Calls that were turned away have no line each: one says how many there were (`count`) since the last.
 
 mod chain;
+mod refused;
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
@@ -18,15 +20,20 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
 
 use crate::durable;
 pub use chain::{Chain, LINE_LIMIT, check};
+pub use refused::Asked;
+use refused::Pending;
 
 /// Who acts when nobody was named: the service itself.
 const SERVICE: &str = "service";
+
+/// Who calls without a token that is known.
+const STRANGER: &str = "unknown";
 
 thread_local! {
     static ACTOR: RefCell<String> = const { RefCell::new(String::new()) };
@@ -129,10 +136,21 @@ struct Line<'a> {
     version: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u64>,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     previous: String,
+}
+
+/// How an operation went, and who is responsible.
+struct Told<'a> {
+    actor: &'a str,
+    outcome: &'static str,
+    reason: Option<String>,
+    /// How many operations it stands for, if not one.
+    count: Option<u64>,
 }
 
 /// The log in a file. Opened, and its chain checked, when it is first written or asked about.
@@ -145,6 +163,8 @@ struct Line<'a> {
 pub struct Log {
     path: PathBuf,
     open: Mutex<Option<Open>>,
+    /// Of its own: counting waits for no disk.
+    pending: Mutex<Pending>,
 }
 
 struct Open {
@@ -157,7 +177,7 @@ impl Log {
     /// The log at `path`; nothing is opened yet.
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
-        Self { path, open: Mutex::new(None) }
+        Self { path, open: Mutex::new(None), pending: Mutex::default() }
     }
 
     /// Writes down that `event` is done; gives the end of the chain with that line. When this returns, the
@@ -207,6 +227,38 @@ impl Log {
         self.append(event, outcome, Some(reason.to_string())).map(drop)
     }
 
+    /// Counts a call that was turned away; whether [`Log::write_turned_away`] would write a line now.
+    pub fn turn_away(&self, asked: Asked, now: Instant) -> bool {
+        let mut pending = self.pending();
+        pending.add(asked);
+        pending.is_due(now)
+    }
+
+    /// Sums up in a line the calls that were turned away since the last one, if it is time for that. When
+    /// it cannot be written, it is not tried again before it is time for the next.
+    ///
+    /// # Errors
+    /// When it cannot be written; then they are still counted.
+    pub fn write_turned_away(&self, now: Instant) -> Result<(), AuditError> {
+        let mut state = self.lock();
+        {
+            let mut pending = self.pending();
+            if !pending.is_due(now) {
+                return Ok(());
+            }
+            pending.try_at(now);
+        }
+        self.sum_up(&mut state)
+    }
+
+    /// As [`Log::write_turned_away`], whatever the time: nothing comes after it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn finish(&self) -> Result<(), AuditError> {
+        self.sum_up(&mut self.lock())
+    }
+
     /// What is wrong with the lines that were there when it was opened.
     ///
     /// # Errors
@@ -223,18 +275,44 @@ impl Log {
         reason: Option<String>,
     ) -> Result<Chain, AuditError> {
         let mut state = self.lock();
-        let open = self.opened(&mut state)?;
+        // What came before stands before.
+        self.sum_up(&mut state)?;
         let actor = ACTOR.with_borrow(String::clone);
+        let actor = if actor.is_empty() { SERVICE } else { &actor };
+        self.write(&mut state, event, Told { actor, outcome, reason, count: None })
+    }
+
+    /// Writes a line about the calls that were turned away, if there were any.
+    fn sum_up(&self, state: &mut Option<Open>) -> Result<(), AuditError> {
+        let Some(counts) = self.pending().take() else { return Ok(()) };
+        let event = Event::new("call").detail(counts.text());
+        let told = Told {
+            actor: STRANGER,
+            outcome: "refused",
+            reason: Some("it is not known who called".to_owned()),
+            count: Some(counts.total()),
+        };
+        self.write(state, &event, told).map(drop).inspect_err(|_| self.pending().put_back(counts))
+    }
+
+    fn write(
+        &self,
+        state: &mut Option<Open>,
+        event: &Event,
+        told: Told<'_>,
+    ) -> Result<Chain, AuditError> {
+        let open = self.opened(state)?;
         let line = Line {
             sequence: open.chain.sequence + 1,
             at: jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default().to_string(),
-            actor: if actor.is_empty() { SERVICE } else { &actor },
+            actor: told.actor,
             operation: event.operation,
             namespace: event.namespace.as_deref(),
             version: event.version,
             detail: event.detail.as_deref(),
-            outcome,
-            reason,
+            count: told.count,
+            outcome: told.outcome,
+            reason: told.reason,
             previous: open.chain.head(),
         };
         let mut line = serde_json::to_string(&line).expect("its names are strings");
@@ -266,6 +344,10 @@ impl Log {
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -324,6 +324,11 @@ impl Keyring {
         Ok(findings)
     }
 
+    /// The log of key operations.
+    pub fn audit(&self) -> &Log {
+        &self.audit
+    }
+
     /// Does a key operation, and writes down when it is refused or fails. That it is done is written by
     /// `work`, in the moment before it takes effect.
     fn audited<T>(

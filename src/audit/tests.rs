@@ -1,6 +1,7 @@
 //! The audit log: what it says, and what it notices.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 
@@ -122,4 +123,89 @@ fn a_head_that_was_kept_tells_when_lines_are_missing_at_the_end() {
     let end = text.trim_end().rfind('\n').expect("three lines");
     let read = check(&text.as_bytes()[..=end], Some(&head)).expect("readable");
     assert!(!read.has_head && read.findings.is_empty(), "the chain alone cannot tell");
+}
+
+/// Counts of all lines about calls that were turned away.
+fn counts(path: &Path) -> Vec<u64> {
+    let lines = lines(path);
+    let about_calls = lines.iter().filter(|line| line["operation"] == "call");
+    about_calls.map(|line| line["count"].as_u64().expect("a count")).collect()
+}
+
+#[test]
+fn ten_thousand_calls_that_were_turned_away_are_a_line_a_minute_and_all_are_counted() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    let log = Log::at(path.clone());
+    let begun = Instant::now();
+    let mut due = 0;
+    for number in 0..10_000 {
+        // A hundred a second.
+        let now = begun + Duration::from_millis(10 * number);
+        let asked = if number % 4 == 0 { Asked::Namespaces } else { Asked::Records };
+        if log.turn_away(asked, now) {
+            due += 1;
+            log.write_turned_away(now).expect("written");
+        }
+    }
+    assert_eq!((due, counts(&path)), (2, vec![1, 6000]), "at once, and after a minute");
+    log.write_turned_away(begun + Duration::from_secs(119)).expect("it is not time yet");
+    assert_eq!(counts(&path).len(), 2);
+    log.finish().expect("written");
+    log.finish().expect("nothing is left");
+    assert_eq!(counts(&path), [1, 6000, 3999]);
+    let lines = lines(&path);
+    assert_eq!(lines[0]["detail"], "namespaces 1");
+    assert_eq!(lines[1]["detail"], "namespaces 1500, records 4500");
+    for line in &lines {
+        assert_eq!((&line["outcome"], &line["actor"]), (&"refused".into(), &"unknown".into()));
+    }
+    let read = check(File::open(&path).expect("there"), None).expect("readable");
+    assert_eq!(read.findings, Vec::<String>::new());
+}
+
+#[test]
+fn after_a_quiet_minute_a_call_that_is_turned_away_is_written_at_once_again() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let log = Log::at(folder.path().join("audit.log"));
+    let begun = Instant::now();
+    let at = |seconds| begun + Duration::from_secs(seconds);
+    for (seconds, is_due) in [(0, true), (59, false), (60, true), (61, false), (1000, true)] {
+        assert_eq!(log.turn_away(Asked::Elsewhere, at(seconds)), is_due, "{seconds}");
+        log.write_turned_away(at(seconds)).expect("written");
+    }
+}
+
+#[test]
+fn what_was_turned_away_stands_before_the_next_operation_whoever_does_it() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    let log = Log::at(path.clone());
+    let now = Instant::now();
+    for _ in 0..3 {
+        log.turn_away(Asked::Socket, now);
+    }
+    let chain = acting("socket, uid 0", || log.done(&Event::new("rotate"))).expect("written");
+    assert_eq!(chain.sequence, 2, "the end is that of the operation's own line");
+    let lines = lines(&path);
+    assert_eq!((&lines[0]["detail"], &lines[0]["actor"]), (&"socket 3".into(), &"unknown".into()));
+    assert_eq!(lines[1]["actor"], "socket, uid 0");
+}
+
+#[test]
+fn calls_turned_away_while_the_log_cannot_be_written_stay_counted_and_are_tried_once_a_minute() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    std::fs::create_dir(&path).expect("a directory in the way");
+    let log = Log::at(path.clone());
+    let begun = Instant::now();
+    assert!(log.turn_away(Asked::Records, begun));
+    assert!(log.write_turned_away(begun).is_err());
+    assert!(!log.turn_away(Asked::Records, begun), "a disk that fails is left alone");
+    log.write_turned_away(begun).expect("it is not tried");
+    std::fs::remove_dir(&path).expect("out of the way");
+    let later = begun + Duration::from_mins(1);
+    assert!(log.turn_away(Asked::Records, later));
+    log.write_turned_away(later).expect("written");
+    assert_eq!(counts(&path), [3]);
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
+use crate::audit::AuditError;
 use crate::collector::board::Board;
 use crate::config::Config;
 use crate::daemon::rotation;
@@ -146,6 +147,13 @@ fn places(config: &Config, state_dir: &StateDir) -> Places {
     }
 }
 
+/// What was turned away stays counted, and is tried again.
+fn say_not_written(written: &Result<(), AuditError>) {
+    if let Err(error) = written {
+        tracing::error!("calls without a known token were refused: {error}");
+    }
+}
+
 impl Work {
     /// Works until told to stop.
     fn run(&mut self, told: &Receiver<()>, has_looked: &AtomicBool) {
@@ -161,8 +169,10 @@ impl Work {
                 marked = Instant::now();
                 self.mark();
             }
+            say_not_written(&self.keyring.audit().write_turned_away(Instant::now()));
         }
         self.mark();
+        say_not_written(&self.keyring.audit().finish());
     }
 
     /// Does what is to be done now, and says what stands in the way, once; gives when to look again.

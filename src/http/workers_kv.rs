@@ -11,7 +11,7 @@ mod upload;
 mod values;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwapOption;
 use hyper::body::Incoming;
@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use super::admin::Peer;
 use super::body::Body;
 use super::tokens::{Tokens, bearer};
-use crate::audit;
+use crate::audit::{self, Asked};
 use crate::keyring;
 use crate::kv::Store;
 pub(super) use envelope::Refusal;
@@ -92,6 +92,18 @@ impl WorkersKv {
         }
     }
 
+    /// Has the audit log know of a call that is turned away. It is turned away whatever becomes of that.
+    pub(super) async fn turn_away(self: &Arc<Self>, asked: Asked) {
+        let now = Instant::now();
+        if !self.store.keyring().audit().turn_away(asked, now) {
+            return;
+        }
+        let write = move |store: &Store| store.keyring().audit().write_turned_away(now);
+        if let Some(Err(error)) = self.run(String::new(), write).await {
+            tracing::error!("calls without a known token were refused: {error}");
+        }
+    }
+
     /// Runs what may wait for a disk where that holds up no other request. The audit log is told who
     /// called. `None` when it panicked.
     pub(super) async fn run<T: Send + 'static>(
@@ -131,7 +143,12 @@ pub(super) async fn answer(
     };
     let answered = match admitted {
         Ok(actor) => ACTOR.scope(actor, route(&dialect, request)).await,
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            if refusal.is_unauthorized() {
+                dialect.turn_away(asked(request)).await;
+            }
+            Err(refusal)
+        }
     };
     answered.unwrap_or_else(Refusal::response)
 }
@@ -156,6 +173,21 @@ async fn route(
         Call::BulkPut => bulk::put(dialect, namespace, request).await,
         Call::BulkGet => bulk::get(dialect, namespace, request).await,
         Call::BulkDelete => bulk::delete(dialect, namespace, request).await,
+    }
+}
+
+/// What a call is about, for the audit log.
+fn asked(request: &Request<Incoming>) -> Asked {
+    match Target::parse(request.method(), request.uri()).map(|target| target.call) {
+        Err(_) => Asked::Elsewhere,
+        Ok(
+            Call::CreateNamespace
+            | Call::ListNamespaces
+            | Call::GetNamespace
+            | Call::RenameNamespace
+            | Call::DeleteNamespace,
+        ) => Asked::Namespaces,
+        Ok(_) => Asked::Records,
     }
 }
 

@@ -22,7 +22,7 @@ struct Kv {
     appliance: Appliance,
     dialect: Arc<WorkersKv>,
     memory: Arc<MemoryStorage>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// A storage that the test keeps a hand on.
@@ -81,7 +81,7 @@ impl Kv {
         let fresh: lavawall::http::Fresh = Arc::new(|| Box::pin(std::future::pending()));
         let kv = Some(Arc::clone(&dialect));
         let appliance = Appliance::with_store(generator, config(), fresh, kv);
-        Self { appliance, dialect, memory, _folder: folder }
+        Self { appliance, dialect, memory, folder }
     }
 
     fn call(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
@@ -290,6 +290,57 @@ fn nobody_is_answered_without_the_token_and_only_once() {
     }
     assert_eq!(with(&[("Authorization", "Bearer it")]).status, 200);
     assert_eq!(get(kv.appliance.address, "/random").status, 200, "which needs none here");
+}
+
+#[test]
+fn calls_without_the_token_are_counted_in_the_audit_log_and_nothing_of_theirs_is_in_it() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let refused = |method: &str, path: &str| {
+        let headers = [("Authorization", "Bearer xylophone-token"), ("Content-Length", "0")];
+        let path = format!("{NAMESPACES}{path}");
+        Client::connect(kv.appliance.address).call(method, &path, &headers).status
+    };
+    let counts = || -> Vec<(String, u64)> {
+        let log = std::fs::read_to_string(kv.folder.path().join("audit.log")).expect("a log");
+        assert!(!log.contains("xylophone"), "{log}");
+        let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let about = lines.filter(|line| line["operation"] == "call");
+        about
+            .map(|line| {
+                let detail = line["detail"].as_str().expect("what it was about").to_owned();
+                (detail, line["count"].as_u64().expect("a count"))
+            })
+            .collect()
+    };
+    assert_eq!(refused("DELETE", &id), 401);
+    assert_eq!(counts(), [("namespaces 1".to_owned(), 1)], "the first is written at once");
+    for (method, path) in [
+        ("GET", format!("{id}/values/xylophone")),
+        ("GET", format!("{id}/keys?prefix=xylophone")),
+        ("POST", String::new()),
+        ("GET", "/xylophone/xylophone".to_owned()),
+    ] {
+        assert_eq!(refused(method, &path), 401);
+    }
+    kv.namespace("second");
+    let total: u64 = counts().iter().map(|(_, count)| count).sum();
+    assert_eq!(total, 5);
+    // On a machine that took a minute for this there would be more lines.
+    assert!(counts().iter().any(|(detail, _)| detail.contains("records")), "{:?}", counts());
+}
+
+#[test]
+fn without_the_audit_log_a_call_without_the_token_is_refused_as_ever_and_randomness_goes_on() {
+    let kv = Kv::start();
+    let log = kv.folder.path().join("audit.log");
+    std::fs::rename(&log, kv.folder.path().join("audit.old")).expect("moved");
+    std::fs::create_dir(&log).expect("a directory in the way");
+    for _ in 0..3 {
+        let answer = Client::connect(kv.appliance.address).call("GET", NAMESPACES, &[]);
+        assert_eq!(answer.status, 401);
+        assert_eq!(get(kv.appliance.address, "/random").status, 200);
+    }
 }
 
 #[test]

@@ -230,6 +230,20 @@ fn the_audit_log_names_who_did_what_and_a_changed_line_is_found() {
 }
 
 #[test]
+fn calls_that_were_turned_away_are_in_the_audit_log_once_the_service_has_stopped() {
+    let mut service = Running::start(TWO_KINDS);
+    for _ in 0..20 {
+        assert_eq!(get(&service, crate::running::NAMESPACES).status, 401);
+    }
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    let log = std::fs::read_to_string(service.state_dir().join("audit.log")).expect("a log");
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let counts: Vec<_> = lines.filter_map(|line| line["count"].as_u64()).collect();
+    assert_eq!((counts[0], counts.iter().sum::<u64>()), (1, 20), "{counts:?}");
+}
+
+#[test]
 fn keys_are_asked_about_only_over_a_socket_that_is_the_operators() {
     let service = Running::start(TWO_KINDS);
     for path in ["/admin/keyring", "/admin/keys"] {
@@ -276,4 +290,6 @@ fn another_user_is_turned_away_even_if_the_socket_is_left_open() {
     assert_eq!(ask(0), Some(0));
     assert_eq!(ask(65534), Some(UNAVAILABLE));
     service.wait_for_log("user 65534 was turned away");
+    let log = || std::fs::read_to_string(state.join("audit.log")).expect("a log");
+    until("its line", || log().contains("\"detail\":\"socket 1\",\"count\":1"));
 }

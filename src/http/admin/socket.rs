@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Peer;
+use crate::audit::Asked;
 use crate::http::connection::{self, Terms, stopped};
 
 /// The most connections at a time: the operator, and a few programs of the operator's.
@@ -67,7 +68,10 @@ pub(in crate::http) fn serve(
             match accepted {
                 Ok((socket, _)) => {
                     let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-                    let Some(peer) = admit(&socket, own) else { continue };
+                    let Some(peer) = admit(&socket, own) else {
+                        turn_away(terms);
+                        continue;
+                    };
                     let terms = terms.clone();
                     connections.spawn(async move {
                         connection::serve_peer(socket, peer, terms).await;
@@ -85,6 +89,13 @@ pub(in crate::http) fn serve(
         let _ = timeout(drain_timeout, all_done).await;
         Ok(())
     })
+}
+
+/// Has the audit log know that somebody was turned away.
+fn turn_away(terms: &Terms) {
+    if let Some(dialect) = terms.app.kv.clone() {
+        tokio::spawn(async move { dialect.turn_away(Asked::Socket).await });
+    }
 }
 
 /// Who it is, if it is the service's own user or root.

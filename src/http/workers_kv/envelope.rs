@@ -70,6 +70,11 @@ impl Refusal {
         Self::new(StatusCode::UNAUTHORIZED, code::AUTHENTICATION, "Authentication error")
     }
 
+    /// Whether it is not known who calls.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
     /// No record of this name.
     pub(super) fn key_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, code::KEY_NOT_FOUND, "key not found")
