@@ -47,6 +47,7 @@ pub use error::KeyringError;
 pub use layout::LayoutError;
 pub use namespaces::{Draft, KeyInfo, NamespaceInfo, NamespaceKeys};
 pub use origin::{Origin, seconds};
+pub use rekey::PreparedId;
 pub use ring::{NAMESPACES_LIMIT, NamespaceId, TITLE_LIMIT, VersionState};
 
 /// Where a keyring lives.
@@ -206,11 +207,15 @@ impl Keyring {
             ring: ring.clone(),
             sealed_ring: Vec::new(),
             mark: Mark { keyring: id, ..Mark::default() },
+            is_mark_due: false,
+            anchor_fault: None,
+            prepared: None,
             log_fault: None,
         };
-        let saved = self.save(&mut open, ring, event).and_then(|()| {
+        let saved = self.replace(&mut open, ring, event).and_then(|()| {
             let failed = |error| SealError::File { path: self.places.seal_file.clone(), error };
-            Ok(made.seal.settle().map_err(failed)?)
+            made.seal.settle().map_err(failed)?;
+            Ok(self.write_anchor(&open.mark)?)
         });
         if let Err(error) = saved {
             // Nobody has been given what opens it, and it keeps nothing; the next try must find no trace.
@@ -220,7 +225,7 @@ impl Keyring {
             let _ = made.seal.retire();
             return Err(error);
         }
-        *state = Held::Open(open);
+        *state = Held::Open(Box::new(open));
         Ok(made.shares)
     }
 
@@ -234,7 +239,7 @@ impl Keyring {
             let sealed = state.sealed()?;
             event.set_detail(sealed.seal.kind());
             let Some(secret) = sealed.seal.open_alone()? else { return Ok(false) };
-            *state = Held::Open(self.opened(sealed, &secret, event)?);
+            *state = Held::Open(Box::new(self.opened(sealed, &secret, event)?));
             self.closed.store(false, Ordering::Release);
             Ok(true)
         })
@@ -256,7 +261,7 @@ impl Keyring {
                     Progress::More { have, need }
                 }
                 Offered::Opened(secret) => {
-                    *state = Held::Open(self.opened(sealed, &secret, event)?);
+                    *state = Held::Open(Box::new(self.opened(sealed, &secret, event)?));
                     self.closed.store(false, Ordering::Release);
                     Progress::Open
                 }
@@ -324,6 +329,14 @@ impl Keyring {
         Ok(findings)
     }
 
+    /// What is wrong with the anchor as it was found.
+    pub fn anchor_finding(&self) -> Option<String> {
+        match &*self.read() {
+            Held::Open(open) => open.anchor_fault.clone(),
+            Held::Absent | Held::Sealed(_) => None,
+        }
+    }
+
     /// The log of key operations.
     pub fn audit(&self) -> &Log {
         &self.audit
@@ -373,9 +386,23 @@ impl Keyring {
         }
     }
 
-    /// Writes `ring` under the head and root key of `open`, and takes it over. When the error is
-    /// not the anchor's, neither the file nor `open` has changed.
-    fn save(&self, open: &mut Open, mut ring: Ring, event: &Event) -> Result<(), KeyringError> {
+    /// Writes `ring` under the head and root key of `open`, and takes it over.
+    ///
+    /// # Errors
+    /// [`KeyringError::Incomplete`] when that is done, and something that belongs to it is not. With any
+    /// other, neither the file nor `open` has changed.
+    fn save(&self, open: &mut Open, ring: Ring, event: &Event) -> Result<(), KeyringError> {
+        // Most often an anchor that cannot be written is found out here, before anything is changed.
+        self.write_anchor(&open.mark)?;
+        self.replace(open, ring, event)?;
+        self.write_anchor(&open.mark).map_err(|error| {
+            open.is_mark_due = true;
+            KeyringError::Incomplete(Box::new(error.into()))
+        })
+    }
+
+    /// As `save`, and leaves the anchor alone.
+    fn replace(&self, open: &mut Open, mut ring: Ring, event: &Event) -> Result<(), KeyringError> {
         let counter = open.head.counter + 1;
         let head = Head { format: layout::FORMAT, counter, ..open.head.clone() };
         // A refusal of the generator comes before the line that says it is done.
@@ -383,15 +410,19 @@ impl Keyring {
         ring.logged = Some(self.audit.done(event)?);
         let (file, ring_start) = head.seal_ring(&ring.write(), &open.root, &self.generator)?;
         let path = &self.places.keyring;
-        durable::replace(path, &file)
-            .map_err(|error| KeyringError::File { path: path.clone(), error })?;
+        let replaced = durable::replace(path, &file)
+            .map_err(|error| KeyringError::File { path: path.clone(), error });
+        // One that is there although its name could not be flushed is what the next start finds, unless the
+        // machine stops before: memory must not know of another.
+        if replaced.is_err() && !std::fs::read(path).is_ok_and(|there| there == file) {
+            return replaced;
+        }
         event.took_effect();
         open.mark.counter = head.counter;
         open.head = head;
         open.ring = ring;
         open.sealed_ring = file[ring_start..].to_vec();
-        self.write_anchor(&open.mark)?;
-        Ok(())
+        replaced.map_err(|error| KeyringError::Incomplete(Box::new(error)))
     }
 
     fn surroundings<'a>(

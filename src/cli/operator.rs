@@ -36,6 +36,8 @@ pub(super) struct Keyring {
 #[derive(Deserialize)]
 struct HandedOut {
     shares: Vec<Zeroizing<String>>,
+    /// Given back once the shares are shown: only then are they in force.
+    prepared: Option<String>,
 }
 
 /// A seal that is asked for.
@@ -86,12 +88,21 @@ impl Operator {
             seal: Wanted,
             proof: Proof,
         }
-        let HandedOut { shares } = self.post(path, &Body { seal: wanted, proof })?;
+        #[derive(Serialize)]
+        struct Confirm {
+            prepared: String,
+        }
+        let HandedOut { shares, prepared } = self.post(path, &Body { seal: wanted, proof })?;
         for share in &shares {
             let mut line = Wiped::with_capacity(256);
             // Writing to memory cannot fail.
             let _ = writeln!(line, "{}", share.as_str());
-            crate::cli::print::write(&line)?;
+            // Also when the reader has gone away: shares that nobody has must not be in force.
+            crate::cli::print::write(&line)
+                .map_err(|_| Stop::new(Exit::Io, "not all shares could be shown"))?;
+        }
+        if let Some(prepared) = prepared {
+            let Keyring { .. } = self.post("/admin/keyring/confirm", &Confirm { prepared })?;
         }
         if !shares.is_empty() {
             crate::cli::print::note(

@@ -46,6 +46,7 @@ pub(super) struct SealCommandArguments {
 /// Change what opens the keyring: its seal, the passphrase or the shares
 ///
 /// No record is touched. Asks for what opens it now: the passphrase, or as many shares as are needed.
+/// New shares are in force once all of them are printed; if this ends before, the old seal stands.
 /// Old shares and passphrases do not open it any more; with a copy of the old keyring file they do.
 #[derive(Debug, Args)]
 pub(super) struct RekeyArguments {

@@ -248,6 +248,9 @@ impl Work {
         for finding in self.keyring.audit_findings()? {
             self.find(format!("audit log: {finding}"));
         }
+        if let Some(finding) = self.keyring.anchor_finding() {
+            self.find(finding);
+        }
         let started = Instant::now();
         store.open()?;
         let records: usize = store.report()?.iter().map(|it| it.records).sum();

@@ -5,7 +5,8 @@
 //! POST /admin/keyring/init     {seal}          makes one; answers with the shares, once
 //! POST /admin/keyring/unseal   {piece}         a passphrase or a share; nothing for a file
 //! POST /admin/keyring/seal
-//! POST /admin/keyring/rekey    {proof, seal}   answers with the shares, once
+//! POST /admin/keyring/rekey    {proof, seal}   answers with the shares, once, and in force not yet
+//! POST /admin/keyring/confirm  {prepared}      the shares have arrived: they are in force
 //! POST /admin/keyring/rotate   {proof}         the root key
 //! GET  /admin/keys                             every key version, with its provenance
 //! POST /admin/namespaces/{id}/rotate
@@ -72,6 +73,7 @@ async fn route(
         (&Method::POST, ["keyring", "unseal"]) => caller.unseal(request).await,
         (&Method::POST, ["keyring", "seal"]) => caller.seal().await,
         (&Method::POST, ["keyring", "rekey"]) => caller.rekey(request).await,
+        (&Method::POST, ["keyring", "confirm"]) => caller.confirm(request).await,
         (&Method::POST, ["keyring", "rotate"]) => caller.rotate_root(request).await,
         (&Method::GET, ["keys"]) => caller.keys().await,
         (&Method::POST, ["namespaces", id, "rotate"]) => caller.rotate(namespace(id)?).await,

@@ -1,8 +1,9 @@
 //! Generators for tests of what draws from them.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::generator::{Contribution, Generator, Limits, Provenance, Quorum};
+use crate::generator::{Contribution, Generator, Limits, OsFill, Provenance, Quorum};
 use crate::sample::Kind;
 use crate::secret::Secret;
 
@@ -58,15 +59,36 @@ fn quorum(present: usize) -> Quorum {
 pub(crate) fn failing_after(calls: usize) -> Generator {
     use std::sync::atomic::{AtomicUsize, Ordering};
     let left = AtomicUsize::new(calls);
-    let limits =
-        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(15) };
-    let os = Box::new(move |out: &mut [u8]| {
+    with_os(Box::new(move |out: &mut [u8]| {
         let has_more =
             left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
         has_more.map_err(|_| getrandom::Error::UNSUPPORTED)?;
         getrandom::fill(out)
-    });
+    }))
+}
+
+/// A seeded generator above this operating system.
+pub(crate) fn with_os(os: Box<OsFill>) -> Generator {
+    let limits =
+        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(15) };
     let generator = Generator::with_os(1, limits, os).expect("memory for a generator");
     seed(&generator, Vec::new());
     generator
+}
+
+/// What is to be done the next time that the operating system is asked.
+pub(crate) type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+/// A seeded generator with a hook: something happens in the middle of whatever draws from it.
+pub(crate) fn hooked() -> (Generator, Hook) {
+    let hook = Hook::default();
+    let inner = Arc::clone(&hook);
+    let generator = with_os(Box::new(move |out: &mut [u8]| {
+        let due = inner.lock().expect("no panic").take();
+        if let Some(due) = due {
+            due();
+        }
+        getrandom::fill(out)
+    }));
+    (generator, hook)
 }

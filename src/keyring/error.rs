@@ -60,7 +60,24 @@ pub enum KeyringError {
         /// Pieces needed.
         need: u8,
     },
-    /// The anchor. When this follows a change, the change itself is made.
+    /// It is done all the same: another try would do it again.
+    #[error("this is done, and may not be known, or not be there, after a crash: {0}")]
+    Incomplete(Box<Self>),
+    /// No such seal waits to be put in force.
+    #[error("this seal was not prepared, or no longer counts: begin again")]
+    Unprepared,
+    /// The seal is changed, and the file of the one before it cannot be removed or put in order.
+    #[error(
+        "the seal is changed; seal file {path} could not be put in order, and may still hold what opened \
+         the keyring before: {error}"
+    )]
+    LeftBehind {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The anchor. No key is changed while it cannot be written.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
     /// The audit log cannot be written. When this follows an operation that fails for another reason,
@@ -106,4 +123,11 @@ pub enum KeyringError {
         /// The most.
         limit: usize,
     },
+}
+
+impl KeyringError {
+    /// Whether what came to `result` is in effect.
+    pub fn took_effect<T>(result: &Result<T, Self>) -> bool {
+        matches!(result, Ok(_) | Err(Self::Incomplete(_)))
+    }
 }

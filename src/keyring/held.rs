@@ -6,6 +6,7 @@ use std::path::Path;
 use super::anchor::{self, AnchorError, Mark};
 use super::formula::Key;
 use super::layout::{Head, LayoutError};
+use super::rekey::Prepared;
 use super::ring::Ring;
 use super::seal::{self, Seal, SealError, SealKind};
 use super::{KeyringError, Places};
@@ -17,7 +18,7 @@ const FILE_LIMIT: u64 = 256 << 20;
 pub(super) enum Held {
     Absent,
     Sealed(Sealed),
-    Open(Open),
+    Open(Box<Open>),
 }
 
 pub(super) struct Sealed {
@@ -34,6 +35,12 @@ pub(super) struct Open {
     /// The ring as it stands in the file: sealing needs no disk.
     pub(super) sealed_ring: Vec<u8>,
     pub(super) mark: Mark,
+    /// The anchor does not know of the last change: it could not be written after it.
+    pub(super) is_mark_due: bool,
+    /// What the anchor lacked when this was opened.
+    pub(super) anchor_fault: Option<String>,
+    /// A seal that waits to be put in force.
+    pub(super) prepared: Option<Prepared>,
     /// What the audit log lacked when this was opened.
     pub(super) log_fault: Option<String>,
 }
@@ -72,17 +79,35 @@ impl Sealed {
         let root = self.head.open_root(secret).map_err(|_| wrong(kind, places))?;
         let ring = self.head.open_ring(&self.ring, &root).map_err(|_| changed())?;
         let ring = Ring::read(self.head.format, &ring).map_err(|_| changed())?;
-        let mark = self.mark(places)?;
-        let (head, sealed_ring) = (self.head.clone(), self.ring.clone());
-        Ok(Open { head, kind, root, ring, sealed_ring, mark, log_fault: None })
+        let (mark, anchor_fault) = self.mark(places)?;
+        Ok(Open {
+            head: self.head.clone(),
+            kind,
+            root,
+            ring,
+            sealed_ring: self.ring.clone(),
+            mark,
+            is_mark_due: false,
+            anchor_fault,
+            prepared: None,
+            log_fault: None,
+        })
     }
 
-    /// What the anchor knows, brought up to this keyring.
-    fn mark(&self, places: &Places) -> Result<Mark, KeyringError> {
+    /// What the anchor knows, brought up to this keyring; and what is wrong with it.
+    fn mark(&self, places: &Places) -> Result<(Mark, Option<String>), KeyringError> {
         let (id, counter) = (self.head.id, self.head.counter);
         let fresh = Mark { keyring: id, counter, commits: 0 };
-        let Some(path) = &places.anchor else { return Ok(fresh) };
-        let known = anchor::read(path)?.unwrap_or(fresh);
+        let Some(path) = &places.anchor else { return Ok((fresh, None)) };
+        let known = anchor::read(path)?;
+        // A crash at the first start, before the anchor was written, is none of anybody's business.
+        let fault = (known.is_none() && counter > 1).then(|| {
+            let path = path.display();
+            format!(
+                "anchor {path} was not there and is begun anew: what was put back is not noticed"
+            )
+        });
+        let known = known.unwrap_or(fresh);
         if known.keyring != id {
             return Err(AnchorError::Foreign { path: path.clone() }.into());
         }
@@ -97,7 +122,7 @@ impl Sealed {
         }
         let mark = Mark { counter, ..known };
         anchor::write(path, &mark)?;
-        Ok(mark)
+        Ok((mark, fault))
     }
 }
 

@@ -31,11 +31,13 @@ impl Keyring {
     pub fn mark_store(&self, commits: u64) -> Result<(), KeyringError> {
         let mut state = self.write();
         let open = state.open()?;
-        if commits <= open.mark.commits {
+        if commits <= open.mark.commits && !open.is_mark_due {
             return Ok(());
         }
-        open.mark.commits = commits;
-        self.write_anchor(&open.mark)?;
+        let mark = Mark { commits: commits.max(open.mark.commits), ..open.mark };
+        self.write_anchor(&mark)?;
+        // Only now: what could not be written must be tried again.
+        (open.mark, open.is_mark_due) = (mark, false);
         Ok(())
     }
 

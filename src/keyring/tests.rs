@@ -6,7 +6,7 @@ mod seals;
 use super::VersionState::{Active, Retired};
 use super::*;
 use crate::generator::State::{Degraded, Ready};
-use crate::keyring::doubles::{self, generator};
+use crate::keyring::doubles::{self, generator, hooked};
 use crate::keyring::seal::SealError;
 use crate::sample::Kind;
 use crate::secret::Secret;
@@ -58,6 +58,14 @@ impl Home {
 
     fn file(&self) -> Vec<u8> {
         std::fs::read(self.path("keyring")).expect("a keyring")
+    }
+}
+
+impl Keyring {
+    /// Changes the seal in one step, as whoever needs no shares does.
+    fn rekey(&self, proof: &[Piece], choice: &Choice) -> Result<Vec<Share>, KeyringError> {
+        let (id, shares) = self.prepare_seal(proof, choice)?;
+        self.put_in_force(&id).map(|()| shares)
     }
 }
 
@@ -321,6 +329,30 @@ fn a_store_older_than_its_anchor_is_noticed() {
             ..
         }))
     ));
+}
+
+#[test]
+fn what_the_anchor_could_not_be_told_of_the_store_is_told_again() {
+    let home = Home::anchored();
+    let keyring = home.init();
+    std::fs::create_dir(home.path("anchor.new")).expect("a directory in the way");
+    keyring.mark_store(10).expect_err("it cannot be written");
+    keyring.mark_store(10).expect_err("nor now");
+    std::fs::remove_dir(home.path("anchor.new")).expect("out of the way");
+    keyring.mark_store(10).expect("written");
+    assert!(home.reopen().check_store(9).is_err());
+}
+
+#[test]
+fn an_anchor_that_is_gone_is_told_of_and_begun_anew() {
+    let home = Home::anchored();
+    home.init();
+    assert_eq!(home.reopen().anchor_finding(), None);
+    home.reopen().create_namespace("first").expect("made");
+    std::fs::remove_file(home.path("anchor")).expect("removed");
+    let found = home.reopen().anchor_finding().expect("told");
+    assert!(found.contains("was not there"), "{found}");
+    assert_eq!(home.reopen().anchor_finding(), None);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::space::{Space, SpaceKeys};
 use super::storage::{Change, Table};
 use super::sum::Sum;
 use super::{KvError, Store, clearing};
-use crate::keyring::{NamespaceId, NamespaceInfo};
+use crate::keyring::{KeyringError, NamespaceId, NamespaceInfo};
 
 /// How a namespace is, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -83,9 +83,11 @@ impl Store {
         let changes = [sum, self.commits_row(commits)?];
         self.storage.commit(&mut changes.into_iter().map(Ok))?;
         writer.commits = commits;
-        let info = self.keyring.add_namespace(draft)?;
-        self.change_spaces(|spaces| spaces.insert(id, Arc::new(Space::empty(id, keys))))?;
-        Ok(info)
+        let added = self.keyring.add_namespace(draft);
+        if KeyringError::took_effect(&added) {
+            self.change_spaces(|spaces| spaces.insert(id, Arc::new(Space::empty(id, keys))))?;
+        }
+        Ok(added?)
     }
 
     /// Gives a namespace another title.
@@ -103,14 +105,16 @@ impl Store {
     /// When there is no such namespace, or the keyring cannot be written.
     pub fn delete_namespace(&self, id: NamespaceId) -> Result<(), KvError> {
         let _writer = self.writer();
-        self.keyring.delete_namespace(id)?;
-        self.change_spaces(|spaces| {
-            spaces.remove(&id);
-            self.opened.forget(id);
-        })?;
-        // What cannot be removed now is removed at the next opening.
-        let _ = self.storage.commit(&mut clearing(&id.0).into_iter().map(Ok));
-        Ok(())
+        let deleted = self.keyring.delete_namespace(id);
+        if KeyringError::took_effect(&deleted) {
+            self.change_spaces(|spaces| {
+                spaces.remove(&id);
+                self.opened.forget(id);
+            })?;
+            // What cannot be removed now is removed at the next opening.
+            let _ = self.storage.commit(&mut clearing(&id.0).into_iter().map(Ok));
+        }
+        Ok(deleted?)
     }
 
     /// Makes a new key version; what is written from now on is sealed under it.
@@ -119,9 +123,11 @@ impl Store {
     /// When there is no such namespace, or the keyring cannot be written.
     pub fn rotate(&self, id: NamespaceId) -> Result<u32, KvError> {
         let _writer = self.writer();
-        let version = self.keyring.rotate(id)?;
-        self.refresh_keys(id)?;
-        Ok(version)
+        let version = self.keyring.rotate(id);
+        if KeyringError::took_effect(&version) {
+            self.refresh_keys(id)?;
+        }
+        Ok(version?)
     }
 
     /// Takes a key version from readers.
@@ -130,8 +136,11 @@ impl Store {
     /// When it is active or unknown, or the keyring cannot be written.
     pub fn revoke(&self, id: NamespaceId, version: u32) -> Result<(), KvError> {
         let _writer = self.writer();
-        self.keyring.revoke(id, version)?;
-        self.refresh_keys(id)
+        let revoked = self.keyring.revoke(id, version);
+        if KeyringError::took_effect(&revoked) {
+            self.refresh_keys(id)?;
+        }
+        Ok(revoked?)
     }
 
     /// Destroys every key version that nothing needs any more; gives their numbers.
@@ -155,10 +164,10 @@ impl Store {
         if unneeded.is_empty() {
             return Ok(unneeded);
         }
-        for number in &unneeded {
-            self.keyring.destroy(id, *number)?;
-        }
+        let destroyed = unneeded.iter().try_for_each(|number| self.keyring.destroy(id, *number));
+        // Also those before one that failed: what is destroyed must not stay in memory.
         self.refresh_keys(id)?;
+        destroyed?;
         Ok(unneeded)
     }
 

@@ -12,6 +12,7 @@ use crate::running::{Running, get, lavawall};
 const UNAVAILABLE: i32 = 69;
 const REFUSED: i32 = 77;
 const DATA: i32 = 65;
+const IO: i32 = 74;
 
 fn with_records(configuration: &str, records: usize) -> Running {
     let service = Running::start(&format!("{configuration}{TWO_KINDS}"));
@@ -81,6 +82,28 @@ fn with_shares_nobody_alone_opens_records_and_random_goes_on() {
     let without = service.operate(&["rekey", "--seal", "file"], &format!("{}\n", shares[1]));
     assert_eq!(without.code, DATA, "{}", without.err);
     service.done(&["rekey", "--seal", "file"], &format!("{}\n{}\n", shares[1], shares[2]));
+}
+
+#[test]
+fn shares_that_could_not_be_shown_are_not_in_force() {
+    let mut service = with_records("", 1);
+    let (file, seal) = (service.state_dir().join("keyring"), service.state_dir().join("seal-key"));
+    let before = std::fs::read(&file).expect("a keyring");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a full disk");
+    let (unread, gone) = std::io::pipe().expect("a pipe");
+    drop(unread);
+    for nowhere in [std::process::Stdio::from(full), gone.into()] {
+        let mut command = std::process::Command::new(lavawall());
+        command.args(["rekey", "--seal", "shares", "--state-dir"]).arg(service.state_dir());
+        let ended = command.stdout(nowhere).status().expect("the program");
+        assert_eq!(ended.code(), Some(IO));
+        assert_eq!(std::fs::read(&file).expect("a keyring"), before);
+        assert!(seal.exists());
+    }
+    service.signal(Signal::KILL);
+    service.wait();
+    service.start_again();
+    assert_eq!(service.done(&["kv", "get", "first", "name0"], ""), "value");
 }
 
 #[test]

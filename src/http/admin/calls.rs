@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use data_encoding::HEXLOWER;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -17,7 +18,7 @@ use crate::http::service::json_with;
 use crate::http::workers_kv::{Refusal, WorkersKv, read_json};
 use crate::keyring::seal::shares::Share;
 use crate::keyring::seal::{Choice, SealKind};
-use crate::keyring::{Condition, KeyInfo, Keyring, NamespaceId, Piece};
+use crate::keyring::{Condition, KeyInfo, Keyring, KeyringError, NamespaceId, Piece, PreparedId};
 use crate::kv::Store;
 
 /// No passphrase and no set of shares is longer.
@@ -65,6 +66,12 @@ struct VersionNamed {
     version: u32,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Prepared {
+    prepared: String,
+}
+
 /// How the keyring is.
 #[derive(Serialize)]
 struct Told {
@@ -98,7 +105,7 @@ impl Caller {
         self.on_disk(move |store| {
             let shares = store.keyring().init(&choice(wanted.seal))?;
             wait_for_records(store);
-            Ok(handed_out(&shares))
+            Ok(handed_out(&shares, None))
         })
         .await
     }
@@ -141,7 +148,27 @@ impl Caller {
         let wanted: SealWanted = self.json(request).await?;
         self.on_disk(move |store| {
             let proof = pieces(&wanted.proof);
-            Ok(handed_out(&store.keyring().rekey(&proof, &choice(wanted.seal))?))
+            let (id, shares) = store.keyring().prepare_seal(&proof, &choice(wanted.seal))?;
+            if shares.is_empty() {
+                store.keyring().put_in_force(&id)?;
+                return Ok(handed_out(&shares, None));
+            }
+            // Whoever asks has to say first that they arrived.
+            Ok(handed_out(&shares, Some(&id)))
+        })
+        .await
+    }
+
+    pub(super) async fn confirm(
+        self,
+        request: &mut Request<Incoming>,
+    ) -> Result<Response<Body>, Problem> {
+        let Prepared { prepared } = self.json(request).await?;
+        let id = HEXLOWER.decode(prepared.as_bytes()).ok().and_then(|id| id.try_into().ok());
+        let id: PreparedId = id.ok_or(KeyringError::Unprepared)?;
+        self.on_disk(move |store| {
+            store.keyring().put_in_force(&id)?;
+            Ok(answer(&told(store.keyring())))
         })
         .await
     }
@@ -242,10 +269,11 @@ fn pieces(proof: &[Zeroizing<String>]) -> Vec<Piece> {
     proof.iter().map(|piece| Zeroizing::new(piece.as_bytes().to_vec())).collect()
 }
 
-/// The shares, which are kept nowhere.
-fn handed_out(shares: &[Share]) -> Response<Body> {
+/// The shares, which are kept nowhere; and by what the seal is put in force, if it is not.
+fn handed_out(shares: &[Share], prepared: Option<&PreparedId>) -> Response<Body> {
     let texts: Vec<_> = shares.iter().map(Share::text).collect();
-    answer(&json!({ "shares": texts.iter().map(|text| text.as_str()).collect::<Vec<_>>() }))
+    let texts: Vec<_> = texts.iter().map(|text| text.as_str()).collect();
+    answer(&json!({ "shares": texts, "prepared": prepared.map(|id| HEXLOWER.encode(id)) }))
 }
 
 fn answer(result: &impl Serialize) -> Response<Body> {

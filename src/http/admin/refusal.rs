@@ -24,12 +24,15 @@ impl From<KeyringError> for Problem {
             | KeyringError::Audit(_)
             | KeyringError::File { .. }
             | KeyringError::Anchor(_)
+            | KeyringError::Incomplete(_)
+            | KeyringError::LeftBehind { .. }
             | KeyringError::Seal(SealError::NotReady(_) | SealError::Stretch { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            KeyringError::Present | KeyringError::Open | KeyringError::ActiveVersion { .. } => {
-                StatusCode::CONFLICT
-            }
+            KeyringError::Present
+            | KeyringError::Open
+            | KeyringError::Unprepared
+            | KeyringError::ActiveVersion { .. } => StatusCode::CONFLICT,
             KeyringError::Unproved { .. }
             | KeyringError::Seal(
                 SealError::WrongPassphrase | SealError::OtherSet { .. } | SealError::False { .. },

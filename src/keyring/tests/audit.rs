@@ -163,12 +163,41 @@ fn an_operation_that_fails_after_its_line_has_another_line() {
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
     keyring.rotate(id).expect_err("it cannot be written");
     assert_eq!(told(&home)[2..], as_text(&[("rotate", "done"), ("rotate", "failed")]));
-    let anchored = Home::anchored();
-    let keyring = anchored.init();
-    std::fs::create_dir(anchored.path("anchor.new")).expect("a directory in the way");
-    keyring.create_namespace("first").expect_err("the anchor cannot be written");
-    assert_eq!(told(&anchored)[2].1, "incomplete");
-    assert_eq!(keyring.namespaces().expect("open").len(), 1, "it is made all the same");
+}
+
+#[test]
+fn without_its_anchor_no_key_is_changed_and_what_failed_in_between_is_told_as_incomplete() {
+    let (generator, hook) = hooked();
+    let home = Home { generator: Arc::new(generator), ..Home::anchored() };
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let (file, in_the_way) = (home.file(), home.path("anchor.new"));
+    std::fs::create_dir(&in_the_way).expect("a directory in the way");
+    for result in [
+        keyring.rotate(id).map(drop),
+        keyring.create_namespace("second").map(drop),
+        keyring.delete_namespace(id),
+        keyring.rotate_root(&[]),
+        keyring.rekey(&[], &Choice::File).map(drop),
+    ] {
+        assert!(matches!(result, Err(KeyringError::Anchor(_))), "{result:?}");
+    }
+    assert_eq!(home.file(), file);
+    std::fs::remove_dir(&in_the_way).expect("out of the way");
+    // Now it fails after the keyring's last draw, and before the anchor is written.
+    let path = in_the_way.clone();
+    let fail = move || std::fs::create_dir(path).expect("a directory in the way");
+    *hook.lock().expect("no panic") = Some(Box::new(fail));
+    let renamed = keyring.rename_namespace(id, "other");
+    assert!(matches!(renamed, Err(KeyringError::Incomplete(_))), "{renamed:?}");
+    assert_eq!(told(&home).last().expect("a line").1, "incomplete");
+    assert_eq!(keyring.namespaces().expect("open")[0].title, "other", "it is done all the same");
+    assert!(keyring.mark_store(0).is_err(), "it is tried again");
+    std::fs::remove_dir(&in_the_way).expect("out of the way");
+    keyring.mark_store(0).expect("written");
+    std::fs::write(home.path("keyring"), file).expect("put back");
+    let opened = home.load().expect("a keyring").open_alone();
+    assert!(matches!(opened, Err(KeyringError::Anchor(AnchorError::RolledBack { .. }))));
 }
 
 /// Takes this many lines from the end of the log.

@@ -265,3 +265,107 @@ fn a_keyring_that_was_put_in_place_meanwhile_is_not_made_over() {
     assert!(matches!(keyring.init(&Choice::File), Err(KeyringError::Present)));
     assert_eq!(home.file(), other.file());
 }
+
+#[test]
+fn shares_that_never_arrived_open_nothing_and_the_seal_before_them_still_does() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let before = home.file();
+    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let (lost, _) = keyring.prepare_seal(&[], &two_of_two).expect("prepared");
+    assert_eq!(home.file(), before);
+    // As after a crash, or when the answer was lost.
+    assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
+    let (prepared, shares) = keyring.prepare_seal(&[], &two_of_two).expect("prepared");
+    let refused = keyring.put_in_force(&lost);
+    assert!(matches!(refused, Err(KeyringError::Unprepared)), "of two, the later one counts");
+    // What is changed meanwhile is kept.
+    keyring.rotate(id).expect("rotated");
+    keyring.put_in_force(&prepared).expect("the shares have arrived");
+    assert!(matches!(keyring.put_in_force(&prepared), Err(KeyringError::Unprepared)));
+    assert!(!home.path("seal-key").exists());
+    let again = home.load().expect("a keyring");
+    for share in &shares {
+        again.offer(share.text().as_bytes()).expect("true");
+    }
+    assert_eq!(key_of(&again, id, 2), key_of(&keyring, id, 2));
+}
+
+#[test]
+fn a_prepared_seal_does_not_outlast_a_sealing_or_its_root_key() {
+    let home = Home::new();
+    let keyring = home.init();
+    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let (prepared, _) = keyring.prepare_seal(&[], &two_of_two).expect("prepared");
+    keyring.rotate_root(&[]).expect("rotated");
+    assert!(matches!(keyring.put_in_force(&prepared), Err(KeyringError::Unprepared)));
+    let (prepared, _) = keyring.prepare_seal(&[], &two_of_two).expect("prepared");
+    keyring.seal().expect("sealed");
+    assert!(matches!(keyring.put_in_force(&prepared), Err(KeyringError::Sealed)));
+    assert!(keyring.open_alone().expect("the seal's file"));
+    assert!(matches!(keyring.put_in_force(&prepared), Err(KeyringError::Unprepared)));
+    home.reopen();
+}
+
+#[test]
+fn a_seal_whose_keyring_could_not_be_written_can_be_put_in_force_later() {
+    let home = Home::new();
+    let keyring = home.init();
+    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let (prepared, shares) = keyring.prepare_seal(&[], &two_of_two).expect("prepared");
+    std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
+    keyring.put_in_force(&prepared).expect_err("it cannot be written");
+    home.reopen();
+    std::fs::remove_dir(home.path("keyring.new")).expect("removed");
+    keyring.put_in_force(&prepared).expect("written");
+    let again = home.load().expect("a keyring");
+    for share in &shares {
+        again.offer(share.text().as_bytes()).expect("true");
+    }
+}
+
+#[test]
+fn an_old_seals_file_that_cannot_be_removed_is_told_of_and_the_new_seal_is_in_force() {
+    let home = Home::new();
+    let keyring = home.init();
+    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let (prepared, shares) = keyring.prepare_seal(&[], &two_of_two).expect("prepared");
+    std::fs::remove_file(home.path("seal-key")).expect("removed");
+    std::fs::create_dir(home.path("seal-key")).expect("what cannot be removed as a file");
+    let done = keyring.put_in_force(&prepared);
+    assert!(matches!(done, Err(KeyringError::LeftBehind { .. })), "{done:?}");
+    let again = home.load().expect("a keyring");
+    for share in &shares {
+        again.offer(share.text().as_bytes()).expect("true");
+    }
+    keyring.rotate_root(&pieces(&shares)).expect("and what proves it are the shares");
+}
+
+/// Root may do what is forbidden here.
+#[test]
+fn a_keyring_whose_name_could_not_be_flushed_counts_and_both_seals_are_kept() {
+    use std::os::unix::fs::PermissionsExt;
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let home = Home::new();
+    let keyring = home.init();
+    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let (prepared, shares) = keyring.prepare_seal(&[], &two_of_two).expect("prepared");
+    let allow = |mode| {
+        let mode = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(home.folder.path(), mode).expect("changed");
+    };
+    // Files can be renamed in it, and it cannot be opened to be flushed.
+    allow(0o300);
+    let done = keyring.put_in_force(&prepared);
+    allow(0o700);
+    assert!(matches!(done, Err(KeyringError::Incomplete(_))), "{done:?}");
+    assert!(home.path("seal-key").exists(), "it opens the file that a crash may bring back");
+    let again = home.load().expect("a keyring");
+    for share in &shares {
+        again.offer(share.text().as_bytes()).expect("true");
+    }
+    keyring.rotate_root(&pieces(&shares)).expect("memory knows of the new seal");
+}
