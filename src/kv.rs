@@ -29,9 +29,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use crate::audit::Event;
 use crate::generator::Generator;
 use crate::keyring::formula::{self, Bound, label};
-use crate::keyring::{Keyring, NamespaceId};
+use crate::keyring::seal::Choice;
+use crate::keyring::seal::shares::Share;
+use crate::keyring::{Condition, Keyring, KeyringError, NamespaceId};
 use opened::Opened;
 use space::{Space, SpaceKeys};
 use storage::{Change, Storage, Table};
@@ -123,6 +126,19 @@ impl Store {
         self.load(&mut writer)
     }
 
+    /// Makes the keyring, unless there are rows already: their keyring may only have been taken away.
+    ///
+    /// # Errors
+    /// As for [`Keyring::init`], or [`KvError::Orphaned`].
+    pub fn init(&self, choice: &Choice) -> Result<Vec<Share>, KvError> {
+        if self.keyring.condition() == Condition::Absent && self.has_rows()? {
+            let event = Event::new("init").detail(choice);
+            self.keyring.audit().refused(&event, &KvError::Orphaned).map_err(KeyringError::from)?;
+            return Err(KvError::Orphaned);
+        }
+        Ok(self.keyring.init(choice)?)
+    }
+
     /// Seals the keyring, and forgets the index and all keys.
     ///
     /// # Errors
@@ -180,38 +196,77 @@ impl Store {
     fn load(&self, writer: &mut Writer) -> Result<(), KvError> {
         let mut findings = Vec::new();
         let mut spaces = Spaces::new();
+        let mut accepted = Vec::new();
         let mut latest = 0;
         for info in self.keyring.namespaces()? {
             let keys = SpaceKeys::new(&self.keyring.namespace_keys(info.id)?);
             let mut loaded = Space::load(&*self.storage, info.id, keys)?;
             findings.extend(loaded.space.findings());
             latest = latest.max(loaded.commits);
-            loaded.space.agrees |= self.accept.contains(&info.id);
-            spaces.insert(info.id, Arc::new(loaded.space));
+            let is_accepted = !loaded.space.agrees && self.accept.contains(&info.id);
+            loaded.space.agrees |= is_accepted;
+            let space = Arc::new(loaded.space);
+            accepted.extend(is_accepted.then(|| Arc::clone(&space)));
+            spaces.insert(info.id, space);
         }
         let told = self.read_commits()?;
+        // When nothing in it opens it is not that of this keyring, which would take all of it for what is
+        // left of deleted namespaces, and remove it.
+        let is_ours = told.is_some() || latest > 0 || !accepted.is_empty();
+        if !is_ours && self.has_rows()? {
+            return Err(KvError::Foreign);
+        }
         if told.is_none() && !spaces.is_empty() {
             findings.push("the store's count of commits is missing or damaged".to_owned());
         }
         // A count that was put back alone is less than that of a namespace.
-        let commits = told.unwrap_or_default().max(latest);
+        let mut commits = told.unwrap_or_default().max(latest);
         self.keyring.check_store(commits)?;
-        self.forget_deleted(&spaces)?;
+        findings.extend(self.forget_deleted(&spaces)?);
+        findings.extend(self.accept_as_found(&accepted, &mut commits));
         *writer = Writer { commits, findings };
         self.replace_spaces(Some(spaces));
         self.stale.store(false, Ordering::Release);
         Ok(())
     }
 
-    /// Removes the rows of namespaces that the keyring knows no more: nobody can open them.
-    fn forget_deleted(&self, spaces: &Spaces) -> Result<(), KvError> {
+    /// Removes the rows of namespaces that the keyring knows no more: nobody can open them. Says why they
+    /// cannot be removed; that keeps nobody from the others.
+    fn forget_deleted(&self, spaces: &Spaces) -> Result<Option<String>, KvError> {
         for (key, _) in self.storage.scan(Table::Sums, b"", None, usize::MAX)? {
             let id = key.as_slice().try_into().ok().map(NamespaceId);
-            if id.is_none_or(|id| !spaces.contains_key(&id)) {
-                self.storage.commit(&mut clearing(&key).into_iter().map(Ok))?;
+            if id.is_some_and(|id| spaces.contains_key(&id)) {
+                continue;
+            }
+            if let Err(error) = self.storage.commit(&mut clearing(&key).into_iter().map(Ok)) {
+                return Ok(Some(format!("what is left of deleted namespaces stays: {error}")));
             }
         }
-        Ok(())
+        Ok(None)
+    }
+
+    /// Writes the sums of namespaces that are accepted as they are found, so that they are so from now on.
+    /// Says why not.
+    fn accept_as_found(&self, accepted: &[Arc<Space>], commits: &mut u64) -> Option<String> {
+        let written = accepted.iter().try_for_each(|space| -> Result<(), KvError> {
+            let (next, sum) = (*commits + 1, space.index().sum);
+            let row = space.keys().seal_sum(&self.generator, space.id, next, sum)?;
+            let sum = Change::Put(Table::Sums, space.id.0.to_vec(), row);
+            self.storage.commit(&mut [sum, self.commits_row(next)?].into_iter().map(Ok))?;
+            *commits = next;
+            Ok(())
+        });
+        written.err().map(|error| format!("what kv.accept names is accepted for now: {error}"))
+    }
+
+    /// Whether anything is in the storage.
+    fn has_rows(&self) -> Result<bool, KvError> {
+        for table in Table::ALL {
+            if !self.storage.scan(table, b"", None, 1)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// How often the store says it was written; `None` when it does not say, or cannot be believed.

@@ -210,7 +210,7 @@ impl Work {
         }
         match self.keyring.condition() {
             Condition::Absent if self.init => {
-                self.keyring.init(&Choice::File)?;
+                self.dialect.store().init(&Choice::File)?;
                 tracing::info!(
                     "made a keyring under a file seal; docs/keys.md says what it protects"
                 );

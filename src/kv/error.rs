@@ -80,6 +80,18 @@ pub enum KvError {
          disk; restore the store, or name the namespace in kv.accept"
     )]
     Disagrees(NamespaceId),
+    /// Nothing in the store opens under this keyring.
+    #[error(
+        "the store is of another keyring, or damaged throughout: restore what belongs together; to begin \
+         anew, move the store away"
+    )]
+    Foreign,
+    /// There is a store and no keyring.
+    #[error(
+        "there is a store and no keyring: restore the keyring that it was written under; to begin anew, \
+         move the store away"
+    )]
+    Orphaned,
     /// The storage.
     #[error(transparent)]
     Storage(#[from] StorageError),

@@ -110,19 +110,23 @@ impl Home {
         self.folder.path().join(name)
     }
 
-    fn keyring(&self) -> Arc<Keyring> {
+    fn keyring_as_found(&self) -> Arc<Keyring> {
         let places = Places {
             keyring: self.path("keyring"),
             seal_file: self.path("seal-key"),
             audit: self.path("audit.log"),
             anchor: self.anchored.then(|| self.path("anchor")),
         };
-        let keyring = Keyring::load(places, Arc::clone(&self.generator)).expect("readable");
+        Arc::new(Keyring::load(places, Arc::clone(&self.generator)).expect("readable"))
+    }
+
+    fn keyring(&self) -> Arc<Keyring> {
+        let keyring = self.keyring_as_found();
         match keyring.condition() {
-            crate::keyring::Condition::Absent => drop(keyring.init(&Choice::File).expect("made")),
+            Condition::Absent => drop(keyring.init(&Choice::File).expect("made")),
             _ => assert!(keyring.open_alone().expect("the seal's file")),
         }
-        Arc::new(keyring)
+        keyring
     }
 
     fn store_over(&self, storage: Box<dyn Storage>) -> Store {

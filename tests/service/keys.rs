@@ -107,6 +107,28 @@ fn shares_that_could_not_be_shown_are_not_in_force() {
 }
 
 #[test]
+fn a_store_whose_keyring_was_moved_away_is_whole_once_it_is_back() {
+    let mut service = with_records("", 1);
+    let shares = service.done(&["rekey", "--seal", "shares"], "");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    let (file, elsewhere) = (service.state_dir().join("keyring"), service.state_dir().join("k"));
+    std::fs::rename(&file, &elsewhere).expect("moved");
+    service.start_again();
+    service.wait_for_log("there is a store and no keyring");
+    assert_eq!(get(&service, "/random").status, 200);
+    let refused = service.operate(&["init", "--seal", "file"], "");
+    assert!(refused.err.contains("move the store away"), "{}", refused.err);
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    assert!(!file.exists());
+    std::fs::rename(&elsewhere, &file).expect("moved back");
+    service.start_again();
+    service.done(&["unseal"], &shares);
+    assert_eq!(service.done(&["kv", "get", "first", "name0"], ""), "value");
+}
+
+#[test]
 fn a_passphrase_opens_what_a_wrong_one_does_not() {
     let service = with_records("", 1);
     service.done(&["rekey", "--seal", "passphrase"], "correct horse battery\n");

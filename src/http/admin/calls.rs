@@ -103,7 +103,7 @@ impl Caller {
     ) -> Result<Response<Body>, Problem> {
         let wanted: SealWanted = self.json(request).await?;
         self.on_disk(move |store| {
-            let shares = store.keyring().init(&choice(wanted.seal))?;
+            let shares = store.init(&choice(wanted.seal))?;
             wait_for_records(store);
             Ok(handed_out(&shares, None))
         })

@@ -53,6 +53,7 @@ impl From<KvError> for Problem {
     fn from(error: KvError) -> Self {
         match error {
             KvError::Keyring(error) => error.into(),
+            KvError::Orphaned => Self::of_keys(StatusCode::CONFLICT, error.to_string()),
             KvError::UnknownNamespace(_) => Self::of_keys(StatusCode::NOT_FOUND, error.to_string()),
             error => Self::of_keys(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
         }

@@ -158,6 +158,52 @@ fn a_store_that_is_sealed_while_it_is_being_opened_is_closed_in_the_end() {
 }
 
 #[test]
+fn what_is_left_of_a_deleted_namespace_keeps_nobody_from_the_others_while_the_disk_is_full() {
+    let home = Home::new();
+    let store = home.open();
+    let kept = store.create_namespace("kept").expect("made").id;
+    let id = store.create_namespace("first").expect("made").id;
+    write(&store, kept, "a", "1");
+    write(&store, id, "a", "1");
+    home.memory.fail(Some(Fault::Write));
+    store.delete_namespace(id).expect("its keys are gone");
+    let again = home.open();
+    assert_eq!(read(&again, kept, "a").as_deref(), Some("1"));
+    assert!(again.findings().iter().any(|it| it.contains("deleted")), "{:?}", again.findings());
+    home.memory.fail(None);
+    assert!(home.open().findings().is_empty());
+}
+
+#[test]
+fn a_store_whose_keyring_is_not_there_is_kept_until_it_is_there_again() {
+    let home = Home::new();
+    let store = home.open();
+    let id = store.create_namespace("first").expect("made").id;
+    write(&store, id, "a", "1");
+    drop(store);
+    let rows = home.memory.rows();
+    let files = ["keyring", "seal-key"];
+    let moved = |file: &str| home.path(&format!("{file}.elsewhere"));
+    for file in files {
+        std::fs::rename(home.path(file), moved(file)).expect("moved");
+    }
+    // Nobody makes another keyring over it.
+    let storage = Box::new(Arc::clone(&home.memory));
+    let keyring = home.keyring_as_found();
+    let orphaned = Store::new(keyring, Arc::clone(&home.generator), storage, BTreeSet::new());
+    assert!(matches!(orphaned.init(&Choice::File), Err(KvError::Orphaned)));
+    assert!(!home.path("keyring").exists());
+    // And another keyring removes nothing of it.
+    let other = home.store_over(Box::new(Arc::clone(&home.memory)));
+    assert!(matches!(other.open(), Err(KvError::Foreign)));
+    assert_eq!(home.memory.rows(), rows);
+    for file in files {
+        std::fs::rename(moved(file), home.path(file)).expect("moved back");
+    }
+    assert_eq!(read(&home.open(), id, "a").as_deref(), Some("1"));
+}
+
+#[test]
 fn what_took_effect_although_it_was_not_complete_is_what_readers_and_writers_see() {
     let (generator, hook) = hooked();
     let home = Home { generator: Arc::new(generator), anchored: true, ..Home::new() };

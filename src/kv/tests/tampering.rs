@@ -297,6 +297,9 @@ fn a_namespace_that_is_accepted_is_opened_as_it_is_found() {
     let store = home.accepting(shared(), BTreeSet::from([id]));
     store.open().expect("opened");
     assert_eq!(names(&store.list(id, "", None, 9, 0).expect("accepted")), ["a", "c"]);
+    let again = home.open();
+    assert!(again.findings().is_empty(), "it is so from then on: {:?}", again.findings());
+    assert_eq!(names(&again.list(id, "", None, 9, 0).expect("open")), ["a", "c"]);
     assert!(!store.findings().is_empty(), "and it is said");
     // The next write says anew what belongs to it.
     write(&store, id, "d", "d");
