@@ -117,6 +117,27 @@ impl Store {
         limit: usize,
         now: u64,
     ) -> Result<Page, KvError> {
+        let mut after = after.map(|after| Zeroizing::new(after.to_owned()));
+        loop {
+            let after_name = after.as_ref().map(|after| after.as_str());
+            let (page, last) = self.page(namespace, prefix, after_name, limit, now)?;
+            // All of them may have been deleted since: an empty page would be taken for the end.
+            if !page.more || !page.records.is_empty() || last.is_none() {
+                return Ok(page);
+            }
+            after = last;
+        }
+    }
+
+    /// One page, and the last name that was to be on it.
+    fn page(
+        &self,
+        namespace: NamespaceId,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        now: u64,
+    ) -> Result<(Page, Option<Zeroizing<String>>), KvError> {
         let space = self.space(namespace)?;
         let mut names: Vec<_> = space
             .index()
@@ -126,6 +147,7 @@ impl Store {
             .collect();
         let more = names.len() > limit;
         names.truncate(limit);
+        let last = names.last().map(|(name, _)| name.clone());
         let mut records = Vec::with_capacity(names.len());
         for (name, slot) in names {
             let metadata = match self.metadata(namespace, &name, now) {
@@ -139,7 +161,7 @@ impl Store {
             };
             records.push(Listed { name, metadata });
         }
-        Ok(Page { records, more })
+        Ok((Page { records, more }, last))
     }
 
     /// The value that belongs to a slot.

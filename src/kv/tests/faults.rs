@@ -1,5 +1,7 @@
 //! Disks that fail, generators that refuse.
 
+use std::sync::mpsc;
+
 use super::*;
 use crate::keyring::doubles::hooked;
 use crate::keyring::{Condition, KeyringError};
@@ -128,8 +130,8 @@ fn a_store_that_is_sealed_while_it_is_being_opened_is_closed_in_the_end() {
     let first = home.open();
     let id = first.create_namespace("first").expect("made").id;
     write(&first, id, "a", "1");
-    let (begun, has_begun) = std::sync::mpsc::channel();
-    let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
     let may_go_on = Mutex::new(may_go_on);
     let waiting = Double::over(&home.memory).scanning(move |memory, range| {
         // The last thing that an opening reads: it has its keys by then.
@@ -232,4 +234,59 @@ fn what_took_effect_although_it_was_not_complete_is_what_readers_and_writers_see
     incomplete(false, &|| store.delete_namespace(id));
     let written = store.put(id, &[put("b", b"2")], 0);
     assert!(matches!(written, Err(KvError::UnknownNamespace(_))), "nobody could read it later");
+}
+
+/// Stops once, at the first entry that is read.
+struct Stopping {
+    memory: Arc<MemoryStorage>,
+    once: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
+}
+
+impl Storage for Stopping {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let stop = self.once.lock().expect("no panic").take_if(|_| table == Table::Entries);
+        if let Some((begun, go_on)) = stop {
+            begun.send(()).expect("somebody waits");
+            go_on.recv().expect("somebody tells");
+        }
+        self.memory.get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StorageError> {
+        self.memory.scan(table, prefix, after, limit)
+    }
+
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
+        self.memory.commit(batch)
+    }
+}
+
+#[test]
+fn a_page_whose_records_are_all_deleted_while_it_is_read_is_not_the_end_of_the_list() {
+    let home = Home::new();
+    let store = home.open();
+    let id = store.create_namespace("first").expect("made").id;
+    let with_metadata = |name| Put { metadata: Some(b"{}"), ..put(name, b"1") };
+    store.put(id, &["a", "b", "c"].map(with_metadata), 0).expect("written");
+    drop(store);
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel();
+    let once = Mutex::new(Some((begun, may_go_on)));
+    let storage = Stopping { memory: Arc::clone(&home.memory), once };
+    let store = home.store_over(Box::new(storage));
+    store.open().expect("opened");
+    let page = std::thread::scope(|scope| {
+        let listing = scope.spawn(|| store.list(id, "", None, 2, 0));
+        has_begun.recv().expect("it reads");
+        store.delete(id, &["a", "b"]).expect("deleted");
+        go_on.send(()).expect("it waits");
+        listing.join().expect("no panic").expect("listed")
+    });
+    assert_eq!((names(&page), page.more), (vec!["c"], false));
 }
