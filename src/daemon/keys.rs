@@ -147,6 +147,10 @@ fn places(config: &Config, state_dir: &StateDir) -> Places {
     }
 }
 
+fn is_open(condition: Condition) -> bool {
+    matches!(condition, Condition::Open(_))
+}
+
 /// What was turned away stays counted, and is tried again.
 fn say_not_written(written: &Result<(), AuditError>) {
     if let Err(error) = written {
@@ -187,6 +191,10 @@ impl Work {
                 self.not_before = None;
                 (pause.min(EVERY), String::new())
             }
+            // Somebody sealed it meanwhile: what was begun need not be done.
+            Err(_) if is_open(condition) && !is_open(self.keyring.condition()) => {
+                (EVERY_WHILE_SEALED, String::new())
+            }
             Err(error) => {
                 let waited = self.not_before.map_or(EVERY, |(_, waited)| waited);
                 let wait = (waited * 2).min(RETRY_MOST);
@@ -220,7 +228,7 @@ impl Work {
             }
             _ => {}
         }
-        if !matches!(self.keyring.condition(), Condition::Open(_)) {
+        if !is_open(self.keyring.condition()) {
             return Ok(EVERY_WHILE_SEALED);
         }
         let store = self.dialect.store();

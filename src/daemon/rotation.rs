@@ -16,15 +16,23 @@ pub(super) fn turn(store: &Store, records_per_second: u32) -> Result<Option<Dura
     for report in store.report()?.into_iter().filter(|report| report.agrees) {
         let id = report.id;
         let begun = Instant::now();
-        let moved = if report.behind() > 0 { store.reseal(id)? } else { 0 };
+        let moved = if report.behind() > 0 { unless_deleted(store.reseal(id))? } else { 0 };
         if moved > 0 {
             return Ok(Some(rest(moved, begun.elapsed(), records_per_second)));
         }
-        for version in store.destroy_unneeded(id)? {
+        for version in unless_deleted(store.destroy_unneeded(id))? {
             tracing::info!("namespace {id}: key version {version} is destroyed, nothing needs it");
         }
     }
     Ok(None)
+}
+
+/// What was done: nothing, in a namespace that was deleted since it was looked at.
+fn unless_deleted<T: Default>(done: Result<T, KvError>) -> Result<T, KvError> {
+    match done {
+        Err(KvError::UnknownNamespace(_)) => Ok(T::default()),
+        done => done,
+    }
 }
 
 /// As long as the batch took, so that others have at least half of the disk; longer when that is what
