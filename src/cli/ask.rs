@@ -8,21 +8,31 @@ use crate::cli::stop::Stop;
 use crate::exitcode::Exit;
 
 /// No passphrase and no share is longer, in bytes.
-const LIMIT: u64 = 4096;
+const LIMIT: usize = 4096;
 
 /// Asks without echo on a terminal; otherwise reads a line of standard input. Spaces around it are no
 /// part of it.
 pub(super) fn secret(prompt: &str) -> Result<Zeroizing<String>, Stop> {
-    let failed = |error: io::Error| Stop::new(Exit::Io, format!("{prompt}: {error}"));
     if io::stdin().is_terminal() {
+        let failed = |error: io::Error| Stop::new(Exit::Io, format!("{prompt}: {error}"));
         let text = rpassword::prompt_password(format!("{prompt}: ")).map_err(failed)?;
         let text = Zeroizing::new(text);
         return Ok(Zeroizing::new(text.trim().to_owned()));
     }
-    let mut line = Zeroizing::new(String::with_capacity(256));
-    let read = io::stdin().lock().take(LIMIT).read_line(&mut line).map_err(failed)?;
+    line(&mut io::stdin().lock(), prompt)
+}
+
+fn line(from: &mut impl BufRead, prompt: &str) -> Result<Zeroizing<String>, Stop> {
+    // Room for all of it: a text that grows leaves copies.
+    let mut line = Zeroizing::new(String::with_capacity(LIMIT + 1));
+    let read = from.take(LIMIT as u64 + 1).read_line(&mut line);
+    let read = read.map_err(|error| Stop::new(Exit::Io, format!("{prompt}: {error}")))?;
     if read == 0 {
         return Err(Stop::data(format!("{prompt}: standard input has ended")));
+    }
+    // Cut off, it would be another than was meant, and what is left the answer to the next question.
+    if read > LIMIT {
+        return Err(Stop::data(format!("{prompt}: the line has more than {LIMIT} bytes")));
     }
     Ok(Zeroizing::new(line.trim().to_owned()))
 }
@@ -39,4 +49,21 @@ pub(super) fn new_passphrase() -> Result<Zeroizing<String>, Stop> {
 /// Whether somebody is there who can be asked again.
 pub(super) fn can_repeat() -> bool {
     io::stdin().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_is_refused_and_never_cut_off() {
+        let longest = "x".repeat(LIMIT - 1);
+        for text in [format!("{longest}\nnext\n"), longest.clone(), format!("{longest}x")] {
+            let read = line(&mut text.as_bytes(), "passphrase");
+            assert!(read.is_ok_and(|read| read.starts_with(&longest)), "{} bytes", text.len());
+        }
+        for text in [format!("{longest}x\n"), "x".repeat(LIMIT + 1), "x".repeat(1 << 20)] {
+            assert!(line(&mut text.as_bytes(), "passphrase").is_err(), "{} bytes", text.len());
+        }
+    }
 }
