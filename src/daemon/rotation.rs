@@ -46,6 +46,15 @@ fn rest(moved: usize, took: Duration, records_per_second: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyring::NamespaceId;
+
+    #[test]
+    fn a_namespace_that_was_deleted_meanwhile_is_no_fault() {
+        let unknown = KvError::UnknownNamespace(NamespaceId([0; 16]));
+        assert_eq!(unless_deleted::<usize>(Err(unknown)).ok(), Some(0));
+        assert_eq!(unless_deleted(Ok(7)).ok(), Some(7));
+        assert!(unless_deleted::<usize>(Err(KvError::Closed)).is_err());
+    }
 
     #[test]
     fn the_rate_is_kept_and_others_have_half_of_the_disk() {

@@ -118,6 +118,18 @@ impl Problem {
         }
     }
 
+    /// A key operation was done, and something that belongs to it was not.
+    pub(super) fn of_keys_half_done(detail: impl Into<String>) -> Self {
+        let title = "This was done, but not all of it";
+        Self::new("keys", StatusCode::SERVICE_UNAVAILABLE, title, detail)
+    }
+
+    /// The same, for another reason first.
+    pub(super) fn prefixed(mut self, why: &str) -> Self {
+        self.0.detail = format!("{why}: {}", self.0.detail);
+        self
+    }
+
     /// `fresh=true` waited for as long as it may.
     pub(super) fn not_fresh(retry_after: Duration) -> Self {
         Self::new(

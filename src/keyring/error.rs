@@ -128,6 +128,6 @@ pub enum KeyringError {
 impl KeyringError {
     /// Whether what came to `result` is in effect.
     pub fn took_effect<T>(result: &Result<T, Self>) -> bool {
-        matches!(result, Ok(_) | Err(Self::Incomplete(_)))
+        matches!(result, Ok(_) | Err(Self::Incomplete(_) | Self::LeftBehind { .. }))
     }
 }

@@ -100,6 +100,13 @@ fn shares_that_could_not_be_shown_are_not_in_force() {
         assert_eq!(std::fs::read(&file).expect("a keyring"), before);
         assert!(seal.exists());
     }
+    // Shown, and then the keyring cannot be written.
+    let draft = service.state_dir().join("keyring.new");
+    std::fs::create_dir(&draft).expect("a directory in the way");
+    let failed = service.operate(&["rekey", "--seal", "shares"], "");
+    assert_eq!((failed.code, failed.out.lines().count()), (UNAVAILABLE, 3));
+    assert!(failed.err.contains("that were shown do not count"), "{}", failed.err);
+    std::fs::remove_dir(&draft).expect("out of the way");
     service.signal(Signal::KILL);
     service.wait();
     service.start_again();

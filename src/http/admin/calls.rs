@@ -30,6 +30,9 @@ const RECORDS_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often it looks.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// What whoever holds shares must know when they did not become what opens the keyring.
+const NOT_IN_FORCE: &str = "the shares that were shown do not count, and the seal is as it was";
+
 /// Who calls, and what is called.
 pub(super) struct Caller {
     pub(super) dialect: Arc<WorkersKv>,
@@ -167,7 +170,12 @@ impl Caller {
         let id = HEXLOWER.decode(prepared.as_bytes()).ok().and_then(|id| id.try_into().ok());
         let id: PreparedId = id.ok_or(KeyringError::Unprepared)?;
         self.on_disk(move |store| {
-            store.keyring().put_in_force(&id)?;
+            let done = store.keyring().put_in_force(&id);
+            let is_in_force = KeyringError::took_effect(&done);
+            done.map_err(|error| {
+                let problem = Problem::from(error);
+                if is_in_force { problem } else { problem.prefixed(NOT_IN_FORCE) }
+            })?;
             Ok(answer(&told(store.keyring())))
         })
         .await

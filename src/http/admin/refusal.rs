@@ -18,17 +18,21 @@ pub(super) fn no_keyring() -> Problem {
 impl From<KeyringError> for Problem {
     fn from(error: KeyringError) -> Self {
         let status = match &error {
+            KeyringError::Incomplete(_) | KeyringError::LeftBehind { .. } => {
+                return Self::of_keys_half_done(error.to_string());
+            }
             KeyringError::Absent
             | KeyringError::Sealed
             | KeyringError::NotReady(_)
             | KeyringError::Audit(_)
             | KeyringError::File { .. }
             | KeyringError::Anchor(_)
-            | KeyringError::Incomplete(_)
-            | KeyringError::LeftBehind { .. }
-            | KeyringError::Seal(SealError::NotReady(_) | SealError::Stretch { .. }) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            | KeyringError::Seal(
+                SealError::NotReady(_)
+                | SealError::Stretch { .. }
+                | SealError::File { .. }
+                | SealError::Exposed { .. },
+            ) => StatusCode::SERVICE_UNAVAILABLE,
             KeyringError::Present
             | KeyringError::Open
             | KeyringError::Unprepared

@@ -284,6 +284,7 @@ fn shares_that_never_arrived_open_nothing_and_the_seal_before_them_still_does() 
     keyring.rotate(id).expect("rotated");
     keyring.put_in_force(&prepared).expect("the shares have arrived");
     assert!(matches!(keyring.put_in_force(&prepared), Err(KeyringError::Unprepared)));
+    assert_eq!(keyring.condition(), Condition::Open(SealKind::Shares));
     assert!(!home.path("seal-key").exists());
     let again = home.load().expect("a keyring");
     for share in &shares {
@@ -316,8 +317,9 @@ fn a_seal_whose_keyring_could_not_be_written_can_be_put_in_force_later() {
     let (prepared, shares) = keyring.prepare_seal(&[], &two_of_two).expect("prepared");
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
     keyring.put_in_force(&prepared).expect_err("it cannot be written");
-    home.reopen();
     std::fs::remove_dir(home.path("keyring.new")).expect("removed");
+    keyring.create_namespace("meanwhile").expect("made");
+    home.reopen();
     keyring.put_in_force(&prepared).expect("written");
     let again = home.load().expect("a keyring");
     for share in &shares {

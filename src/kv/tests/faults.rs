@@ -213,27 +213,31 @@ fn what_took_effect_although_it_was_not_complete_is_what_readers_and_writers_see
     let id = store.create_namespace("first").expect("made").id;
     write(&store, id, "a", "1");
     let in_the_way = home.path("anchor.new");
-    let after_a_draw = |fail: Box<dyn FnOnce() + Send>| -> Box<dyn FnOnce() + Send> {
-        let hook = Arc::clone(&hook);
-        Box::new(move || *hook.lock().expect("no panic") = Some(fail))
-    };
     // The anchor fails between the change, whose last draw is its nonce, and its own writing.
-    let incomplete = |draws_a_key: bool, work: &dyn Fn() -> Result<(), KvError>| {
+    let incomplete = |draws_before: usize, work: &dyn Fn() -> Result<(), KvError>| {
         let path = in_the_way.clone();
-        let fail = Box::new(move || std::fs::create_dir(path).expect("a directory in the way"));
-        let fail = if draws_a_key { after_a_draw(fail) } else { fail };
-        *hook.lock().expect("no panic") = Some(fail);
+        let mut due: Box<dyn FnOnce() + Send> =
+            Box::new(move || std::fs::create_dir(path).expect("a directory in the way"));
+        for _ in 0..draws_before {
+            let hook = Arc::clone(&hook);
+            due = Box::new(move || *hook.lock().expect("no panic") = Some(due));
+        }
+        *hook.lock().expect("no panic") = Some(due);
         let error = work().expect_err("not complete");
         assert!(matches!(error, KvError::Keyring(KeyringError::Incomplete(_))), "{error}");
         std::fs::remove_dir(&in_the_way).expect("out of the way");
     };
-    incomplete(true, &|| store.rotate(id).map(drop));
+    incomplete(1, &|| store.rotate(id).map(drop));
     assert_eq!(store.report().expect("open")[0].active_version, 2);
-    incomplete(false, &|| store.revoke(id, 1));
+    incomplete(0, &|| store.revoke(id, 1));
     assert!(matches!(store.get(id, "a", 0), Err(KvError::Revoked { .. })));
-    incomplete(false, &|| store.delete_namespace(id));
+    incomplete(0, &|| store.delete_namespace(id));
     let written = store.put(id, &[put("b", b"2")], 0);
     assert!(matches!(written, Err(KvError::UnknownNamespace(_))), "nobody could read it later");
+    // Its key, its index key, its id, and the nonces of the sum and the count come before.
+    incomplete(5, &|| store.create_namespace("second").map(drop));
+    let id = store.namespaces().expect("open")[0].id;
+    write(&store, id, "a", "1");
 }
 
 /// Stops once, at the first entry that is read.
