@@ -164,7 +164,7 @@ impl Work {
         let mut marked = Instant::now();
         let mut pause = EVERY_BEFORE_SEED;
         while told.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
-            if self.generator.check(Instant::now()).is_err() && !self.has_token {
+            if self.waits_for_a_seed() {
                 continue;
             }
             pause = self.look();
@@ -177,6 +177,20 @@ impl Work {
         }
         self.mark();
         say_not_written(&self.keyring.audit().finish());
+    }
+
+    /// Whether what has to be made first can be made only once there is a seed. What is there is opened
+    /// without one.
+    fn waits_for_a_seed(&self) -> bool {
+        let is_to_be_made = || {
+            let token = self.state_dir.file(ADMIN_TOKEN);
+            (self.init && self.keyring.condition() == Condition::Absent) || !token.exists()
+        };
+        !self.has_token && !self.can_seal() && is_to_be_made()
+    }
+
+    fn can_seal(&self) -> bool {
+        self.generator.check(Instant::now()).is_ok()
     }
 
     /// Does what is to be done now, and says what stands in the way, once; gives when to look again.
@@ -234,6 +248,10 @@ impl Work {
         let store = self.dialect.store();
         if !store.is_open() {
             self.open(store)?;
+        }
+        if !self.can_seal() {
+            // Records can be read; nothing can be written, and the generator's state says why.
+            return Ok(EVERY);
         }
         let now = keyring::seconds(SystemTime::now());
         for _ in 0..SWEEPS {

@@ -196,12 +196,46 @@ fn titles_are_unique_and_bounded() {
     keyring.rename_namespace(id, "taken").expect("its own title");
     keyring.rename_namespace(id, "free").expect("renamed");
     keyring.create_namespace("taken").expect("free again");
+    let drafts = [(); 2].map(|()| keyring.draft_namespace("twice").expect("free"));
+    let added = drafts.map(|draft| keyring.add_namespace(draft));
+    assert!(matches!(added, [Ok(_), Err(KeyringError::TitleTaken)]));
     let long = "x".repeat(TITLE_LIMIT + 1);
     for title in ["", &long] {
         let error = keyring.create_namespace(title).expect_err("no title");
         assert!(matches!(error, KeyringError::Title { value, .. } if value == title.len()));
     }
     keyring.create_namespace(&long[1..]).expect("the longest");
+}
+
+#[test]
+fn namespaces_and_their_key_versions_are_limited() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    let change = |change: &dyn Fn(&mut Ring)| match &mut *keyring.write() {
+        Held::Open(open) => change(&mut open.ring),
+        _ => panic!("it is open"),
+    };
+    change(&|ring| {
+        let versions = &mut ring.namespaces.get_mut(&id).expect("there").versions;
+        let last = versions[0].clone();
+        versions.resize(ring::VERSIONS_LIMIT - 1, last);
+    });
+    keyring.rotate(id).expect("the last one");
+    assert!(matches!(keyring.rotate(id), Err(KeyringError::TooMany { limit: 4096, .. })));
+    change(&|ring| {
+        let mut other = ring.namespaces[&id].clone();
+        other.versions.truncate(1);
+        for number in 2..NAMESPACES_LIMIT {
+            other.title = Zeroizing::new(number.to_string());
+            let id = NamespaceId(u128::try_from(number).expect("small").to_be_bytes());
+            ring.namespaces.insert(id, other.clone());
+        }
+    });
+    keyring.create_namespace("last").expect("the last one");
+    let refused = keyring.create_namespace("one more");
+    assert!(matches!(refused, Err(KeyringError::TooMany { limit: 1000, .. })));
+    keyring.rename_namespace(id, "other").expect("that is no more of them");
 }
 
 #[test]

@@ -85,6 +85,22 @@ fn with_shares_nobody_alone_opens_records_and_random_goes_on() {
 }
 
 #[test]
+fn records_are_read_and_not_written_by_a_service_that_gets_no_seed() {
+    let mut service = with_records("", 1);
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    service.configure(crate::ONE_KIND);
+    service.start_again();
+    assert_eq!(get(&service, "/random").status, 503);
+    until("the store", || service.operate(&["kv", "get", "first", "name0"], "").code == 0);
+    assert_eq!(service.done(&["kv", "get", "first", "name0"], ""), "value");
+    let refused = service.operate(&["kv", "put", "first", "name1"], "value");
+    assert_eq!(refused.code, UNAVAILABLE, "{}", refused.err);
+    let status: Value = serde_json::from_slice(&get(&service, "/status").body).expect("JSON");
+    assert_eq!(status["incidents"], serde_json::json!([]), "{status}");
+}
+
+#[test]
 fn shares_that_could_not_be_shown_are_not_in_force() {
     let mut service = with_records("", 1);
     let (file, seal) = (service.state_dir().join("keyring"), service.state_dir().join("seal-key"));
