@@ -25,6 +25,7 @@ mod ring;
 pub mod seal;
 pub mod wire;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -61,6 +62,22 @@ pub struct Places {
     pub audit: PathBuf,
     /// The anchor, on another disk or machine than the keyring and the store.
     pub anchor: Option<PathBuf>,
+}
+
+impl Places {
+    /// Each file would be written over another, and all keys be lost.
+    fn check(&self) -> Result<(), KeyringError> {
+        let all =
+            [Some(&self.keyring), Some(&self.seal_file), Some(&self.audit), self.anchor.as_ref()];
+        let mut seen = BTreeSet::new();
+        for path in all.into_iter().flatten() {
+            let place = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            if !seen.insert(place) {
+                return Err(KeyringError::OnePlace { path: path.clone() });
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A passphrase or a share, as it was entered.
@@ -132,8 +149,10 @@ impl Keyring {
     /// Reads the keyring's file, if there is one; the keyring is then sealed.
     ///
     /// # Errors
-    /// When the file cannot be read or is no keyring, or is gone while its anchor is there.
+    /// When the file cannot be read or is no keyring, or is gone while its anchor is there; when two of the
+    /// places are one.
     pub fn load(places: Places, generator: Arc<Generator>) -> Result<Self, KeyringError> {
+        places.check()?;
         let held = match read_file(&places)? {
             Some(file) => Held::Sealed(Sealed::read(&file, &places)?),
             None => Held::Absent,

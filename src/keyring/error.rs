@@ -26,6 +26,12 @@ pub enum KeyringError {
     /// It is not sealed.
     #[error("the keyring is open already")]
     Open,
+    /// Two files in one place.
+    #[error("{path}: keyring, seal file, audit log and anchor each need a place of their own")]
+    OnePlace {
+        /// The place.
+        path: PathBuf,
+    },
     /// The file cannot be read or written.
     #[error("keyring {path}: {error}")]
     File {

@@ -378,6 +378,30 @@ fn what_the_anchor_could_not_be_told_of_the_store_is_told_again() {
 }
 
 #[test]
+fn two_files_in_one_place_are_refused_before_one_is_written_over_the_other() {
+    let home = Home::new();
+    home.init();
+    let places = |seal: &str, anchor: Option<&str>| Places {
+        keyring: home.path("keyring"),
+        seal_file: home.path(seal),
+        audit: home.path("audit.log"),
+        anchor: anchor.map(|anchor| home.path(anchor)),
+    };
+    let load = |places| Keyring::load(places, Arc::clone(&home.generator)).err();
+    for (seal, anchor) in [
+        ("keyring", None),
+        ("./audit.log", None),
+        ("seal-key", Some("keyring")),
+        ("seal-key", Some("seal-key")),
+        ("seal-key", Some("audit.log")),
+    ] {
+        let refused = load(places(seal, anchor));
+        assert!(matches!(refused, Some(KeyringError::OnePlace { .. })), "{seal}, {anchor:?}");
+    }
+    assert!(load(places("seal-key", Some("anchor"))).is_none());
+}
+
+#[test]
 fn an_anchor_that_is_gone_is_told_of_and_begun_anew() {
     let home = Home::anchored();
     home.init();

@@ -82,6 +82,16 @@ fn every_refused_operation_has_its_line_with_the_reason() {
 }
 
 #[test]
+fn what_the_generator_refuses_is_never_said_to_be_done() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace("first").expect("made").id;
+    home.generator.halt("a test".into());
+    keyring.delete_namespace(id).expect_err("it needs a nonce");
+    assert_eq!(told(&home)[2..], as_text(&[("delete-namespace", "refused")]));
+}
+
+#[test]
 fn nothing_secret_and_no_title_is_in_the_log() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");

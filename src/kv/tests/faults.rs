@@ -43,6 +43,21 @@ fn a_write_that_is_there_although_it_failed_is_read_and_is_no_damage() {
 }
 
 #[test]
+fn who_writes_first_after_such_a_write_knows_of_it_too() {
+    let home = Home::new();
+    let store = home.open();
+    let id = store.create_namespace("first").expect("made").id;
+    write(&store, id, "a", "1");
+    home.memory.fail(Some(Fault::LateWrite));
+    assert!(store.put(id, &[put("a", b"2")], 0).is_err(), "nobody can be told that it is kept");
+    home.memory.fail(None);
+    write(&store, id, "b", "3");
+    let again = home.open();
+    assert!(again.findings().is_empty(), "{:?}", again.findings());
+    assert_eq!(read(&again, id, "a").as_deref(), Some("2"));
+}
+
+#[test]
 fn when_it_cannot_be_told_what_was_written_everything_is_read_again() {
     let home = Home::new();
     let treacherous = Arc::new(AtomicBool::new(false));
