@@ -13,6 +13,7 @@ pub mod exitcode;
 pub mod generator;
 pub mod health;
 pub mod http;
+pub mod json;
 pub mod keyring;
 pub mod kv;
 pub mod pool;

@@ -272,6 +272,58 @@ fn bulk_calls_write_read_and_delete_many() {
     assert_eq!(left["result"], json!([{ "name": "json" }]));
 }
 
+/// More digits than 64 bits or a double have, each in its own way.
+const NUMBERS: &str =
+    r#"{"z":18446744073709551617,"d":0.1000000000000000055511151231257827,"e":1E5,"f":-1.0}"#;
+
+#[test]
+fn numbers_in_metadata_come_back_to_the_last_digit_however_they_were_written() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let spaced = NUMBERS.replace(',', " ,\n ");
+    let form = format!(
+        "--x\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n{spaced}\r\n\
+         --x\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\nv\r\n--x--\r\n"
+    );
+    let media_type = "multipart/form-data; boundary=x";
+    let put = kv.call("PUT", &format!("{id}/values/form"), media_type, form.as_bytes());
+    assert_eq!(put.status, 200, "{}", put.text());
+    let pairs = format!(r#"[{{"key":"bulk","value":"v","metadata":{spaced}}}]"#);
+    let put = kv.call("PUT", &format!("{id}/bulk"), "application/json", pairs.as_bytes());
+    assert_eq!(put.status, 200, "{}", put.text());
+    for name in ["form", "bulk"] {
+        let read = kv.call("GET", &format!("{id}/metadata/{name}"), "x", b"");
+        assert!(read.text().contains(&format!("\"result\":{NUMBERS}")), "{}", read.text());
+        let ask = json!({ "keys": [name], "withMetadata": true });
+        let read = kv.json("POST", &format!("{id}/bulk/get"), &ask);
+        let member = format!("\"metadata\":{NUMBERS}");
+        assert!(read.text().contains(&member), "{}", read.text());
+    }
+    let listed = kv.call("GET", &format!("{id}/keys"), "x", b"");
+    let member = format!("\"metadata\":{NUMBERS}}}");
+    assert_eq!(listed.text().matches(&member).count(), 2, "{}", listed.text());
+}
+
+#[test]
+fn numbers_in_values_read_as_json_come_back_to_the_last_digit() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    kv.put(&id, "json", NUMBERS.replace(',', ",\r\n").as_bytes());
+    for (with_metadata, expected) in [
+        (false, format!("{{\"json\":{NUMBERS}}}")),
+        (true, format!("{{\"json\":{{\"value\":{NUMBERS},\"metadata\":null}}}}")),
+    ] {
+        let ask = json!({ "keys": ["json"], "type": "json", "withMetadata": with_metadata });
+        let read = kv.json("POST", &format!("{id}/bulk/get"), &ask);
+        assert!(read.text().contains(&format!("\"values\":{expected}")), "{}", read.text());
+    }
+    for bad in ["{", "1e309", "\"\\ud800\"", "[".repeat(200).as_str()] {
+        kv.put(&id, "json", bad.as_bytes());
+        let ask = json!({ "keys": ["json"], "type": "json" });
+        kv.is_refused("POST", &format!("{id}/bulk/get"), &ask, 400, 90_400);
+    }
+}
+
 #[test]
 fn nobody_is_answered_without_the_token_and_only_once() {
     let kv = Kv::start();

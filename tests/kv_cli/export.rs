@@ -107,6 +107,32 @@ fn an_export_holds_everything_and_shows_nothing() {
 }
 
 #[test]
+fn numbers_keep_their_digits_on_every_way_in_and_out() {
+    let kv = Kv::start();
+    for namespace in ["n", "to"] {
+        kv.ok(&["namespaces", "create", namespace]);
+    }
+    let numbers = r#"{"z":18446744073709551617,"d":0.1000000000000000055511151231257827}"#;
+    kv.ok(&["put", "n", "put", numbers, "--metadata", &numbers.replace(',', " , ")]);
+    let pairs = format!("[{{\"key\":\"bulk\",\"value\":\"1\",\"metadata\":{numbers}}}]");
+    kv.ok_with(&["bulk", "n", "put", "-"], pairs.as_bytes());
+    let (identity, key) = key(&kv, "key");
+    let file = kv.path("export");
+    kv.ok(&["export", "n", "-o", &file, "--to", &identity.to_public().to_string()]);
+    kv.ok(&["import", "to", &file, "-i", &key]);
+    for namespace in ["n", "to"] {
+        for name in ["put", "bulk"] {
+            assert_eq!(kv.ok(&["get", namespace, name, "--metadata"]), format!("{numbers}\n"));
+        }
+        let listed = kv.ok(&["list", namespace, "--json"]);
+        assert_eq!(listed.matches(&format!(",\"metadata\":{numbers}}}\n")).count(), 2, "{listed}");
+        let ask = br#"{"keys":["put"],"type":"json"}"#;
+        let read = kv.ok_with(&["bulk", namespace, "get", "-"], ask);
+        assert_eq!(read, format!("{{\"values\":{{\"put\":{numbers}}}}}\n"));
+    }
+}
+
+#[test]
 fn an_export_replaces_nothing_unasked_and_leaves_nothing_when_it_fails() {
     let kv = Kv::start();
     kv.ok(&["namespaces", "create", "from"]);

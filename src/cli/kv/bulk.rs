@@ -1,5 +1,6 @@
 //! `lavawall kv bulk`: many records in few calls.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use super::space::{self, Space, json};
 use crate::cli::print;
 use crate::cli::stop::Stop;
 use crate::cli::wiped::Wiped;
+use crate::json::Json;
 
 /// The most of one call, as the service has it: 10,000 pairs, 100 MB, 100 names to read.
 pub(super) const PAIRS_LIMIT: usize = 10_000;
@@ -76,7 +78,7 @@ enum Wanted {
 
 #[derive(Deserialize)]
 struct Values {
-    values: Map<String, Value>,
+    values: BTreeMap<String, Json>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
@@ -168,7 +170,7 @@ fn get(namespace: &str, input: &Input) -> Result<(), Stop> {
         let answer = space.call("POST", "/bulk/get", Some(json(&body)), &[200])?;
         let Values { values } = space::result(&answer.read(ANSWER_LIMIT)?)?;
         for (name, value) in values {
-            let text = format!("{before}{}:{value}", Value::from(name));
+            let text = format!("{before}{}:{}", Value::from(name), value.text());
             print::write(text.as_bytes())?;
             before = ",";
         }

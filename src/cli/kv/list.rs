@@ -34,14 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
         let mut text = String::new();
         for record in page {
             if arguments.json {
-                let mut line = serde_json::json!({ "name": record.name });
-                if let Some(expiration) = record.expiration {
-                    line["expiration"] = expiration.into();
-                }
-                if let Some(metadata) = record.metadata {
-                    line["metadata"] = metadata;
-                }
-                text.push_str(&line.to_string());
+                text.push_str(&serde_json::to_string(&record).map_err(Stop::data)?);
             } else {
                 text.push_str(&shown(&record.name));
             }

@@ -6,9 +6,10 @@
 
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
-use serde_json::{Number, Value};
+use serde_json::Number;
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::json::Json;
 use crate::kv::{METADATA_LIMIT, NAME_LIMIT, VALUE_LIMIT};
 
 /// A record. Name and value are wiped when dropped.
@@ -20,7 +21,7 @@ pub(super) struct Pair {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) base64: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) metadata: Option<Value>,
+    pub(super) metadata: Option<Json>,
     /// In seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) expiration: Option<Number>,
@@ -51,7 +52,7 @@ impl Pair {
         if length > VALUE_LIMIT {
             return Err(format!("value: at most {VALUE_LIMIT} bytes (got {length})"));
         }
-        let length = self.metadata.as_ref().map_or(0, |metadata| metadata.to_string().len());
+        let length = self.metadata.as_ref().map_or(0, |metadata| metadata.text().len());
         if length > METADATA_LIMIT {
             return Err(format!("metadata: at most {METADATA_LIMIT} bytes (got {length})"));
         }

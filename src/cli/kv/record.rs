@@ -19,6 +19,7 @@ use crate::cli::stop::Stop;
 use crate::cli::wiped::Wiped;
 use crate::durable;
 use crate::exitcode::Exit;
+use crate::json::Json;
 use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
 
 /// Write one record
@@ -102,8 +103,8 @@ pub(super) fn get(arguments: &GetArguments) -> Result<(), Stop> {
     if arguments.metadata {
         let path = format!("/metadata/{}", escaped(&arguments.name));
         let answer = found(space.call("GET", &path, None, &[200]), &space, &arguments.name)?;
-        let metadata: Value = space::result(&answer.read(METADATA_BYTES)?)?;
-        return write(arguments.output.as_deref(), format!("{metadata}\n").as_bytes());
+        let metadata: Json = space::result(&answer.read(METADATA_BYTES)?)?;
+        return write(arguments.output.as_deref(), format!("{}\n", metadata.text()).as_bytes());
     }
     let answer = space.call("GET", &value_of(&arguments.name), None, &[200]);
     let value = found(answer, &space, &arguments.name)?.read(VALUE_LIMIT)?;
@@ -128,7 +129,7 @@ fn check_metadata(metadata: &str) -> Result<(), Stop> {
         let reason = format!("--metadata: at most {METADATA_LIMIT} bytes (got {got})");
         return Err(Stop::usage(reason));
     }
-    serde_json::from_str::<Value>(metadata)
+    Json::read(metadata.as_bytes())
         .map(|_| ())
         .map_err(|error| Stop::usage(format!("--metadata: is not JSON: {error}")))
 }

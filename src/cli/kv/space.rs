@@ -1,15 +1,15 @@
 //! A namespace as the service's dialect shows it.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 use super::connection::Connection;
 use crate::cli::client::{Answer, Client, ClientError, Payload};
 use crate::cli::print::shown;
 use crate::cli::stop::Stop;
 use crate::exitcode::Exit;
+use crate::json::Json;
 
 /// Where namespaces are.
 const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
@@ -37,12 +37,14 @@ pub(super) struct Info {
 }
 
 /// A record as a list shows it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Listed {
     pub(super) name: String,
     /// In seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expiration: Option<u64>,
-    pub(super) metadata: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) metadata: Option<Json>,
 }
 
 /// What answers are wrapped in.

@@ -1,19 +1,21 @@
 //! Calls about many records at once. What is written in one call is written whole, or not at all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use data_encoding::BASE64;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::super::body::Body;
 use super::envelope::{self, Refusal};
 use super::values::{expirations, json_of, lives};
 use super::{WorkersKv, now, upload};
+use crate::json::Json;
 use crate::keyring::NamespaceId;
 use crate::kv::{METADATA_LIMIT, Put, Store, VALUE_LIMIT};
 
@@ -25,8 +27,7 @@ const READ_LIMIT: usize = 100;
 /// No list of names is longer: 10,000 of 512 bytes, every letter escaped.
 const NAMES_LIMIT: usize = PAIRS_LIMIT * (6 * 512 + 8);
 
-/// The most that is read of one pair's metadata, spaces and escapes included, in bytes. Read, JSON takes some
-/// sixteen times its length in memory.
+/// The most that is read of one pair's metadata, spaces and escapes included, in bytes.
 const METADATA_TEXT_LIMIT: usize = 64 * METADATA_LIMIT;
 
 #[derive(Deserialize)]
@@ -69,6 +70,33 @@ enum Form {
     Json,
 }
 
+/// Records as a bulk read shows them, null for those that are not there.
+#[derive(Serialize)]
+struct Found {
+    values: BTreeMap<String, Option<Shown>>,
+}
+
+/// One record.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Value(Content),
+    Whole {
+        value: Content,
+        metadata: Option<Json>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expiration: Option<u64>,
+    },
+}
+
+/// A value in either form.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Json(Json),
+}
+
 pub(super) async fn put(
     dialect: &Arc<WorkersKv>,
     namespace: NamespaceId,
@@ -96,7 +124,7 @@ pub(super) async fn get(
     let wanted: Wanted = upload::json(dialect, request, NAMES_LIMIT).await?;
     bounded(wanted.keys.len(), READ_LIMIT)?;
     let read = move |store: &Store| {
-        let mut values = Map::new();
+        let mut values = BTreeMap::new();
         let mut left = VALUE_LIMIT;
         for name in &wanted.keys {
             let (value, bytes) = show(store, namespace, name, &wanted)?;
@@ -104,9 +132,9 @@ pub(super) async fn get(
             left = left.checked_sub(bytes).ok_or_else(|| Refusal::too_large_answer(VALUE_LIMIT))?;
             values.insert(name.clone(), value);
         }
-        Ok(values)
+        Ok(Found { values })
     };
-    Ok(envelope::result(&json!({ "values": dialect.on_disk(read).await? })))
+    Ok(envelope::result(&dialect.on_disk(read).await?))
 }
 
 pub(super) async fn delete(
@@ -178,8 +206,8 @@ fn compact(number: usize, json: &RawValue) -> Result<Vec<u8>, Refusal> {
         let why = format!("pair {number}: metadata: at most {METADATA_LIMIT} bytes (got {length})");
         return Err(Refusal::invalid(why));
     }
-    let read = serde_json::from_str::<Value>(json.get());
-    read.map(|json| json.to_string().into_bytes()).map_err(|_| {
+    let read = Json::read(json.get().as_bytes());
+    read.map(|json| json.text().as_bytes().to_vec()).map_err(|_| {
         Refusal::invalid(format!("pair {number}: metadata: is too deep or large to be read"))
     })
 }
@@ -207,13 +235,13 @@ fn whole(
     )))
 }
 
-/// One record as a bulk read shows it, null when there is none; and how long its value is.
+/// One record as a bulk read shows it, when there is one; and how long its value is.
 fn show(
     store: &Store,
     namespace: NamespaceId,
     name: &str,
     wanted: &Wanted,
-) -> Result<(Value, usize), Refusal> {
+) -> Result<(Option<Shown>, usize), Refusal> {
     let now = now();
     let found = if wanted.with_metadata {
         // Together: a write between two reads would join what does not belong together.
@@ -222,21 +250,21 @@ fn show(
     } else {
         store.get(namespace, name, now)?.map(|value| (value, None))
     };
-    let Some((value, metadata)) = found else { return Ok((Value::Null, 0)) };
+    let Some((value, metadata)) = found else { return Ok((None, 0)) };
     let bytes = value.bytes.len();
-    let shown = match wanted.form {
-        Form::Text => String::from_utf8_lossy(&value.bytes).into_owned().into(),
-        Form::Json => serde_json::from_slice(&value.bytes)
+    let value = match wanted.form {
+        Form::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
+        Form::Json => Json::read(&value.bytes)
+            .map(Content::Json)
             .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
     };
-    let Some(metadata) = metadata else { return Ok((shown, bytes)) };
-    let mut members = Map::new();
-    members.insert("value".to_owned(), shown);
-    members.insert("metadata".to_owned(), json_of(&metadata));
-    if let Some(expiry) = metadata.expiry {
-        members.insert("expiration".to_owned(), expiry.into());
-    }
-    Ok((Value::Object(members), bytes))
+    let shown = match metadata {
+        None => Shown::Value(value),
+        Some(metadata) => {
+            Shown::Whole { value, metadata: json_of(&metadata), expiration: metadata.expiry }
+        }
+    };
+    Ok((Some(shown), bytes))
 }
 
 #[cfg(test)]

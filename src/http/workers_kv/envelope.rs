@@ -190,18 +190,30 @@ impl From<KvError> for Refusal {
     }
 }
 
+/// What answers are wrapped in. As a `Value`, JSON in the result would lose digits.
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    success: bool,
+    errors: [(); 0],
+    messages: [(); 0],
+    result: &'a T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result_info: Option<&'a Value>,
+}
+
 /// An answer that has this result.
 pub(super) fn result(result: &impl Serialize) -> Response<Body> {
-    let body = json!({ "success": true, "errors": [], "messages": [], "result": result });
-    json_with(StatusCode::OK, &body)
+    success(result, None)
 }
 
 /// An answer that is part of a list.
 pub(super) fn page(result: &impl Serialize, info: &Value) -> Response<Body> {
-    let body = json!({
-        "success": true, "errors": [], "messages": [], "result": result, "result_info": info,
-    });
-    json_with(StatusCode::OK, &body)
+    success(result, Some(info))
+}
+
+fn success(result: &impl Serialize, result_info: Option<&Value>) -> Response<Body> {
+    let envelope = Envelope { success: true, errors: [], messages: [], result, result_info };
+    json_with(StatusCode::OK, &envelope)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::WorkersKv;
 use super::envelope::Refusal;
+use crate::json::Json;
 use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
 use crate::secret;
 
@@ -153,14 +154,11 @@ async fn form(body: &[u8], boundary: &str) -> Result<Written, Refusal> {
         }
     }
     let value = value.ok_or_else(|| Refusal::invalid("the form has no part named value"))?;
-    if let Some(json) = &metadata {
-        // Whole, as it will be read: what is only skipped over may be deeper, larger or of other bytes
-        // than can be shown again.
-        serde_json::from_slice::<serde_json::Value>(json).map_err(|_| {
-            Refusal::invalid("metadata: is not JSON, or too deep or large to be read")
-        })?;
-    }
-    Ok(Written { value, metadata })
+    let metadata = metadata.map(|json| match Json::read(&json) {
+        Ok(json) => Ok(Zeroizing::new(json.text().as_bytes().to_vec())),
+        Err(_) => Err(Refusal::invalid("metadata: is not JSON, or too deep or large to be read")),
+    });
+    Ok(Written { value, metadata: metadata.transpose()? })
 }
 
 fn broken_form(error: &multer::Error) -> Refusal {

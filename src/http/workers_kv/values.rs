@@ -7,7 +7,8 @@ use data_encoding::BASE64URL_NOPAD;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Request, Response};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::super::body::Body;
@@ -15,8 +16,9 @@ use super::super::service::ok;
 use super::envelope::{self, Refusal};
 use super::path::{Name, Query};
 use super::{WorkersKv, now, upload};
+use crate::json::Json;
 use crate::keyring::NamespaceId;
-use crate::kv::{Listed, Metadata, Put};
+use crate::kv::{Metadata, Put};
 
 /// The shortest life of a record in seconds, as the service has it.
 const TTL_LEAST: u64 = 60;
@@ -107,7 +109,12 @@ pub(super) async fn list(
     };
     let page = dialect.on_disk(list).await?;
     let cursor = page.records.last().filter(|_| page.more).map(|last| cursor(&last.name));
-    let shown: Vec<_> = page.records.iter().map(shown).collect();
+    let shown = page.records.iter().map(|record| Shown {
+        name: &record.name,
+        expiration: record.metadata.expiry,
+        metadata: json_of(&record.metadata),
+    });
+    let shown: Vec<_> = shown.collect();
     let info = json!({ "count": shown.len(), "cursor": cursor.unwrap_or_default() });
     Ok(envelope::page(&shown, &info))
 }
@@ -122,22 +129,20 @@ pub(super) fn lives() -> RangeInclusive<u64> {
     TTL_LEAST..=TTL_MOST
 }
 
-/// Metadata as JSON; null when there is none.
-pub(super) fn json_of(metadata: &Metadata) -> Value {
-    let json = metadata.json.as_deref().and_then(|json| serde_json::from_slice(json).ok());
-    json.unwrap_or(Value::Null)
+/// A record as a list shows it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiration: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Json>,
 }
 
-fn shown(record: &Listed) -> Value {
-    let mut shown = Map::new();
-    shown.insert("name".to_owned(), record.name.as_str().into());
-    if let Some(expiry) = record.metadata.expiry {
-        shown.insert("expiration".to_owned(), expiry.into());
-    }
-    if record.metadata.json.is_some() {
-        shown.insert("metadata".to_owned(), json_of(&record.metadata));
-    }
-    Value::Object(shown)
+/// Metadata as JSON, when there is any.
+pub(super) fn json_of(metadata: &Metadata) -> Option<Json> {
+    // Earlier versions kept some that cannot be read.
+    Json::read(metadata.json.as_deref()?).ok()
 }
 
 /// Where the next page begins, in a form that no client takes apart.
