@@ -15,7 +15,7 @@ mod refused;
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Display;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -197,7 +197,7 @@ impl Log {
     /// # Errors
     /// When the log cannot be read or written.
     pub fn find(&self, end: &Chain) -> Result<Option<String>, AuditError> {
-        let read = match File::open(&self.path) {
+        let read = match durable::open(&self.path, OpenOptions::new().read(true)) {
             Ok(file) => check(file, Some(&end.head())).map(|read| read.has_head),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
@@ -354,12 +354,9 @@ impl Log {
 impl Open {
     fn at(path: &Path) -> io::Result<Self> {
         let is_new = !path.exists();
-        let file = durable::private().read(true).append(true).open(path)?;
+        let file = durable::open(path, durable::private().read(true).append(true))?;
         if is_new {
             durable::flush_name(path)?;
-        }
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("it is no regular file"));
         }
         let read = check(&file, None)?;
         if read.unfinished > 0 {

@@ -4,6 +4,7 @@ mod error;
 mod keys;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::source::Spec;
-use crate::{collector, http, keyring, kv};
+use crate::{collector, durable, http, keyring, kv};
 
 pub use error::ConfigError;
 use keys::Keys;
@@ -81,9 +82,10 @@ impl Config {
         let Some(path) = file.or_else(|| system.exists().then_some(system)) else {
             return Self::parse("environment", "", environment);
         };
-        let text =
-            std::fs::read_to_string(path).map_err(|error| ConfigError::unreadable(path, &error))?;
-        Self::parse(&path.display().to_string(), &text, environment)
+        let unreadable = |error| ConfigError::unreadable(path, &error);
+        let text = durable::read_given(path).map_err(unreadable)?;
+        let text = str::from_utf8(&text).map_err(|error| unreadable(io::Error::other(error)))?;
+        Self::parse(&path.display().to_string(), text, environment)
     }
 
     /// Parses the text of a configuration file that goes by the name `file` in errors.

@@ -1,5 +1,7 @@
 //! Files that survive a crash whole: the old content or the new, never a part.
 
+mod plain;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -7,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{StatVfs, StatVfsMountFlags, fstatvfs, statvfs};
 use rustix::io::Errno;
+
+pub use plain::{open, read, read_given};
 
 /// Options for a file that only its owner may read.
 #[must_use]
@@ -25,7 +29,9 @@ pub fn private() -> OpenOptions {
 /// What the system said. Unless it was the last step that failed, the old content stands.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let draft = draft_of(path);
-    let written = private().write(true).truncate(true).open(&draft).and_then(|mut file| {
+    // Emptied once it is known to be ours: a crash may have left one.
+    let written = open(&draft, private().write(true)).and_then(|mut file| {
+        file.set_len(0)?;
         file.write_all(content)?;
         file.sync_all()
     });

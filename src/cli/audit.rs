@@ -1,6 +1,6 @@
 //! `lavawall audit`: whether the log of key operations is as it was written.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,6 +10,7 @@ use crate::cli::client::AdminArguments;
 use crate::cli::print;
 use crate::cli::stop::Stop;
 use crate::daemon::state_dir::AUDIT_LOG;
+use crate::durable;
 use crate::exitcode::Exit;
 
 /// Check the audit log: that no line was changed, taken out or put in
@@ -34,12 +35,15 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn check(arguments: &Arguments) -> Result<Exit, Stop> {
-    let path = match &arguments.file {
-        Some(path) => path.clone(),
-        None => arguments.admin.state_dir()?.join(AUDIT_LOG),
+    let (path, log) = if let Some(path) = &arguments.file {
+        (path.clone(), File::open(path))
+    } else {
+        let path = arguments.admin.state_dir()?.join(AUDIT_LOG);
+        let log = durable::open(&path, OpenOptions::new().read(true));
+        (path, log)
     };
     let unreadable = |error: std::io::Error| Stop::unreadable(&path, &error);
-    let log = File::open(&path).map_err(unreadable)?;
+    let log = log.map_err(unreadable)?;
     let read = audit::check(log, arguments.head.as_deref()).map_err(unreadable)?;
     for finding in &read.findings {
         print::error(&format!("{}: {finding}", path.display()));

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha512};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::daemon::state_dir::StateDir;
+use crate::durable;
 use crate::generator::Generator;
 
 /// The file's name and its size in bytes.
@@ -27,8 +28,8 @@ const LABEL: &[u8] = b"lavawall v1 next boot seed";
 /// When the file cannot be read, or not be replaced: then it must not be used, or the next run
 /// would start from it again.
 pub(super) fn take(dir: &StateDir) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
-    let old = match std::fs::read(dir.file(FILE)) {
-        Ok(old) => Zeroizing::new(old),
+    let old = match durable::read(&dir.file(FILE)) {
+        Ok(old) => old,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };

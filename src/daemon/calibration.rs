@@ -28,6 +28,7 @@ use crate::collector::board::Assessed;
 use crate::daemon::capture::{Sidecar, credited_nothing};
 use crate::daemon::setup::{Mismatch, Setup};
 use crate::daemon::state_dir::StateDir;
+use crate::durable;
 use crate::health::frames;
 use crate::source::{Spec, cpu, tpm};
 
@@ -143,7 +144,7 @@ impl Calibration {
     /// When its file cannot be read, or is damaged.
     pub(super) fn read(folder: &Path, id: &str) -> Result<Option<Self>, CalibrationError> {
         let file = file_of(id);
-        let text = match std::fs::read(folder.join(&file)) {
+        let text = match durable::read(&folder.join(&file)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(CalibrationError::File { file, error }),

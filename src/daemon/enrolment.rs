@@ -6,9 +6,11 @@
 //! A configuration that names another camera enrols anew: that is the operator's own word. So does
 //! removing the file.
 
+use std::io;
 use std::sync::Arc;
 
 use crate::daemon::state_dir::StateDir;
+use crate::durable;
 
 /// The camera enrolled for one source.
 #[derive(Debug)]
@@ -24,9 +26,17 @@ impl Enrolment {
     /// Without a directory it lasts as long as the process.
     pub(super) fn load(dir: Option<Arc<StateDir>>, id: &str, device: String) -> Self {
         let file = format!("camera-{id}.identity");
-        let text = dir.as_ref().and_then(|dir| std::fs::read_to_string(dir.file(&file)).ok());
+        let read = dir.as_ref().map(|dir| durable::read(&dir.file(&file)));
+        let text = read.and_then(|read| match read {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!("{file}: {error}; the camera is enrolled anew");
+                None
+            }
+        });
         let identity = text.as_deref().and_then(|text| {
-            let (named, identity) = text.trim_end().split_once('\n')?;
+            let (named, identity) = str::from_utf8(text).ok()?.trim_end().split_once('\n')?;
             (named == device).then(|| identity.to_owned())
         });
         Self { dir, file, device, identity }

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use crate::daemon::state_dir::StateDir;
-use crate::durable::private;
+use crate::durable::{self, private};
 
 /// Fingerprints in one file: 29 hours at 10 frames a second, 8 MiB. Two files are kept.
 const KEPT: usize = 1 << 20;
@@ -43,7 +43,7 @@ impl Journal {
         let current = entries(&path)?;
         let written = current.len();
         seen.extend(current);
-        let file = private().append(true).open(&path)?;
+        let file = durable::open(&path, private().append(true))?;
         // A crash can leave part of an entry at the end.
         file.set_len((written * ENTRY_BYTES) as u64)?;
         Ok((Self { path, file: Some(file), written, kept }, seen))
@@ -65,7 +65,7 @@ impl Journal {
         let Some(file) = &mut self.file else { return Ok(()) };
         if self.written >= self.kept {
             std::fs::rename(&self.path, old(&self.path))?;
-            *file = private().append(true).open(&self.path)?;
+            *file = durable::open(&self.path, private().append(true))?;
             self.written = 0;
         }
         file.write_all(&fingerprint.to_le_bytes())?;
@@ -80,7 +80,7 @@ fn old(path: &Path) -> PathBuf {
 
 /// The whole entries of a file that may not be there.
 fn entries(path: &Path) -> io::Result<Vec<u64>> {
-    match std::fs::read(path) {
+    match durable::read(path) {
         Ok(bytes) => {
             Ok(bytes.as_chunks().0.iter().map(|entry| u64::from_le_bytes(*entry)).collect())
         }

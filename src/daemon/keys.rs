@@ -19,6 +19,7 @@ use crate::collector::board::Board;
 use crate::config::Config;
 use crate::daemon::rotation;
 use crate::daemon::state_dir::{ADMIN_TOKEN, AUDIT_LOG, StateDir};
+use crate::durable;
 use crate::generator::Generator;
 use crate::http::{Tokens, WorkersKv, hash_token};
 use crate::keyring::seal::{Choice, SealKind};
@@ -302,11 +303,13 @@ impl Work {
     /// The administrator's token, made at the first start.
     fn token(&self) -> Result<Tokens, AnyError> {
         let path = self.state_dir.file(ADMIN_TOKEN);
-        let token = match std::fs::read_to_string(&path) {
-            Ok(token) => Zeroizing::new(token),
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        let token = match durable::read(&path) {
+            Ok(token) => token,
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_token()?,
-            Err(error) => return Err(format!("{}: {error}", path.display()).into()),
+            Err(error) => return Err(failed(error).into()),
         };
+        let token = str::from_utf8(&token).map_err(|error| failed(io::Error::other(error)))?;
         let mode = path.metadata()?.mode() & 0o777;
         if mode & 0o077 != 0 {
             let path = path.display();
@@ -323,13 +326,12 @@ impl Work {
         Ok(Tokens::parse(&format!("admin {}", hash_token(token)))?)
     }
 
-    fn make_token(&self) -> Result<Zeroizing<String>, AnyError> {
+    fn make_token(&self) -> Result<Zeroizing<Vec<u8>>, AnyError> {
         let mut bytes = Zeroizing::new([0; 32]);
         self.generator.fill(bytes.as_mut_slice())?;
-        let mut token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
-        token.reserve_exact(1);
-        token.push('\n');
-        self.state_dir.replace(ADMIN_TOKEN, token.as_bytes())?;
+        let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
+        let token = Zeroizing::new([token.as_bytes(), b"\n"].concat());
+        self.state_dir.replace(ADMIN_TOKEN, &token)?;
         Ok(token)
     }
 }

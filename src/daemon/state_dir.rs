@@ -81,7 +81,8 @@ impl StateDir {
         if mode & 0o022 != 0 {
             return Err(StateDirError::Exposed { path: path.to_owned(), mode });
         }
-        let lock = durable::private().write(true).open(path.join("lock")).map_err(unusable)?;
+        let lock =
+            durable::open(&path.join("lock"), durable::private().write(true)).map_err(unusable)?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => {

@@ -7,6 +7,9 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use zeroize::Zeroizing;
+
+use crate::durable;
 
 /// Why certificates or tokens could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +91,6 @@ pub(super) fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, 
 }
 
 /// The whole of a small file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    std::fs::read(path).map_err(|error| LoadError::Read { path: path.to_owned(), error })
+pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+    durable::read_given(path).map_err(|error| LoadError::Read { path: path.to_owned(), error })
 }

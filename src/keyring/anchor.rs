@@ -83,7 +83,7 @@ pub enum AnchorError {
 /// # Errors
 /// When it is there and cannot be read.
 pub fn read(path: &Path) -> Result<Option<Mark>, AnchorError> {
-    let text = match std::fs::read(path) {
+    let text = match durable::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(AnchorError::File { path: path.to_owned(), error }),

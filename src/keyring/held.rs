@@ -1,6 +1,7 @@
 //! What is held in memory: nothing, a sealed keyring, or an open one; and how one becomes the other.
 
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::anchor::{self, AnchorError, Mark};
@@ -10,6 +11,7 @@ use super::rekey::Prepared;
 use super::ring::Ring;
 use super::seal::{self, Seal, SealError, SealKind};
 use super::{KeyringError, Places};
+use crate::durable;
 
 /// The most of a file that is read: 1,000 namespaces of 4,096 versions would be larger, and are no
 /// keyring of ours.
@@ -143,11 +145,18 @@ pub(super) fn read_seal(head: &Head, places: &Places) -> Result<Box<dyn Seal>, S
 pub(super) fn read_file(places: &Places) -> Result<Option<Vec<u8>>, KeyringError> {
     let path = &places.keyring;
     let failed = |error| KeyringError::File { path: path.clone(), error };
-    match path.metadata() {
-        Ok(file) if file.len() > FILE_LIMIT => {
-            Err(KeyringError::Layout { path: path.clone(), error: LayoutError::Foreign })
+    match durable::open(path, OpenOptions::new().read(true)) {
+        Ok(file) => {
+            let mut bytes = Vec::new();
+            file.take(FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+            if bytes.len() as u64 > FILE_LIMIT {
+                return Err(KeyringError::Layout {
+                    path: path.clone(),
+                    error: LayoutError::Foreign,
+                });
+            }
+            Ok(Some(bytes))
         }
-        Ok(_) => std::fs::read(path).map(Some).map_err(failed),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match &places.anchor {
             Some(anchor) => gone(anchor).map(|()| None),
             None => Ok(None),

@@ -4,6 +4,7 @@ mod calibration;
 mod keys;
 mod report;
 mod running;
+mod state_files;
 mod tls;
 
 use std::io::{Read, Write};

@@ -1,6 +1,7 @@
 //! The file seal: the secret in a file of its own. Whoever can read both files can open the keyring;
 //! it protects a copy of one without the other, and is named in `/status` as what it is.
 
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -137,7 +138,8 @@ impl FileSeal {
 
 /// The file's bytes, if nobody else can read them.
 fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let file = std::fs::File::open(path).map_err(|error| file_error(path, error))?;
+    let file = durable::open(path, OpenOptions::new().read(true));
+    let file = file.map_err(|error| file_error(path, error))?;
     let mode = file.metadata().map_err(|error| file_error(path, error))?.mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(SealError::Exposed { path: path.to_owned(), mode });

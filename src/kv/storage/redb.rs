@@ -108,8 +108,8 @@ impl RedbStorage {
 
     fn open_file(&self) -> Result<Database, ::redb::Error> {
         // Made here, since redb would make it readable by others.
-        durable::private().write(true).open(&self.path)?;
-        let file = Writing::open(&self.path)?;
+        let file = durable::open(&self.path, durable::private().read(true).write(true))?;
+        let file = Writing::of(file)?;
         let database = Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?;
         // All tables are there from the start: reading one that is not would be an error.
         let transaction = database.begin_write()?;

@@ -4,13 +4,15 @@
 //! that left behind. Here the mending happens in memory, for as long as the disk takes nothing.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ::redb::StorageBackend;
+
+use crate::durable;
 
 /// What is written is kept in pieces of this many bytes, redb's own page.
 const PIECE_BYTES: usize = 4096;
@@ -36,7 +38,7 @@ impl Reading {
     /// # Errors
     /// What the system said. When it is empty: it would be taken for a store without records.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
+        let file = durable::open(path, OpenOptions::new().read(true))?;
         let len = file.metadata()?.len();
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());

@@ -1,10 +1,9 @@
 //! A store's file that is written: as redb's own, but that a flush is believed only of a disk that can
 //! be written.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::Bound;
-use std::path::Path;
 
 use ::redb::backends::FileBackend;
 use ::redb::{BackendError, DatabaseError, StorageBackend};
@@ -19,13 +18,11 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// Opens the file at `path`, which is there.
+    /// Takes a file that may be read and written.
     ///
     /// # Errors
     /// What the system said.
-    pub(super) fn open(path: &Path) -> Result<Self, DatabaseError> {
-        let opened = OpenOptions::new().read(true).write(true).open(path);
-        let file = opened.map_err(::redb::StorageError::Io)?;
+    pub(super) fn of(file: File) -> Result<Self, DatabaseError> {
         let again = file.try_clone().map_err(::redb::StorageError::Io)?;
         Ok(Self { inner: FileBackend::new(again)?, file })
     }

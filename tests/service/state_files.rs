@@ -1,0 +1,96 @@
+//! What stands in the place of a file of the service's own, and is none.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
+
+use crate::running::{Running, get, lavawall, run};
+
+/// With every file that there can be without a camera.
+const EVERYTHING: &str = "[keyring]\nanchor = \"ANCHOR\"\n[[source]]\ntype = \"os\"\n\
+                          [[source]]\ntype = \"jitter\"\n";
+
+fn pipe(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+}
+
+#[test]
+fn a_pipe_or_a_link_in_the_place_of_any_state_file_is_named_and_random_goes_on() {
+    let elsewhere = tempfile::tempdir().expect("a directory");
+    let anchor = elsewhere.path().join("anchor");
+    let mut service = Running::start(&EVERYTHING.replace("ANCHOR", anchor.to_str().expect("text")));
+    service.wait_for_log("opened 0 records");
+    let state = service.state_dir();
+    let files = ["admin.token", "keyring", "seal-key", "audit.log", "store", "boot-seed"];
+    let files = files.map(|name| state.join(name)).into_iter().chain([anchor]);
+    let moved = elsewhere.path().join("moved");
+    for (file, is_link) in files.flat_map(|file| [(file.clone(), false), (file, true)]) {
+        service.signal(Signal::TERM);
+        assert_eq!(service.wait(), 0);
+        fs::rename(&file, &moved).expect("it was there");
+        let what = if is_link {
+            // To what was there: it would be read and written in its stead.
+            std::os::unix::fs::symlink(&moved, &file).expect("a link");
+            "a symbolic link"
+        } else {
+            pipe(&file);
+            "a pipe"
+        };
+        service.start_again();
+        service.wait_for_log(&format!("{} is {what}", file.display()));
+        assert_eq!(get(&service, "/random").status, 200, "{}", file.display());
+        fs::rename(&moved, &file).expect("put back");
+    }
+}
+
+#[test]
+fn a_pipe_for_the_lock_or_a_file_of_the_operators_ends_the_start_and_names_it() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let text = |name: &str| folder.path().join(name).to_str().expect("text").to_owned();
+    let (config, state, given) = (text("lavawall.toml"), text("state"), text("pipe"));
+    pipe(Path::new(&given));
+    let serve = |config: &str| {
+        run(&["serve", "--listen", "127.0.0.1:0", "--config", config, "--state-dir", &state])
+    };
+    let answer = serve(&given);
+    assert_eq!(answer.code, 78, "{}", answer.err);
+    assert!(answer.err.contains(&format!("{given} is a pipe")), "{}", answer.err);
+    for key in ["tokens", "tls-certificate"] {
+        let other = if key == "tokens" { "" } else { "tls-key = \"/nowhere\"\n" };
+        fs::write(&config, format!("[http]\n{key} = \"{given}\"\n{other}")).expect("written");
+        let answer = serve(&config);
+        assert_ne!(answer.code, 0);
+        assert!(answer.err.contains(&format!("{given} is a pipe")), "{}", answer.err);
+    }
+    fs::write(&config, "").expect("written");
+    fs::remove_file(folder.path().join("state/lock")).unwrap_or_default();
+    fs::create_dir_all(&state).expect("made");
+    pipe(&folder.path().join("state/lock"));
+    let answer = serve(&config);
+    assert_eq!(answer.code, 73, "{}", answer.err);
+    assert!(answer.err.contains("state/lock is a pipe"), "{}", answer.err);
+}
+
+#[test]
+fn files_that_the_operator_gives_may_be_links_as_mounted_secrets_are() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let data = folder.path().join("..data");
+    fs::create_dir(&data).expect("made");
+    let token = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    fs::write(data.join("tokens"), format!("one {token}\n")).expect("written");
+    let tokens = folder.path().join("tokens");
+    std::os::unix::fs::symlink("..data/tokens", &tokens).expect("a link");
+    let service = Running::start_with(
+        &format!(
+            "[http]\ntokens = \"{}\"\n[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n",
+            tokens.display()
+        ),
+        |_| Command::new(lavawall()),
+    );
+    assert_eq!(get(&service, "/random").status, 401);
+    let answer = service.get_with("/random", &[("authorization", "Bearer abc")]);
+    assert_eq!(answer.status, 200);
+}
