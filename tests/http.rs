@@ -8,6 +8,8 @@ mod board;
 mod client;
 #[path = "http/description.rs"]
 mod description;
+#[path = "http/host.rs"]
+mod host;
 #[path = "http/lists.rs"]
 mod lists;
 #[path = "http/metrics.rs"]

@@ -105,6 +105,9 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
 
     fn call(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path();
+        if let Some(problem) = Problem::of_host(&request) {
+            return self.now(Endpoint::at(path), problem.response());
+        }
         if path.starts_with(workers_kv::PREFIX) {
             return self.workers_kv(request);
         }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderName, HeaderValue, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
-use hyper::{Response, StatusCode};
+use hyper::{Request, Response, StatusCode, Version};
 use serde::Serialize;
 
 use super::body::Body;
@@ -65,6 +66,26 @@ impl Problem {
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.header = Some((name, value));
         self
+    }
+
+    /// What is wrong with the `Host` of a request (RFC 9112 §3.2): whoever stands between may have taken
+    /// it for another host's. HTTP/2 has `:authority` instead, which hyper looks at.
+    pub(super) fn of_host<B>(request: &Request<B>) -> Option<Self> {
+        let count = request.headers().get_all(HOST).iter().count();
+        let is_right = match request.version() {
+            Version::HTTP_11 => count == 1,
+            Version::HTTP_09 | Version::HTTP_10 => count <= 1,
+            _ => true,
+        };
+        if is_right {
+            return None;
+        }
+        let detail = format!("a request has one Host header (got {count})");
+        let mut problem = Self::new("host", StatusCode::BAD_REQUEST, "Not one host", detail);
+        problem.0.field = Some("Host".to_owned());
+        problem.0.limit = Some("1".to_owned());
+        problem.0.value = Some(count.to_string());
+        Some(problem.with(CONNECTION, HeaderValue::from_static("close")))
     }
 
     /// There is nothing at this path.

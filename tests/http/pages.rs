@@ -81,6 +81,7 @@ fn every_problem_leads_to_its_paragraph() {
     problems.push(get(stopped.address, "/random?fresh=true"));
     let (guarded, _tokens) = guarded();
     problems.push(get(guarded.address, "/random"));
+    problems.push(Client::connect(guarded.address).call("GET", "/", &[("Host", "another")]));
     let kinds: BTreeSet<_> = problems.iter().map(kind_of).collect();
     assert_eq!(kinds.len(), problems.len(), "one of each: {kinds:?}");
     for kind in kinds {

@@ -195,7 +195,9 @@ async fn many_streams(access: &Access, service: &Running) -> Vec<h2::RecvStream>
             .expect("a request");
         requests = requests.ready().await.expect("room for a stream");
         let (answer, _) = requests.send_request(request, true).expect("sent");
-        answers.push(answer.await.expect("an answer").into_body());
+        let answer = answer.await.expect("an answer");
+        assert_eq!(answer.status(), 200, "an authority is as good as a Host");
+        answers.push(answer.into_body());
     }
     stop.send(()).expect("the connection is still there");
     answers
