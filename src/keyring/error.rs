@@ -107,6 +107,14 @@ pub enum KeyringError {
         /// What was given.
         value: usize,
     },
+    /// A title that could steer a terminal.
+    #[error("title: must have no control characters (letter {place} is U+{letter:04X})")]
+    TitleControl {
+        /// Which letter, from 1.
+        place: usize,
+        /// Its code point.
+        letter: u32,
+    },
     /// No such key version.
     #[error("namespace {namespace} has no key version {version}")]
     UnknownVersion {

@@ -269,6 +269,10 @@ fn check_title(ring: &Ring, title: &str, own: Option<NamespaceId>) -> Result<(),
     if title.is_empty() || title.len() > TITLE_LIMIT {
         return Err(KeyringError::Title { limit: TITLE_LIMIT, value: title.len() });
     }
+    // Keyrings of earlier versions may have some; they are read as they are.
+    if let Some((letter, place)) = title.chars().zip(1..).find(|(letter, _)| letter.is_control()) {
+        return Err(KeyringError::TitleControl { place, letter: letter.into() });
+    }
     let taken = ring
         .namespaces
         .iter()

@@ -205,6 +205,18 @@ fn titles_are_unique_and_bounded() {
         assert!(matches!(error, KeyringError::Title { value, .. } if value == title.len()));
     }
     keyring.create_namespace(&long[1..]).expect("the longest");
+    for (title, place) in
+        [("a\nb", 2), ("\u{e4}\u{e4}\u{1b}[2J", 3), ("\0", 1), ("\u{9b}", 1), ("a\u{7f}", 2)]
+    {
+        for refused in
+            [keyring.create_namespace(title).map(drop), keyring.rename_namespace(id, title)]
+        {
+            let error = refused.expect_err("a control character");
+            assert!(matches!(error, KeyringError::TitleControl { place: at, .. } if at == place));
+            let said = error.to_string();
+            assert!(!said.contains(char::is_control) && said.contains("U+"), "{said}");
+        }
+    }
 }
 
 #[test]

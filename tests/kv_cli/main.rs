@@ -25,6 +25,10 @@ fn namespaces_are_made_listed_renamed_and_deleted_only_when_meant() {
     kv.ok(&["namespaces", "rename", "first", "second"]);
     let listed: Value = serde_json::from_str(&kv.ok(&["namespaces", "--json"])).expect("JSON");
     assert_eq!(listed, json!({ "id": id.trim_end(), "title": "second" }));
+    let (code, said) = kv.fails(&["namespaces", "create", "third\u{1b}[2J"], b"");
+    assert_eq!(code, 65);
+    assert!(said.contains("title: must have no control characters"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
     kv.ok(&["put", "second", "a", "1"]);
     // Named by its id as well as by its title.
     assert_eq!(kv.ok(&["get", id.trim_end(), "a"]), "1");

@@ -155,7 +155,11 @@ impl From<KvError> for Refusal {
             KvError::Keyring(KeyringError::TitleTaken) => {
                 Self::new(StatusCode::BAD_REQUEST, code::TITLE_TAKEN, message)
             }
-            KvError::Keyring(KeyringError::Title { .. } | KeyringError::TooMany { .. })
+            KvError::Keyring(
+                KeyringError::Title { .. }
+                | KeyringError::TitleControl { .. }
+                | KeyringError::TooMany { .. },
+            )
             | KvError::NameLength { .. }
             | KvError::NameDots
             | KvError::MetadataLength { .. }
