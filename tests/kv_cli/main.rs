@@ -25,6 +25,12 @@ fn namespaces_are_made_listed_renamed_and_deleted_only_when_meant() {
     kv.ok(&["namespaces", "rename", "first", "second"]);
     let listed: Value = serde_json::from_str(&kv.ok(&["namespaces", "--json"])).expect("JSON");
     assert_eq!(listed, json!({ "id": id.trim_end(), "title": "second" }));
+    for (list, shown) in [
+        (["namespaces", "list"].as_slice(), kv.ok(&["namespaces"])),
+        (&["namespaces", "list", "--json"], kv.ok(&["namespaces", "--json"])),
+    ] {
+        assert_eq!(kv.ok(list), shown);
+    }
     let (code, said) = kv.fails(&["namespaces", "create", "third\u{1b}[2J"], b"");
     assert_eq!(code, 65);
     assert!(said.contains("title: must have no control characters"), "{said}");

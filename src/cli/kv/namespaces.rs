@@ -13,24 +13,32 @@ use crate::exitcode::Exit;
 
 /// List, make, rename and delete namespaces
 ///
-/// Each has keys of its own. Without a command: lists them, one a line, id and title.
+/// Each has keys of its own. Without a command they are listed, as by `list`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
+    #[command(flatten)]
+    list: ListArguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    List(ListArguments),
+    Create(CreateArguments),
+    Rename(RenameArguments),
+    Delete(DeleteArguments),
+}
+
+/// List namespaces, one a line, id and title
+#[derive(Debug, Args)]
+struct ListArguments {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     connection: Connection,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    Create(CreateArguments),
-    Rename(RenameArguments),
-    Delete(DeleteArguments),
 }
 
 /// Make a namespace, with keys of its own; prints its id
@@ -70,14 +78,15 @@ struct DeleteArguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     match &arguments.command {
-        None => list(arguments),
+        None => list(&arguments.list),
+        Some(Command::List(arguments)) => list(arguments),
         Some(Command::Create(arguments)) => create(arguments),
         Some(Command::Rename(arguments)) => rename(arguments),
         Some(Command::Delete(arguments)) => delete(arguments),
     }
 }
 
-fn list(arguments: &Arguments) -> Result<(), Stop> {
+fn list(arguments: &ListArguments) -> Result<(), Stop> {
     for info in space::all(&arguments.connection.client()?)? {
         let line = if arguments.json {
             serde_json::json!({ "id": info.id, "title": info.title }).to_string()
