@@ -26,6 +26,7 @@ mod status;
 mod stop;
 mod token;
 mod unix;
+mod when;
 mod wiped;
 
 use std::path::PathBuf;

@@ -3,12 +3,12 @@
 mod table;
 
 use clap::{Args, Subcommand, ValueEnum};
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::client::AdminArguments;
 use crate::cli::operator::Operator;
 use crate::cli::stop::Stop;
+use crate::cli::when::When;
 use crate::cli::{print, rotate};
 use crate::exitcode::Exit;
 
@@ -23,9 +23,11 @@ use crate::exitcode::Exit;
 pub(super) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Only keys made from A until B, each as 2026-01-31T08:00:00Z
-    #[arg(long, num_args = 2, value_names = ["A", "B"])]
-    made_between: Option<Vec<Timestamp>>,
+    /// Only keys made from A until B, each as 2026-01-31T08:00:00Z, or as 2026-01-31: the whole day in UTC
+    ///
+    /// Both ends are included: 2026-11-01 2026-11-02 are two days, and one date twice is one day.
+    #[arg(long, num_args = 2, value_names = ["A", "B"], value_parser = When::read)]
+    made_between: Option<Vec<When>>,
     /// Only keys made while the generator was in this state
     #[arg(long, value_enum)]
     made_while: Option<State>,
@@ -146,10 +148,12 @@ fn list(arguments: &Arguments) -> Result<(), Stop> {
 
 impl Arguments {
     fn picks(&self, key: &Key) -> bool {
-        let is_between = self.made_between.as_deref().is_none_or(|ends| {
-            ends.iter().min().is_none_or(|from| key.made_at >= from.as_second())
-                && ends.iter().max().is_none_or(|until| key.made_at <= until.as_second())
-        });
+        let is_between = match self.made_between.as_deref() {
+            // In the wrong order.
+            Some([b, a]) if b.first > a.last => (a.first..=b.last).contains(&key.made_at),
+            Some([a, b]) => (a.first..=b.last).contains(&key.made_at),
+            _ => true,
+        };
         let is_while = self.made_while.is_none_or(|state| {
             let name = match state {
                 State::Ready => "ready",
@@ -186,4 +190,51 @@ fn revoke(arguments: &RevokeArguments) -> Result<(), Stop> {
     let Version { version } = operator.post(&path, &Version { version: arguments.version })?;
     print::note(&format!("namespace {namespace}: version {version} is revoked"));
     if arguments.no_wait { Ok(()) } else { rotate::wait(&operator, &namespace) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    fn picks(between: [&str; 2], made_at: &str) -> bool {
+        let line = ["keys", "--made-between", between[0], between[1]];
+        let line = Line::try_parse_from(line).expect("a command line");
+        let made_at = made_at.parse::<jiff::Timestamp>().expect("a moment").as_second();
+        let key = Key {
+            namespace: None,
+            title: None,
+            version: 0,
+            state: "active".into(),
+            made_at,
+            generation: 1,
+            made_while: "ready".into(),
+            kinds: Vec::new(),
+            records: None,
+        };
+        line.arguments.picks(&key)
+    }
+
+    #[test]
+    fn of_two_dates_both_days_are_whole_in_either_order() {
+        for (made_at, expected) in [
+            ("2026-10-31T23:59:59Z", false),
+            ("2026-11-01T00:00:00Z", true),
+            ("2026-11-02T23:59:59Z", true),
+            ("2026-11-03T00:00:00Z", false),
+        ] {
+            for between in [["2026-11-01", "2026-11-02"], ["2026-11-02", "2026-11-01"]] {
+                assert_eq!(picks(between, made_at), expected, "{between:?} {made_at}");
+            }
+        }
+        assert!(picks(["2026-11-01", "2026-11-01"], "2026-11-01T12:00:00Z"), "one day");
+        assert!(picks(["2026-11-01T08:00:00Z", "2026-11-01"], "2026-11-01T08:00:00Z"));
+        assert!(!picks(["2026-11-01T08:00:00Z", "2026-11-01"], "2026-11-01T07:59:59Z"));
+    }
 }

@@ -3,8 +3,8 @@
 use std::time::SystemTime;
 
 use clap::Args;
-use jiff::Timestamp;
 
+use crate::cli::when::When;
 use crate::keyring;
 
 /// The shortest life of a record in seconds, as the service has it.
@@ -16,7 +16,8 @@ pub(super) struct Life {
     /// Keep it so long: seconds, or such as 90s, 12h, 30days; a minute at least
     #[arg(long, value_name = "TIME", value_parser = lasting, conflicts_with = "expires")]
     ttl: Option<u64>,
-    /// Keep it until then: such as 2030-01-31T12:00:00Z, or seconds since 1970
+    /// Keep it until then: such as 2030-01-31T12:00:00Z, 2030-01-31, which is the first second of that
+    /// day in UTC, or seconds since 1970
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     expires: Option<u64>,
 }
@@ -45,10 +46,10 @@ fn lasting(text: &str) -> Result<u64, String> {
 }
 
 fn moment(text: &str) -> Result<u64, String> {
-    let seconds = match (text.parse(), text.parse::<Timestamp>()) {
+    let seconds = match (text.parse(), When::read(text)) {
         (Ok(seconds), _) => seconds,
-        (_, Ok(when)) => u64::try_from(when.as_second()).unwrap_or(0),
-        _ => return Err("must be such as 2030-01-31T12:00:00Z, or seconds since 1970".into()),
+        (_, Ok(when)) => u64::try_from(when.first).unwrap_or(0),
+        (_, Err(must)) => return Err(format!("{must}, or seconds since 1970")),
     };
     if seconds < keyring::seconds(SystemTime::now()) + LEAST {
         return Err(format!("must be at least {LEAST} s from now (got {text})"));
@@ -69,6 +70,7 @@ mod tests {
         assert_eq!(moment("4070952000"), Ok(4_070_952_000));
         assert_eq!(moment("2099-01-01T12:00:00Z"), Ok(4_070_952_000));
         assert_eq!(moment("2099-01-01T13:00:00+01:00"), Ok(4_070_952_000));
+        assert_eq!(moment("2099-01-01"), Ok(4_070_908_800));
         assert!(moment("tomorrow").is_err() && moment("1000").is_err());
         assert!(moment("1969-12-31T23:59:59Z").is_err());
     }

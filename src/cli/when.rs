@@ -1,0 +1,56 @@
+//! Points in time as the command line is given them: a moment, or a date in UTC.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// What is asked for, when it is neither.
+pub(super) const FORMS: &str = "2026-01-31, or 2026-01-31T08:00:00Z";
+
+/// The seconds since 1970 that a text names, its first and its last: of a date the whole day, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct When {
+    pub(super) first: i64,
+    pub(super) last: i64,
+}
+
+impl When {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// Says what it must look like.
+    pub(super) fn read(text: &str) -> Result<Self, String> {
+        if let Ok(moment) = text.parse::<Timestamp>() {
+            return Ok(Self { first: moment.as_second(), last: moment.as_second() });
+        }
+        // A time without its zone would be read as a date, too.
+        let is_date = text.len() == "2026-01-31".len();
+        let date = text.parse::<Date>().ok().filter(|_| is_date);
+        let day = date.and_then(|date| date.to_zoned(TimeZone::UTC).ok());
+        let day = day.ok_or_else(|| format!("must be such as {FORMS}"))?;
+        let first = day.timestamp().as_second();
+        Ok(Self { first, last: first + 24 * 60 * 60 - 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_its_whole_day_in_utc_and_a_moment_one_second() {
+        for (text, first, last) in [
+            ("2026-11-01", 1_793_491_200, 1_793_577_599),
+            ("2026-11-01T00:00:00Z", 1_793_491_200, 1_793_491_200),
+            ("2026-11-01T02:00:00.9+02:00", 1_793_491_200, 1_793_491_200),
+            ("1970-01-01", 0, 86_399),
+        ] {
+            assert_eq!(When::read(text), Ok(When { first, last }), "{text}");
+        }
+        for text in ["2026-11-01T08:00:00", "2026-11-01T08:00", "2026-13-01", "11-01", "today", ""]
+        {
+            let said = When::read(text).expect_err(text);
+            assert!(said.contains("2026-01-31,"), "{said}");
+        }
+    }
+}
