@@ -20,4 +20,5 @@ pub mod pool;
 pub mod report;
 pub mod sample;
 pub mod secret;
+mod size;
 pub mod source;

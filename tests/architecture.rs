@@ -5,12 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every top-level module and its layer. A module may import from strictly lower layers only.
-const LAYERS: [(&str, u8); 22] = [
+const LAYERS: [(&str, u8); 23] = [
     ("durable", 0),
     ("exitcode", 0),
     ("json", 0),
     ("sample", 0),
     ("secret", 0),
+    ("size", 0),
     ("assess", 1),
     ("audit", 1), // keeps a durable file
     ("conditioner", 1),

@@ -9,6 +9,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use crate::size;
+
 /// The largest `max-bytes`: what one connection takes in half an hour at 0.5 GB/s.
 const MAX_BYTES_LIMIT: ByteSize = ByteSize::tib(1);
 
@@ -29,6 +31,7 @@ pub struct Config {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The most that one call of `/random` may ask for.
+    #[serde(deserialize_with = "size::read")]
     pub max_bytes: ByteSize,
     /// Certificate chain in PEM, the server's own first. Together with `tls-key`.
     pub tls_certificate: Option<PathBuf>,

@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::keyring::NamespaceId;
+use crate::size;
 
 /// Less makes every read go to the disk.
 const CACHE_LEAST: ByteSize = ByteSize::mib(1);
@@ -18,9 +19,11 @@ const CACHE_MOST: ByteSize = ByteSize::tib(1);
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Config {
     /// Memory for pages of the store's file, sealed as they are on disk.
+    #[serde(deserialize_with = "size::read")]
     pub cache: ByteSize,
     /// Memory for values that were read lately, opened; none with 0. It is wiped when the store is
     /// sealed.
+    #[serde(deserialize_with = "size::read")]
     pub opened_cache: ByteSize,
     /// Ids of namespaces that are opened as they are found although their sum does not agree. Take
     /// them out again after the next start.

@@ -1,0 +1,38 @@
+//! Sizes in the configuration: `"16 MiB"`, or a number of bytes.
+
+use std::fmt;
+
+use bytesize::ByteSize;
+use serde::Deserializer;
+use serde::de::{Error, Visitor};
+
+/// Reads one; the error says what it looks like.
+pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<ByteSize, D::Error> {
+    from.deserialize_any(Size)
+}
+
+struct Size;
+
+fn wrong<E: Error>(got: impl fmt::Debug) -> E {
+    E::custom(format!("must be a size such as \"16 MiB\", or a number of bytes (got {got:?})"))
+}
+
+impl Visitor<'_> for Size {
+    type Value = ByteSize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a size such as \"16 MiB\", or a number of bytes")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<ByteSize, E> {
+        text.parse().map_err(|_| wrong(text))
+    }
+
+    fn visit_i64<E: Error>(self, bytes: i64) -> Result<ByteSize, E> {
+        u64::try_from(bytes).map(ByteSize::b).map_err(|_| wrong(bytes))
+    }
+
+    fn visit_u64<E: Error>(self, bytes: u64) -> Result<ByteSize, E> {
+        Ok(ByteSize::b(bytes))
+    }
+}
