@@ -32,7 +32,12 @@ pub(crate) struct Output {
 
 /// Runs a command to its end.
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    let output = quiet(Command::new(lavawall()).args(arguments)).output().expect("the program");
+    ended(Command::new(lavawall()).args(arguments))
+}
+
+/// The same of a command that wraps the program.
+pub(crate) fn ended(command: &mut Command) -> Output {
+    let output = quiet(command).output().expect("the program");
     Output {
         code: output.status.code().expect("it was not killed"),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),

@@ -7,7 +7,7 @@ use std::process::Command;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 
-use crate::running::{Running, get, lavawall, run};
+use crate::running::{Running, ended, get, lavawall};
 
 /// With every file that there can be without a camera.
 const EVERYTHING: &str = "[keyring]\nanchor = \"ANCHOR\"\n[[source]]\ntype = \"os\"\n\
@@ -53,7 +53,10 @@ fn a_pipe_for_the_lock_or_a_file_of_the_operators_ends_the_start_and_names_it() 
     let (config, state, given) = (text("lavawall.toml"), text("state"), text("pipe"));
     pipe(Path::new(&given));
     let serve = |config: &str| {
-        run(&["serve", "--listen", "127.0.0.1:0", "--config", config, "--state-dir", &state])
+        // A service that starts, or waits for the pipe, ends with 124.
+        let mut command = Command::new("timeout");
+        command.arg("60").arg(lavawall()).args(["serve", "--listen", "127.0.0.1:0"]);
+        ended(command.args(["--config", config, "--state-dir", &state]))
     };
     let answer = serve(&given);
     assert_eq!(answer.code, 78, "{}", answer.err);
