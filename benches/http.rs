@@ -5,11 +5,14 @@
 //! requests   /random?bytes=32, 64 connections, wrk     peer: hyper answering 32 fixed bytes
 //! body       10 GiB in one answer, curl                peer: nginx sending a file from memory
 //! records    PUT and GET of 1 KiB, 64 connections, wrk     peers: Redis (appendfsync always), etcd
+//! copies     `lavawall kv export` and `import`         peer: the age library alone, the same bytes
 //! start      from nothing to the first byte; resident memory
 //! ```
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
 
+#[path = "http/copies.rs"]
+mod copies;
 #[path = "http/load.rs"]
 mod load;
 #[path = "http/servers.rs"]
@@ -19,6 +22,7 @@ mod stores;
 
 use std::time::Instant;
 
+use copies::Copies;
 use servers::Server;
 use stores::Peer;
 
@@ -33,8 +37,13 @@ fn main() {
         servers::answer_fixed_bytes();
         return;
     }
-    let parts =
-        [("start", start as fn()), ("requests", requests), ("records", records), ("body", body)];
+    let parts = [
+        ("start", start as fn()),
+        ("requests", requests),
+        ("records", records),
+        ("copies", copies),
+        ("body", body),
+    ];
     let wanted: Vec<_> = std::env::args().skip(1).filter(|part| part != "--bench").collect();
     for (name, part) in parts {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
@@ -89,6 +98,25 @@ fn records() {
         }
     }
     println!();
+}
+
+fn copies() {
+    let copies = Copies::new();
+    let mut seconds = [[(); 2]; 2].map(|both| both.map(|()| Vec::new()));
+    for _ in 0..ROUNDS {
+        let round = copies.seconds().into_iter().flatten();
+        for (seconds, took) in seconds.iter_mut().flatten().zip(round) {
+            seconds.push(took);
+        }
+    }
+    let megabytes = copies.bytes() as f64 / 1e6;
+    for (what, seconds) in ["export", "import"].into_iter().zip(seconds) {
+        let [ours, theirs] = seconds.map(median);
+        let records = copies::RECORDS as f64 / ours;
+        println!("{what:20} {records:.0} records of 1 KiB a second, {:.1} MB/s", megabytes / ours);
+        println!("age alone            {:.0} MB/s", megabytes / theirs);
+        println!("ratio                {:.3}\n", theirs / ours);
+    }
 }
 
 fn body() {

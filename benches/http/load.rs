@@ -1,7 +1,7 @@
 //! The client's side: wrk, curl, and a bare socket, on the second core.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Instant;
 
 /// The core that clients run on.
@@ -73,9 +73,18 @@ pub(crate) fn first_byte(url: &str) {
     }
 }
 
-fn run(command: &[&str]) -> String {
+/// Whether a command succeeds; its output is nobody's.
+pub(crate) fn succeeds(command: &[&str]) -> bool {
+    pinned(command).status.success()
+}
+
+fn pinned(command: &[&str]) -> Output {
     let output = Command::new("taskset").args(["--cpu-list", CORE]).args(command).output();
-    let output = output.expect("taskset of util-linux");
+    output.expect("taskset of util-linux")
+}
+
+fn run(command: &[&str]) -> String {
+    let output = pinned(command);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{command:?}: {text}");
     text

@@ -95,7 +95,8 @@ impl Peer {
     }
 }
 
-fn retried<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+/// Tries until it succeeds, for half a minute.
+pub(crate) fn retried<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     for _ in 0..300 {
         if let Some(done) = attempt() {
             return done;
