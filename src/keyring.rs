@@ -433,7 +433,7 @@ impl Keyring {
             .map_err(|error| KeyringError::File { path: path.clone(), error });
         // One that is there although its name could not be flushed is what the next start finds, unless the
         // machine stops before: memory must not know of another.
-        if replaced.is_err() && !std::fs::read(path).is_ok_and(|there| there == file) {
+        if replaced.is_err() && !durable::read(path).is_ok_and(|there| *there == file) {
             return replaced;
         }
         event.took_effect();

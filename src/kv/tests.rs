@@ -25,6 +25,8 @@ struct Home {
     anchored: bool,
 }
 
+type Get =
+    dyn Fn(&MemoryStorage, Table, &[u8]) -> Result<Option<Vec<u8>>, StorageError> + Send + Sync;
 type Scan = dyn Fn(&MemoryStorage, Range<'_>) -> Result<Vec<Row>, StorageError> + Send + Sync;
 type Commit = dyn Fn(&MemoryStorage, &mut Changes<'_>) -> Result<(), StorageError> + Send + Sync;
 
@@ -40,6 +42,7 @@ struct Range<'a> {
 /// place of what it does.
 struct Double {
     memory: Arc<MemoryStorage>,
+    get: Box<Get>,
     scan: Box<Scan>,
     commit: Box<Commit>,
 }
@@ -48,11 +51,22 @@ impl Double {
     fn over(memory: &Arc<MemoryStorage>) -> Self {
         Self {
             memory: Arc::clone(memory),
+            get: Box::new(MemoryStorage::get),
             scan: Box::new(|memory, range| {
                 memory.scan(range.table, range.prefix, range.after, range.limit)
             }),
             commit: Box::new(MemoryStorage::commit),
         }
+    }
+
+    fn getting(
+        self,
+        get: impl Fn(&MemoryStorage, Table, &[u8]) -> Result<Option<Vec<u8>>, StorageError>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self { get: Box::new(get), ..self }
     }
 
     fn scanning(
@@ -78,7 +92,7 @@ impl Double {
 
 impl Storage for Double {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.memory.get(table, key)
+        (self.get)(&self.memory, table, key)
     }
 
     fn scan(

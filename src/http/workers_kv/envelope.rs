@@ -29,6 +29,9 @@ mod code {
 /// Codes of ours, where the service's are not known: the status, behind a number it does not use.
 const OURS: u32 = 90_000;
 
+/// The store is there, and has not been opened.
+const NOT_OPEN: &str = "the store is not open: it is being opened, or /status says what keeps it";
+
 /// Why a request is not answered with what it asked for.
 #[derive(Debug)]
 pub(in crate::http) struct Refusal {
@@ -169,7 +172,7 @@ impl From<KvError> for Refusal {
                 KeyringError::Absent | KeyringError::Sealed | KeyringError::NotReady(_),
             )
             | KvError::NotReady(_) => Self::unavailable(message),
-            KvError::Closed => Self::unavailable("the store is being opened"),
+            KvError::Closed => Self::unavailable(NOT_OPEN),
             KvError::Damaged(_)
             | KvError::Revoked { .. }
             | KvError::Destroyed { .. }

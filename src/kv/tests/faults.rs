@@ -255,37 +255,6 @@ fn what_took_effect_although_it_was_not_complete_is_what_readers_and_writers_see
     write(&store, id, "a", "1");
 }
 
-/// Stops once, at the first entry that is read.
-struct Stopping {
-    memory: Arc<MemoryStorage>,
-    once: Mutex<Option<(mpsc::Sender<()>, mpsc::Receiver<()>)>>,
-}
-
-impl Storage for Stopping {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        let stop = self.once.lock().expect("no panic").take_if(|_| table == Table::Entries);
-        if let Some((begun, go_on)) = stop {
-            begun.send(()).expect("somebody waits");
-            go_on.recv().expect("somebody tells");
-        }
-        self.memory.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: Table,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<Row>, StorageError> {
-        self.memory.scan(table, prefix, after, limit)
-    }
-
-    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
-        self.memory.commit(batch)
-    }
-}
-
 #[test]
 fn a_page_whose_records_are_all_deleted_while_it_is_read_is_not_the_end_of_the_list() {
     let home = Home::new();
@@ -297,7 +266,15 @@ fn a_page_whose_records_are_all_deleted_while_it_is_read_is_not_the_end_of_the_l
     let (begun, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel();
     let once = Mutex::new(Some((begun, may_go_on)));
-    let storage = Stopping { memory: Arc::clone(&home.memory), once };
+    let storage = Double::over(&home.memory).getting(move |memory, table, key| {
+        // Stops once, at the first entry that is read.
+        let stop = once.lock().expect("no panic").take_if(|_| table == Table::Entries);
+        if let Some((begun, go_on)) = stop {
+            begun.send(()).expect("somebody waits");
+            go_on.recv().expect("somebody tells");
+        }
+        memory.get(table, key)
+    });
     let store = home.store_over(Box::new(storage));
     store.open().expect("opened");
     let page = std::thread::scope(|scope| {
