@@ -256,6 +256,9 @@ fn bulk_calls_write_read_and_delete_many() {
     assert_eq!(read["result"]["values"]["json"]["value"], json!({ "x": 1 }));
     assert_eq!(read["result"]["values"]["a/b"]["metadata"], json!({ "m": 1 }));
     assert!(read["result"]["values"]["a/b"]["expiration"].is_u64());
+    let ask = json!({ "keys": ["raw"], "type": "base64" });
+    let read = kv.ask("POST", &format!("{id}/bulk/get"), &ask);
+    assert_eq!(read["result"]["values"], json!({ "raw": "AAEC/w==" }));
     // One bad pair keeps all of them out.
     let bad = json!([{ "key": "new", "value": "1" }, { "key": "..", "value": "2" }]);
     kv.is_refused("PUT", &format!("{id}/bulk"), &bad, 400, 90_400);

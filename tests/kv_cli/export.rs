@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
+use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use crate::NAMES;
@@ -68,6 +69,28 @@ fn an_export_goes_through_a_pipe_and_leaves_no_file_of_that_name() {
     assert_eq!(contents(&kv, "from"), contents(&kv, "to"));
     let (code, _) = kv.fails(&["import", "to", "-", "-i", &key], &piped[..piped.len() - 1]);
     assert_eq!(code, 65);
+}
+
+#[test]
+fn values_that_are_too_much_for_one_answer_are_exported_in_several() {
+    let kv = Kv::start();
+    kv.ok(&["namespaces", "create", "from"]);
+    // Three of them are more than the 25 MiB that a bulk get gives, and so are two.
+    for (name, byte) in [("a", 1), ("b", 2), ("c", 3)] {
+        kv.ok_with(&["put", "from", name], &vec![byte; 13 << 20]);
+    }
+    kv.ok(&["put", "from", "d", "small"]);
+    let (identity, _) = key(&kv, "key");
+    let file = kv.path("export");
+    kv.ok(&["export", "from", "-o", &file, "--to", &identity.to_public().to_string()]);
+    let records = opened(&file, &identity);
+    let value = |record: &Value| {
+        BASE64.decode(record["value"].as_str().expect("text").as_bytes()).expect("base64")
+    };
+    let found: Vec<_> = records.iter().map(|it| (it["key"].clone(), value(it))).collect();
+    let large = |byte| vec![byte; 13 << 20];
+    let expected = [("a", large(1)), ("b", large(2)), ("c", large(3)), ("d", b"small".to_vec())];
+    assert!(found == expected.map(|(name, value)| (json!(name), value)), "not what was put");
 }
 
 #[test]

@@ -112,11 +112,6 @@ impl Answer {
         self.response.status().as_u16()
     }
 
-    /// A header, when it is there and text.
-    pub(in crate::cli) fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok()
-    }
-
     /// The same when its status is one of these; otherwise the error that it is.
     pub(in crate::cli) fn accepted(self, accepted: &[u16]) -> Result<Self, ClientError> {
         let status = self.status();

@@ -22,7 +22,7 @@ use crate::json::Json;
 /// The most of one call, as the service has it: 10,000 pairs, 100 MB, 100 names to read.
 pub(super) const PAIRS_LIMIT: usize = 10_000;
 pub(super) const BODY_LIMIT: usize = 100_000_000;
-const READ_LIMIT: usize = 100;
+pub(super) const READ_LIMIT: usize = 100;
 
 /// The most of one answer to a bulk read.
 const ANSWER_LIMIT: usize = 4 << 30;

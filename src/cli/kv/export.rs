@@ -5,19 +5,23 @@
 //!     one line of JSON a record, as a bulk write has it, values in base64
 //! ```
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use age::x25519::Recipient;
 use age::{Encryptor, stream::StreamWriter};
 use clap::Args;
-use data_encoding::BASE64;
+use serde::Deserialize;
 use serde_json::Number;
+use zeroize::Zeroizing;
 
+use super::bulk::READ_LIMIT;
 use super::connection::Connection;
 use super::draft::Draft;
 use super::pair::Pair;
-use super::space::{Listed, Space, value_of};
+use super::space::{self, Space, json};
 use crate::cli::client::ClientError;
 use crate::cli::print;
 use crate::cli::print::shown;
@@ -25,10 +29,10 @@ use crate::cli::progress::Bar;
 use crate::cli::stop::Stop;
 use crate::cli::wiped::Wiped;
 use crate::exitcode::Exit;
-use crate::kv::VALUE_LIMIT;
+use crate::json::Json;
 
-/// The header in which a value says when it expires.
-const EXPIRATION: &str = "expiration";
+/// No answer is longer: values of 25 MiB together, in base64, and what belongs to a hundred records.
+const ANSWER_LIMIT: usize = 64 << 20;
 
 /// The name of a file that stands for standard input or output.
 pub(super) const STANDARD: &str = "-";
@@ -119,47 +123,74 @@ impl Write for Out {
     }
 }
 
+/// A record with all that belongs to it: asked for one by one, parts of two writes could be joined.
+#[derive(Deserialize)]
+struct Whole {
+    value: Zeroizing<String>,
+    metadata: Option<Json>,
+    expiration: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    /// Nothing for those that have gone since they were listed.
+    values: BTreeMap<String, Option<Whole>>,
+}
+
 /// Writes every record; says how many there were.
 fn records<W: Write>(space: &Space, out: &mut StreamWriter<W>, path: &Path) -> Result<u64, Stop> {
     let progress = Progress::new(space)?;
     let mut line = Wiped::default();
     let mut count = 0;
     space.pages("", None, |page| {
-        for listed in page {
-            if write_line(space, listed, &mut line)? {
+        let names: Vec<_> = page.into_iter().map(|listed| listed.name).collect();
+        for names in names.chunks(READ_LIMIT) {
+            ask(space, names, &mut |pair| {
+                line.clear();
+                serde_json::to_writer(&mut line, &pair).map_err(Stop::data)?;
+                line.extend(b"\n");
+                count += 1;
                 out.write_all(&line).map_err(|error| {
                     Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display()))
-                })?;
-                count += 1;
-            }
-            progress.one_more();
+                })
+            })?;
+            progress.more(names.len());
         }
         Ok(())
     })?;
     Ok(count)
 }
 
-/// The record as a line; false when it has gone since it was listed.
-fn write_line(space: &Space, listed: Listed, line: &mut Wiped) -> Result<bool, Stop> {
-    let answer = match space.call("GET", &value_of(&listed.name), None, &[200]) {
-        Err(ClientError::Refused { status: 404, .. }) => return Ok(false),
+/// Asks for these records, in fewer at a time when they are too much for one answer, and gives each that is
+/// there to `act`.
+fn ask(
+    space: &Space,
+    names: &[String],
+    act: &mut dyn FnMut(Pair) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let body = serde_json::json!({ "keys": names, "type": "base64", "withMetadata": true });
+    let body = body.to_string();
+    let answer = match space.call("POST", "/bulk/get", Some(json(body.as_bytes())), &[200]) {
+        Err(ClientError::Refused { status: 413, .. }) if names.len() > 1 => {
+            let (first, second) = names.split_at(names.len() / 2);
+            ask(space, first, act)?;
+            return ask(space, second, act);
+        }
         answer => answer?,
     };
-    // The value's own expiry: the record may have been written since it was listed.
-    let expiration = answer.header(EXPIRATION).and_then(|seconds| seconds.parse::<u64>().ok());
-    let value = answer.read(VALUE_LIMIT)?;
-    let pair = Pair {
-        key: listed.name,
-        value: BASE64.encode(&value),
-        base64: true,
-        metadata: listed.metadata,
-        expiration: expiration.map(Number::from),
-        expiration_ttl: None,
-    };
-    line.clear();
-    serde_json::to_writer(&mut *line, &pair).map_err(Stop::data)?;
-    line.extend(b"\n");
-    Ok(true)
+    let Found { values } = space::result(&answer.read(ANSWER_LIMIT)?)?;
+    for (name, found) in values {
+        let Some(mut found) = found else { continue };
+        act(Pair {
+            key: name,
+            value: mem::take(&mut *found.value),
+            base64: true,
+            metadata: found.metadata,
+            expiration: found.expiration.map(Number::from),
+            expiration_ttl: None,
+        })?;
+    }
+    Ok(())
 }
 
 /// A bar, where somebody looks at it: the records must be counted first.
@@ -183,8 +214,8 @@ impl Progress {
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a share of a bar")]
-    fn one_more(&self) {
-        self.done.set(self.done.get() + 1);
+    fn more(&self, count: usize) {
+        self.done.set(self.done.get() + count);
         if let Some((bar, total)) = &self.bar {
             bar.set(self.done.get() as f64 / *total as f64);
         }

@@ -68,6 +68,8 @@ enum Form {
     #[default]
     Text,
     Json,
+    /// Ours: as text, bytes that are no UTF-8 are lost.
+    Base64,
 }
 
 /// Records as a bulk read shows them, null for those that are not there.
@@ -254,6 +256,7 @@ fn show(
     let bytes = value.bytes.len();
     let value = match wanted.form {
         Form::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
+        Form::Base64 => Content::Text(BASE64.encode(&value.bytes)),
         Form::Json => Json::read(&value.bytes)
             .map(Content::Json)
             .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
