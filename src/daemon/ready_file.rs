@@ -1,7 +1,9 @@
 //! The ready file: tells whoever started the service where it listens, once it does.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::daemon::DaemonError;
 
@@ -16,12 +18,7 @@ impl ReadyFile {
     /// Removes what an earlier service left: it does not listen there any more.
     pub(super) fn new(path: Option<PathBuf>, address: SocketAddr) -> Result<Self, DaemonError> {
         if let Some(path) = &path {
-            match std::fs::remove_file(path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(DaemonError::ReadyFile { path: path.clone(), error });
-                }
-                _ => {}
-            }
+            remove(path).map_err(|error| DaemonError::ReadyFile { path: path.clone(), error })?;
         }
         Ok(Self { path, address })
     }
@@ -31,8 +28,39 @@ impl ReadyFile {
         let Some(path) = self.path.take() else { return Ok(()) };
         let mut draft = path.clone().into_os_string();
         draft.push(".new");
-        std::fs::write(&draft, format!("{}\n", self.address))
+        let draft = PathBuf::from(draft);
+        // Its directory may be everybody's: through a link it would go elsewhere, into a pipe for ever.
+        remove(&draft)
+            .and_then(|()| File::create_new(&draft))
+            .and_then(|mut file| writeln!(file, "{}", self.address))
             .and_then(|()| std::fs::rename(&draft, &path))
             .map_err(|error| DaemonError::ReadyFile { path, error })
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_appears_whole_and_is_written_through_no_link() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let (path, other) = (folder.path().join("ready"), folder.path().join("other"));
+        std::fs::write(&path, "of an earlier service").expect("written");
+        std::fs::write(&other, "somebody else's").expect("written");
+        let address = ([127, 0, 0, 1], 8080).into();
+        let mut file = ReadyFile::new(Some(path.clone()), address).expect("removed");
+        assert!(!path.exists());
+        std::os::unix::fs::symlink(&other, folder.path().join("ready.new")).expect("made");
+        file.write().expect("written");
+        assert_eq!(std::fs::read_to_string(&path).expect("there"), "127.0.0.1:8080\n");
+        assert_eq!(std::fs::read_to_string(&other).expect("there"), "somebody else's");
     }
 }
