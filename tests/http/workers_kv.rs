@@ -206,6 +206,14 @@ fn a_form_carries_metadata_and_the_query_an_expiry() {
     assert!(kv.call("GET", &path, "x", b"").header("expiration").is_some_and(|it| it > "1000"));
     let broken = kv.call("PUT", &path, "multipart/form-data", form.as_bytes());
     assert_eq!(broken.status, 400, "no boundary");
+    for (name, content) in [("value", "other"), ("metadata", "{}")] {
+        let part =
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n");
+        let twice = kv.call("PUT", &path, media_type, format!("{part}{form}").as_bytes());
+        assert_eq!(twice.status, 400);
+        assert!(twice.text().contains(&format!("two parts named {name}")), "{}", twice.text());
+    }
+    assert_eq!(kv.call("GET", &path, "x", b"").text(), "hello", "as it was");
     kv.put(&id, "plain", b"x");
     let none = kv.ask("GET", &format!("{id}/metadata/plain"), &Value::Null);
     assert_eq!(none["result"], Value::Null);

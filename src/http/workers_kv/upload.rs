@@ -142,15 +142,18 @@ async fn form(body: &[u8], boundary: &str) -> Result<Written, Refusal> {
         let name = part.name().unwrap_or_default().to_owned();
         let bytes = part.bytes().await.map_err(|error| broken_form(&error))?;
         let bytes = Zeroizing::new(bytes.to_vec());
-        match name.as_str() {
-            "value" => value = Some(bytes),
-            "metadata" => metadata = Some(bytes),
+        let part = match name.as_str() {
+            "value" => &mut value,
+            "metadata" => &mut metadata,
             // Clients that take an object apart send its numbers as text: nothing whole comes of it.
             name if name.starts_with("metadata[") => {
                 let why = "metadata: must be one part of JSON, as JSON.stringify gives it";
                 return Err(Refusal::invalid(why));
             }
-            _ => {}
+            _ => continue,
+        };
+        if part.replace(bytes).is_some() {
+            return Err(Refusal::invalid(format!("the form has two parts named {name}")));
         }
     }
     let value = value.ok_or_else(|| Refusal::invalid("the form has no part named value"))?;
