@@ -5,10 +5,10 @@
 //! not folded or filtered; the health tests look at exactly what is credited.
 //!
 //! # Credit
-//! A fifth of a bit a delta. The noise comes from caches, pipelines, refresh, interrupts and clock
+//! 0.15 bits a delta. The noise comes from caches, pipelines, refresh, interrupts and clock
 //! domains that do not run in step. It cannot be argued from first principles, only measured, and
 //! differs from machine to machine: jitterentropy 3.6 and later assume a third of a bit by default
-//! (oversampling rate 3); the one machine where this loop was assessed showed 0.44 bits at the least
+//! (oversampling rate 3); the two machines where this loop was assessed showed 0.31 bits at the least
 //! (`docs/entropy.md`), of which less than half is taken where nobody has measured, as calibration
 //! would. `lavawall calibrate` measures. What it does not protect from: an
 //! attacker who runs on the same core and measures the same events, or an emulator that counts
@@ -26,7 +26,7 @@ use crate::source::{Facts, Source, SourceError, processor};
 pub const KIND: Kind = Kind::CpuTiming;
 
 /// Claimed min-entropy of one delta, in bits.
-pub const H_PER_SYMBOL: f64 = 0.2;
+pub const H_PER_SYMBOL: f64 = 0.15;
 
 /// Deltas in a sample.
 const SAMPLE_DELTAS: usize = 256;
@@ -41,8 +41,11 @@ pub const READS: usize = 64;
 /// Deltas looked at when the source is opened.
 const SELF_TEST_DELTAS: usize = 1024;
 
-/// So many different values must be among them: with fewer, the timer is too coarse to see noise.
-const SELF_TEST_DISTINCT: usize = 16;
+/// So many different values must be among them: with fewer, the timer is too coarse to see noise. A clock
+/// that ticks every 10 ns shows ten at the least (of 2,000 starts on a KVM guest), which are worth more than
+/// what is claimed; one that shows only its own rounding, two or four. How often each comes is for the
+/// health tests to judge.
+const SELF_TEST_DISTINCT: usize = 6;
 
 const WHAT: &str = "timing jitter";
 
@@ -144,12 +147,13 @@ mod tests {
     #[test]
     fn timers_that_cannot_show_jitter_are_refused() {
         let good: Vec<u64> = (0..1024).map(|n| 300 + n * n % 97).collect();
-        assert!(test_timer(&good).is_ok());
+        let in_ticks: Vec<u64> = (0..1024).map(|n| 260 + n * n % 5 * 10 + n % 2).collect();
+        assert!(test_timer(&good).is_ok() && test_timer(&in_ticks).is_ok());
         for (deltas, reason) in [
             (vec![0; 1024], "stands still"),
             ((0..1024).map(|n| 100 * (n % 50 + 1)).collect(), "steps of 100 ns"),
             (vec![333; 1024], "hardly any"),
-            ((0..1024).map(|n| 301 + n % 15).collect(), "hardly any"),
+            ((0..1024).map(|n| 301 + n % 5).collect(), "hardly any"),
         ] {
             let error = test_timer(&deltas).expect_err(reason).to_string();
             assert!(error.contains(reason), "{error}");

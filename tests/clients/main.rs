@@ -32,7 +32,7 @@ fn the_javascript_client_of_workers_kv_runs_unchanged() {
 /// Runs a client's script against a service of its own.
 fn works(client: &mut Command) {
     let service = Running::start(CONFIGURATION);
-    let token = service.state_dir().join("admin.token");
+    let token = service.token_file();
     let output = client.arg(service.url()).arg(token).output();
     let output = output.unwrap_or_else(|error| panic!("{client:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);

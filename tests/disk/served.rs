@@ -112,7 +112,7 @@ fn call(service: &Running, token: &str, ask: (&str, &str), body: &[u8]) -> (u16,
 
 /// The administrator's token and the path of a new namespace.
 fn first(service: &Running) -> (String, String) {
-    let token = fs::read_to_string(service.state_dir().join("admin.token")).expect("a token");
+    let token = fs::read_to_string(service.token_file()).expect("a token");
     let token = token.trim().to_owned();
     let (status, body) = call(service, &token, ("POST", ""), b"{\"title\":\"first\"}");
     assert_eq!(status, 200);

@@ -24,7 +24,7 @@ fn namespace(service: &Running, title: &str) -> String {
 #[test]
 fn the_first_call_needs_nothing_but_the_token_that_the_first_start_made() {
     let mut service = Running::start(TWO_KINDS);
-    let token = service.state_dir().join("admin.token");
+    let token = service.token_file();
     let mode = token.metadata().expect("made").permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
     let first = std::fs::read(&token).expect("a token");
@@ -72,7 +72,7 @@ fn nothing_a_user_wrote_is_in_the_state_directory_or_the_log() {
 fn a_body_that_no_call_needs_is_taken_and_the_connection_goes_on() {
     let service = Running::start(TWO_KINDS);
     let id = namespace(&service, "first");
-    let token = std::fs::read_to_string(service.state_dir().join("admin.token")).expect("a token");
+    let token = std::fs::read_to_string(service.token_file()).expect("a token");
     let path = format!("/client/v4/accounts/default/storage/kv/namespaces{id}/values/absent");
     let authorization = format!("host: x\r\nauthorization: Bearer {}", token.trim());
     // Longer than what the server has read along with the head.

@@ -141,10 +141,22 @@ impl Running {
         Answer { status: status.expect("a status"), body: bytes.split_off(end + 4), headers }
     }
 
+    /// The file with the administrator's token, once it is there: it takes a seed, for which readiness waits
+    /// only so long.
+    pub(crate) fn token_file(&self) -> PathBuf {
+        let path = self.state_dir().join("admin.token");
+        let end = Instant::now() + PATIENCE;
+        while !path.exists() {
+            assert!(Instant::now() < end, "there is no token: {}", self.log());
+            std::thread::yield_now();
+        }
+        path
+    }
+
     /// Makes a call of Workers KV below its namespaces, with the administrator's token; gives status and
     /// body.
     pub(crate) fn namespaces(&self, method: &str, path: &str, body: &str) -> (u16, String) {
-        let token = fs::read_to_string(self.state_dir().join("admin.token")).expect("a token");
+        let token = fs::read_to_string(self.token_file()).expect("a token");
         let mut connection = self.connect();
         let ask = format!(
             "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
