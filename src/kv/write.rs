@@ -26,8 +26,8 @@ const BATCH: usize = 500;
 /// Bytes of rows sealed anew in one commit, but for the last record: writers wait for it.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// Records of a batch from which on a thread of its own seals them while the storage takes them in: for
-/// fewer it is not worth a thread.
+/// Records to be sealed in a batch from which on a thread of its own does it while the storage takes them
+/// in: for fewer it is not worth a thread.
 const AHEAD_FROM: usize = 64;
 
 /// Changes that are handed to the storage together.
@@ -130,8 +130,9 @@ impl Store {
         let keys = space.keys();
         let mut draft = Draft::of(space, &keys);
         let commits = writer.commits + 1;
-        let mut draws = Draws::of(&self.generator, last.len() * record::DRAWN_BYTES);
-        if last.len() < AHEAD_FROM {
+        let sealed = last.values().filter(|edit| matches!(edit, Edit::Put(_))).count();
+        let mut draws = Draws::of(&self.generator, sealed * record::DRAWN_BYTES);
+        if sealed < AHEAD_FROM {
             last.into_values().try_for_each(|edit| draft.make(&mut draws, commits, edit))?;
             return if draft.changes.is_empty() { Ok(()) } else { self.commit(writer, draft) };
         }
