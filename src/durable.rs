@@ -44,6 +44,17 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     flush_name(path)
 }
 
+/// Removes a file, if it is there.
+///
+/// # Errors
+/// What the system said.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Makes sure that what was written to a file survives a crash.
 ///
 /// A flush alone does not: once Linux has made a file system read-only in an emergency, files that were

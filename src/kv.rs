@@ -38,6 +38,7 @@ use crate::keyring::{Condition, Keyring, KeyringError, NamespaceId};
 use opened::Opened;
 use space::{Space, SpaceKeys};
 use storage::{Change, Storage, Table};
+use sum::Sum;
 use together::Queue;
 
 pub use error::KvError;
@@ -250,9 +251,8 @@ impl Store {
     fn accept_as_found(&self, accepted: &[Arc<Space>], commits: &mut u64) -> Option<String> {
         let written = accepted.iter().try_for_each(|space| -> Result<(), KvError> {
             let (next, sum) = (*commits + 1, space.index().sum);
-            let row = space.keys().seal_sum(&self.generator, space.id, next, sum)?;
-            let sum = Change::Put(Table::Sums, space.id.0.to_vec(), row);
-            self.storage.commit(&mut [sum, self.commits_row(next)?].into_iter().map(Ok))?;
+            let changes = self.sums(&space.keys(), space.id, next, sum)?;
+            self.storage.commit(&mut changes.into_iter().map(Ok))?;
             *commits = next;
             Ok(())
         });
@@ -277,12 +277,22 @@ impl Store {
         Ok(text.and_then(|text| text.as_slice().try_into().ok().map(u64::from_be_bytes)))
     }
 
-    /// The change that says that the store was written `commits` times.
-    fn commits_row(&self, commits: u64) -> Result<Change, KvError> {
-        let key = self.keyring.store_key()?;
-        let bound = Bound::to(label::COMMITS);
-        let row = formula::seal(&self.generator, &key, &bound, &commits.to_be_bytes())?;
-        Ok(Change::Put(Table::Store, COMMITS_KEY.to_vec(), row))
+    /// What belongs to every commit of a namespace: the sum over its records, and how often the store was
+    /// written with this one.
+    fn sums(
+        &self,
+        keys: &SpaceKeys,
+        id: NamespaceId,
+        commits: u64,
+        sum: Sum,
+    ) -> Result<[Change; 2], KvError> {
+        let sum = keys.seal_sum(&self.generator, id, commits, sum)?;
+        let (key, bound) = (self.keyring.store_key()?, Bound::to(label::COMMITS));
+        let count = formula::seal(&self.generator, &key, &bound, &commits.to_be_bytes())?;
+        Ok([
+            Change::Put(Table::Sums, id.0.to_vec(), sum),
+            Change::Put(Table::Store, COMMITS_KEY.to_vec(), count),
+        ])
     }
 
     /// An open namespace, up to date.

@@ -1,11 +1,12 @@
 //! The ready file: tells whoever started the service where it listens, once it does.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::daemon::DaemonError;
+use crate::durable;
 
 /// Written once.
 #[derive(Debug)]
@@ -18,7 +19,8 @@ impl ReadyFile {
     /// Removes what an earlier service left: it does not listen there any more.
     pub(super) fn new(path: Option<PathBuf>, address: SocketAddr) -> Result<Self, DaemonError> {
         if let Some(path) = &path {
-            remove(path).map_err(|error| DaemonError::ReadyFile { path: path.clone(), error })?;
+            durable::remove(path)
+                .map_err(|error| DaemonError::ReadyFile { path: path.clone(), error })?;
         }
         Ok(Self { path, address })
     }
@@ -30,18 +32,11 @@ impl ReadyFile {
         draft.push(".new");
         let draft = PathBuf::from(draft);
         // Its directory may be everybody's: through a link it would go elsewhere, into a pipe for ever.
-        remove(&draft)
+        durable::remove(&draft)
             .and_then(|()| File::create_new(&draft))
             .and_then(|mut file| writeln!(file, "{}", self.address))
             .and_then(|()| std::fs::rename(&draft, &path))
             .map_err(|error| DaemonError::ReadyFile { path, error })
-    }
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError};
 use serde::Serialize;
 
 use super::space::{Space, SpaceKeys};
-use super::storage::{Change, Table};
 use super::sum::Sum;
 use super::{KvError, Store, clearing};
 use crate::keyring::{KeyringError, NamespaceId, NamespaceInfo};
@@ -78,16 +77,13 @@ impl Store {
         // Its sum first: a namespace without one is one whose rows were taken away. If the keyring
         // cannot be written, the row is nobody's, and removed at the next opening.
         let commits = writer.commits + 1;
-        let row = keys.seal_sum(&self.generator, id, commits, Sum::default())?;
-        let sum = Change::Put(Table::Sums, id.0.to_vec(), row);
-        let changes = [sum, self.commits_row(commits)?];
+        let changes = self.sums(&keys, id, commits, Sum::default())?;
         self.storage.commit(&mut changes.into_iter().map(Ok))?;
         writer.commits = commits;
-        let added = self.keyring.add_namespace(draft);
-        if KeyringError::took_effect(&added) {
-            self.change_spaces(|spaces| spaces.insert(id, Arc::new(Space::empty(id, keys))))?;
-        }
-        Ok(added?)
+        followed(self.keyring.add_namespace(draft), || {
+            self.change_spaces(|spaces| spaces.insert(id, Arc::new(Space::empty(id, keys))))
+                .map(drop)
+        })
     }
 
     /// Gives a namespace another title.
@@ -105,16 +101,15 @@ impl Store {
     /// When there is no such namespace, or the keyring cannot be written.
     pub fn delete_namespace(&self, id: NamespaceId) -> Result<(), KvError> {
         let _writer = self.writer();
-        let deleted = self.keyring.delete_namespace(id);
-        if KeyringError::took_effect(&deleted) {
+        followed(self.keyring.delete_namespace(id), || {
             self.change_spaces(|spaces| {
                 spaces.remove(&id);
                 self.opened.forget(id);
             })?;
             // What cannot be removed now is removed at the next opening.
             let _ = self.storage.commit(&mut clearing(&id.0).into_iter().map(Ok));
-        }
-        Ok(deleted?)
+            Ok(())
+        })
     }
 
     /// Makes a new key version; what is written from now on is sealed under it.
@@ -123,11 +118,7 @@ impl Store {
     /// When there is no such namespace, or the keyring cannot be written.
     pub fn rotate(&self, id: NamespaceId) -> Result<u32, KvError> {
         let _writer = self.writer();
-        let version = self.keyring.rotate(id);
-        if KeyringError::took_effect(&version) {
-            self.refresh_keys(id)?;
-        }
-        Ok(version?)
+        followed(self.keyring.rotate(id), || self.refresh_keys(id))
     }
 
     /// Takes a key version from readers.
@@ -136,11 +127,7 @@ impl Store {
     /// When it is active or unknown, or the keyring cannot be written.
     pub fn revoke(&self, id: NamespaceId, version: u32) -> Result<(), KvError> {
         let _writer = self.writer();
-        let revoked = self.keyring.revoke(id, version);
-        if KeyringError::took_effect(&revoked) {
-            self.refresh_keys(id)?;
-        }
-        Ok(revoked?)
+        followed(self.keyring.revoke(id, version), || self.refresh_keys(id))
     }
 
     /// Destroys every key version that nothing needs any more; gives their numbers.
@@ -210,4 +197,15 @@ impl Store {
         self.space_as_known(id)?.set_keys(keys);
         Ok(())
     }
+}
+
+/// Has readers and writers follow a change of the keyring that took effect, also one that is not complete.
+fn followed<T>(
+    done: Result<T, KeyringError>,
+    follow: impl FnOnce() -> Result<(), KvError>,
+) -> Result<T, KvError> {
+    if KeyringError::took_effect(&done) {
+        follow()?;
+    }
+    Ok(done?)
 }

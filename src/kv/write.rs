@@ -268,12 +268,9 @@ impl Store {
         self.settle(writer, commits, draft, committed)
     }
 
-    /// Adds what is to agree with the records of the draft: the sum and the count.
+    /// Adds what is to agree with the records of the draft.
     fn add_sums(&self, draft: &mut Draft<'_>, commits: u64) -> Result<(), KvError> {
-        let id = draft.space.id;
-        let row = draft.keys.seal_sum(&self.generator, id, commits, draft.sum)?;
-        draft.changes.push(Change::Put(Table::Sums, id.0.to_vec(), row));
-        draft.changes.push(self.commits_row(commits)?);
+        draft.changes.extend(self.sums(draft.keys, draft.space.id, commits, draft.sum)?);
         Ok(())
     }
 

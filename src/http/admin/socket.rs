@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::Peer;
 use crate::audit::Asked;
+use crate::durable;
 use crate::http::connection::{self, Terms, stopped};
 
 /// The most connections at a time: the operator, and a few programs of the operator's.
@@ -31,10 +32,7 @@ impl AdminSocket {
     /// # Errors
     /// What the system said.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        durable::remove(path)?;
         let listener = StdListener::bind(path)?;
         // Until then whoever may enter the directory can connect; the peer's user is looked at too.
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;

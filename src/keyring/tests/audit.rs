@@ -142,6 +142,17 @@ fn without_the_log_shares_open_nothing() {
     assert_eq!(keyring.condition(), Condition::Sealed(SealKind::Shares));
 }
 
+/// What comes of every way to change an open keyring that has this namespace.
+fn changes(keyring: &Keyring, id: NamespaceId) -> [Result<(), KeyringError>; 5] {
+    [
+        keyring.rotate(id).map(drop),
+        keyring.create_namespace("second").map(drop),
+        keyring.delete_namespace(id),
+        keyring.rotate_root(&[]),
+        keyring.rekey(&[], &Choice::File).map(drop),
+    ]
+}
+
 #[test]
 fn an_open_keyring_changes_nothing_without_the_log_and_can_still_be_sealed() {
     let home = Home::new();
@@ -149,13 +160,7 @@ fn an_open_keyring_changes_nothing_without_the_log_and_can_still_be_sealed() {
     let id = keyring.create_namespace("first").expect("made").id;
     let before = home.file();
     take_log_away(&home);
-    for result in [
-        keyring.rotate(id).map(drop),
-        keyring.create_namespace("second").map(drop),
-        keyring.delete_namespace(id),
-        keyring.rotate_root(&[]),
-        keyring.rekey(&[], &Choice::File).map(drop),
-    ] {
+    for result in changes(&keyring, id) {
         assert!(matches!(result, Err(KeyringError::Audit(_))), "{result:?}");
     }
     assert_eq!(home.file(), before);
@@ -183,13 +188,7 @@ fn without_its_anchor_no_key_is_changed_and_what_failed_in_between_is_told_as_in
     let id = keyring.create_namespace("first").expect("made").id;
     let (file, in_the_way) = (home.file(), home.path("anchor.new"));
     std::fs::create_dir(&in_the_way).expect("a directory in the way");
-    for result in [
-        keyring.rotate(id).map(drop),
-        keyring.create_namespace("second").map(drop),
-        keyring.delete_namespace(id),
-        keyring.rotate_root(&[]),
-        keyring.rekey(&[], &Choice::File).map(drop),
-    ] {
+    for result in changes(&keyring, id) {
         assert!(matches!(result, Err(KeyringError::Anchor(_))), "{result:?}");
     }
     assert_eq!(home.file(), file);

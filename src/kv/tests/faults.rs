@@ -28,8 +28,8 @@ fn what_cannot_be_written_has_not_happened_and_is_possible_again_later() {
     assert_eq!(again.namespaces().expect("open").len(), 1);
 }
 
-#[test]
-fn a_write_that_is_there_although_it_failed_is_read_and_is_no_damage() {
+/// A store with a record that was written, although the storage said that it was not.
+fn written_late() -> (Home, Store, NamespaceId) {
     let home = Home::new();
     let store = home.open();
     let id = store.create_namespace("first").expect("made").id;
@@ -37,6 +37,12 @@ fn a_write_that_is_there_although_it_failed_is_read_and_is_no_damage() {
     home.memory.fail(Some(Fault::LateWrite));
     assert!(store.put(id, &[put("a", b"2")], 0).is_err(), "nobody can be told that it is kept");
     home.memory.fail(None);
+    (home, store, id)
+}
+
+#[test]
+fn a_write_that_is_there_although_it_failed_is_read_and_is_no_damage() {
+    let (home, store, id) = written_late();
     assert_eq!(read(&store, id, "a").as_deref(), Some("2"));
     write(&store, id, "b", "3");
     assert!(home.open().findings().is_empty());
@@ -44,13 +50,7 @@ fn a_write_that_is_there_although_it_failed_is_read_and_is_no_damage() {
 
 #[test]
 fn who_writes_first_after_such_a_write_knows_of_it_too() {
-    let home = Home::new();
-    let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
-    write(&store, id, "a", "1");
-    home.memory.fail(Some(Fault::LateWrite));
-    assert!(store.put(id, &[put("a", b"2")], 0).is_err(), "nobody can be told that it is kept");
-    home.memory.fail(None);
+    let (home, store, id) = written_late();
     write(&store, id, "b", "3");
     let again = home.open();
     assert!(again.findings().is_empty(), "{:?}", again.findings());

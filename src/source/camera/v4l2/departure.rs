@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long the kernel is waited for. It needs some milliseconds.
-const LIMIT: Duration = Duration::from_secs(1);
+pub(super) const LIMIT: Duration = Duration::from_secs(1);
 
 /// How often it is looked at meanwhile: sysfs tells nobody when something goes.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -18,10 +18,10 @@ pub(super) fn place(sysfs: &Path, node: &Path) -> Option<PathBuf> {
     sysfs.join(node.file_name()?).join("device").canonicalize().ok()
 }
 
-/// Waits until the kernel has let go of the device at this place, for a second at most: a driver can
+/// Waits until the kernel has let go of the device at this place, for no longer than this: a driver can
 /// also be taken from a device that stays.
-pub(super) fn wait(place: &Path) {
-    let end = Instant::now() + LIMIT;
+pub(super) fn wait(place: &Path, limit: Duration) {
+    let end = Instant::now() + limit;
     while place.exists() && Instant::now() < end {
         thread::sleep(LOOK_EVERY);
     }
@@ -31,7 +31,6 @@ pub(super) fn wait(place: &Path) {
 mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::sync::mpsc;
 
     use super::*;
 
@@ -46,13 +45,10 @@ mod tests {
         assert_eq!(found, device.canonicalize().expect("a path"));
         assert_eq!(place(folder.path(), Path::new("/dev/video4")), None);
 
-        let (going, goes) = mpsc::channel::<()>();
-        let kernel = thread::spawn(move || {
-            goes.recv().expect("a word");
-            fs::remove_dir(&device).expect("removed");
-        });
-        going.send(()).expect("sent");
-        wait(&found);
+        wait(&found, Duration::ZERO);
+        assert!(found.exists(), "it stays, and is not waited for");
+        let kernel = thread::spawn(move || fs::remove_dir(&device).expect("removed"));
+        wait(&found, Duration::from_mins(10));
         assert!(!found.exists(), "not waited for");
         kernel.join().expect("it ended");
     }

@@ -130,7 +130,7 @@ impl Drop for VideoDevice {
         let is_gone =
             abi::query_capability(&*self, &mut Capability::default()) == Err(Errno::NODEV);
         if let Some(place) = self.place.as_ref().filter(|_| is_gone) {
-            departure::wait(place);
+            departure::wait(place, departure::LIMIT);
         }
     }
 }
