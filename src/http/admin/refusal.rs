@@ -63,3 +63,29 @@ impl From<KvError> for Problem {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(error: KeyringError) -> StatusCode {
+        Problem::from(error).response().status()
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_503_and_only_what_was_entered_wrongly_is_403() {
+        let full = || std::io::ErrorKind::StorageFull.into();
+        let path = || "seal-key".into();
+        for error in [
+            SealError::File { path: path(), error: full() }.into(),
+            SealError::Exposed { path: path(), mode: 0o644 }.into(),
+            KeyringError::File { path: path(), error: full() },
+            KeyringError::LeftBehind { path: path(), error: full() },
+            KeyringError::Incomplete(Box::new(KeyringError::File { path: path(), error: full() })),
+        ] {
+            assert_eq!(status(error), StatusCode::SERVICE_UNAVAILABLE);
+        }
+        assert_eq!(status(SealError::WrongPassphrase.into()), StatusCode::FORBIDDEN);
+        assert_eq!(status(KeyringError::Unprepared), StatusCode::CONFLICT);
+    }
+}
