@@ -29,7 +29,7 @@ test: unit clients fuzz lab
 
 unit:
 	@.ci/need gcc libc6-dev libclang-dev
-	$(CARGO) test --locked --all-features
+	$(CARGO) test --locked --workspace --all-features
 
 clients:
 	@.ci/need gcc libc6-dev libclang-dev python3 python3-venv
@@ -54,9 +54,9 @@ bench:
 check:
 	@.ci/need gcc libc6-dev libclang-dev
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets --all-features -- -D warnings
-	$(CARGO) clippy --locked --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --all-features --no-deps --document-private-items
+	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --all-features --no-deps --document-private-items
 	@command -v cargo-deny > /dev/null || { echo "installing cargo-deny"; $(CARGO) install --locked cargo-deny; }
 	$(CARGO) deny --all-features check bans licenses sources
 

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use lavawall::assess::{Samples, assess};
+use lavawall_assess::{Samples, assess};
 
 /// Rounds of each, interleaved so that a busy machine slows both alike. The least time counts.
 const ROUNDS: usize = 3;

@@ -8,11 +8,10 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use lavawall::conditioner::Conditioner;
-use lavawall::health::frames::{Frames, FramesConfig};
-use lavawall::health::{Gate, GateState};
-use lavawall::sample::{Frame, PixelFormat, Sample, Shape};
 use lavawall::source::rendered::Wall;
+use lavawall_entropy::{
+    Conditioner, Frame, FrameTests, FramesConfig, Gate, GateState, PixelFormat, Sample, Shape,
+};
 use sha2::{Digest, Sha256};
 
 /// Different pictures, shown in turn.
@@ -31,7 +30,7 @@ fn main() {
 fn measure(width: u32, height: u32) {
     let mut stream = Stream::new(width, height);
     let mut gate =
-        Gate::new(Box::new(Frames::new(FramesConfig { credited: true, remember: true }, &[])));
+        Gate::new(Box::new(FrameTests::new(FramesConfig { credited: true, remember: true }, &[])));
     let mut conditioner = Conditioner::new("camera");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -72,7 +71,7 @@ impl Stream {
         let draw = |number| {
             let mut bytes = vec![0; length];
             wall.draw(Duration::from_millis(100 * number), &mut bytes);
-            Sample::of(Shape::Frame(frame), &bytes)
+            Sample::of(Shape::Frame(frame), &bytes, Instant::now())
         };
         Self { samples: (0..PICTURES).map(draw).collect(), shown: 0 }
     }

@@ -7,7 +7,7 @@ mod seeded;
 use std::path::Path;
 use std::sync::Arc;
 
-use lavawall::generator::Generator;
+use lavawall_entropy::Generator;
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, Places};
 

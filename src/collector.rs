@@ -25,11 +25,10 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, Select, Sender, bounded};
 use tokio::sync::oneshot;
 
-use crate::conditioner::Block;
-use crate::generator::selftest::{self, Primitives};
-use crate::generator::{Contribution, Generator, Provenance, Quorum};
-use crate::pool::{Member, Pool, Release};
-use crate::sample::Kind;
+use lavawall_entropy::{
+    Block, Contribution, Generator, Kind, Pool, PoolMember, Primitives, Provenance, Quorum,
+    Release, run_self_tests,
+};
 
 use bell::Bell;
 use board::Board;
@@ -143,7 +142,7 @@ enum Event {
 
 /// One source as the collector sees it. Its place in `Work::running` is its number in the pool.
 struct Running {
-    member: Member,
+    member: PoolMember,
     key: String,
     events: Receiver<Event>,
     bell: Arc<Bell>,
@@ -374,7 +373,7 @@ impl Work {
             return;
         }
         self.tested_at = Some(now);
-        if let Err(failure) = selftest::run(&self.primitives) {
+        if let Err(failure) = run_self_tests(&self.primitives) {
             self.generator.halt(failure.to_string());
             self.board.add_incident(
                 None,

@@ -28,8 +28,8 @@ use crate::collector::Collector;
 use crate::collector::board::Board;
 use crate::config::{Config, ConfigError};
 use crate::exitcode::Exit;
-use crate::generator::{Generator, State};
 use crate::http::{self, Access, AdminSocket, FreshError, Listeners, LoadError};
+use lavawall_entropy::{Generator, Readiness};
 
 use keys::Keys;
 use notify::Notify;
@@ -175,7 +175,11 @@ impl Service {
         state_dir: Arc<StateDir>,
         access: Arc<Access>,
     ) -> Result<Self, DaemonError> {
-        let generator = Arc::new(Generator::new(config.http.threads() + 1, config.pool.limits())?);
+        let generator = Arc::new(Generator::new(
+            config.http.threads() + 1,
+            config.pool.limits(),
+            crate::machine::lend(),
+        )?);
         if !generator.is_memory_locked() {
             tracing::warn!(
                 "the generator's memory is not locked: raise `ulimit -l` to keep it out of swap"
@@ -248,13 +252,13 @@ impl Service {
             }
             let state = self.generator.state(Instant::now());
             let has_keys = self.keys.as_ref().is_none_or(Keys::has_looked);
-            let is_ready = state != State::Starting && has_keys;
+            let is_ready = state != Readiness::Starting && has_keys;
             if is_ready || !self.can_be_ready || started.elapsed() >= READY_AFTER {
                 ready_file.write()?;
                 notify.ready();
             }
             notify.state(state);
-            if state != State::Starting && Instant::now() >= boot_seed_due {
+            if state != Readiness::Starting && Instant::now() >= boot_seed_due {
                 boot_seed_due = Instant::now() + BOOT_SEED_EVERY;
                 self.leave_boot_seed();
             }

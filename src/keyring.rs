@@ -35,10 +35,10 @@ use zeroize::Zeroizing;
 
 use crate::audit::{Event, Log};
 use crate::durable;
-use crate::generator::Generator;
 use anchor::{AnchorError, Mark};
 use formula::{Key, SEALED_KEY_BYTES};
 use held::{Held, Open, Sealed, read_file, read_seal};
+use lavawall_entropy::Generator;
 use layout::Head;
 use ring::Ring;
 use seal::shares::Share;

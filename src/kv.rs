@@ -30,11 +30,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::audit::Event;
-use crate::generator::Generator;
 use crate::keyring::formula::{self, Bound, label};
 use crate::keyring::seal::Choice;
 use crate::keyring::seal::shares::Share;
 use crate::keyring::{Condition, Keyring, KeyringError, NamespaceId};
+use lavawall_entropy::Generator;
 use opened::Opened;
 use space::{Space, SpaceKeys};
 use storage::{Change, Storage, Table};

@@ -17,8 +17,8 @@ mod requirement;
 
 use std::fmt::Display;
 
-use crate::assess::restart::Restarts;
-use crate::health::Limit;
+use lavawall_assess::restart::Restarts;
+use lavawall_entropy::HealthLimit;
 
 pub use noise::{LAGS, Noise, PICTURED};
 pub use requirement::{Requirement, Standing, requirements};
@@ -61,7 +61,7 @@ pub struct Source {
     /// What else is known of it.
     pub facts: Vec<Fact>,
     /// What its samples are held to.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<HealthLimit>,
     /// Its raw noise, or why there is none.
     pub noise: Result<Captured<Noise>, String>,
     /// The restart tests, where there is data for them, or why they could not be made.

@@ -21,7 +21,7 @@ pub mod tpm;
 
 use std::time::Instant;
 
-use crate::sample::Sample;
+use lavawall_entropy::Sample;
 
 pub use spec::Spec;
 

@@ -9,12 +9,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lavawall::generator::{Generator, Limits, Provenance};
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Condition, Keyring, NamespaceId, Places};
 use lavawall::kv::storage::RedbStorage;
 use lavawall::kv::{Put, Store};
-use lavawall::secret::Secret;
+use lavawall_entropy::{Generator, LeaseLimits, Provenance, Secret};
 
 /// How often the process is killed.
 const KILLS: u64 = 200;
@@ -77,9 +76,11 @@ fn name(number: usize) -> String {
 }
 
 fn open(folder: &Path) -> (Store, NamespaceId) {
-    let limits =
-        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(15) };
-    let generator = Arc::new(Generator::new(1, limits).expect("memory"));
+    let limits = LeaseLimits {
+        reseed_interval: Duration::from_mins(1),
+        grace_period: Duration::from_mins(15),
+    };
+    let generator = Arc::new(Generator::new(1, limits, lavawall::machine::lend()).expect("memory"));
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).expect("the operating system's bytes");
     let provenance = Provenance {

@@ -5,7 +5,7 @@
 #[path = "../benches/common/seeded.rs"]
 mod seeded;
 
-use lavawall::generator::NotReady;
+use lavawall_entropy::NotReady;
 
 #[test]
 fn a_forked_child_is_refused_until_it_is_seeded_itself() {

@@ -1,14 +1,12 @@
 //! Secrets leave nothing behind: freed memory is searched for what it held.
 
 use data_encoding::HEXLOWER;
-use lavawall::generator::{Generator, Limits, Provenance};
 use lavawall::keyring::formula::{self, Bound, SEALED_KEY_BYTES, label};
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, NamespaceId, Places};
 use lavawall::kv::storage::{MemoryStorage, Table};
 use lavawall::kv::{Put, Store};
-use lavawall::sample::{Sample, Shape};
-use lavawall::secret::{Locked, Secret};
+use lavawall_entropy::{Generator, LeaseLimits, Locked, Provenance, Sample, Secret, Shape};
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -110,7 +108,7 @@ fn secrets_samples_and_locked_pages_are_wiped_when_dropped() {
     let (held, left) = before_and_after(1, Secret::take);
     assert!(held >= 1 && left == 0, "Secret: {held} held, {left} left");
 
-    let (held, left) = before_and_after(2, |bytes| Sample::of(Shape::Bytes, bytes));
+    let (held, left) = before_and_after(2, |bytes| Sample::of(Shape::Bytes, bytes, Instant::now()));
     assert!(held >= 1 && left == 0, "Sample: {held} held, {left} left");
 
     let (held, left) = before_and_after(3, |bytes| {
@@ -242,9 +240,11 @@ impl Inverted {
 }
 
 fn seeded(tag: u8) -> Arc<Generator> {
-    let limits =
-        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(1) };
-    let generator = Arc::new(Generator::new(1, limits).expect("memory"));
+    let limits = LeaseLimits {
+        reseed_interval: Duration::from_mins(1),
+        grace_period: Duration::from_mins(1),
+    };
+    let generator = Arc::new(Generator::new(1, limits, lavawall::machine::lend()).expect("memory"));
     let provenance = Provenance {
         generation: 1,
         seeded_at: Instant::now(),

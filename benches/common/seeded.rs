@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use lavawall::generator::{Generator, Limits, Provenance};
-use lavawall::secret::Secret;
+use lavawall_entropy::{Generator, LeaseLimits, Provenance, Secret};
 
 /// A generator that needs no other seed for a day. Its bytes differ in every process all the same: the
 /// operating system's are in each answer.
 pub(crate) fn generator() -> Generator {
     let day = Duration::from_hours(24);
-    let limits = Limits { reseed_interval: day, grace_period: day };
-    let generator = Generator::new(1, limits).expect("memory for a generator");
+    let limits = LeaseLimits { reseed_interval: day, grace_period: day };
+    let generator =
+        Generator::new(1, limits, lavawall::machine::lend()).expect("memory for a generator");
     let provenance = Provenance {
         generation: 1,
         seeded_at: Instant::now(),

@@ -5,11 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lavawall::generator::Generator;
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Condition, Keyring, NamespaceId, Places};
 use lavawall::kv::storage::RedbStorage;
 use lavawall::kv::{Put, Store};
+use lavawall_entropy::Generator;
 
 /// What every record holds.
 pub(crate) const VALUE: [u8; 1024] = [0xa5; 1024];

@@ -2,9 +2,7 @@
 //! frame that is not whole is never credited.
 #![no_main]
 
-use lavawall::health::Inspect;
-use lavawall::health::frames::{Frames, FramesConfig};
-use lavawall::sample::{Frame, PixelFormat, Sample, Shape};
+use lavawall_entropy::{Frame, FrameTests, FramesConfig, Inspect, PixelFormat, Sample, Shape};
 use libfuzzer_sys::fuzz_target;
 
 /// Bytes that describe a frame: format and flags, width, height, sequence.
@@ -14,7 +12,7 @@ const DESCRIPTION: usize = 4;
 const MOST_BITS: u32 = 256;
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut frames = Frames::new(FramesConfig { credited: true, remember: true }, &[]);
+    let mut frames = FrameTests::new(FramesConfig { credited: true, remember: true }, &[]);
     let mut rest = bytes;
     while let Some((description, after)) = rest.split_first_chunk::<DESCRIPTION>() {
         let frame = describe(*description);
@@ -23,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         let length = whole.filter(|_| description[0] & 8 == 0).unwrap_or(description[3].into());
         let (payload, later) = after.split_at(length.min(after.len()));
         rest = later;
-        let inspection = frames.inspect(&Sample::of(Shape::Frame(frame), payload));
+        let inspection = frames.inspect(&Sample::of(Shape::Frame(frame), payload, std::time::Instant::now()));
         assert!(inspection.credit_bits <= MOST_BITS);
         let is_whole = whole == Some(payload.len()) && !frame.damaged;
         assert!(is_whole || inspection.credit_bits == 0, "{frame:?}");

@@ -7,7 +7,7 @@ mod home;
 
 use std::sync::{Arc, LazyLock};
 
-use lavawall::generator::Generator;
+use lavawall_entropy::Generator;
 use lavawall::keyring::Keyring;
 use lavawall::keyring::seal::shares::Share;
 use libfuzzer_sys::fuzz_target;

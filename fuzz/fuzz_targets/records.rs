@@ -8,7 +8,7 @@ mod home;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use lavawall::generator::Generator;
+use lavawall_entropy::Generator;
 use lavawall::keyring::{Keyring, NamespaceId};
 use lavawall::kv::storage::{MemoryStorage, Table};
 use lavawall::kv::{Put, Store};

@@ -1,7 +1,7 @@
 //! Y4M files: any bytes give whole frames or an error, and never more memory than a frame needs.
 #![no_main]
 
-use lavawall::sample::{Sample, Shape};
+use lavawall_entropy::{Sample, Shape};
 use lavawall::source::replay::y4m::Player;
 use libfuzzer_sys::fuzz_target;
 
@@ -10,7 +10,7 @@ const FRAMES: usize = 8;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut player) = Player::new(bytes) else { return };
-    let mut sample = Sample::new();
+    let mut sample = Sample::new(std::time::Instant::now());
     for _ in 0..FRAMES {
         match player.next(&mut sample) {
             Ok(true) => check(&sample),

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::assess::{self, Samples, WANTED_SAMPLES};
 use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::exitcode::Exit;
+use lavawall_assess as assess;
+use lavawall_assess::{Samples, WANTED_SAMPLES};
 
 /// Assess the min-entropy of raw noise by SP 800-90B
 ///

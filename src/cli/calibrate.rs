@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::assess::{self, LEAST_SAMPLES, Samples, WANTED_SAMPLES};
 use crate::cli::assess::remark_few;
 use crate::cli::capture::remark_alarms;
 use crate::cli::progress::Bar;
@@ -17,6 +16,8 @@ use crate::daemon::calibration::{Calibration, CalibrationError};
 use crate::daemon::capture::{self, Amount, Captured, MOST_SYMBOLS};
 use crate::daemon::state_dir::{StateDir, StateDirError};
 use crate::exitcode::Exit;
+use lavawall_assess as assess;
+use lavawall_assess::{LEAST_SAMPLES, Samples, WANTED_SAMPLES};
 
 /// Measure what a source's noise is worth on this machine, and credit that from now on
 ///

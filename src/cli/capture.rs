@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::assess::WANTED_SAMPLES;
 use crate::cli::progress::Bar;
 use crate::cli::stop::Stop;
 use crate::cli::{ConfigArguments, print};
 use crate::daemon::capture::{self, Amount, Captured, MOST_SYMBOLS, Sidecar};
 use crate::durable;
 use crate::exitcode::Exit;
+use lavawall_assess::WANTED_SAMPLES;
 
 /// Capture raw noise of a source, as its health tests and its credit see it
 ///

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::assess::WANTED_SAMPLES;
 use crate::cli::capture;
 use crate::cli::kv::connection::Connection;
 use crate::cli::stop::Stop;
@@ -22,6 +21,7 @@ use crate::daemon::inventory::{self, Planned};
 use crate::durable;
 use crate::exitcode::Exit;
 use crate::report::{Fact, Report, Source};
+use lavawall_assess::WANTED_SAMPLES;
 
 use noise::{Files, Noises};
 use pdf::Converter;

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::secret;
+use lavawall_entropy::append_secret;
 
 /// How much is read at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -22,7 +22,7 @@ impl Wiped {
 
     /// Adds these. When there is no room they move, and the old place is wiped.
     pub(super) fn extend(&mut self, bytes: &[u8]) {
-        secret::append(&mut self.0, bytes);
+        append_secret(&mut self.0, bytes);
     }
 
     /// Takes all of them away; the room stays.

@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use crate::health::{Severity, Test};
-use crate::sample::{Frame, Kind};
+use lavawall_entropy::{Frame, HealthTest, Kind, Severity};
 
 /// How many past incidents are kept.
 const INCIDENTS_KEPT: usize = 100;
@@ -173,7 +172,7 @@ pub enum SourceState {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alarm {
     /// The test that failed.
-    pub test: Test,
+    pub test: HealthTest,
     /// What followed.
     pub severity: Severity,
     /// The figures.

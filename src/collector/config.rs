@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::collector::Settings;
 use crate::collector::live::REST;
-use crate::generator::Limits;
+use lavawall_entropy::LeaseLimits;
 
 /// The number of distinct kinds there are: a larger quorum could never be met.
 const KINDS: usize = 6;
@@ -60,8 +60,8 @@ impl Config {
 
     /// What the generator needs of it.
     #[must_use]
-    pub fn limits(&self) -> Limits {
-        Limits { reseed_interval: self.reseed_interval, grace_period: self.grace_period }
+    pub fn limits(&self) -> LeaseLimits {
+        LeaseLimits { reseed_interval: self.reseed_interval, grace_period: self.grace_period }
     }
 }
 

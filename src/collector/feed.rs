@@ -4,10 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::collector::board::{Assessed, SourceReport, SourceState};
-use crate::health::Gate;
-use crate::pool::Member;
-use crate::sample::Kind;
 use crate::source::{Facts, Source, SourceError};
+use lavawall_entropy::{Gate, Kind, PoolMember};
 
 /// Opens, or opens again, the device of a source.
 pub type Open = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
@@ -51,8 +49,8 @@ pub struct Feed {
 
 impl Feed {
     /// The source as the pool knows it.
-    pub(super) fn member(&self) -> Member {
-        Member { id: self.id.clone(), kind: self.kind, required: self.required }
+    pub(super) fn member(&self) -> PoolMember {
+        PoolMember { id: self.id.clone(), kind: self.kind, required: self.required }
     }
 
     /// The source's first report.

@@ -18,9 +18,10 @@ use std::time::{Instant, SystemTime};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, TrySendError, bounded};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::assess::{self, Samples};
 use crate::collector::board::LiveFigure;
-use crate::health::{Finding, Limit, Severity, Test};
+use lavawall_assess as assess;
+use lavawall_assess::Samples;
+use lavawall_entropy::{Finding, HealthLimit, HealthTest, Severity};
 
 /// Symbols in a window: four times as many as every estimator needs, and few enough for a slow
 /// source to give them within half an hour or so.
@@ -85,12 +86,12 @@ impl Assessor {
 
 /// The limit for a source of which so many bits a symbol are claimed, for people to look at.
 #[must_use]
-pub fn limit(claimed: f64) -> Limit {
+pub fn limit(claimed: f64) -> HealthLimit {
     let rule = format!(
         "{WINDOW} symbols assessed at less than {} bits each: the claim, at most {MOST_ASKED}",
         asked(claimed)
     );
-    Limit::threshold(Test::BelowClaim, Severity::Intermittent, rule)
+    HealthLimit::threshold(HealthTest::BelowClaim, Severity::Intermittent, rule)
 }
 
 /// What is asked of a window of a source of which so many bits a symbol are claimed.
@@ -205,7 +206,7 @@ impl Live {
             return Verdict::StillLow;
         }
         Verdict::Low(Finding {
-            test: Test::BelowClaim,
+            test: HealthTest::BelowClaim,
             severity: Severity::Intermittent,
             detail: format!(
                 "a window of {} symbols is worth {:.3} bits a symbol by {}, at least {asked:.3} claimed",
@@ -249,7 +250,10 @@ mod tests {
         let Verdict::Low(finding) = live.verdict(Some(1.0)) else {
             panic!("a counter is no noise")
         };
-        assert_eq!((finding.test, finding.severity), (Test::BelowClaim, Severity::Intermittent));
+        assert_eq!(
+            (finding.test, finding.severity),
+            (HealthTest::BelowClaim, Severity::Intermittent)
+        );
         let mut state = 1_u64;
         let noise: Vec<u8> = (0..WINDOW)
             .map(|_| {

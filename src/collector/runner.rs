@@ -14,10 +14,10 @@ use crate::collector::board::{Alarm, Board, Picture, SourceReport, SourceState};
 use crate::collector::feed::Feed;
 use crate::collector::live::{Live, Verdict};
 use crate::collector::rate::Rate;
-use crate::conditioner::Conditioner;
-use crate::health::{Admission, Finding, GateState, Severity, Test};
-use crate::sample::{Sample, Shape};
 use crate::source::{Facts, Source, SourceError};
+use lavawall_entropy::{
+    Admission, Conditioner, Finding, GateState, HealthTest, Sample, Severity, Shape,
+};
 
 /// How often a device that is not there is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -37,9 +37,9 @@ pub(super) struct Runner {
     rate: Rate,
     live: Live,
     /// Notices of the last sample: one that stays is one alarm, not one a sample.
-    noticed: Vec<Test>,
+    noticed: Vec<HealthTest>,
     /// Why no samples come, as it was last told; `None` while they do.
-    lost: Option<(Test, String)>,
+    lost: Option<(HealthTest, String)>,
     pictured_at: Option<Instant>,
 }
 
@@ -58,7 +58,7 @@ impl Runner {
             conditioner: Conditioner::new(&feed.id),
             feed,
             source: None,
-            sample: Sample::new(),
+            sample: Sample::new(Instant::now()),
             events,
             bell,
             board,
@@ -83,7 +83,7 @@ impl Runner {
         match catch_unwind(AssertUnwindSafe(|| self.read_and_judge())) {
             Ok(Ok(admission)) => self.take(&admission),
             Ok(Err(error)) => self.lose(test_of(&error), error.to_string()),
-            Err(panic) => self.lose(Test::Crashed, message_of(panic.as_ref())),
+            Err(panic) => self.lose(HealthTest::Crashed, message_of(panic.as_ref())),
         }
     }
 
@@ -96,7 +96,7 @@ impl Runner {
                 closed.insert(source)
             }
         };
-        self.sample.clear();
+        self.sample.clear(Instant::now());
         source.read(&mut self.sample, Instant::now() + self.feed.deadline)?;
         self.lost = None;
         let mut admission = self.feed.gate.admit(&self.sample, Instant::now());
@@ -151,12 +151,12 @@ impl Runner {
     }
 
     /// No sample came. Withdraw, close, and look again later.
-    fn lose(&mut self, test: Test, detail: String) -> Result<(), Gone> {
+    fn lose(&mut self, test: HealthTest, detail: String) -> Result<(), Gone> {
         self.source = None;
         self.live.interrupt();
         // How long a device was waited for differs every time and is no news.
-        let is_known = |(known, words): &(Test, String)| {
-            *known == test && (test == Test::Deadline || *words == detail)
+        let is_known = |(known, words): &(HealthTest, String)| {
+            *known == test && (test == HealthTest::Deadline || *words == detail)
         };
         if !self.lost.as_ref().is_some_and(is_known) {
             let is_new = self.lost.replace((test, detail.clone())).is_none();
@@ -175,7 +175,7 @@ impl Runner {
             report.credit_bits_per_second = 0.0;
         });
         let crashed_until = match self.feed.gate.state() {
-            GateState::Alarmed { until } if test == Test::Crashed => until,
+            GateState::Alarmed { until } if test == HealthTest::Crashed => until,
             _ => Instant::now(),
         };
         self.bell.back_off(crashed_until.max(Instant::now() + LOOK_AGAIN));
@@ -268,11 +268,11 @@ fn found(feed: &mut Feed, board: &Board, mut facts: Facts) {
     });
 }
 
-fn test_of(error: &SourceError) -> Test {
+fn test_of(error: &SourceError) -> HealthTest {
     match error {
-        SourceError::Timeout { .. } => Test::Deadline,
-        SourceError::IdentityChanged { .. } => Test::IdentityChange,
-        _ => Test::Unreadable,
+        SourceError::Timeout { .. } => HealthTest::Deadline,
+        SourceError::IdentityChanged { .. } => HealthTest::IdentityChange,
+        _ => HealthTest::Unreadable,
     }
 }
 

@@ -1,11 +1,9 @@
 //! The collector's own duties, one step at a time: self-tests, those who wait, replacing sources.
 
-use crate::generator::{Limits, NotReady, State};
-use crate::health::Gate;
-use crate::health::cutoff::ALPHA_FAST;
-use crate::health::symbols::{Claim, Symbols};
-use crate::secret::Secret;
 use crate::source::SourceError;
+use lavawall_entropy::{
+    ALPHA_FAST, EntropyClaim, Gate, LeaseLimits, NotReady, Readiness, Secret, SymbolTests,
+};
 
 use super::*;
 
@@ -13,8 +11,8 @@ use super::*;
 fn work() -> Work {
     let reseed_interval = Duration::from_mins(1);
     let settings = Settings { quorum: 2, reseed_interval, assessment_rest: live::REST };
-    let limits = Limits { reseed_interval: settings.reseed_interval, grace_period: TICK };
-    let generator = Arc::new(Generator::new(1, limits).expect("memory"));
+    let limits = LeaseLimits { reseed_interval: settings.reseed_interval, grace_period: TICK };
+    let generator = Arc::new(Generator::new(1, limits, crate::machine::lend()).expect("memory"));
     let pool = Pool::new(Vec::new(), settings.quorum).expect("memory");
     let (_, inbox) = bounded(1);
     Work::new(settings, pool, generator, Arc::default(), inbox)
@@ -24,15 +22,15 @@ fn work() -> Work {
 fn a_primitive_that_breaks_while_the_service_runs_stops_output_at_the_next_test() {
     let (mut work, start) = (work(), Instant::now());
     work.self_test(start);
-    assert_eq!(work.generator.state(start), State::Starting, "nothing is wrong");
+    assert_eq!(work.generator.state(start), Readiness::Starting, "nothing is wrong");
 
     work.primitives.chacha20 = |_| [0; 64];
     let before = start + SELF_TEST_EVERY / 2;
     work.self_test(before);
-    assert_eq!(work.generator.state(before), State::Starting, "not tested yet");
+    assert_eq!(work.generator.state(before), Readiness::Starting, "not tested yet");
     let due = start + SELF_TEST_EVERY;
     work.self_test(due);
-    assert_eq!(work.generator.state(due), State::Refusing);
+    assert_eq!(work.generator.state(due), Readiness::Refusing);
     assert!(matches!(work.generator.fill(&mut [0; 32]), Err(NotReady::Halted(_))));
     let incident = work.board.incidents().pop().expect("an incident");
     assert!(incident.text.contains("ChaCha20"), "{}", incident.text);
@@ -62,7 +60,7 @@ fn those_who_wait_for_a_fresh_seed_are_bounded_and_those_who_gave_up_make_room()
 
 /// A source that is not there, configured like this.
 fn absent(key: &str) -> Feed {
-    let claim = Claim { h_per_symbol: 8.0, alpha: ALPHA_FAST, credited: true };
+    let claim = EntropyClaim { h_per_symbol: 8.0, alpha: ALPHA_FAST, credited: true };
     Feed {
         id: "device".to_owned(),
         source_type: "double",
@@ -74,7 +72,7 @@ fn absent(key: &str) -> Feed {
         open: Box::new(|| {
             Err(SourceError::Absent { what: "double".to_owned(), reason: "gone".to_owned() })
         }),
-        gate: Gate::new(Box::new(Symbols::new(claim))),
+        gate: Gate::new(Box::new(SymbolTests::new(claim))),
         deadline: TICK,
         pace: TICK,
         shown: false,

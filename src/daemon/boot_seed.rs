@@ -13,7 +13,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::daemon::state_dir::StateDir;
 use crate::durable;
-use crate::generator::Generator;
+use lavawall_entropy::Generator;
 
 /// The file's name and its size in bytes.
 const FILE: &str = "boot-seed";

@@ -23,14 +23,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::assess::Assessment;
 use crate::collector::board::Assessed;
 use crate::daemon::capture::{Sidecar, credited_nothing};
 use crate::daemon::setup::{Mismatch, Setup};
 use crate::daemon::state_dir::StateDir;
 use crate::durable;
-use crate::health::frames;
 use crate::source::{Spec, cpu, tpm};
+use lavawall_assess::Assessment;
+use lavawall_entropy::H_PER_PIXEL;
 
 /// An estimate is divided by this where nothing else bounds what it missed (SP 800-90B §3.1.4.2).
 const DERATING: f64 = 2.0;
@@ -214,7 +214,7 @@ impl Derated {
             how: format!("the estimate, at most the claim of {claim}"),
         };
         match spec {
-            Spec::Camera(_) => Ok(half_up_to(frames::H_PER_PIXEL)),
+            Spec::Camera(_) => Ok(half_up_to(H_PER_PIXEL)),
             Spec::Jitter(_) => Ok(half_up_to(JITTER_CEILING)),
             Spec::Cpu(_) => Ok(at_most(cpu::H_PER_SYMBOL)),
             Spec::Tpm(_) => Ok(at_most(tpm::H_PER_SYMBOL)),

@@ -11,13 +11,13 @@ use crate::collector::feed::Feed;
 use crate::config::{Config, SourceEntry};
 use crate::daemon::feeds;
 use crate::daemon::setup::Setup;
-use crate::sample::{PixelFormat, Sample};
 use crate::source::{Facts, Source, SourceError, Spec};
+use lavawall_entropy::{PixelFormat, Sample};
 
 pub use sidecar::{Restarts, Sidecar, credited_nothing};
 
 /// The most symbols that are captured: what can be assessed of eight bits each.
-pub const MOST_SYMBOLS: usize = crate::assess::MOST_BITS / 8;
+pub const MOST_SYMBOLS: usize = lavawall_assess::MOST_BITS / 8;
 
 /// A source that gives samples and nothing of worth in them for so long gives nothing more: long
 /// enough for a camera at one frame a second to settle.
@@ -181,7 +181,7 @@ struct Run {
 
 impl Run {
     fn new(feed: Feed) -> Self {
-        let (sample, facts) = (Sample::new(), Facts::default());
+        let (sample, facts) = (Sample::new(Instant::now()), Facts::default());
         Self { feed, source: None, sample, facts, refusals: 0, alarms: 0, last_alarm: None }
     }
 
@@ -236,7 +236,7 @@ impl Run {
 
     fn read(&mut self, noise: &mut Vec<u8>) -> Result<(), CaptureError> {
         let source = self.source.as_mut().expect("it was started");
-        self.sample.clear();
+        self.sample.clear(Instant::now());
         source
             .read(&mut self.sample, Instant::now() + self.feed.deadline)
             .map_err(|error| CaptureError::Source { id: self.feed.id.clone(), error })?;

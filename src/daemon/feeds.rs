@@ -10,13 +10,11 @@ use crate::daemon::enrolment::Enrolment;
 use crate::daemon::journal::Journal;
 use crate::daemon::setup::Setup;
 use crate::daemon::state_dir::StateDir;
-use crate::health::cutoff::{ALPHA_FAST, ALPHA_USUAL, Alpha};
-use crate::health::frames::{Frames, FramesConfig};
-use crate::health::jitter::Jitter;
-use crate::health::symbols::{Claim, Symbols};
-use crate::health::{Gate, Inspect};
-use crate::sample::{Kind, PixelFormat};
 use crate::source::{Spec, camera, cpu, hwrng, jitter, os, rendered, replay, serial, tpm};
+use lavawall_entropy::{
+    ALPHA_FAST, ALPHA_USUAL, Alpha, EntropyClaim, FrameTests, FramesConfig, Gate, Inspect,
+    JitterTests, Kind, PixelFormat, SymbolTests,
+};
 
 /// How long one read of a device may take. Virtio-rng and TPMs take milliseconds, a busy TPM a
 /// second.
@@ -147,7 +145,7 @@ fn watch(config: camera::Config, id: &str, state_dir: Option<&Arc<StateDir>>) ->
             source.facts().identity.iter().for_each(|identity| enrolment.enrol(identity));
             Ok(source)
         }),
-        inspect: Box::new(Frames::new(frames, &seen.unwrap_or_default())),
+        inspect: Box::new(FrameTests::new(frames, &seen.unwrap_or_default())),
         credit_basis: credit_basis.to_owned(),
         deadline: camera::FIRST_FRAME,
         pace: Some(Duration::ZERO),
@@ -205,11 +203,14 @@ fn parts(spec: Spec, id: &str, state_dir: Option<&Arc<StateDir>>) -> Parts {
             Parts { deadline: SERIAL_DEADLINE, ..parts }
         }
         Spec::Jitter(config) => {
-            let claim =
-                Claim { h_per_symbol: jitter::H_PER_SYMBOL, alpha: ALPHA_FAST, credited: true };
+            let claim = EntropyClaim {
+                h_per_symbol: jitter::H_PER_SYMBOL,
+                alpha: ALPHA_FAST,
+                credited: true,
+            };
             Parts {
                 open: Box::new(move || jitter::open(&config)),
-                inspect: Box::new(Jitter::new(claim)),
+                inspect: Box::new(JitterTests::new(claim)),
                 credit_basis: format!("provisional: {} bits a delta", jitter::H_PER_SYMBOL),
                 deadline: DEVICE_DEADLINE,
                 pace: None,
@@ -225,7 +226,7 @@ fn picture(open: Open, basis: &str) -> Parts {
     let frames = FramesConfig { credited: false, remember: false };
     Parts {
         open,
-        inspect: Box::new(Frames::new(frames, &[])),
+        inspect: Box::new(FrameTests::new(frames, &[])),
         credit_basis: basis.to_owned(),
         deadline: DEVICE_DEADLINE,
         pace: Some(Duration::ZERO),
@@ -245,7 +246,7 @@ fn bytes(open: Open, h: f64, alpha: Alpha, basis: &str) -> Parts {
     };
     Parts {
         open,
-        inspect: Box::new(Symbols::new(Claim { h_per_symbol, alpha, credited })),
+        inspect: Box::new(SymbolTests::new(EntropyClaim { h_per_symbol, alpha, credited })),
         credit_basis: basis,
         deadline: DEVICE_DEADLINE,
         pace: None,

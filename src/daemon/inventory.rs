@@ -7,7 +7,7 @@ use crate::config::{Config, SourceEntry};
 use crate::daemon::calibration::{Calibration, CalibrationError};
 use crate::daemon::feeds;
 use crate::daemon::setup::Setup;
-use crate::health::{Gate, Limit};
+use lavawall_entropy::{Gate, HealthLimit};
 
 /// One source as the service would run it.
 pub struct Planned {
@@ -28,7 +28,7 @@ pub struct Credit {
     /// What there is to say of its calibration.
     pub calibration: String,
     /// What its samples are held to.
-    pub limits: Vec<Limit>,
+    pub limits: Vec<HealthLimit>,
 }
 
 /// Every source that a service with this configuration would run, with the calibrations of this state
@@ -76,9 +76,8 @@ impl Planned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::Test;
-    use crate::health::limit::Rule;
     use crate::source::Facts;
+    use lavawall_entropy::{HealthTest, LimitRule};
 
     const JITTER: &str = "[[source]]\ntype = \"jitter\"\n";
 
@@ -104,9 +103,9 @@ mod tests {
 
     /// The claim that the first cutoff was computed from.
     fn claimed(credit: &Credit) -> f64 {
-        let found = credit.limits.iter().find(|limit| limit.test == Test::RepetitionCount);
+        let found = credit.limits.iter().find(|limit| limit.test == HealthTest::RepetitionCount);
         match found.map(|limit| &limit.rule) {
-            Some(Rule::Cutoff(cutoff)) => cutoff.h,
+            Some(LimitRule::Cutoff(cutoff)) => cutoff.h,
             other => panic!("{other:?} is no cutoff"),
         }
     }
@@ -125,9 +124,11 @@ mod tests {
     fn what_is_claimed_is_asked_of_live_assessment_too() {
         let (mut plan, setup) = plan();
         let credit = plan.credit(Some(&setup));
-        let found = credit.limits.iter().find(|limit| limit.test == Test::BelowClaim);
+        let found = credit.limits.iter().find(|limit| limit.test == HealthTest::BelowClaim);
         match found.map(|limit| &limit.rule) {
-            Some(Rule::Threshold(rule)) => assert!(rule.contains("less than 0.5 bits"), "{rule}"),
+            Some(LimitRule::Threshold(rule)) => {
+                assert!(rule.contains("less than 0.5 bits"), "{rule}");
+            }
             other => panic!("{other:?} says nothing"),
         }
     }

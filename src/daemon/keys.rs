@@ -20,12 +20,12 @@ use crate::config::Config;
 use crate::daemon::rotation;
 use crate::daemon::state_dir::{ADMIN_TOKEN, AUDIT_LOG, StateDir};
 use crate::durable;
-use crate::generator::Generator;
 use crate::http::{Tokens, WorkersKv, hash_token};
 use crate::keyring::seal::{Choice, SealKind};
 use crate::keyring::{self, Condition, Keyring, Places};
 use crate::kv::Store;
 use crate::kv::storage::RedbStorage;
+use lavawall_entropy::Generator;
 
 /// How often it is looked for work: expired records are gone from the disk this soon.
 const EVERY: Duration = Duration::from_secs(1);

@@ -7,7 +7,7 @@ use crate::collector::Collector;
 use crate::collector::board::Board;
 use crate::config::Config;
 use crate::daemon::feeds;
-use crate::generator::{Generator, NotReady};
+use lavawall_entropy::{Generator, NotReady};
 
 /// How long a first seed is waited for before giving up.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -48,7 +48,7 @@ impl Local {
     /// # Errors
     /// When the system gives no memory or threads.
     pub fn start(config: &Config) -> Result<Self, LocalError> {
-        let generator = Arc::new(Generator::new(1, config.pool.limits())?);
+        let generator = Arc::new(Generator::new(1, config.pool.limits(), crate::machine::lend())?);
         let board = Arc::new(Board::default());
         let collector = Collector::start(
             feeds::build(config, false, None),

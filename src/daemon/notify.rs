@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 
-use crate::generator::State;
+use lavawall_entropy::Readiness;
 
 /// Speaks to the service manager; says each thing once.
 #[derive(Debug)]
 pub(super) struct Notify {
     ready: bool,
-    state: Option<State>,
+    state: Option<Readiness>,
     watchdog: Option<Duration>,
     fed_at: Instant,
 }
@@ -27,7 +27,7 @@ impl Notify {
         }
     }
 
-    pub(super) fn state(&mut self, state: State) {
+    pub(super) fn state(&mut self, state: Readiness) {
         if self.state.replace(state) != Some(state) {
             tracing::info!("state: {state}");
             tell(&[NotifyState::Status(&state.to_string())]);

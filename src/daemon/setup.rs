@@ -4,9 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::health::frames;
-use crate::sample::PixelFormat;
 use crate::source::{Facts, Spec, jitter};
+use lavawall_entropy::{FRAME_STEP, PixelFormat};
 
 /// What a source is, how it is set, and what one symbol of it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +100,7 @@ fn is_picture(spec: &Spec) -> bool {
 }
 
 fn grid() -> String {
-    format!("every {}th pixel each way, non-overlapping pairs of frames", frames::STEP)
+    format!("every {FRAME_STEP}th pixel each way, non-overlapping pairs of frames")
 }
 
 fn symbol(spec: &Spec) -> &'static str {

@@ -7,7 +7,7 @@ use arc_swap::ArcSwapOption;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::generator::{Generator, Provenance};
+use lavawall_entropy::{Generator, Provenance};
 
 /// Which seed, counted from the start of the service.
 pub(super) const GENERATION: HeaderName = HeaderName::from_static("entropy-generation");
@@ -75,8 +75,7 @@ fn token(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::Contribution;
-    use crate::sample::Kind;
+    use lavawall_entropy::{Contribution, Kind};
     use std::time::SystemTime;
 
     fn from(ids: &[(&str, u32)]) -> Provenance {

@@ -15,7 +15,7 @@ use super::query::Invalid;
 use super::random::accepted;
 use super::sampling::{between, shuffle, up_to};
 use super::service::{App, ok};
-use crate::generator::{Generator, NotReady};
+use lavawall_entropy::{Generator, NotReady};
 
 /// Words drawn from the generator at once.
 const WORDS: usize = 256;

@@ -19,7 +19,7 @@ use super::meters::Meters;
 use super::service::App;
 use super::status::{SourceStatus, Status};
 use crate::collector::board::SourceState;
-use crate::generator::State;
+use lavawall_entropy::Readiness;
 
 /// The prefix of every name.
 const PREFIX: &str = "lavawall";
@@ -28,7 +28,8 @@ const PREFIX: &str = "lavawall";
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Every state, one of which is 1.
-const STATES: [State; 4] = [State::Starting, State::Ready, State::Degraded, State::Refusing];
+const STATES: [Readiness; 4] =
+    [Readiness::Starting, Readiness::Ready, Readiness::Degraded, Readiness::Refusing];
 
 /// The answer of `/metrics` at `now`.
 pub(super) fn answer(app: &App, now: Instant) -> Response<Body> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::body::Body;
 use super::query::Invalid;
-use crate::generator::{NotReady, Quorum};
+use lavawall_entropy::{NotReady, Quorum};
 
 /// The media type of RFC 9457 §3.
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");

@@ -17,7 +17,7 @@ use super::meters::Meters;
 use super::wall::Wall;
 use super::workers_kv::WorkersKv;
 use crate::collector::board::Board;
-use crate::generator::Generator;
+use lavawall_entropy::Generator;
 
 /// Asks for a seed made of samples that were all taken after the call, and waits until the
 /// generator has it. May wait for ever: the caller limits it.

@@ -8,17 +8,15 @@ use serde::Serialize;
 use super::service::App;
 use super::wall;
 use crate::collector::board::{Assessed, Incident, LiveFigure, SourceReport, SourceState};
-use crate::generator::{Quorum, State};
-use crate::health::{Severity, Test};
 use crate::keyring::NamespaceId;
 use crate::keyring::seal::SealKind;
 use crate::kv::Store;
-use crate::sample::Kind;
+use lavawall_entropy::{HealthTest, Kind, Quorum, Readiness, Severity};
 
 /// The answer of `/status`.
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
-    pub(super) state: State,
+    pub(super) state: Readiness,
     /// Why it is not ready, in a sentence; absent when it is.
     pub(super) reason: Option<String>,
     pub(super) version: &'static str,
@@ -151,7 +149,7 @@ impl LiveStatus {
 /// The last alarm of a source.
 #[derive(Debug, Serialize)]
 pub(super) struct AlarmStatus {
-    pub(super) test: Test,
+    pub(super) test: HealthTest,
     pub(super) severity: Severity,
     pub(super) detail: String,
     /// RFC 3339.
@@ -244,9 +242,9 @@ impl IncidentStatus {
 }
 
 /// Why the service is not ready. This is the operator's message: it names sources.
-fn reason(app: &App, state: State, quorum: &Quorum, now: Instant) -> Option<String> {
+fn reason(app: &App, state: Readiness, quorum: &Quorum, now: Instant) -> Option<String> {
     match (state, app.generator.check(now)) {
-        (State::Ready, _) => None,
+        (Readiness::Ready, _) => None,
         (_, Err(why)) => Some(why.to_string()),
         (_, Ok(())) if quorum.stands() => {
             Some("the quorum is back; the next seed is due".to_owned())

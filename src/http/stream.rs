@@ -7,7 +7,7 @@ use hyper::body::Bytes;
 
 use super::format::Format;
 use super::piece::{PIECE_BYTES, Piece};
-use crate::generator::{Generator, NotReady};
+use lavawall_entropy::{Generator, NotReady};
 
 /// Random bytes in the piece that is hexadecimal when it is sent.
 const HEX_BYTES: usize = PIECE_BYTES / 2;

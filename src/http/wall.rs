@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 use super::body::Body;
 use super::problem::Problem;
 use crate::collector::board::{Board, Picture};
-use crate::sample::Kind;
+use lavawall_entropy::Kind;
 use png::Unshowable;
 
 /// The last picture that was asked for. One is made at a time, and runners put up a new one at

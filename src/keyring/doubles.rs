@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::generator::{Contribution, Generator, Limits, OsFill, Provenance, Quorum};
-use crate::sample::Kind;
-use crate::secret::Secret;
+use lavawall_entropy::{
+    Contribution, Generator, Kind, LeaseLimits, Machine, OsFill, Provenance, Quorum, Secret,
+};
 
 /// A generator that has had no seed.
 pub(crate) fn unseeded() -> Generator {
-    let limits =
-        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(15) };
-    Generator::new(2, limits).expect("memory for a generator")
+    let limits = LeaseLimits {
+        reseed_interval: Duration::from_mins(1),
+        grace_period: Duration::from_mins(15),
+    };
+    Generator::new(2, limits, crate::machine::lend()).expect("memory for a generator")
 }
 
 /// A generator seeded from the operating system, its quorum standing.
@@ -69,9 +71,12 @@ pub(crate) fn failing_after(calls: usize) -> Generator {
 
 /// A seeded generator above this operating system.
 pub(crate) fn with_os(os: Box<OsFill>) -> Generator {
-    let limits =
-        Limits { reseed_interval: Duration::from_mins(1), grace_period: Duration::from_mins(15) };
-    let generator = Generator::with_os(1, limits, os).expect("memory for a generator");
+    let limits = LeaseLimits {
+        reseed_interval: Duration::from_mins(1),
+        grace_period: Duration::from_mins(15),
+    };
+    let generator = Generator::new(1, limits, Machine { os, clock: Instant::now })
+        .expect("memory for a generator");
     seed(&generator, Vec::new());
     generator
 }

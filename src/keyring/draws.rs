@@ -4,9 +4,7 @@
 use zeroize::{Zeroize, Zeroizing};
 
 use super::formula::{KEY_BYTES, Key, NONCE_BYTES};
-use crate::drbg::MAX_ANSWER_BYTES;
-use crate::generator::{Generator, NotReady};
-use crate::secret::Secret;
+use lavawall_entropy::{Generator, MAX_ANSWER_BYTES, NotReady, Secret};
 
 /// Keys and nonces for one batch. No byte is given twice, and each is wiped where it was taken from.
 ///

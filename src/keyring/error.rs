@@ -8,7 +8,7 @@ use super::layout::LayoutError;
 use super::ring::NamespaceId;
 use super::seal::SealError;
 use crate::audit::AuditError;
-use crate::generator::NotReady;
+use lavawall_entropy::NotReady;
 
 /// Why a key operation was not done.
 #[derive(Debug, thiserror::Error)]

@@ -30,8 +30,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::draws::Draws;
-use crate::generator::{Generator, NotReady};
-use crate::secret::Secret;
+use lavawall_entropy::{Generator, NotReady, Secret};
 
 /// The size of every key in bytes.
 pub const KEY_BYTES: usize = 32;

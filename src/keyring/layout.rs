@@ -19,7 +19,7 @@ use super::draws::Draws;
 use super::formula::{self, Bound, Key, NONCE_BYTES, SEALED_KEY_BYTES, Unopened, label};
 use super::seal::ID_BYTES;
 use super::wire::{Malformed, Reader, Writer};
-use crate::generator::{Generator, NotReady};
+use lavawall_entropy::{Generator, NotReady};
 
 /// How the file begins.
 const MAGIC: &[u8; 8] = b"lavakeys";
@@ -159,7 +159,7 @@ impl Head {
 mod tests {
     use super::*;
     use crate::keyring::doubles::generator;
-    use crate::secret::Secret;
+    use lavawall_entropy::Secret;
 
     fn key(byte: u8) -> Key {
         Secret::take(&mut [byte; 32])

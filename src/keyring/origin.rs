@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::formula::{self, Key};
 use super::wire::{Malformed, Reader, Writer};
-use crate::generator::{Generator, NotReady, State};
-use crate::sample::Kind;
+use lavawall_entropy::{Generator, Kind, NotReady, Readiness};
 
 /// The provenance of one key.
 ///
@@ -26,7 +25,7 @@ pub struct Origin {
     pub generation: u64,
     /// The state of the generator.
     #[serde(rename = "made_while")]
-    pub state: State,
+    pub state: Readiness,
     /// Kinds of source that were credited in that generation, each once.
     pub kinds: Vec<Kind>,
 }
@@ -43,7 +42,8 @@ const KINDS: [Kind; 7] = [
 ];
 
 /// States by their number on disk, from 1.
-const STATES: [State; 4] = [State::Starting, State::Ready, State::Degraded, State::Refusing];
+const STATES: [Readiness; 4] =
+    [Readiness::Starting, Readiness::Ready, Readiness::Degraded, Readiness::Refusing];
 
 impl Origin {
     /// Draws a key, and says where it came from.
@@ -124,11 +124,11 @@ mod tests {
     fn an_origin_names_the_generation_the_credited_kinds_and_the_state() {
         let generator = doubles::generator();
         let (_, origin) = Origin::draw(&generator).expect("seeded");
-        assert_eq!((origin.generation, origin.state), (1, State::Ready));
+        assert_eq!((origin.generation, origin.state), (1, Readiness::Ready));
         assert_eq!(origin.kinds, [Kind::OperatingSystem, Kind::CpuTiming], "and not `replay`");
         doubles::degrade(&generator);
         let (_, origin) = Origin::draw(&generator).expect("the grace period has begun");
-        assert_eq!(origin.state, State::Degraded);
+        assert_eq!(origin.state, Readiness::Degraded);
     }
 
     #[test]

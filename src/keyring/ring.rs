@@ -12,7 +12,7 @@ use super::formula::{KEY_BYTES, Key};
 use super::origin::Origin;
 use super::wire::{Malformed, Reader, Writer};
 use crate::audit::Chain;
-use crate::secret::Secret;
+use lavawall_entropy::Secret;
 
 /// The most namespaces, as the dialect's own service has it.
 pub const NAMESPACES_LIMIT: usize = 1000;

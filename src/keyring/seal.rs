@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::formula::Key;
 use super::wire::{Malformed, Reader};
-use crate::generator::{Generator, NotReady};
+use lavawall_entropy::{Generator, NotReady};
 use shares::Share;
 
 /// The size of a keyring's identifier in bytes.

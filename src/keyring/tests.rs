@@ -5,11 +5,10 @@ mod seals;
 
 use super::VersionState::{Active, Retired};
 use super::*;
-use crate::generator::State::{Degraded, Ready};
 use crate::keyring::doubles::{self, generator, hooked};
 use crate::keyring::seal::SealError;
-use crate::sample::Kind;
-use crate::secret::Secret;
+use lavawall_entropy::Readiness::{Degraded, Ready};
+use lavawall_entropy::{Kind, Secret};
 
 /// A folder with a keyring in it, and perhaps an anchor beside it.
 struct Home {

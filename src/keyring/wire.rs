@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::secret;
+use lavawall_entropy::append_secret;
 
 /// What is read is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub struct Writer(Zeroizing<Vec<u8>>);
 impl Writer {
     /// Appends bytes as they are.
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        secret::append(&mut self.0, bytes);
+        append_secret(&mut self.0, bytes);
         self
     }
 

@@ -2,8 +2,8 @@
 
 use super::name::RecordId;
 use super::storage::StorageError;
-use crate::generator::NotReady;
 use crate::keyring::{KeyringError, NamespaceId};
+use lavawall_entropy::NotReady;
 
 /// Why something was not read or written. Never holds a name or a value.
 #[derive(Debug, thiserror::Error)]

@@ -18,13 +18,13 @@
 use zeroize::Zeroizing;
 
 use super::name::{Name, RecordId};
-use crate::generator::NotReady;
 use crate::keyring::NamespaceId;
 use crate::keyring::draws::Draws;
 use crate::keyring::formula::{
     self, Bound, KEY_BYTES, Key, NONCE_BYTES, OVERHEAD_BYTES, SEALED_KEY_BYTES, Unopened, label,
 };
 use crate::keyring::wire::{Malformed, Reader, Writer};
+use lavawall_entropy::NotReady;
 
 /// The format that is written.
 const FORMAT: u8 = 1;
@@ -191,9 +191,8 @@ fn value_bound(place: Place, head: Head, name: &str, expiry: u64) -> Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::generator::Generator;
     use crate::keyring::doubles::generator;
-    use crate::secret::Secret;
+    use lavawall_entropy::{Generator, Secret};
 
     const PLACE: Place = Place { namespace: NamespaceId([1; 16]), id: RecordId([2; 16]) };
     const HEAD: Head = Head { key_version: 3, version: 4 };

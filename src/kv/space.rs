@@ -12,10 +12,10 @@ use super::name::RecordId;
 use super::record::{self, Entry, Head, Place};
 use super::storage::{Access, Storage, StorageError, Table};
 use super::sum::Sum;
-use crate::generator::{Generator, NotReady};
 use crate::keyring::formula::{self, Bound, Key, Unopened, label};
 use crate::keyring::wire::Reader;
 use crate::keyring::{NamespaceId, NamespaceKeys, VersionState};
+use lavawall_entropy::{Generator, NotReady};
 
 /// Rows that are read at a time while loading.
 const PAGE: usize = 4096;

@@ -2,7 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use crate::assess::{self, Assessment, Samples};
+use lavawall_assess as assess;
+use lavawall_assess::{Assessment, Samples};
 
 /// How many distances are looked at for correlation: those of the lag estimator (SP 800-90B §6.3.8).
 pub const LAGS: usize = 128;

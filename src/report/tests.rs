@@ -1,10 +1,8 @@
 use std::num::NonZeroUsize;
 
 use super::*;
-use crate::assess::{Samples, restart};
-use crate::health::Inspect;
-use crate::health::cutoff::ALPHA_USUAL;
-use crate::health::symbols::{Claim, Symbols};
+use lavawall_assess::{Samples, restart};
+use lavawall_entropy::{ALPHA_USUAL, EntropyClaim, Inspect, SymbolTests};
 
 /// What no text may become.
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=https://example.org/x onerror=a()>&";
@@ -13,10 +11,10 @@ const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=https://example.org
 fn report(text: &str) -> Report {
     let facts = || vec![Fact::new(text, text)];
     let text = || text.to_owned();
-    let claim = Claim { h_per_symbol: 1.0, alpha: ALPHA_USUAL, credited: true };
-    let mut limits = Symbols::new(claim).limits();
-    let severity = crate::health::Severity::Notice;
-    limits.push(Limit::threshold(crate::health::Test::Frozen, severity, text()));
+    let claim = EntropyClaim { h_per_symbol: 1.0, alpha: ALPHA_USUAL, credited: true };
+    let mut limits = SymbolTests::new(claim).limits();
+    let severity = lavawall_entropy::Severity::Notice;
+    limits.push(HealthLimit::threshold(lavawall_entropy::HealthTest::Frozen, severity, text()));
     let running = Running {
         id: text(),
         state: text(),
@@ -112,7 +110,7 @@ fn every_part_of_the_report_is_on_the_page() {
     let page = report("plain").html();
     assert_eq!(page.matches("<svg").count(), 2, "histogram and correlation");
     assert_eq!(page.matches("data:image/png").count(), 8, "one picture a bit plane");
-    for estimator in crate::assess::Estimator::ALL {
+    for estimator in lavawall_assess::Estimator::ALL {
         assert!(page.contains(&format!(">{estimator}<")), "{estimator}");
     }
     assert_eq!(page.matches(">decides<").count(), 1);

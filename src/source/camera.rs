@@ -13,7 +13,7 @@
 //! σ = 0.5 rounded to whole steps has at least 0.55 bits of min-entropy wherever its mean lies, and
 //! the difference of two of them has more. Half a bit is taken for each, 128 bits off for the two
 //! fingerprints by which a frame is known again, an eighth of the rest is credited, and never more
-//! than 256 bits for two frames. [`crate::health::frames`] does the sum.
+//! than 256 bits for two frames. [`lavawall_entropy::FrameTests`] does the sum.
 //!
 //! Compressed pictures are hashed and credited nothing: the encoder throws away exactly what is
 //! credited here.
@@ -36,8 +36,8 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::sample::{Kind, PixelFormat, Sample};
 use crate::source::{Facts, Source, SourceError};
+use lavawall_entropy::{Kind, PixelFormat, Sample};
 
 pub use config::{Backend, Config, Device};
 
@@ -170,7 +170,7 @@ struct Camera {
 
 impl Camera {
     fn settle(&mut self, config: &Config) -> Result<(), SourceError> {
-        let mut sample = Sample::new();
+        let mut sample = Sample::new(Instant::now());
         for _ in 0..SETTLING {
             self.read(&mut sample, Instant::now() + FIRST_FRAME)?;
         }

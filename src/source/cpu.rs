@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::sample::{Kind, Sample, Shape};
 use crate::source::{Facts, Source, SourceError, processor};
+use lavawall_entropy::{Kind, Sample, Shape};
 
 /// The independence class.
 pub const KIND: Kind = Kind::CpuInstruction;
@@ -194,7 +194,10 @@ mod tests {
         })
         .expect("good at first");
         let deadline = Instant::now() + Duration::from_secs(5);
-        assert!(matches!(cpu.read(&mut Sample::new(), deadline), Err(SourceError::Refused { .. })));
+        assert!(matches!(
+            cpu.read(&mut Sample::new(Instant::now()), deadline),
+            Err(SourceError::Refused { .. })
+        ));
     }
 
     #[test]
@@ -217,7 +220,7 @@ mod tests {
     fn where_the_instruction_is_there_it_gives_fresh_bytes() {
         let Ok(mut source) = open(&Config::default()) else { return };
         let deadline = Instant::now() + Duration::from_secs(10);
-        let (mut first, mut second) = (Sample::new(), Sample::new());
+        let (mut first, mut second) = (Sample::new(Instant::now()), Sample::new(Instant::now()));
         source.read(&mut first, deadline).expect("words");
         source.read(&mut second, deadline).expect("words");
         assert_ne!(first.bytes(), second.bytes());

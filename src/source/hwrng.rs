@@ -16,9 +16,9 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use crate::sample::{Kind, Sample, Shape};
 use crate::source::entropy_per_bit::EntropyPerBit;
 use crate::source::{Facts, Source, SourceError, device};
+use lavawall_entropy::{Kind, Sample, Shape};
 
 /// The independence class.
 pub const KIND: Kind = Kind::Device;

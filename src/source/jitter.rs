@@ -19,8 +19,8 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use crate::sample::{DELTA_BYTES, Kind, Sample, Shape};
 use crate::source::{Facts, Source, SourceError, processor};
+use lavawall_entropy::{DELTA_BYTES, Kind, Sample, Shape};
 
 /// The independence class.
 pub const KIND: Kind = Kind::CpuTiming;
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_sample_holds_that_many_deltas_and_no_two_samples_agree() {
         let mut source = open(&Config::default()).expect("a machine with a fine timer");
-        let (mut first, mut second) = (Sample::new(), Sample::new());
+        let (mut first, mut second) = (Sample::new(Instant::now()), Sample::new(Instant::now()));
         source.read(&mut first, Instant::now()).expect("deltas");
         source.read(&mut second, Instant::now()).expect("deltas");
         assert_eq!(first.bytes().len(), SAMPLE_DELTAS * DELTA_BYTES);

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use crate::sample::{Kind, Sample, Shape};
 use crate::source::{Source, SourceError};
+use lavawall_entropy::{Kind, Sample, Shape};
 
 /// The independence class.
 pub const KIND: Kind = Kind::OperatingSystem;

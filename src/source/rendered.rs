@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::sample::{Frame, Kind, PixelFormat, Sample, Shape};
 use crate::source::pacing::Pacing;
 use crate::source::{Source, SourceError, limits};
+use lavawall_entropy::{Frame, Kind, PixelFormat, Sample, Shape};
 
 pub use wall::Wall;
 
@@ -95,7 +95,7 @@ mod tests {
     fn frames_are_whole_numbered_and_each_another() {
         let config = Config { width: 64, height: 36, fps: 240 };
         let mut source = open(&config).expect("lamps");
-        let (mut first, mut second) = (Sample::new(), Sample::new());
+        let (mut first, mut second) = (Sample::new(Instant::now()), Sample::new(Instant::now()));
         let far = Instant::now() + Duration::from_mins(1);
         source.read(&mut first, far).expect("a frame");
         source.read(&mut second, far).expect("a frame");

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::sample::{Kind, Sample};
 use crate::source::pacing::Pacing;
 use crate::source::{Facts, Source, SourceError, limits};
+use lavawall_entropy::{Kind, Sample};
 
 /// The independence class.
 pub const KIND: Kind = Kind::None;

@@ -13,9 +13,9 @@ use std::time::Instant;
 use rustix::termios::{OptionalActions, isatty, tcflush, tcgetattr, tcsetattr};
 use serde::Deserialize;
 
-use crate::sample::{Kind, Sample, Shape};
 use crate::source::entropy_per_bit::EntropyPerBit;
 use crate::source::{Source, SourceError, device};
+use lavawall_entropy::{Kind, Sample, Shape};
 
 /// The independence class.
 pub const KIND: Kind = Kind::Device;
@@ -109,7 +109,7 @@ mod tests {
         for start in [0, 64, 128, 192] {
             let sent: Vec<u8> = (start..=start + 63).collect();
             far.write_all(&sent).expect("sent");
-            let mut sample = Sample::new();
+            let mut sample = Sample::new(Instant::now());
             source.read(&mut sample, Instant::now() + Duration::from_secs(30)).expect("bytes");
             assert_eq!(sample.bytes(), sent, "no echo, no translation, no lines");
         }
@@ -121,7 +121,7 @@ mod tests {
         far.write_all(&[0x55; 64]).expect("sent");
         let mut source = open(&config(path)).expect("opened");
         far.write_all(&[0xaa; 64]).expect("sent");
-        let mut sample = Sample::new();
+        let mut sample = Sample::new(Instant::now());
         source.read(&mut sample, Instant::now() + Duration::from_secs(30)).expect("bytes");
         assert_eq!(sample.bytes(), [0xaa; 64]);
     }
@@ -131,7 +131,7 @@ mod tests {
         let (_far, path) = line();
         let mut source = open(&config(path)).expect("opened");
         let error = source
-            .read(&mut Sample::new(), Instant::now() + Duration::from_millis(20))
+            .read(&mut Sample::new(Instant::now()), Instant::now() + Duration::from_millis(20))
             .expect_err("silence");
         assert!(matches!(error, SourceError::Timeout { .. }), "{error}");
     }
@@ -142,7 +142,7 @@ mod tests {
         let mut source = open(&config(path)).expect("opened");
         drop(far);
         let error = source
-            .read(&mut Sample::new(), Instant::now() + Duration::from_secs(30))
+            .read(&mut Sample::new(Instant::now()), Instant::now() + Duration::from_secs(30))
             .expect_err("unplugged");
         assert!(matches!(error, SourceError::Device { .. }), "{error}");
     }
@@ -153,6 +153,6 @@ mod tests {
         std::fs::write(file.path(), [1; 40]).expect("written");
         let mut source = open(&config(file.path().to_owned())).expect("opened");
         let deadline = Instant::now() + Duration::from_secs(30);
-        assert!(source.read(&mut Sample::new(), deadline).is_err());
+        assert!(source.read(&mut Sample::new(Instant::now()), deadline).is_err());
     }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::sample::{Kind, PixelFormat};
 use crate::source::{camera, cpu, hwrng, jitter, os, rendered, replay, serial, tpm};
+use lavawall_entropy::{Kind, PixelFormat};
 
 /// Writes [`Spec`] once for all types.
 macro_rules! specs {

@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::sample::{Kind, Sample, Shape};
 use crate::source::device::{self, Nothing};
 use crate::source::{Source, SourceError};
+use lavawall_entropy::{Kind, Sample, Shape};
 
 /// The independence class.
 pub const KIND: Kind = Kind::Tpm;
@@ -247,7 +247,7 @@ mod tests {
     }
 
     fn read(tpm: &mut Tpm<Driver>, patience: Duration) -> Result<Vec<u8>, SourceError> {
-        let mut sample = Sample::new();
+        let mut sample = Sample::new(Instant::now());
         tpm.read(&mut sample, Instant::now() + patience)?;
         Ok(sample.bytes().to_vec())
     }

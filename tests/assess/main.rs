@@ -15,7 +15,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use lavawall::assess::{Estimator, Samples, assess};
+use lavawall_assess::{Estimator, Samples, assess};
 use recipe::Recipe;
 
 /// How closely the figures agree: the reference program prints six decimal places, and its own

@@ -151,6 +151,7 @@ fn every_place_in_the_requirements_is_a_file_a_command_or_a_test_that_there_is()
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = String::new();
     code(&root.join("src"), &mut all);
+    code(&root.join("crates"), &mut all);
     code(&root.join("tests"), &mut all);
     for requirement in requirements() {
         for place in &requirement.places {

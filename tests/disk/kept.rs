@@ -5,18 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use lavawall::generator::{Generator, Limits, Provenance};
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Condition, Keyring, Places};
 use lavawall::kv::Store;
 use lavawall::kv::storage::RedbStorage;
-use lavawall::secret::Secret;
+use lavawall_entropy::{Generator, LeaseLimits, Provenance, Secret};
 
 /// A generator seeded with this, or else with the operating system's bytes.
 pub(crate) fn generator(seed: Option<[u8; 32]>) -> Arc<Generator> {
-    let limits =
-        Limits { reseed_interval: Duration::from_hours(1), grace_period: Duration::from_hours(1) };
-    let generator = Arc::new(Generator::new(1, limits).expect("memory"));
+    let limits = LeaseLimits {
+        reseed_interval: Duration::from_hours(1),
+        grace_period: Duration::from_hours(1),
+    };
+    let generator = Arc::new(Generator::new(1, limits, lavawall::machine::lend()).expect("memory"));
     let mut seed = seed.unwrap_or_else(|| {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).expect("the operating system's bytes");

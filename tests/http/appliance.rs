@@ -6,10 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use lavawall::collector::board::Board;
-use lavawall::generator::{Contribution, Generator, Limits, Provenance, Quorum};
 use lavawall::http::{Access, Config, Fresh, Listeners, Service, WorkersKv, serve};
-use lavawall::sample::Kind;
-use lavawall::secret::Secret;
+use lavawall_entropy::{Contribution, Generator, Kind, LeaseLimits, Provenance, Quorum, Secret};
 use tokio::sync::watch;
 
 /// A running server; told to stop, and waited for, when dropped.
@@ -37,11 +35,12 @@ impl Appliance {
 
     /// A server without a seed that has its own way to get fresh ones.
     pub(crate) fn with_fresh(config: Config, fresh: Fresh) -> Self {
-        let limits = Limits {
+        let limits = LeaseLimits {
             reseed_interval: Duration::from_mins(1),
             grace_period: Duration::from_mins(15),
         };
-        let generator = Arc::new(Generator::new(2, limits).expect("memory"));
+        let generator =
+            Arc::new(Generator::new(2, limits, lavawall::machine::lend()).expect("memory"));
         Self::around(generator, config, fresh)
     }
 

@@ -1,7 +1,7 @@
 //! Things to put on the board.
 
 use lavawall::collector::board::{Picture, SourceReport, SourceState};
-use lavawall::sample::{Frame, Kind, PixelFormat};
+use lavawall_entropy::{Frame, Kind, PixelFormat};
 
 use crate::appliance::Appliance;
 

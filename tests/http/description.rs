@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lavawall::sample::{Kind, PixelFormat};
+use lavawall_entropy::{Kind, PixelFormat};
 use serde_json::Value;
 
 use crate::appliance::Appliance;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
 use lavawall::collector::board::{LiveFigure, SourceState};
-use lavawall::generator::State;
-use lavawall::sample::Kind;
+use lavawall_entropy::{Kind, Readiness};
 
 use crate::appliance::{Appliance, config, quorum, seed};
 use crate::board::report;
@@ -40,7 +39,7 @@ fn metrics_count_what_was_asked_and_how_it_was_answered() {
 fn metrics_say_which_one_state_it_is() {
     let appliance = Appliance::starting(config());
     let states = |metrics: &BTreeMap<String, String>| {
-        [State::Starting, State::Ready, State::Degraded, State::Refusing]
+        [Readiness::Starting, Readiness::Ready, Readiness::Degraded, Readiness::Refusing]
             .map(|state| metrics[&format!("lavawall_state{{state=\"{state}\"}}")].clone())
     };
     let before = metrics(&appliance);

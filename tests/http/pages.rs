@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use data_encoding::BASE64;
 use lavawall::http::{Config, FreshError, FreshSeed, hash_token};
-use lavawall::sample::{Kind, PixelFormat};
+use lavawall_entropy::{Kind, PixelFormat};
 use sha2::{Digest, Sha256};
 
 use crate::appliance::{Appliance, config, quorum, seed};

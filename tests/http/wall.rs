@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use lavawall::sample::{Kind, PixelFormat};
+use lavawall_entropy::{Kind, PixelFormat};
 
 use crate::appliance::Appliance;
 use crate::board::{frame, report, show};

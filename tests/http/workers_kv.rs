@@ -5,12 +5,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lavawall::generator::{Generator, Limits};
 use lavawall::http::{Tokens, WorkersKv, hash_token};
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, Places};
 use lavawall::kv::Store;
 use lavawall::kv::storage::{Fault, MemoryStorage, Storage};
+use lavawall_entropy::{Generator, LeaseLimits};
 use serde_json::{Value, json};
 
 use crate::appliance::{Appliance, config, seed};
@@ -57,11 +57,12 @@ impl Storage for Shared {
 
 impl Kv {
     fn start() -> Self {
-        let limits = Limits {
+        let limits = LeaseLimits {
             reseed_interval: Duration::from_mins(1),
             grace_period: Duration::from_mins(15),
         };
-        let generator = Arc::new(Generator::new(2, limits).expect("memory"));
+        let generator =
+            Arc::new(Generator::new(2, limits, lavawall::machine::lend()).expect("memory"));
         seed(&generator, 1);
         let folder = tempfile::tempdir().expect("a directory");
         let places = Places {

@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 use lavawall::collector::board::{Board, SourceReport};
 use lavawall::collector::feed::Feed;
 use lavawall::collector::{Collector, Settings, Unavailable};
-use lavawall::generator::{Generator, Limits, OsFill, State};
-use lavawall::health::Gate;
-use lavawall::health::cutoff::ALPHA_FAST;
-use lavawall::health::symbols::{Claim, Symbols};
-use lavawall::sample::{Kind, Sample};
 use lavawall::source::{Source, SourceError};
+use lavawall_entropy::{
+    ALPHA_FAST, EntropyClaim, Gate, Generator, Kind, LeaseLimits, Machine, OsFill, Readiness,
+    Sample, SymbolTests,
+};
 
 /// How long any condition is waited for before the test fails. Nothing here takes longer than a
 /// few seconds on a slow machine.
@@ -146,8 +145,10 @@ impl Rig {
 
     fn build(sources: &[Scripted], quorum: usize, grace_period: Duration, os: Box<OsFill>) -> Self {
         let reseed_interval = Duration::from_millis(300);
-        let limits = Limits { reseed_interval, grace_period };
-        let generator = Arc::new(Generator::with_os(1, limits, os).expect("memory"));
+        let limits = LeaseLimits { reseed_interval, grace_period };
+        let generator = Arc::new(
+            Generator::new(1, limits, Machine { os, clock: Instant::now }).expect("memory"),
+        );
         let board = Arc::new(Board::default());
         let scripts: BTreeMap<_, _> = sources
             .iter()
@@ -194,7 +195,7 @@ impl Rig {
     }
 
     /// The state now.
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> Readiness {
         self.generator.state(Instant::now())
     }
 
@@ -241,7 +242,8 @@ fn feed(
     script: &Script,
     opened: &Arc<Mutex<BTreeMap<&'static str, Arc<AtomicU32>>>>,
 ) -> Feed {
-    let claim = Claim { h_per_symbol: 8.0, alpha: ALPHA_FAST, credited: source.kind != Kind::None };
+    let claim =
+        EntropyClaim { h_per_symbol: 8.0, alpha: ALPHA_FAST, credited: source.kind != Kind::None };
     let count = Arc::clone(opened.lock().expect("a map").entry(source.id).or_default());
     let script = Arc::clone(script);
     Feed {
@@ -260,7 +262,7 @@ fn feed(
             count.fetch_add(1, Ordering::Relaxed);
             Ok(Box::new(Double { script: Arc::clone(&script), counter: 0 }))
         }),
-        gate: Gate::new(Box::new(Symbols::new(claim))),
+        gate: Gate::new(Box::new(SymbolTests::new(claim))),
         deadline: Duration::from_millis(50),
         pace: Duration::from_millis(20),
         shown: false,

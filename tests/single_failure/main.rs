@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use doubles::{Behaviour, Rig, Scripted};
 use lavawall::collector::board::SourceState;
-use lavawall::generator::{NotReady, State};
-use lavawall::health::Test;
-use lavawall::sample::Kind;
+use lavawall_entropy::{HealthTest, Kind, NotReady, Readiness};
 
 const KINDS: [Kind; 3] = [Kind::OperatingSystem, Kind::PhysicalCamera, Kind::Tpm];
 
@@ -33,7 +31,7 @@ fn with_one(which: usize, behaviour: Behaviour) -> Rig {
 fn healthy_sources_make_seeds_and_all_are_in_them() {
     let rig = Rig::start(&three(), 2);
     rig.wait_for("every source credited", |rig| {
-        rig.credited_in_seed().len() == 3 && rig.state() == State::Ready
+        rig.credited_in_seed().len() == 3 && rig.state() == Readiness::Ready
     });
     let mut out = [0; 64];
     rig.generator.fill(&mut out).expect("ready");
@@ -49,9 +47,9 @@ fn any_one_stuck_source_loses_its_credit_and_the_others_carry_on() {
         let report = rig.report(which);
         assert_eq!(report.credited_bits, 0);
         assert!(report.live.is_none(), "what fails a health test needs no second judge");
-        assert_eq!(report.last_alarm.expect("an alarm").test, Test::RepetitionCount);
+        assert_eq!(report.last_alarm.expect("an alarm").test, HealthTest::RepetitionCount);
         assert_eq!(rig.alarmed_sources(), [report.id], "and no other alarm rose");
-        assert_eq!(rig.state(), State::Ready);
+        assert_eq!(rig.state(), Readiness::Ready);
     }
 }
 
@@ -62,8 +60,8 @@ fn any_one_absent_source_is_reported_and_the_others_carry_on() {
         rig.wait_for("a seed and a report", |rig| {
             rig.credited_in_seed().len() == 2 && rig.report(which).state == SourceState::Absent
         });
-        assert_eq!(rig.report(which).last_alarm.expect("an alarm").test, Test::Unreadable);
-        assert_eq!(rig.state(), State::Ready);
+        assert_eq!(rig.report(which).last_alarm.expect("an alarm").test, HealthTest::Unreadable);
+        assert_eq!(rig.state(), Readiness::Ready);
     }
 }
 
@@ -87,7 +85,7 @@ fn any_one_crashing_source_takes_nobody_with_it() {
             rig.credited_in_seed().len() == 2 && rig.report(which).state == SourceState::Absent
         });
         let alarm = rig.report(which).last_alarm.expect("an alarm");
-        assert_eq!(alarm.test, Test::Crashed);
+        assert_eq!(alarm.test, HealthTest::Crashed);
         assert!(alarm.detail.contains("on purpose"), "{}", alarm.detail);
     }
 }
@@ -98,7 +96,7 @@ fn any_one_slow_source_is_not_waited_for() {
         let rig = with_one(which, Behaviour::Slow);
         rig.wait_for("a seed without it", |rig| rig.credited_in_seed().len() == 2);
         rig.wait_for("its deadline", |rig| rig.report(which).last_alarm.is_some());
-        assert_eq!(rig.report(which).last_alarm.expect("an alarm").test, Test::Deadline);
+        assert_eq!(rig.report(which).last_alarm.expect("an alarm").test, HealthTest::Deadline);
     }
 }
 
@@ -121,7 +119,7 @@ fn with_any_one_source_known_to_the_attacker_two_runs_still_differ() {
             let mut sources = three();
             sources[which].behaviour = Behaviour::Known;
             let rig = Rig::start_with_known_os(&sources, 2);
-            rig.wait_for("a seed", |rig| rig.state() == State::Ready);
+            rig.wait_for("a seed", |rig| rig.state() == Readiness::Ready);
             let mut out = [0; 32];
             rig.generator.fill(&mut out).expect("ready");
             out
@@ -137,7 +135,7 @@ fn one_kind_alone_is_refused_and_the_refusal_says_why() {
     let refusal = rig.generator.fill(&mut [0; 32]).expect_err("one kind of two");
     assert!(matches!(refusal, NotReady::Starting(_)));
     assert!(refusal.to_string().contains("1 of 2"), "{refusal}");
-    assert_eq!(rig.state(), State::Starting);
+    assert_eq!(rig.state(), Readiness::Starting);
 }
 
 #[test]
@@ -149,34 +147,34 @@ fn sources_that_are_never_credited_cannot_carry_a_quorum() {
     ];
     let rig = Rig::start(&sources, 2);
     rig.wait_for("samples of all", |rig| (0..3).all(|which| rig.report(which).samples > 100));
-    assert_eq!(rig.state(), State::Starting);
+    assert_eq!(rig.state(), Readiness::Starting);
 }
 
 #[test]
 fn a_source_that_fails_later_degrades_and_its_return_restores() {
     let rig = Rig::start(&three()[..2], 2);
-    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    rig.wait_for("the first seed", |rig| rig.state() == Readiness::Ready);
     rig.set(1, Behaviour::Stuck);
-    rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
+    rig.wait_for("degraded", |rig| rig.state() == Readiness::Degraded);
     rig.generator.fill(&mut [0; 32]).expect("the grace period has begun");
     let before = rig.generation();
     rig.set(1, Behaviour::Healthy);
-    rig.wait_for("ready again", |rig| rig.state() == State::Ready && rig.generation() > before);
+    rig.wait_for("ready again", |rig| rig.state() == Readiness::Ready && rig.generation() > before);
 }
 
 #[test]
 fn when_the_grace_period_is_over_output_stops() {
     let rig = Rig::start_with_grace(&three()[..2], 2, Duration::ZERO);
-    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    rig.wait_for("the first seed", |rig| rig.state() == Readiness::Ready);
     rig.set(0, Behaviour::Stuck);
-    rig.wait_for("refusing", |rig| rig.state() == State::Refusing);
+    rig.wait_for("refusing", |rig| rig.state() == Readiness::Refusing);
     assert!(matches!(rig.generator.fill(&mut [0; 32]), Err(NotReady::Expired(_))));
 }
 
 #[test]
 fn a_fresh_seed_is_made_of_samples_taken_after_it_was_asked_for() {
     let rig = Rig::start(&three(), 2);
-    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    rig.wait_for("the first seed", |rig| rig.state() == Readiness::Ready);
     let before = rig.generation();
     rig.fresh().expect("sources are there");
     assert!(rig.generation() > before);
@@ -185,9 +183,9 @@ fn a_fresh_seed_is_made_of_samples_taken_after_it_was_asked_for() {
 #[test]
 fn a_fresh_seed_is_not_made_while_the_quorum_is_lost() {
     let rig = Rig::start(&three()[..2], 2);
-    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    rig.wait_for("the first seed", |rig| rig.state() == Readiness::Ready);
     rig.set(0, Behaviour::Stuck);
-    rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
+    rig.wait_for("degraded", |rig| rig.state() == Readiness::Degraded);
     let before = rig.generation();
     assert!(rig.fresh_within(Duration::from_millis(500)).is_none());
     assert_eq!(rig.generation(), before);
@@ -196,7 +194,7 @@ fn a_fresh_seed_is_not_made_while_the_quorum_is_lost() {
 #[test]
 fn a_reload_keeps_unchanged_sources_and_swaps_the_rest() {
     let rig = Rig::start(&three()[..2], 2);
-    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    rig.wait_for("the first seed", |rig| rig.state() == Readiness::Ready);
     let kept = rig.report(0).samples;
     let mut sources = three();
     sources.remove(1);
@@ -212,14 +210,14 @@ fn what_a_source_gave_under_another_configuration_does_not_count_after_a_reload(
     let mut sources = three();
     sources.truncate(2);
     let rig = Rig::start(&sources, 2);
-    rig.wait_for("the first seed", |rig| rig.state() == State::Ready);
+    rig.wait_for("the first seed", |rig| rig.state() == Readiness::Ready);
     // Under its new configuration it cannot even be opened.
     sources[1].key = "another device";
     rig.set(1, Behaviour::Absent);
     rig.replace(&sources, 2);
     let seeds = rig.generation();
     rig.wait_for("its absence", |rig| rig.report(1).state == SourceState::Absent);
-    rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
+    rig.wait_for("degraded", |rig| rig.state() == Readiness::Degraded);
     assert_eq!(rig.generation(), seeds, "no seed was made of what was there before");
 }
 
@@ -233,10 +231,10 @@ fn a_source_that_passes_every_health_test_and_assesses_below_its_claim_loses_its
     rig.wait_for("its withdrawal", |rig| rig.report(1).state == SourceState::Alarmed);
     let report = rig.report(1);
     let alarm = report.last_alarm.expect("an alarm");
-    assert_eq!(alarm.test, Test::BelowClaim, "{alarm:?}");
+    assert_eq!(alarm.test, HealthTest::BelowClaim, "{alarm:?}");
     assert!(alarm.detail.contains("at least 4.000 claimed"), "{}", alarm.detail);
     assert!(report.live.expect("a figure").min_entropy < 0.1);
-    rig.wait_for("degraded", |rig| rig.state() == State::Degraded);
+    rig.wait_for("degraded", |rig| rig.state() == Readiness::Degraded);
     // However long it waits, it earns nothing while no later window is worth more.
     let credited = rig.report(1).credited_bits;
     rig.wait_for("another window, another alarm", |rig| rig.report(1).alarms >= 2);
@@ -244,7 +242,7 @@ fn a_source_that_passes_every_health_test_and_assesses_below_its_claim_loses_its
 
     rig.set(1, Behaviour::Healthy);
     rig.wait_for("its return by a window and a start-up test", |rig| {
-        rig.report(1).state == SourceState::Healthy && rig.state() == State::Ready
+        rig.report(1).state == SourceState::Healthy && rig.state() == Readiness::Ready
     });
     assert!(rig.report(1).live.expect("a figure").min_entropy > 4.0);
     assert_eq!(rig.alarmed_sources(), ["b"], "and no other alarm rose");

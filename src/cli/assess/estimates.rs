@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::{Shown, below_claim, number};
-use crate::assess::{Assessment, Figure, Samples};
+use lavawall_assess::{Assessment, Figure, Samples};
 
 pub(super) fn show(samples: &Samples, found: &Assessment, claim: Option<f64>) -> Shown {
     Shown {

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::{Shown, below_claim};
-use crate::assess::Samples;
-use crate::assess::iid::{ChiSquare, Iid};
+use lavawall_assess::Samples;
+use lavawall_assess::iid::ChiSquare;
+use lavawall_assess::iid::Iid;
 
 pub(super) fn show(samples: &Samples, found: &Iid, claim: Option<f64>) -> Shown {
     let refuted = (!found.passes()).then(|| {
@@ -29,8 +30,8 @@ fn json(samples: &Samples, found: &Iid) -> String {
             "passed": test.passes(),
         })
     };
-    let permutation = |(statistic, value, counts): &(_, f64, crate::assess::iid::Counts)| {
-        let statistic: &crate::assess::iid::Statistic = statistic;
+    let permutation = |(statistic, value, counts): &(_, f64, lavawall_assess::iid::Counts)| {
+        let statistic: &lavawall_assess::iid::Statistic = statistic;
         json!({
             "name": statistic.to_string(),
             "value": value,

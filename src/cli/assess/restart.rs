@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::{Shown, number};
-use crate::assess::restart::Restarts;
+use lavawall_assess::restart::Restarts;
 
 pub(super) fn show(found: &Restarts) -> Shown {
     let complaint = if found.is_sane() {

@@ -5,13 +5,13 @@ mod files;
 use std::num::NonZeroUsize;
 
 use super::facts;
-use crate::assess::{Samples, restart};
 use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::config::{Config, SourceEntry};
 use crate::daemon::capture::{self, Amount, Sidecar};
 use crate::daemon::setup::Setup;
 use crate::report::{Captured, Noise, Source};
+use lavawall_assess::{Samples, restart};
 
 pub(super) use files::Files;
 use files::Raw;

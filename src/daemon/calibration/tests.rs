@@ -6,8 +6,8 @@ use super::*;
 use crate::collector::feed::Feed;
 use crate::config::{Config, SourceEntry};
 use crate::daemon::feeds;
-use crate::sample::PixelFormat;
 use crate::source::{Facts, camera, jitter, os, rendered};
+use lavawall_entropy::PixelFormat;
 
 /// What a difference of a camera is credited that nobody has measured: an eighth of half a bit.
 const PROVISIONAL: f64 = 0.5 / 8.0;
@@ -138,8 +138,8 @@ fn what_is_credited_nothing_stays_so_however_well_it_assesses() {
 fn a_figure_of_a_device_that_software_can_fake_is_refused() {
     let spec = Spec::Jitter(jitter::Config::default());
     let noise: Vec<u8> = (0..5000_u32).map(|n| (n * n % 251).to_le_bytes()[0]).collect();
-    let samples = crate::assess::Samples::new(noise, Some(8)).expect("samples");
-    let found = crate::assess::assess(&samples, std::num::NonZeroUsize::MIN, &|_| ());
+    let samples = lavawall_assess::Samples::new(noise, Some(8)).expect("samples");
+    let found = lavawall_assess::assess(&samples, std::num::NonZeroUsize::MIN, &|_| ());
     let sidecar = |virtual_device| Sidecar {
         source: "it".to_owned(),
         kind: spec.kind(),

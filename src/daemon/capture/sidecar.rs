@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::daemon::setup::Setup;
-use crate::sample::Kind;
 use crate::source::Spec;
+use lavawall_entropy::Kind;
 
 /// What a file of raw noise holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError};
 
 use crate::collector::board::Picture;
-use crate::sample::PixelFormat;
+use lavawall_entropy::PixelFormat;
 
 /// The most pixels of one picture: 4K UHD, the most that a USB camera gives.
 const MAX_PIXELS: u64 = 3840 * 2160;
@@ -105,7 +105,7 @@ fn pixel(y: u8, u: u8, v: u8) -> [u8; 3] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sample::Frame;
+    use lavawall_entropy::Frame;
 
     fn picture(format: PixelFormat, (width, height): (u32, u32), bytes: Vec<u8>) -> Picture {
         let frame = Frame { format, width, height, sequence: None, damaged: false };

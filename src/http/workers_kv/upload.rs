@@ -15,7 +15,7 @@ use super::WorkersKv;
 use super::envelope::Refusal;
 use crate::json::Json;
 use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
-use crate::secret;
+use lavawall_entropy::append_secret;
 
 /// What a form adds to the value it carries.
 const FORM_BYTES: usize = 64 * 1024;
@@ -63,7 +63,7 @@ pub(super) async fn receive(
         if received.len() + data.len() > limit {
             return Err(Refusal::too_large(limit));
         }
-        secret::append(&mut received, &data);
+        append_secret(&mut received, &data);
     }
 }
 

@@ -12,7 +12,7 @@ use super::{ID_BYTES, Made, Offered, Seal, SealError, SealKind, Surroundings};
 use crate::durable;
 use crate::keyring::formula::{self, KEY_BYTES, Key};
 use crate::keyring::wire::{Malformed, Reader, Writer};
-use crate::secret::Secret;
+use lavawall_entropy::Secret;
 
 /// How the file begins.
 const MAGIC: &[u8; 8] = b"lavaseal";

@@ -5,7 +5,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use super::{Made, Offered, Seal, SealError, SealKind, Surroundings};
 use crate::keyring::formula::{self, Key};
 use crate::keyring::wire::{Reader, Writer};
-use crate::secret::Secret;
+use lavawall_entropy::Secret;
 
 /// 64 MiB, three passes, four lanes: the second recommended option of RFC 9106 §4.
 const MEMORY_KIB: u32 = 64 * 1024;

@@ -10,10 +10,9 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{ID_BYTES, Made, Offered, Seal, SealError, SealKind, Surroundings};
-use crate::generator::{Generator, NotReady};
 use crate::keyring::formula::{self, KEY_BYTES, Key, label};
 use crate::keyring::wire::{Reader, Writer};
-use crate::secret::Secret;
+use lavawall_entropy::{Generator, NotReady, Secret};
 
 pub use card::Share;
 

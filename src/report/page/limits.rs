@@ -3,10 +3,9 @@
 use maud::{Markup, html};
 
 use super::grouped;
-use crate::health::limit::Rule;
-use crate::health::{Limit, Severity};
+use lavawall_entropy::{HealthLimit, LimitRule, Severity};
 
-pub(super) fn table(limits: &[Limit]) -> Markup {
+pub(super) fn table(limits: &[HealthLimit]) -> Markup {
     let level = |severity: Severity| match severity {
         Severity::Notice => "notice",
         Severity::Intermittent => "intermittent",
@@ -26,7 +25,7 @@ pub(super) fn table(limits: &[Limit]) -> Markup {
                         th scope="row" { (limit.test) }
                         td { (level(limit.severity)) }
                         @match &limit.rule {
-                            Rule::Cutoff(it) => {
+                            LimitRule::Cutoff(it) => {
                                 td.number { (grouped(it.count)) }
                                 td {
                                     (it.formula) " with H = " (bits(it.h)) ", a = " (it.alpha.0)
@@ -34,7 +33,7 @@ pub(super) fn table(limits: &[Limit]) -> Markup {
                                     @if let Some(window) = it.window { ", W = " (grouped(window)) }
                                 }
                             }
-                            Rule::Threshold(rule) => { td.number { "-" } td { (rule) } }
+                            LimitRule::Threshold(rule) => { td.number { "-" } td { (rule) } }
                         }
                     }
                 } }

@@ -3,10 +3,10 @@
 use maud::{Markup, PreEscaped, html};
 
 use super::{grouped, limits, list};
-use crate::assess::restart::Restarts;
-use crate::assess::{Assessment, WANTED_SAMPLES};
 use crate::report::noise::{Noise, PICTURED};
 use crate::report::{Captured, Source, planes, plots};
+use lavawall_assess::restart::Restarts;
+use lavawall_assess::{Assessment, WANTED_SAMPLES};
 
 /// The assessed min-entropy, in bits a symbol.
 pub(super) fn worth(source: &Source) -> String {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::sample::PixelFormat;
 use crate::source::limits;
+use lavawall_entropy::PixelFormat;
 
 /// Which camera, and what it is asked for.
 #[derive(Debug, Clone, PartialEq, Deserialize)]

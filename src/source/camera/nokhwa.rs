@@ -18,10 +18,10 @@ use nokhwa::utils::{
 };
 use zeroize::Zeroizing;
 
-use crate::sample::{Frame, PixelFormat, Sample, Shape};
 use crate::source::SourceError;
 use crate::source::camera::v4l2::VideoDevice;
 use crate::source::camera::{CameraBackend, Config, jpeg};
+use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
 use slot::{Shot, Slot};
 
 /// How long a closing camera is waited for. A thread that hangs in the driver is left behind; the

@@ -1,7 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::sample::{Frame, Shape};
+use lavawall_entropy::{Frame, Shape};
 
 /// A camera that notes until when each frame is waited for.
 #[derive(Default)]
@@ -45,7 +45,12 @@ fn waits(interval_ms: u64, reads: usize) -> Vec<u64> {
     let waits = Arc::clone(&fake.waits);
     let mut camera = camera(fake);
     for _ in 0..reads {
-        camera.read(&mut Sample::new(), Instant::now() + Duration::from_mins(1)).expect("a frame");
+        camera
+            .read(
+                &mut Sample::new(std::time::Instant::now()),
+                Instant::now() + Duration::from_mins(1),
+            )
+            .expect("a frame");
     }
     let waits = waits.lock().expect("not poisoned");
     waits
@@ -64,7 +69,9 @@ fn a_frame_is_waited_for_three_intervals_and_the_first_one_longer() {
 fn no_frame_is_waited_for_past_the_callers_deadline() {
     let fake = Fake { interval: Duration::from_secs(1), ..Fake::default() };
     let waits = Arc::clone(&fake.waits);
-    camera(fake).read(&mut Sample::new(), Instant::now()).expect("a frame");
+    camera(fake)
+        .read(&mut Sample::new(std::time::Instant::now()), Instant::now())
+        .expect("a frame");
     assert_eq!(waits.lock().expect("not poisoned")[0], Duration::ZERO);
 }
 

@@ -15,11 +15,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::sample::{Frame, Sample, Shape};
 use crate::source::SourceError;
 use crate::source::camera::{CameraBackend, Config};
 use abi::Buffer;
 pub(super) use device::VideoDevice;
+use lavawall_entropy::{Frame, Sample, Shape};
 use ring::Ring;
 
 /// A streaming camera.
@@ -100,7 +100,7 @@ impl CameraBackend for V4l2 {
             let buffer = self.next(deadline)?;
             let (sequence, flags) = (buffer.sequence, buffer.flags);
             let completed = completed(&buffer, Instant::now(), monotonic());
-            sample.clear();
+            sample.clear(Instant::now());
             self.ring
                 .take(&self.device, buffer, sample.buffer())
                 .map_err(|error| self.device.failed("takes no buffer back", error))?;

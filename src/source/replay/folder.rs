@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use image::{ImageReader, Limits};
 
-use crate::sample::{Frame, PixelFormat, Sample, Shape};
 use crate::source::limits::{LEAST_SIDE, MOST_HEIGHT, MOST_WIDTH};
 use crate::source::replay::Recording;
+use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
 
 /// What pictures are called.
 const EXTENSIONS: [&str; 7] = ["png", "jpg", "jpeg", "pgm", "ppm", "pbm", "pnm"];

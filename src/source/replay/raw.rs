@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek};
 use std::path::Path;
 
-use crate::sample::{Frame, PixelFormat, Sample, Shape};
 use crate::source::replay::Recording;
+use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
 
 /// A file of raw frames that is played.
 pub(super) struct Raw {

@@ -1,8 +1,8 @@
 use std::fs;
 
 use super::*;
-use crate::sample::Shape;
 use crate::source::rendered::Wall;
+use lavawall_entropy::Shape;
 
 const WALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/frames/wall.y4m");
 
@@ -15,7 +15,7 @@ fn play(config: &Config, most: usize) -> Result<Vec<Vec<u8>>, SourceError> {
     let mut source = open(config)?;
     let mut frames = Vec::new();
     for _ in 0..most {
-        let mut sample = Sample::new();
+        let mut sample = Sample::new(std::time::Instant::now());
         match source.read(&mut sample, Instant::now() + Duration::from_mins(1)) {
             Ok(()) => frames.push(sample.bytes().to_vec()),
             Err(SourceError::Ended { .. }) => return Ok(frames),
@@ -107,7 +107,7 @@ fn the_shipped_recording_is_the_drawn_wall() {
 #[test]
 fn a_recordings_frames_are_grey_and_numbered() {
     let mut source = open(&config(Path::new(WALL), true)).expect("there");
-    let mut sample = Sample::new();
+    let mut sample = Sample::new(std::time::Instant::now());
     source.read(&mut sample, Instant::now() + Duration::from_mins(1)).expect("a frame");
     let Shape::Frame(frame) = sample.shape else { panic!("a frame") };
     assert_eq!((frame.width, frame.height, frame.sequence), (160, 90, Some(0)));

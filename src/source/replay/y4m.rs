@@ -10,9 +10,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::sample::{Frame, PixelFormat, Sample, Shape};
 use crate::source::limits::{LEAST_SIDE, MOST_HEIGHT, MOST_WIDTH};
 use crate::source::replay::Recording;
+use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
 
 /// The longest header line, in bytes.
 const MOST_HEADER: u64 = 1024;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::{SET_BYTES, SealError};
 use crate::keyring::formula::{KEY_BYTES, Key, label};
 use crate::keyring::wire::{Malformed, Reader, Writer};
-use crate::secret::Secret;
+use lavawall_entropy::Secret;
 
 /// How the text begins; the number is the format's version.
 const PREFIX: &str = "lava1:";

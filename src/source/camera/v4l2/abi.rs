@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use rustix::io;
 use rustix::ioctl::{Updater, ioctl, opcode};
 
-use crate::sample::PixelFormat;
+use lavawall_entropy::PixelFormat;
 
 /// `V4L2_CAP_VIDEO_CAPTURE`
 pub(super) const CAN_CAPTURE: u32 = 0x0000_0001;

@@ -4,7 +4,7 @@ use super::*;
 fn play(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let mut player = Player::new(bytes)?;
     let mut frames = Vec::new();
-    let mut sample = Sample::new();
+    let mut sample = Sample::new(std::time::Instant::now());
     while player.next(&mut sample)? {
         frames.push(sample.bytes().to_vec());
     }

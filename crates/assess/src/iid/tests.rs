@@ -1,0 +1,181 @@
+//! Sequences with one dependence each, and one without any.
+
+use std::num::NonZeroUsize;
+
+use super::{Iid, SEED_BYTES, Statistic, after_shuffles, iid};
+use crate::Samples;
+
+/// What `ea_iid -v -v` of usnistgov/SP800-90B_EntropyAssessment 1.1.7 finds for the noise from 2, of
+/// one and of two bits.
+const KNOWN: [Known; 2] = [
+    Known {
+        bits: 1,
+        min_entropy: 0.971_976_486_030_615,
+        independence: [330.168_969_498_141_9, 254.0, 0.000_905_518_719_063_149_1],
+        goodness_of_fit: [9.972_819_546_726_313, 9.0, 0.352_690_111_833_537_1],
+        longest_repeat: 24,
+        statistics: [
+            46.071,
+            1608.0,
+            10.0,
+            1483.0,
+            9965.0,
+            14.0,
+            20.268_292_682_926_83,
+            47.0,
+            480.0,
+            519.0,
+            486.0,
+            461.0,
+            475.0,
+            39848.0,
+            39929.0,
+            39741.0,
+            39707.0,
+            39544.0,
+            3175.0,
+        ],
+    },
+    Known {
+        bits: 2,
+        min_entropy: 1.940_845_962_327_803_8,
+        independence: [12.512_795_042_619_093, 12.0, 0.405_423_163_069_235_26],
+        goodness_of_fit: [26.645_413_158_606_928, 27.0, 0.483_045_792_261_955_3],
+        longest_repeat: 13,
+        statistics: [
+            104.1685,
+            12482.0,
+            13.0,
+            12526.0,
+            7555.0,
+            31.0,
+            3.212_851_405_622_49,
+            5.0,
+            5024.0,
+            5059.0,
+            5071.0,
+            5063.0,
+            4946.0,
+            44608.0,
+            44635.0,
+            44648.0,
+            44846.0,
+            44629.0,
+            5455.0,
+        ],
+    },
+];
+
+struct Known {
+    bits: u8,
+    min_entropy: f64,
+    /// Score, degrees of freedom, p-value.
+    independence: [f64; 3],
+    goodness_of_fit: [f64; 3],
+    longest_repeat: usize,
+    statistics: [f64; 19],
+}
+
+#[test]
+fn scores_and_statistics_are_those_of_the_reference_program() {
+    let near = |a: f64, b: f64| (a - b).abs() < 1e-10 * b.abs().max(1.0);
+    for known in KNOWN {
+        let found = test(noise_from(2, known.bits), known.bits);
+        assert!(near(found.min_entropy, known.min_entropy), "{found:?}");
+        for (found, known) in [
+            (found.independence, known.independence),
+            (found.goodness_of_fit, known.goodness_of_fit),
+        ] {
+            let found = [found.score, found.degrees, found.p_value];
+            assert!(found.into_iter().zip(known).all(|(a, b)| near(a, b)), "{found:?}");
+        }
+        assert_eq!(found.longest_repeat, (known.longest_repeat, true));
+        for ((which, value, _), known) in found.statistics.into_iter().zip(known.statistics) {
+            assert!(near(value, known), "{which}: {value}, not {known}");
+        }
+    }
+}
+
+#[test]
+fn independent_samples_pass() {
+    for bits in [1, 2, 8] {
+        // As many shuffles as it takes: they end when every statistic is decided.
+        let samples = Samples::new(noise(bits), Some(bits)).expect("samples");
+        let found = iid(&samples, [1; SEED_BYTES], NonZeroUsize::MIN, &|_| ());
+        assert!(found.passes(), "{bits} bits: {found:?}");
+    }
+}
+
+#[test]
+fn a_drift_is_found_by_the_excursion_and_the_fit() {
+    let raw = noise(6)
+        .chunks(4000)
+        .zip(0..)
+        .flat_map(|(part, drift)| part.iter().map(move |noise| noise + drift))
+        .collect();
+    let found = test(raw, 8);
+    assert!(!found.goodness_of_fit.passes());
+    assert!(!passes(&found, Statistic::Excursion));
+}
+
+#[test]
+fn symbols_that_follow_their_neighbours_are_found_by_pairs() {
+    let mut raw = noise(4);
+    for at in (2..raw.len()).step_by(3) {
+        raw[at] = raw[at - 1];
+    }
+    let found = test(raw, 4);
+    assert!(!found.independence.passes() && !passes(&found, Statistic::Covariance(1)));
+}
+
+#[test]
+fn a_period_is_found_at_its_lag_alone() {
+    let mut raw = noise(8);
+    for at in (16..raw.len()).step_by(9) {
+        raw[at] = raw[at - 16];
+    }
+    let found = test(raw, 8);
+    assert!(!passes(&found, Statistic::Periodicity(16)));
+    assert!(passes(&found, Statistic::Periodicity(8)));
+}
+
+#[test]
+fn a_recording_played_twice_is_found_by_its_length() {
+    let mut raw = noise(8);
+    let half = raw.len() / 2;
+    raw.copy_within(..half, half);
+    let found = test(raw, 8);
+    assert!(found.longest_repeat.0 >= half && !found.longest_repeat.1);
+}
+
+#[test]
+fn the_shuffles_do_not_depend_on_the_number_of_threads() {
+    let samples = Samples::new(noise(3), Some(3)).expect("samples");
+    let with = |threads| {
+        let threads = NonZeroUsize::new(threads).expect("some");
+        after_shuffles(100, &samples, [5; SEED_BYTES], threads, &|_| ())
+    };
+    assert_eq!(with(1), with(7));
+}
+
+fn test(raw: Vec<u8>, bits: u8) -> Iid {
+    let samples = Samples::new(raw, Some(bits)).expect("samples");
+    after_shuffles(300, &samples, [1; SEED_BYTES], NonZeroUsize::new(2).expect("two"), &|_| ())
+}
+
+fn passes(found: &Iid, statistic: Statistic) -> bool {
+    found.statistics.iter().any(|(which, _, counts)| *which == statistic && counts.pass())
+}
+
+fn noise(bits: u8) -> Vec<u8> {
+    noise_from(3, bits)
+}
+
+/// The high bits of a congruential generator: the same every time, so no test can fail by chance.
+fn noise_from(mut state: u64, bits: u8) -> Vec<u8> {
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 56) as u8 >> (8 - bits)
+    };
+    (0..20_000).map(|_| next()).collect()
+}

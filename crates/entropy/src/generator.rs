@@ -1,0 +1,216 @@
+//! The generator: the one place everything that needs randomness draws from, or is refused.
+//!
+//! ```text
+//! for every 16 KiB of every answer:
+//!   key    = SHA-256("lavawall v1 answer" ‖ 32 bytes drawn from this thread's shard ‖ 32 fresh OS bytes)
+//!   output = ChaCha20(key)
+//! ```
+//! To predict an answer one must know the shard *and* the operating system's bytes. A restored
+//! snapshot or a fork shares the shard and still differs; an operating system with a broken
+//! generator still leaves the shard.
+
+pub(crate) mod lease;
+pub(crate) mod selftest;
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use rand_core::{TryCryptoRng, TryRng};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::drbg::{self, KEY_BYTES, MAX_ANSWER_BYTES, Shard};
+use crate::secret::Secret;
+
+use lease::Lease;
+pub(crate) use lease::{LeaseLimits, NotReady, Provenance, Quorum, Readiness};
+
+/// Domain separation of answer keys from everything else SHA-256 is used for.
+const ANSWER_LABEL: &[u8] = b"lavawall v1 answer";
+
+/// Fills a buffer with fresh bytes of the operating system.
+pub type OsFill = dyn Fn(&mut [u8]) -> Result<(), getrandom::Error> + Send + Sync;
+
+/// Hands out randomness while it may.
+///
+/// # Security
+/// Output is unpredictable to anyone who lacks either the seed or the operating system's bytes.
+/// It is refused before the first seed, when the lease granted by the last one has run out, and
+/// when a self-test has failed. It does not protect against someone who reads this process's
+/// memory while it answers.
+pub struct Generator {
+    shards: Box<[Mutex<Shard>]>,
+    lease: Lease,
+    provenance: ArcSwapOption<Provenance>,
+    machine: Machine,
+}
+
+/// What the generator borrows from the machine: this crate does no I/O and reads no clock.
+pub struct Machine {
+    /// Fills a buffer with fresh bytes of the operating system (`getrandom(2)`).
+    pub os: Box<OsFill>,
+    /// A monotonic clock.
+    pub clock: fn() -> Instant,
+}
+
+impl Generator {
+    /// A generator of `shards` shards, at least one, that refuses until it is seeded.
+    ///
+    /// # Errors
+    /// When the kernel gives no memory.
+    pub fn new(shards: usize, limits: LeaseLimits, machine: Machine) -> std::io::Result<Self> {
+        let shards = (0..shards.max(1))
+            .map(|_| Shard::unseeded().map(Mutex::new))
+            .collect::<std::io::Result<_>>()?;
+        Ok(Self {
+            shards,
+            lease: Lease::new(limits, (machine.clock)()),
+            provenance: ArcSwapOption::empty(),
+            machine,
+        })
+    }
+
+    /// Fills `out` with randomness.
+    ///
+    /// # Errors
+    /// Says why not. Then `out` holds nothing of the generator's: it has been zeroed.
+    pub fn fill(&self, out: &mut [u8]) -> Result<(), NotReady> {
+        let filled = out.chunks_mut(MAX_ANSWER_BYTES).try_for_each(|piece| self.fill_piece(piece));
+        if filled.is_err() {
+            out.zeroize();
+        }
+        filled
+    }
+
+    /// Mixes a seed into every shard and grants a new lease. `provenance` says what went into it.
+    pub fn reseed(&self, seed: &Secret<KEY_BYTES>, provenance: Provenance) {
+        for (number, shard) in (0..).zip(&self.shards) {
+            lock(shard).reseed(seed, number);
+        }
+        self.lease.seeded(provenance.seeded_at);
+        self.provenance.store(Some(Arc::new(provenance)));
+    }
+
+    /// Takes note that seeds come at another interval from now on.
+    pub fn set_reseed_interval(&self, interval: Duration) {
+        let seeded_at = self.provenance().map(|provenance| provenance.seeded_at);
+        self.lease.set_reseed_interval(interval, seeded_at);
+    }
+
+    /// Takes note of which kinds can be counted on at `now`. When the quorum is lost, the lease is
+    /// cut to the grace period.
+    pub fn report_quorum(&self, quorum: Quorum, now: Instant) {
+        self.lease.report(quorum, now);
+    }
+
+    /// Stops all output for good: a self-test failed.
+    pub fn halt(&self, reason: String) {
+        self.lease.halt(reason);
+    }
+
+    /// The state at `now`.
+    pub fn state(&self, now: Instant) -> Readiness {
+        self.lease.state(now)
+    }
+
+    /// Why the next answer would be refused at `now`, if it would.
+    ///
+    /// # Errors
+    /// The refusal itself.
+    pub fn check(&self, now: Instant) -> Result<(), NotReady> {
+        self.lease.check(now)
+    }
+
+    /// Which kinds can be counted on.
+    pub fn quorum(&self) -> Arc<Quorum> {
+        self.lease.quorum()
+    }
+
+    /// Where the current seed came from; `None` before the first.
+    pub fn provenance(&self) -> Option<Arc<Provenance>> {
+        self.provenance.load_full()
+    }
+
+    /// Whether all shards are kept out of swap.
+    pub fn is_memory_locked(&self) -> bool {
+        self.shards.iter().all(|shard| lock(shard).is_locked())
+    }
+
+    fn fill_piece(&self, piece: &mut [u8]) -> Result<(), NotReady> {
+        self.lease.admit(piece.len(), (self.machine.clock)())?;
+        let key = self.answer_key()?;
+        drbg::expand(&key, piece);
+        Ok(())
+    }
+
+    fn answer_key(&self) -> Result<Zeroizing<[u8; KEY_BYTES]>, NotReady> {
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        let mut os = Zeroizing::new([0; KEY_BYTES]);
+        lock(&self.shards[thread_number() % self.shards.len()])
+            .draw(&mut key)
+            .map_err(|drbg::Unseeded| NotReady::Unseeded)?;
+        (self.machine.os)(os.as_mut_slice()).map_err(NotReady::OperatingSystem)?;
+        let mut hash = Sha256::new();
+        hash.update(ANSWER_LABEL);
+        hash.update(key.as_slice());
+        hash.update(os.as_slice());
+        hash.finalize_into((&mut *key).into());
+        Ok(key)
+    }
+}
+
+impl fmt::Debug for Generator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Generator").field("shards", &self.shards.len()).finish_non_exhaustive()
+    }
+}
+
+impl TryRng for &Generator {
+    type Error = NotReady;
+
+    fn try_next_u32(&mut self) -> Result<u32, NotReady> {
+        let mut bytes = [0; 4];
+        self.fill(&mut bytes)?;
+        Ok(u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, NotReady> {
+        let mut bytes = [0; 8];
+        self.fill(&mut bytes)?;
+        Ok(u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), NotReady> {
+        self.fill(out)
+    }
+}
+
+impl TryCryptoRng for &Generator {}
+
+/// A shard whose last user panicked is still sound: each step leaves it either before or after a
+/// draw.
+fn lock(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A small number of this thread's own, so that threads spread over the shards.
+fn thread_number() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static MINE: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    MINE.with(|mine| {
+        mine.get().unwrap_or_else(|| {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            mine.set(Some(number));
+            number
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

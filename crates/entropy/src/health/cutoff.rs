@@ -1,0 +1,128 @@
+//! Cutoffs of the two continuous tests, computed from min-entropy and false-alarm probability.
+
+/// How many raw samples must pass before a source earns its first credit (SP 800-90B §4.3,
+/// requirement 9).
+pub const START_UP_SYMBOLS: u32 = 1024;
+
+/// The usual false-alarm probability of one test at one symbol, 2⁻²⁰ (SP 800-90B §4.4.1).
+pub const ALPHA_USUAL: Alpha = Alpha(20);
+
+/// The smallest false-alarm probability SP 800-90B allows for, 2⁻⁴⁰: for sources so fast that the
+/// usual one would raise a false alarm every week.
+pub const ALPHA_FAST: Alpha = Alpha(40);
+
+/// APT window for symbols of more than one bit (SP 800-90B §4.4.2).
+pub const WINDOW: u32 = 512;
+
+/// APT window for binary symbols (SP 800-90B §4.4.2).
+pub const WINDOW_BINARY: u32 = 1024;
+
+/// How [`repetition_cutoff`] computes.
+pub(crate) const REPETITION_FORMULA: &str = "1 + ⌈a / H⌉";
+
+/// How [`adaptive_cutoff`] computes.
+pub(crate) const ADAPTIVE_FORMULA: &str = "2 + qbinom(1 − 2⁻ᵃ, W − 1, 2⁻ᴴ)";
+
+/// A false-alarm probability, as the exponent `a` of 2⁻ᵃ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alpha(pub u32);
+
+impl Alpha {
+    /// The persistent level's probability: that of two independent intermittent alarms.
+    #[must_use]
+    pub fn squared(self) -> Self {
+        Self(self.0 * 2)
+    }
+
+    fn probability(self) -> f64 {
+        (-f64::from(self.0)).exp2()
+    }
+}
+
+/// The RCT cutoff C = 1 + ⌈a / H⌉, with α = 2⁻ᵃ and H bits of min-entropy a symbol
+/// (SP 800-90B §4.4.1). That many equal symbols in a row are an alarm.
+#[must_use]
+pub fn repetition_cutoff(h: f64, alpha: Alpha) -> u32 {
+    let repeats = (f64::from(alpha.0) / h).ceil();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "H is at least 2^-20 and a at most 80, so this is a small positive integer"
+    )]
+    let repeats = repeats as u32;
+    repeats.saturating_add(1)
+}
+
+/// The APT cutoff C = 2 + qbinom(1 − α, W − 1, 2⁻ᴴ): that many symbols equal to the first of a
+/// window of W are an alarm.
+///
+/// This is the corrected form (UL's comment 10b on SP 800-90B §4.4.2, used by jitterentropy): the
+/// window's first symbol matches itself, so only W − 1 are random, and the published
+/// 1 + CRITBINOM(W, …) is one too low in places.
+#[must_use]
+pub fn adaptive_cutoff(h: f64, window: u32, alpha: Alpha) -> u32 {
+    2 + upper_quantile(window - 1, (-h).exp2(), alpha.probability())
+}
+
+/// The least k with P(X > k) ≤ tail for X ~ Binomial(n, p).
+///
+/// Summed from the far tail inwards, small terms first, so that no precision is lost at tails of
+/// 2⁻⁸⁰ where 1 − CDF would be rounding noise.
+fn upper_quantile(n: u32, p: f64, tail: f64) -> u32 {
+    if p >= 1.0 {
+        return n;
+    }
+    let mut beyond = 0.0;
+    let mut log_term = f64::from(n) * p.ln();
+    for k in (1..=n).rev() {
+        beyond += log_term.exp();
+        if beyond > tail {
+            return k;
+        }
+        // P(k−1) / P(k) = k / (n−k+1) · (1−p) / p
+        log_term += (f64::from(k) / f64::from(n - k + 1)).ln() + (1.0 - p).ln() - p.ln();
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cutoffs_are_those_of_the_published_tables() {
+        // (a, H, RCT, APT 512, APT 1024), corrected form: jitterentropy's tables and 80-digit
+        // arithmetic.
+        for (a, h, rct, narrow, wide) in [
+            (20, 0.5, 41, Some(411), Some(793)),
+            (20, 1.0, 21, Some(311), Some(590)),
+            (20, 2.0, 11, Some(178), None),
+            (20, 4.0, 6, Some(63), None),
+            (20, 8.0, 4, Some(14), None),
+            (30, 0.5, 61, Some(422), Some(810)),
+            (30, 1.0, 31, Some(325), Some(609)),
+            (40, 1.0, 41, Some(337), Some(626)),
+        ] {
+            assert_eq!(repetition_cutoff(h, Alpha(a)), rct, "RCT at 2^-{a}, H {h}");
+            if let Some(narrow) = narrow {
+                assert_eq!(
+                    adaptive_cutoff(h, WINDOW, Alpha(a)),
+                    narrow,
+                    "APT 512 at 2^-{a}, H {h}"
+                );
+            }
+            if let Some(wide) = wide {
+                assert_eq!(
+                    adaptive_cutoff(h, WINDOW_BINARY, Alpha(a)),
+                    wide,
+                    "APT 1024 at 2^-{a}, H {h}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_entropy_leaves_a_test_that_only_a_full_window_fails() {
+        assert_eq!(adaptive_cutoff(0.0, WINDOW, ALPHA_USUAL), WINDOW + 1);
+    }
+}

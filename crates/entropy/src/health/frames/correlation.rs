@@ -1,0 +1,163 @@
+//! Do neighbours agree, in space or in time? A sensor's noise does not; what an encoder or a noise
+//! filter leaves of it does.
+
+use zeroize::Zeroizing;
+
+use crate::health::frames::differences::{Block, Differences, for_each_block};
+use crate::health::{Finding, HealthTest, Severity};
+
+/// More correlation than this is a compressed or filtered feed: twice what raw cameras show.
+pub(super) const MOST: f32 = 0.1;
+
+/// The weight of one frame in the running mean.
+const WEIGHT: f32 = 1.0 / 64.0;
+
+/// The lag-1 correlation of white noise's second differences, (1, −2, 1): −4 / 6.
+const WHITE: f32 = -2.0 / 3.0;
+
+/// Blocks with fewer neighbours in range than this say nothing.
+const LEAST_PAIRS: f32 = 24.0;
+
+/// Fewer blocks than this scatter too much to say anything: a picture of 128 × 96 pixels has so
+/// many. One that is smaller is worth nothing either.
+const LEAST_BLOCKS: usize = 12;
+
+/// Running correlation in space and in time, of second differences: what moves evenly, as lava
+/// does for the length of three frames, is not in them.
+#[derive(Debug)]
+pub(super) struct Correlation {
+    space: f32,
+    /// As measured; [`rho`] says what it means.
+    time: f32,
+    now: Zeroizing<Vec<f32>>,
+    before: Zeroizing<Vec<f32>>,
+}
+
+impl Default for Correlation {
+    fn default() -> Self {
+        Self { space: 0.0, time: WHITE, now: Zeroizing::default(), before: Zeroizing::default() }
+    }
+}
+
+impl Correlation {
+    /// Takes the next differences. The middle one of all blocks counts: what moves is in some.
+    pub(super) fn push(&mut self, differences: &Differences) {
+        let residuals = &differences.residuals;
+        if differences.before.len() != residuals.len() {
+            return;
+        }
+        std::mem::swap(&mut self.now, &mut self.before);
+        self.now.clear();
+        self.now
+            .extend(residuals.iter().zip(differences.before.iter()).map(|(now, then)| now - then));
+        let has_before = self.before.len() == self.now.len();
+        let (mut space, mut time) = (Vec::new(), Vec::new());
+        for_each_block(differences.width, residuals.len(), |block| {
+            space.extend(in_space(&self.now, block));
+            if has_before {
+                time.extend(in_time(&self.now, &self.before, block));
+            }
+        });
+        if let Some(space) = median(&mut space) {
+            self.space += WEIGHT * (space - self.space);
+        }
+        if let Some(time) = median(&mut time) {
+            self.time += WEIGHT * (time - self.time);
+        }
+    }
+
+    /// Is it that of raw noise?
+    pub(super) fn check(&self) -> Result<(), Finding> {
+        for (name, value) in
+            [("neighbouring pixels", self.space), ("successive frames", rho(self.time))]
+        {
+            if value > MOST {
+                return Err(Finding {
+                    test: HealthTest::Denoised,
+                    severity: Severity::Intermittent,
+                    detail: format!("the noise of {name} correlates by {value:.2}, limit {MOST}"),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The correlation of each reading with its right neighbour.
+///
+/// Taking a block's mean off makes white noise look correlated by −1 / (n − 1), with n readings.
+fn in_space(values: &[f32], block: &Block) -> Option<f32> {
+    let mut sums = Sums::default();
+    let mut readings = 0.0;
+    for row in block.rows() {
+        values[row.clone()].iter().filter(|value| !value.is_nan()).for_each(|_| readings += 1.0);
+        values[row].windows(2).for_each(|pair| sums.add(pair[0], pair[1]));
+    }
+    sums.correlation().map(|correlation| correlation + 1.0 / f32::max(readings - 1.0, 1.0))
+}
+
+/// The correlation of each reading with itself a frame before.
+fn in_time(now: &[f32], before: &[f32], block: &Block) -> Option<f32> {
+    let mut sums = Sums::default();
+    for row in block.rows() {
+        let readings = now[row.clone()].iter().zip(&before[row]);
+        readings.for_each(|(now, before)| sums.add(*now, *before));
+    }
+    sums.correlation()
+}
+
+/// How much a reading's noise agrees with that of the frame before, 0 to 1.
+///
+/// When a filter leaves ρ to the power of k between frames k apart, the second differences
+/// correlate by c = −(ρ² − 3ρ + 4) / (6 − 2ρ); this is the ρ of a measured c.
+fn rho(c: f32) -> f32 {
+    let under_the_root = 4.0 * c * c - 12.0 * c - 7.0;
+    (3.0 + 2.0 * c - under_the_root.max(0.0).sqrt()) / 2.0
+}
+
+/// Sums over pairs of residuals.
+#[derive(Default)]
+struct Sums {
+    pairs: f32,
+    products: f32,
+    left: f32,
+    right: f32,
+}
+
+impl Sums {
+    fn add(&mut self, left: f32, right: f32) {
+        if left.is_nan() || right.is_nan() {
+            return;
+        }
+        self.pairs += 1.0;
+        self.products += left * right;
+        self.left += left * left;
+        self.right += right * right;
+    }
+
+    fn correlation(&self) -> Option<f32> {
+        let power = (self.left * self.right).sqrt();
+        (self.pairs >= LEAST_PAIRS && power > f32::EPSILON).then(|| self.products / power)
+    }
+}
+
+/// The middle value, of enough of them.
+fn median(values: &mut [f32]) -> Option<f32> {
+    let middle = values.len() / 2;
+    (values.len() >= LEAST_BLOCKS).then(|| *values.select_nth_unstable_by(middle, f32::total_cmp).1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_measured_leads_back_to_what_the_filter_left() {
+        for filter in [0.0, 0.1, 0.5, 0.9] {
+            let c = -(filter * filter - 3.0 * filter + 4.0) / (6.0 - 2.0 * filter);
+            assert!((rho(c) - filter).abs() < 1e-3, "{filter}: {}", rho(c));
+        }
+        assert!(rho(WHITE).abs() < 1e-6);
+        assert!(rho(0.3) > MOST, "more than any filter leaves");
+    }
+}

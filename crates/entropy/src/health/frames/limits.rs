@@ -1,0 +1,65 @@
+//! What pictures are held to, in words: the thresholds beside the two tests of the lowest bits.
+
+use super::{FramesConfig, LEAST_ACTIVE, MOST_UNCHANGED};
+use super::{correlation, model, motion, scene};
+use crate::health::{HealthLimit, HealthTest, Severity};
+
+/// Every threshold, in the order in which a picture is looked at.
+pub(super) fn of(config: FramesConfig) -> Vec<HealthLimit> {
+    let alarm = |test, rule| HealthLimit::threshold(test, Severity::Intermittent, rule);
+    let mut limits = vec![
+        alarm(HealthTest::BadTransfer, "damaged, short, or out of order".to_owned()),
+        alarm(
+            HealthTest::CoveredLens,
+            format!("99 % of readings below {}, blocks within {} steps", scene::DARK, scene::FLAT),
+        ),
+        alarm(
+            HealthTest::Saturated,
+            format!(
+                "over {} of the readings at {} or more",
+                percent(scene::MOST_WHITE),
+                scene::WHITE
+            ),
+        ),
+        alarm(
+            HealthTest::Frozen,
+            format!("the same payload again, or over {} unchanged", percent(MOST_UNCHANGED)),
+        ),
+    ];
+    if config.remember {
+        let rule = "a payload that this camera gave before".to_owned();
+        limits.push(HealthLimit::threshold(HealthTest::LoopedReplay, Severity::Persistent, rule));
+    }
+    limits.extend([
+        alarm(
+            HealthTest::NoiseModel,
+            format!(
+                "variance over {} steps², or {} times what it was, or that part of it",
+                model::MOST_VARIANCE,
+                model::MOST_CHANGE
+            ),
+        ),
+        alarm(
+            HealthTest::Denoised,
+            format!("neighbours in space or in time correlate by over {}", correlation::MOST),
+        ),
+        alarm(
+            HealthTest::TooQuiet,
+            format!("noise in less than {} of the readings", percent(LEAST_ACTIVE)),
+        ),
+        HealthLimit::threshold(
+            HealthTest::StaticScene,
+            Severity::Notice,
+            format!(
+                "no block moves by over {} steps in {} minutes",
+                motion::MOVED,
+                motion::PATIENCE.as_secs() / 60
+            ),
+        ),
+    ]);
+    limits
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}

@@ -1,0 +1,94 @@
+//! The luma of every 4th pixel each way: far enough apart that sharpening and demosaicing do not
+//! tie neighbours together.
+
+use zeroize::Zeroizing;
+
+use crate::sample::Frame;
+
+/// Distance between two readings, in pixels.
+pub const FRAME_STEP: usize = 4;
+
+/// Readings of one frame, row by row.
+#[derive(Debug, Default)]
+pub(super) struct Luma {
+    pub(super) width: usize,
+    pub(super) values: Zeroizing<Vec<u8>>,
+}
+
+impl Luma {
+    /// Takes the readings of a whole frame; `None`, and none taken, when its pixels are coded.
+    pub(super) fn fill(&mut self, frame: &Frame, payload: &[u8]) -> Option<()> {
+        self.values.clear();
+        self.width = 0;
+        let step = frame.format.luma_step()?;
+        let row_bytes = usize::try_from(frame.width).ok()?.checked_mul(step)?;
+        if row_bytes == 0 || !payload.len().is_multiple_of(row_bytes) {
+            return None;
+        }
+        let rows = payload.chunks_exact(row_bytes).step_by(FRAME_STEP);
+        self.width = row_bytes.div_ceil(step * FRAME_STEP);
+        self.values.reserve(rows.len() * self.width);
+        rows.for_each(|row| self.values.extend(row.iter().step_by(step * FRAME_STEP)));
+        Some(())
+    }
+
+    /// No readings: the pixels were coded.
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The means of square blocks of `side` readings, row by row; partial blocks at the right and
+    /// the bottom are left out unless there are no others.
+    pub(super) fn block_means(&self, side: usize) -> Vec<f32> {
+        let height = self.values.len().checked_div(self.width).unwrap_or(0);
+        let side = side.min(self.width).min(height).max(1);
+        let (across, down) = (self.width / side, height / side);
+        let mut sums = vec![0u32; across * down];
+        for (y, row) in self.values.chunks_exact(self.width.max(1)).take(down * side).enumerate() {
+            for (x, block) in row.chunks_exact(side).enumerate() {
+                sums[y / side * across + x] +=
+                    block.iter().map(|value| u32::from(*value)).sum::<u32>();
+            }
+        }
+        #[expect(clippy::cast_precision_loss, reason = "sums of a few hundred bytes are exact")]
+        let means = sums.into_iter().map(|sum| sum as f32 / (side * side) as f32).collect();
+        means
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample::PixelFormat;
+
+    fn frame(format: PixelFormat, width: u32, height: u32) -> Frame {
+        Frame { format, width, height, sequence: None, damaged: false }
+    }
+
+    #[test]
+    fn every_fourth_pixel_each_way_and_luma_only() {
+        // Luma at (x, y) is 10 y + x; colour, between, is 200.
+        let grey: Vec<u8> = (0..6u8).flat_map(|y| (0..10u8).map(move |x| 10 * y + x)).collect();
+        let yuyv: Vec<u8> = grey.iter().flat_map(|luma| [*luma, 200]).collect();
+        let mut luma = Luma::default();
+        luma.fill(&frame(PixelFormat::Grey, 10, 6), &grey).expect("raw");
+        assert_eq!((luma.width, luma.values.as_slice()), (3, &[0, 4, 8, 40, 44, 48][..]));
+        luma.fill(&frame(PixelFormat::Yuyv, 10, 6), &yuyv).expect("raw");
+        assert_eq!((luma.width, luma.values.as_slice()), (3, &[0, 4, 8, 40, 44, 48][..]));
+    }
+
+    #[test]
+    fn coded_pictures_have_no_readings() {
+        let mut luma = Luma::default();
+        assert!(luma.fill(&frame(PixelFormat::Mjpeg, 16, 16), &[0xff; 99]).is_none());
+        assert!(luma.is_empty());
+    }
+
+    #[test]
+    fn block_means_leave_out_what_fills_no_block() {
+        let luma = Luma { width: 5, values: Zeroizing::new(vec![1, 3, 5, 7, 99, 1, 3, 5, 7, 99]) };
+        assert_eq!(luma.block_means(2), [2.0, 6.0]);
+        assert_eq!(luma.block_means(16), [2.0, 6.0], "no block is larger than the picture");
+        assert_eq!(Luma::default().block_means(2), [0.0; 0]);
+    }
+}

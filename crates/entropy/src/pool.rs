@@ -1,0 +1,256 @@
+//! The pool: counts what each source has given, and releases a seed only under a quorum.
+//!
+//! ```text
+//! pool_s = SHA-512(pool_s ‖ block)
+//! prk    = HKDF-Extract(salt = chain, IKM = "lavawall v1 seed" ‖ generation ‖ (len(id) ‖ id ‖ pool_s) for every source)
+//! chain' = HKDF-Expand(prk, "lavawall v1 chain", 32)
+//! seed   = HKDF-Expand(prk, "lavawall v1 seed",  32)
+//! ```
+//! HKDF is RFC 5869 over SHA-256; generation and lengths are eight bytes, big-endian. Pools are
+//! concatenated, never XOR-ed: a source that could read another's block could cancel it with XOR.
+
+use std::fmt;
+use std::time::Instant;
+
+use hkdf::{Hkdf, HkdfExtract};
+use sha2::{Digest, Sha256, Sha512};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::conditioner::Block;
+use crate::sample::Kind;
+use crate::secret::{Locked, Secret};
+
+/// The size of a seed in bytes.
+pub const SEED_BYTES: usize = 32;
+
+/// Credit each kind must give for the first seed: 3/2 of the security strength
+/// (SP 800-90C, instantiation of an RBG2).
+pub const FIRST_SEED_BITS: u32 = 384;
+
+/// Credit each kind must give for every later seed: the security strength (SP 800-90C, reseed).
+pub const RESEED_BITS: u32 = 256;
+
+/// What a source's state can hold, in bits: the width of SHA-512.
+const POOL_BITS: u32 = 512;
+
+const SEED_LABEL: &[u8] = b"lavawall v1 seed";
+const CHAIN_LABEL: &[u8] = b"lavawall v1 chain";
+const BOOT_SEED_LABEL: &[u8] = b"lavawall v1 boot seed";
+
+/// One source as the pool knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolMember {
+    /// Its name, unique in the pool.
+    pub id: String,
+    /// Its independence class. [`Kind::None`] never counts.
+    pub kind: Kind,
+    /// No seed without it.
+    pub required: bool,
+}
+
+/// Collects blocks, one state a source.
+pub struct Pool {
+    slots: Vec<Slot>,
+    quorum: usize,
+    chain: Locked<[u8; SEED_BYTES]>,
+    generation: u64,
+    fresh_since: Option<Instant>,
+}
+
+struct Slot {
+    member: PoolMember,
+    state: Locked<[u8; 64]>,
+    credit_bits: u32,
+}
+
+/// A seed, and what went into it.
+#[derive(Debug)]
+pub struct Release {
+    /// The seed.
+    pub seed: Secret<SEED_BYTES>,
+    /// Counts the seeds, from 1.
+    pub generation: u64,
+    /// The credit of each source, in the order of the members.
+    pub credits_bits: Vec<u32>,
+}
+
+/// Why there is no seed yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortfall {
+    /// Kinds that have given enough.
+    pub present: Vec<Kind>,
+    /// How many must.
+    pub needed: usize,
+    /// Required sources that have not given enough.
+    pub missing_required: Vec<String>,
+}
+
+impl fmt::Display for Shortfall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} kinds have given enough", self.present.len(), self.needed)
+    }
+}
+
+impl Pool {
+    /// An empty pool that needs `quorum` distinct kinds.
+    ///
+    /// # Errors
+    /// When the kernel gives no memory.
+    pub fn new(members: Vec<PoolMember>, quorum: usize) -> std::io::Result<Self> {
+        let mut pool = Self {
+            slots: Vec::new(),
+            quorum,
+            chain: Locked::zeroed()?,
+            generation: 0,
+            fresh_since: None,
+        };
+        pool.set_members(members)?;
+        Ok(pool)
+    }
+
+    /// Replaces the members and, with them, the order in which sources are numbered. Members that
+    /// were there before keep what they gave; the chain is kept in any case.
+    ///
+    /// # Errors
+    /// When the kernel gives no memory; then nothing has changed.
+    pub fn set_members(&mut self, members: Vec<PoolMember>) -> std::io::Result<()> {
+        let fresh: Vec<_> = members.iter().map(|_| Locked::zeroed()).collect::<Result<_, _>>()?;
+        let mut old = std::mem::take(&mut self.slots);
+        self.slots = members
+            .into_iter()
+            .zip(fresh)
+            .map(|(member, state)| match old.iter().position(|slot| slot.member == member) {
+                Some(at) => old.swap_remove(at),
+                None => Slot { member, state, credit_bits: 0 },
+            })
+            .collect();
+        Ok(())
+    }
+
+    /// Mixes bytes from an earlier run into the chain, credited nothing:
+    /// `chain' = HMAC-SHA-256(chain, "lavawall v1 boot seed" ‖ bytes)`, RFC 5869's extract step.
+    pub fn mix_in_boot_seed(&mut self, bytes: &[u8]) {
+        let salt = Zeroizing::new(*self.chain);
+        let mut extract = HkdfExtract::<Sha256>::new(Some(salt.as_slice()));
+        extract.input_ikm(BOOT_SEED_LABEL);
+        extract.input_ikm(bytes);
+        let (mut prk, _) = extract.finalize();
+        self.chain.copy_from_slice(&prk);
+        prk.as_mut_slice().zeroize();
+    }
+
+    /// Changes how many distinct kinds a seed needs.
+    pub fn set_quorum(&mut self, quorum: usize) {
+        self.quorum = quorum;
+    }
+
+    /// Mixes a block into the state of source number `source`.
+    pub fn absorb(&mut self, source: usize, block: &Block) {
+        let Some(slot) = self.slots.get_mut(source) else { return };
+        let mut hash = Sha512::new();
+        hash.update(*slot.state);
+        hash.update(block.bytes.expose());
+        hash.finalize_into((&mut *slot.state).into());
+        let in_time = self.fresh_since.is_none_or(|since| block.taken >= since);
+        if in_time && slot.member.kind != Kind::None {
+            slot.credit_bits = slot.credit_bits.saturating_add(block.credit_bits).min(POOL_BITS);
+        }
+    }
+
+    /// A source raised an alarm: nothing it gave since the last seed counts. Its bytes stay in.
+    pub fn withdraw(&mut self, source: usize) {
+        if let Some(slot) = self.slots.get_mut(source) {
+            slot.credit_bits = 0;
+        }
+    }
+
+    /// From here to the next seed only blocks whose every sample was taken at or after `since`
+    /// count (prediction resistance).
+    pub fn demand_fresh(&mut self, since: Instant) {
+        self.fresh_since = Some(since);
+        self.slots.iter_mut().for_each(|slot| slot.credit_bits = 0);
+    }
+
+    /// Whether source number `source` has given what the next seed needs of it.
+    #[must_use]
+    pub fn is_satisfied(&self, source: usize) -> bool {
+        self.slots.get(source).is_none_or(|slot| slot.credit_bits >= self.needed_bits())
+    }
+
+    /// The number of seeds released.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// What is missing for a seed; `None` when one can be released.
+    #[must_use]
+    pub fn shortfall(&self) -> Option<Shortfall> {
+        let enough = |slot: &&Slot| slot.credit_bits >= self.needed_bits();
+        let mut present: Vec<_> =
+            self.slots.iter().filter(enough).map(|slot| slot.member.kind).collect();
+        present.sort_unstable();
+        present.dedup();
+        let missing_required: Vec<_> = self
+            .slots
+            .iter()
+            .filter(|slot| slot.member.required && !enough(slot))
+            .map(|slot| slot.member.id.clone())
+            .collect();
+        (present.len() < self.quorum || !missing_required.is_empty()).then_some(Shortfall {
+            present,
+            needed: self.quorum,
+            missing_required,
+        })
+    }
+
+    /// Makes a seed of everything there is, credited or not, and starts over.
+    ///
+    /// # Errors
+    /// The shortfall, and nothing has changed.
+    pub fn release(&mut self) -> Result<Release, Shortfall> {
+        if let Some(shortfall) = self.shortfall() {
+            return Err(shortfall);
+        }
+        self.generation += 1;
+        let (mut prk, expand) = self.extract();
+        expand
+            .expand(CHAIN_LABEL, &mut *self.chain)
+            .expect("32 bytes are within HKDF's limit of 255 hashes");
+        let seed = Secret::filled_by(|seed: &mut [u8; SEED_BYTES]| {
+            expand.expand(SEED_LABEL, seed).expect("32 bytes are within HKDF's limit");
+        });
+        prk.as_mut_slice().zeroize();
+        self.fresh_since = None;
+        let credits_bits = self.slots.iter_mut().map(Slot::start_over).collect();
+        Ok(Release { seed, generation: self.generation, credits_bits })
+    }
+
+    fn needed_bits(&self) -> u32 {
+        if self.generation == 0 { FIRST_SEED_BITS } else { RESEED_BITS }
+    }
+
+    fn extract(&self) -> (hkdf::hmac::digest::Output<Sha256>, Hkdf<Sha256>) {
+        let salt = Zeroizing::new(*self.chain);
+        let mut extract = HkdfExtract::<Sha256>::new(Some(salt.as_slice()));
+        extract.input_ikm(SEED_LABEL);
+        extract.input_ikm(&self.generation.to_be_bytes());
+        for slot in &self.slots {
+            extract.input_ikm(&(slot.member.id.len() as u64).to_be_bytes());
+            extract.input_ikm(slot.member.id.as_bytes());
+            extract.input_ikm(slot.state.as_slice());
+        }
+        extract.finalize()
+    }
+}
+
+impl Slot {
+    /// Empties the slot and says what it had been credited.
+    fn start_over(&mut self) -> u32 {
+        self.state.zeroize();
+        std::mem::take(&mut self.credit_bits)
+    }
+}
+
+#[cfg(test)]
+mod tests;
