@@ -25,7 +25,9 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 
 use crate::durable;
-pub use chain::{Chain, LINE_LIMIT, check};
+pub use chain::Chain;
+pub use chain::LINE_LIMIT;
+pub use chain::check;
 pub use refused::Asked;
 use refused::Pending;
 

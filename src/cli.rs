@@ -2,6 +2,8 @@
 
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are the help a terminal shows")]
 
+pub(crate) mod error;
+
 mod ask;
 mod assess;
 mod audit;
@@ -9,7 +11,6 @@ mod calibrate;
 mod cameras;
 mod capture;
 mod check;
-mod client;
 mod completions;
 mod format;
 mod keys;
@@ -23,11 +24,8 @@ mod rotate;
 mod seals;
 mod serve;
 mod status;
-mod stop;
 mod token;
-mod unix;
 mod when;
-mod wiped;
 
 use std::path::PathBuf;
 
@@ -99,14 +97,14 @@ impl Cli {
 
 /// Where the configuration comes from.
 #[derive(Debug, Args)]
-struct ConfigArguments {
+pub(crate) struct ConfigArguments {
     /// Configuration file; without it /etc/lavawall/lavawall.toml if there is one, else defaults
     #[arg(long, value_name = "FILE", env = "LAVAWALL_CONFIG")]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 }
 
 impl ConfigArguments {
-    fn load(&self) -> Result<Config, ConfigError> {
+    pub(crate) fn load(&self) -> Result<Config, ConfigError> {
         let environment = std::env::vars_os().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });

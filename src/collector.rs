@@ -10,13 +10,14 @@
 //! A source hands over hashed blocks only, and learns nothing but whether more are wanted: it
 //! commits blindly, before anything is combined.
 
-mod bell;
-pub mod board;
+pub mod monitor;
+pub mod status;
+pub(crate) mod wakeup;
+
 pub mod config;
 pub mod feed;
-pub mod live;
-mod rate;
-mod runner;
+pub(crate) mod rate;
+pub(crate) mod runner;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -30,10 +31,10 @@ use lavawall_entropy::{
     Release, run_self_tests,
 };
 
-use bell::Bell;
-use board::Board;
+use crate::collector::monitor::Assessor;
+use crate::collector::status::Board;
+use crate::collector::wakeup::Bell;
 use feed::Feed;
-use live::Assessor;
 
 /// Blocks that may wait between a source and the pool. Few: a block that waits is a block that
 /// gets old.
@@ -135,7 +136,7 @@ impl Drop for Collector {
 }
 
 /// What a runner tells the collector.
-enum Event {
+pub(crate) enum Event {
     Block(Block),
     Withdrawn,
 }
@@ -433,7 +434,7 @@ impl Work {
 }
 
 /// Puts the report of a source that goes on back on the board.
-fn restore(board: &Board, known: &[board::SourceReport], id: &str) {
+fn restore(board: &Board, known: &[status::SourceReport], id: &str) {
     if let Some(report) = known.iter().find(|report| report.id == id) {
         board.update(id, |fresh| *fresh = report.clone());
     }

@@ -1,20 +1,8 @@
 //! The service: puts sources, generator and HTTP together, and listens to signals.
 
-mod boot_seed;
-pub mod calibration;
-pub mod capture;
-pub mod enrolment;
-mod feeds;
-mod harden;
-pub mod inventory;
-mod journal;
-mod keys;
+pub(crate) mod harden;
 pub mod local;
-mod notify;
-mod ready_file;
-mod rotation;
-pub mod setup;
-pub mod state_dir;
+pub(crate) mod notify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,16 +13,20 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::collector::Collector;
-use crate::collector::board::Board;
+use crate::collector::status::Board;
 use crate::config::{Config, ConfigError};
 use crate::exitcode::Exit;
-use crate::http::{self, Access, AdminSocket, FreshError, Listeners, LoadError};
+use crate::http;
+use crate::http::{Access, FreshError};
+use crate::net::tcp::Listeners;
+use crate::net::tls::LoadError;
+use crate::net::unix::AdminSocket;
 use lavawall_entropy::{Generator, Readiness};
 
-use keys::Keys;
+use crate::state::ready_file::ReadyFile;
+use crate::state::{ADMIN_SOCKET, StateDir, StateDirError};
+use crate::upkeep::keys::Keys;
 use notify::Notify;
-use ready_file::ReadyFile;
-use state_dir::{ADMIN_SOCKET, StateDir, StateDirError};
 
 /// How often the main thread looks at the state: for the ready file and the service manager.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -186,15 +178,15 @@ impl Service {
             );
         }
         let board = Arc::new(Board::default());
-        let boot_seed = boot_seed::take(&state_dir).unwrap_or_else(|error| {
+        let boot_seed = crate::state::boot_seed::take(&state_dir).unwrap_or_else(|error| {
             board.add_incident(
                 None,
                 format!("the boot seed cannot be replaced, and so is not used: {error}"),
             );
             None
         });
-        let feeds = feeds::build(config, options.demo, Some(&state_dir));
-        let can_be_ready = feeds::kinds(&feeds) >= config.pool.quorum;
+        let feeds = crate::plan::feeds::build(config, options.demo, Some(&state_dir));
+        let can_be_ready = crate::plan::feeds::kinds(&feeds) >= config.pool.quorum;
         let collector = Collector::start(
             feeds,
             config.pool.settings(),
@@ -296,7 +288,7 @@ impl Service {
         for key in config.needs_restart(old) {
             tracing::warn!("reload: {key} has changed, and takes effect at the next start");
         }
-        let feeds = feeds::build(&config, options.demo, Some(&self.state_dir));
+        let feeds = crate::plan::feeds::build(&config, options.demo, Some(&self.state_dir));
         match self.collector.replace(feeds, config.pool.settings()) {
             Ok(()) => tracing::info!("reloaded sources"),
             Err(error) => tracing::error!("reload: {error}; the old sources stay"),
@@ -304,7 +296,7 @@ impl Service {
     }
 
     fn leave_boot_seed(&self) {
-        if let Err(error) = boot_seed::leave(&self.state_dir, &self.generator) {
+        if let Err(error) = crate::state::boot_seed::leave(&self.state_dir, &self.generator) {
             tracing::warn!("no boot seed was left for the next start: {error}");
         }
     }

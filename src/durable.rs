@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{StatVfs, StatVfsMountFlags, fstatvfs, statvfs};
 use rustix::io::Errno;
 
-pub use plain::{open, read, read_given};
+pub use plain::open;
+pub use plain::read;
+pub use plain::read_given;
 
 /// Options for a file that only its owner may read.
 #[must_use]

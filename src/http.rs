@@ -9,36 +9,19 @@
 //! Each worker is a thread with a runtime and a listening socket of its own; they share the
 //! generator and counters and nothing else.
 
-mod access;
-mod activity;
-mod admin;
-mod body;
-mod config;
-mod connection;
-mod format;
-mod handler;
-mod labels;
-mod linger;
-pub mod list_query;
-mod listeners;
-mod lists;
-mod meters;
-mod metrics;
-mod pages;
-mod piece;
-mod problem;
+pub(crate) mod app;
+pub(crate) mod buffer;
+pub(crate) mod dispatch;
+pub(crate) mod provenance;
+
+pub(crate) mod access;
+pub(crate) mod body;
+pub(crate) mod config;
+pub(crate) mod format;
+pub(crate) mod meters;
+pub(crate) mod problem;
 pub mod query;
-mod random;
-mod routes;
-mod sampling;
-mod service;
-mod status;
-mod stream;
-mod tls;
-mod tokens;
-mod wall;
-mod worker;
-mod workers_kv;
+pub(crate) mod stream;
 
 use std::io;
 use std::sync::{Arc, mpsc};
@@ -46,19 +29,22 @@ use std::thread;
 
 use tokio::sync::watch;
 
+pub use crate::caller::token::{Tokens, bearer, hash_token};
+pub use crate::dialect::workers_kv::WorkersKv;
+pub use crate::http::app::{Fresh, FreshError, FreshSeed, Service};
+pub use crate::net::tcp::Listeners;
+pub use crate::net::tls::LoadError;
+pub use crate::net::unix::AdminSocket;
 pub use access::Access;
-pub use admin::AdminSocket;
-pub use config::{Config, ConfigError};
-pub use format::{Format, ListFormat, negotiate};
-pub use listeners::Listeners;
-pub use service::{Fresh, FreshError, FreshSeed, Service};
-pub use tls::LoadError;
-pub use tokens::{Tokens, bearer, hash_token};
-pub use workers_kv::WorkersKv;
+pub use config::Config;
+pub use config::ConfigError;
+pub use format::Format;
+pub use format::ListFormat;
+pub use format::negotiate;
 
-use connection::Terms;
-use service::App;
-use worker::Room;
+use crate::http::app::App;
+use crate::net::connection::Terms;
+use crate::net::worker::Room;
 
 /// Serves until `shutdown` becomes true or its sender is gone; then no new connection is taken,
 /// answers that have begun are finished within the drain timeout, and the function returns.
@@ -80,7 +66,7 @@ pub fn serve(
 ) -> io::Result<()> {
     let app = Arc::new(App::new(service, access, config));
     let terms = Terms {
-        router: routes::router(Arc::clone(&app)),
+        router: crate::dialect::native::router(Arc::clone(&app)),
         app,
         idle_timeout: config.idle_timeout,
         shutdown: shutdown.clone(),
@@ -93,7 +79,7 @@ pub fn serve(
             let (start, started) = mpsc::sync_channel::<()>(1);
             // A channel that is closed instead means that not all threads could be had.
             let work = move || match started.recv() {
-                Ok(()) => worker::run(socket, terms, room, config.drain_timeout),
+                Ok(()) => crate::net::worker::run(socket, terms, room, config.drain_timeout),
                 Err(_) => Ok(()),
             };
             let thread = thread::Builder::new().name(format!("http-{number}"));
@@ -102,7 +88,7 @@ pub fn serve(
         if let Some(socket) = socket {
             let terms = &terms;
             let thread = thread::Builder::new().name("admin".into());
-            let work = move || admin::serve(socket, terms, config.drain_timeout);
+            let work = move || crate::net::unix::serve(socket, terms, config.drain_timeout);
             let started = thread.spawn_scoped(scope, work);
             drop(started?);
         }

@@ -8,22 +8,20 @@
 //! The keyring's file holds all keys above the records', and the store holds none of them: a
 //! namespace that is deleted here can be opened by no copy of the store.
 
+pub(crate) mod format;
+pub(crate) mod keyset;
+pub(crate) mod provenance;
+pub(crate) mod rollback;
+pub(crate) mod state;
+#[cfg(test)]
+pub mod test_support;
+
 pub mod anchor;
 pub mod config;
-#[cfg(test)]
-pub(crate) mod doubles;
-pub mod draws;
-mod error;
-pub mod formula;
-mod held;
-mod layout;
-mod marks;
-mod namespaces;
-mod origin;
-mod rekey;
-mod ring;
+pub(crate) mod error;
+pub(crate) mod namespaces;
+pub(crate) mod rekey;
 pub mod seal;
-pub mod wire;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -34,22 +32,30 @@ use std::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::audit::{Event, Log};
+use crate::crypto::aead::{Key, SEALED_KEY_BYTES};
 use crate::durable;
-use anchor::{AnchorError, Mark};
-use formula::{Key, SEALED_KEY_BYTES};
-use held::{Held, Open, Sealed, read_file, read_seal};
+use crate::keyring::format::Head;
+use crate::keyring::keyset::Ring;
+use crate::keyring::state::{Held, Open, Sealed, read_file, read_seal};
+use anchor::AnchorError;
+use anchor::Mark;
 use lavawall_entropy::Generator;
-use layout::Head;
-use ring::Ring;
+use seal::Choice;
+use seal::Offered;
+use seal::SealError;
+use seal::SealKind;
+use seal::Surroundings;
 use seal::shares::Share;
-use seal::{Choice, Offered, SealError, SealKind, Surroundings};
 
+pub use crate::keyring::format::LayoutError;
+pub use crate::keyring::keyset::{NAMESPACES_LIMIT, NamespaceId, TITLE_LIMIT, VersionState};
+pub use crate::keyring::provenance::{Origin, seconds};
 pub use error::KeyringError;
-pub use layout::LayoutError;
-pub use namespaces::{Draft, KeyInfo, NamespaceInfo, NamespaceKeys};
-pub use origin::{Origin, seconds};
+pub use namespaces::Draft;
+pub use namespaces::KeyInfo;
+pub use namespaces::NamespaceInfo;
+pub use namespaces::NamespaceKeys;
 pub use rekey::PreparedId;
-pub use ring::{NAMESPACES_LIMIT, NamespaceId, TITLE_LIMIT, VersionState};
 
 /// Where a keyring lives.
 #[derive(Debug, Clone)]
@@ -206,12 +212,12 @@ impl Keyring {
         if let Some(path) = self.places.anchor.as_ref().filter(|path| path.exists()) {
             return Err(AnchorError::Foreign { path: path.clone() }.into());
         }
-        let id = formula::draw(&self.generator)?;
+        let id = crate::crypto::aead::draw(&self.generator)?;
         let (root, origin) = Origin::draw(&self.generator)?;
-        let ring = Ring::new(origin, formula::draw_key(&self.generator)?);
+        let ring = Ring::new(origin, crate::crypto::aead::draw_key(&self.generator)?);
         let made = seal::make(choice, &self.surroundings(&id, None))?;
         let mut head = Head {
-            format: layout::FORMAT,
+            format: format::FORMAT,
             id,
             counter: 0,
             seal: made.seal.kind() as u8,
@@ -423,7 +429,7 @@ impl Keyring {
     /// As `save`, and leaves the anchor alone.
     fn replace(&self, open: &mut Open, mut ring: Ring, event: &Event) -> Result<(), KeyringError> {
         let counter = open.head.counter + 1;
-        let head = Head { format: layout::FORMAT, counter, ..open.head.clone() };
+        let head = Head { format: format::FORMAT, counter, ..open.head.clone() };
         // A refusal of the generator comes before the line that says it is done.
         self.generator.check(Instant::now())?;
         ring.logged = Some(self.audit.done(event)?);

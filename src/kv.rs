@@ -10,41 +10,47 @@
 //! its record's id. A sum over all records of a namespace, sealed beside them, tells at the next
 //! opening when rows were put back together, taken away or added.
 
+pub(crate) mod cache;
+pub mod engine;
+pub(crate) mod group_commit;
+pub(crate) mod multiset_hash;
+pub(crate) mod namespace;
+pub(crate) mod pipeline;
+
 pub mod config;
-mod error;
-mod index;
-mod name;
-mod namespaces;
-mod opened;
-mod pieces;
-mod read;
-mod record;
-mod space;
-pub mod storage;
-mod sum;
-mod together;
-mod write;
+pub(crate) mod error;
+pub(crate) mod index;
+pub(crate) mod name;
+pub(crate) mod namespaces;
+pub(crate) mod read;
+pub(crate) mod record;
+pub(crate) mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::audit::Event;
-use crate::keyring::formula::{self, Bound, label};
+use crate::crypto::aead as formula;
+use crate::crypto::aead::{Bound, label};
 use crate::keyring::seal::Choice;
 use crate::keyring::seal::shares::Share;
 use crate::keyring::{Condition, Keyring, KeyringError, NamespaceId};
+use crate::kv::cache::Opened;
+use crate::kv::engine::{Change, Storage, Table};
+use crate::kv::group_commit::Queue;
+use crate::kv::multiset_hash::Sum;
+use crate::kv::namespace::{Space, SpaceKeys};
 use lavawall_entropy::Generator;
-use opened::Opened;
-use space::{Space, SpaceKeys};
-use storage::{Change, Storage, Table};
-use sum::Sum;
-use together::Queue;
 
 pub use error::KvError;
-pub use name::{NAME_LIMIT, RecordId};
+pub use name::NAME_LIMIT;
+pub use name::RecordId;
 pub use namespaces::NamespaceReport;
-pub use read::{Listed, Metadata, Page, Value};
+pub use read::Listed;
+pub use read::Metadata;
+pub use read::Page;
+pub use read::Value;
 pub use write::Put;
 
 /// The largest value in bytes: 25 MiB, as the dialect's own service has it.

@@ -20,8 +20,12 @@ use std::fmt::Display;
 use lavawall_assess::restart::Restarts;
 use lavawall_entropy::HealthLimit;
 
-pub use noise::{LAGS, Noise, PICTURED};
-pub use requirement::{Requirement, Standing, requirements};
+pub use noise::LAGS;
+pub use noise::Noise;
+pub use noise::PICTURED;
+pub use requirement::Requirement;
+pub use requirement::Standing;
+pub use requirement::requirements;
 
 /// Everything there is to report.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,23 +5,33 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every top-level module and its layer. A module may import from strictly lower layers only.
-const LAYERS: [(&str, u8); 16] = [
+const LAYERS: [(&str, u8); 26] = [
     ("durable", 0),
     ("exitcode", 0),
-    ("json", 0),
     ("machine", 0),
     ("size", 0),
-    ("audit", 1), // keeps a durable file
+    ("audit", 1),
+    ("crypto", 1),
     ("source", 1),
-    ("report", 2),    // shows what assessment and health say
-    ("collector", 4), // seeds the generator
-    ("keyring", 4),   // draws its keys
-    ("kv", 5),        // keeps records under them
+    ("report", 1),
+    ("collector", 2),
+    ("keyring", 2),
+    ("kv", 3),
+    ("caller", 4),
+    ("api", 5),
+    ("net", 6),
     ("http", 6),
+    ("dialect", 6),
     ("config", 7),
-    ("daemon", 8),
-    ("cli", 9),
-    ("lib", 10),
+    ("state", 8),
+    ("calibrate", 9),
+    ("plan", 10),
+    ("upkeep", 11),
+    ("daemon", 12),
+    ("client", 13),
+    ("cli", 13),
+    ("main", 14),
+    ("lib", 15),
 ];
 
 /// Modules of the `source` layer know nothing of each other but the contract.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Condition, Keyring, NamespaceId, Places};
-use lavawall::kv::storage::RedbStorage;
+use lavawall::kv::engine::RedbStorage;
 use lavawall::kv::{Put, Store};
 use lavawall_entropy::{Generator, LeaseLimits, Provenance, Secret};
 

@@ -1,10 +1,11 @@
 //! Secrets leave nothing behind: freed memory is searched for what it held.
 
 use data_encoding::HEXLOWER;
-use lavawall::keyring::formula::{self, Bound, SEALED_KEY_BYTES, label};
+use lavawall::crypto::aead as formula;
+use lavawall::crypto::aead::{Bound, SEALED_KEY_BYTES, label};
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, NamespaceId, Places};
-use lavawall::kv::storage::{MemoryStorage, Table};
+use lavawall::kv::engine::{MemoryStorage, Table};
 use lavawall::kv::{Put, Store};
 use lavawall_entropy::{Generator, LeaseLimits, Locked, Provenance, Sample, Secret, Shape};
 use std::collections::BTreeSet;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Condition, Keyring, NamespaceId, Places};
-use lavawall::kv::storage::RedbStorage;
+use lavawall::kv::engine::RedbStorage;
 use lavawall::kv::{Put, Store};
 use lavawall_entropy::Generator;
 

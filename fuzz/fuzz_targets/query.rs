@@ -2,7 +2,7 @@
 //! error that repeats no more of it than it should.
 #![no_main]
 
-use lavawall::http::list_query::{List, MOST_ITEMS};
+use lavawall::dialect::native::list_query::{List, MOST_ITEMS};
 use lavawall::http::query::{Invalid, RandomQuery};
 use lavawall::http::{Format, negotiate};
 use libfuzzer_sys::fuzz_target;

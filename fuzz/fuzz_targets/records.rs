@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use lavawall_entropy::Generator;
 use lavawall::keyring::{Keyring, NamespaceId};
-use lavawall::kv::storage::{MemoryStorage, Table};
+use lavawall::kv::engine::{MemoryStorage, Table};
 use lavawall::kv::{Put, Store};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;

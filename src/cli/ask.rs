@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Read};
 
 use zeroize::Zeroizing;
 
-use crate::cli::stop::Stop;
+use crate::cli::error::Stop;
 use crate::exitcode::Exit;
 
 /// No passphrase and no share is longer, in bytes.
@@ -12,7 +12,7 @@ const LIMIT: usize = 4096;
 
 /// Asks without echo on a terminal; otherwise reads a line of standard input. Spaces around it are no
 /// part of it.
-pub(super) fn secret(prompt: &str) -> Result<Zeroizing<String>, Stop> {
+pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<String>, Stop> {
     if io::stdin().is_terminal() {
         let failed = |error: io::Error| Stop::new(Exit::Io, format!("{prompt}: {error}"));
         let text = rpassword::prompt_password(format!("{prompt}: ")).map_err(failed)?;
@@ -38,7 +38,7 @@ fn line(from: &mut impl BufRead, prompt: &str) -> Result<Zeroizing<String>, Stop
 }
 
 /// A new passphrase; on a terminal it is asked for twice.
-pub(super) fn new_passphrase() -> Result<Zeroizing<String>, Stop> {
+pub(crate) fn new_passphrase() -> Result<Zeroizing<String>, Stop> {
     let one = secret("new passphrase")?;
     if io::stdin().is_terminal() && *secret("the same again")? != *one {
         return Err(Stop::data("the two passphrases are not the same; nothing was changed"));
@@ -47,7 +47,7 @@ pub(super) fn new_passphrase() -> Result<Zeroizing<String>, Stop> {
 }
 
 /// Whether somebody is there who can be asked again.
-pub(super) fn can_repeat() -> bool {
+pub(crate) fn can_repeat() -> bool {
     io::stdin().is_terminal()
 }
 

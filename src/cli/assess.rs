@@ -24,7 +24,7 @@ use lavawall_assess::{Samples, WANTED_SAMPLES};
 ///
 /// Exits with 0, or with 1 when the claim is not met or a test has failed.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Raw samples, one a byte; - for standard input
     file: PathBuf,
     /// Bits a sample, 1 to 8 [default: as many as the largest sample has]
@@ -49,7 +49,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     let raw = match read(&arguments.file) {
         Ok(raw) => raw,
         Err(error) => {
@@ -90,7 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 /// What whoever reads figures of fewer samples than the standard asks for should know.
-pub(super) fn remark_few(samples: usize) {
+pub(crate) fn remark_few(samples: usize) {
     if samples < WANTED_SAMPLES {
         print::note(&format!(
             "SP 800-90B asks for {WANTED_SAMPLES} samples; with {samples} the figures are less sure"

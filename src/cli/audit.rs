@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::audit;
-use crate::cli::client::AdminArguments;
+use crate::cli::error::Stop;
 use crate::cli::print;
-use crate::cli::stop::Stop;
-use crate::daemon::state_dir::AUDIT_LOG;
+use crate::client::AdminArguments;
 use crate::durable;
 use crate::exitcode::Exit;
+use crate::state::AUDIT_LOG;
 
 /// Check the audit log: that no line was changed, taken out or put in
 ///
@@ -20,7 +20,7 @@ use crate::exitcode::Exit;
 /// them. Keep it elsewhere: with --head, a log that was cut short or written anew since then is
 /// noticed too. Exits with 1 when a line does not fit.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The log [default: audit.log in the state directory]
     file: Option<PathBuf>,
     /// A head that was printed earlier; it must be that of some line
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     admin: AdminArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     check(arguments).unwrap_or_else(Stop::say)
 }
 

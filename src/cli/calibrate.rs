@@ -6,16 +6,17 @@ use std::path::PathBuf;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use crate::calibrate::calibration::{Calibration, CalibrationError};
+use crate::calibrate::capture;
+use crate::calibrate::capture::{Amount, Captured, MOST_SYMBOLS};
 use crate::cli::assess::remark_few;
 use crate::cli::capture::remark_alarms;
+use crate::cli::error::Stop;
 use crate::cli::progress::Bar;
-use crate::cli::stop::Stop;
 use crate::cli::{ConfigArguments, print};
 use crate::config::{Config, SourceEntry};
-use crate::daemon::calibration::{Calibration, CalibrationError};
-use crate::daemon::capture::{self, Amount, Captured, MOST_SYMBOLS};
-use crate::daemon::state_dir::{StateDir, StateDirError};
 use crate::exitcode::Exit;
+use crate::state::{StateDir, StateDirError};
 use lavawall_assess as assess;
 use lavawall_assess::{LEAST_SAMPLES, Samples, WANTED_SAMPLES};
 
@@ -27,7 +28,7 @@ use lavawall_assess::{LEAST_SAMPLES, Samples, WANTED_SAMPLES};
 /// a camera its usual light. For example:
 /// lavawall calibrate --source camera --state-dir /var/lib/lavawall
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
     /// The source, by its id or type in the configuration
@@ -41,7 +42,7 @@ pub(super) struct Arguments {
     state_dir: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     match arguments.calibrate() {
         Ok(calibration) => print::line(describe(&arguments.source, &calibration)),
         Err(stop) => stop.say(),

@@ -10,9 +10,9 @@ use crate::source::camera;
 ///
 /// Exits with 1 when there is none.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {}
+pub(crate) struct Arguments {}
 
-pub(super) fn run(_: &Arguments) -> Exit {
+pub(crate) fn run(_: &Arguments) -> Exit {
     let cameras = camera::list();
     if cameras.is_empty() {
         print::error(&"this machine has no camera");

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::calibrate::capture;
+use crate::calibrate::capture::{Amount, Captured, MOST_SYMBOLS, Sidecar};
+use crate::cli::error::Stop;
 use crate::cli::progress::Bar;
-use crate::cli::stop::Stop;
 use crate::cli::{ConfigArguments, print};
-use crate::daemon::capture::{self, Amount, Captured, MOST_SYMBOLS, Sidecar};
 use crate::durable;
 use crate::exitcode::Exit;
 use lavawall_assess::WANTED_SAMPLES;
@@ -20,7 +21,7 @@ use lavawall_assess::WANTED_SAMPLES;
 /// as secret as what is made of it: assess it, and do not use it for anything else. For example:
 /// lavawall capture --source jitter -o raw.bin && lavawall assess raw.bin --bits 8
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
     /// The source, by its id or type in the configuration
@@ -41,7 +42,7 @@ pub(super) struct Arguments {
     force: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     arguments.capture().map_or_else(Stop::say, |()| Exit::Ok)
 }
 
@@ -88,20 +89,20 @@ fn remark(sidecar: &Sidecar) {
 }
 
 /// The same of its health tests alone.
-pub(super) fn remark_alarms(sidecar: &Sidecar) {
+pub(crate) fn remark_alarms(sidecar: &Sidecar) {
     if let Some(alarm) = &sidecar.last_alarm {
         print::note(&format!("{} alarms meanwhile, the last finding: {alarm}", sidecar.alarms));
     }
 }
 
 /// `raw.bin` has `raw.bin.json` beside it.
-pub(super) fn sidecar_of(output: &Path) -> PathBuf {
+pub(crate) fn sidecar_of(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".json");
     name.into()
 }
 
-pub(super) fn symbols(text: &str) -> Result<usize, String> {
+pub(crate) fn symbols(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|count| (1..=MOST_SYMBOLS).contains(count))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::{ConfigArguments, print};
-use crate::collector::board::{SourceReport, SourceState};
+use crate::collector::status::{SourceReport, SourceState};
 use crate::daemon::local::Local;
 use crate::exitcode::Exit;
 
@@ -14,7 +14,7 @@ use crate::exitcode::Exit;
 ///
 /// Exits with 0 when a seed could be made, 1 when not, and 78 when the configuration is wrong.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
     /// How long to give the sources, in seconds
@@ -22,7 +22,7 @@ pub(super) struct Arguments {
     seconds: u64,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     let config = match arguments.config.load() {
         Ok(config) => config,
         Err(error) => {

@@ -10,12 +10,12 @@ use crate::exitcode::Exit;
 ///
 /// For example: lavawall completions bash > /etc/bash_completion.d/lavawall
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// The shell
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Cli::command(), "lavawall", &mut script);
     print::write(&script).err().unwrap_or(Exit::Ok)

@@ -5,7 +5,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 
 /// The forms `lavawall random` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Format {
+pub(crate) enum Format {
     /// The bytes themselves
     Raw,
     /// Two lower-case hexadecimal digits a byte, and a newline
@@ -19,10 +19,10 @@ pub(super) enum Format {
 impl Format {
     /// How many bytes may be encoded apart from each other without changing the text: a multiple
     /// of three, for base64.
-    pub(super) const PIECE_BYTES: usize = 48 * 1024;
+    pub(crate) const PIECE_BYTES: usize = 48 * 1024;
 
     /// Encodes one piece. Only the last may be shorter than [`Format::PIECE_BYTES`].
-    pub(super) fn encode(self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn encode(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::Raw => bytes.to_vec(),
             Self::Hex => HEXLOWER.encode(bytes).into_bytes(),
@@ -32,7 +32,7 @@ impl Format {
     }
 
     /// What ends the text.
-    pub(super) fn end(self) -> &'static [u8] {
+    pub(crate) fn end(self) -> &'static [u8] {
         if self == Self::Raw { b"" } else { b"\n" }
     }
 }

@@ -5,11 +5,11 @@ mod table;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::cli::client::AdminArguments;
+use crate::cli::error::Stop;
 use crate::cli::operator::Operator;
-use crate::cli::stop::Stop;
 use crate::cli::when::When;
 use crate::cli::{print, rotate};
+use crate::client::AdminArguments;
 use crate::exitcode::Exit;
 
 /// List keys with their provenance, and rotate those that should not be trusted
@@ -20,7 +20,7 @@ use crate::exitcode::Exit;
 ///   lavawall keys --made-while degraded --rotate
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// Only keys made from A until B, each as 2026-01-31T08:00:00Z, or as 2026-01-31: the whole day in UTC
@@ -71,7 +71,7 @@ enum State {
 
 /// One key, as the service tells of it.
 #[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// The namespace; `None` for the root key.
     namespace: Option<String>,
     title: Option<String>,
@@ -93,11 +93,11 @@ struct Keys {
 
 /// A number of a key version.
 #[derive(Deserialize, Serialize)]
-pub(super) struct Version {
-    pub(super) version: u32,
+pub(crate) struct Version {
+    pub(crate) version: u32,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     let done = match &arguments.command {
         Some(Command::Revoke(arguments)) => revoke(arguments),
         None => list(arguments),
@@ -106,12 +106,12 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 /// All keys, the root key first.
-pub(super) fn all(operator: &Operator) -> Result<Vec<Key>, Stop> {
+pub(crate) fn all(operator: &Operator) -> Result<Vec<Key>, Stop> {
     Ok(operator.get::<Keys>("/admin/keys")?.keys)
 }
 
 /// The id of the namespace that is called so.
-pub(super) fn find_namespace(keys: &[Key], wanted: &str) -> Result<String, Stop> {
+pub(crate) fn find_namespace(keys: &[Key], wanted: &str) -> Result<String, Stop> {
     let is_it = |key: &&Key| {
         key.namespace.as_deref() == Some(wanted) || key.title.as_deref() == Some(wanted)
     };

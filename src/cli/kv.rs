@@ -2,7 +2,7 @@
 
 mod batch;
 mod bulk;
-pub(super) mod connection;
+pub(crate) mod connection;
 mod draft;
 mod export;
 mod form;
@@ -20,7 +20,7 @@ use clap::{Args, Subcommand};
 
 use crate::exitcode::Exit;
 
-use crate::cli::stop::Stop;
+use crate::cli::error::Stop;
 
 /// Keep secrets in the service's encrypted key-value store
 ///
@@ -31,7 +31,7 @@ use crate::cli::stop::Stop;
 ///   lavawall kv get keys database/password
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -48,7 +48,7 @@ enum Command {
     Import(import::Arguments),
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     let done = match &arguments.command {
         Command::Namespaces(arguments) => namespaces::run(arguments),
         Command::Put(arguments) => record::put(arguments),

@@ -7,30 +7,30 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::cli::ask;
-use crate::cli::client::{AdminArguments, Client, ClientError, Payload};
-use crate::cli::stop::Stop;
-use crate::cli::wiped::Wiped;
+use crate::cli::error::Stop;
+use crate::client::wiped::Wiped;
+use crate::client::{AdminArguments, Client, ClientError, Payload};
 use crate::exitcode::Exit;
 
 /// More than all keys of a thousand namespaces take.
 const ANSWER_LIMIT: usize = 64 << 20;
 
 /// The service, over its admin socket.
-pub(super) struct Operator {
+pub(crate) struct Operator {
     client: Client,
 }
 
 /// How the keyring is.
 #[derive(Debug, Deserialize)]
-pub(super) struct Keyring {
+pub(crate) struct Keyring {
     /// `absent`, `sealed` or `open`.
-    pub(super) state: String,
+    pub(crate) state: String,
     /// `file`, `passphrase` or `shares`.
-    pub(super) seal: Option<String>,
+    pub(crate) seal: Option<String>,
     /// Shares given so far.
-    pub(super) have: Option<u8>,
+    pub(crate) have: Option<u8>,
     /// What must be given in all.
-    pub(super) need: Option<u8>,
+    pub(crate) need: Option<u8>,
 }
 
 #[derive(Deserialize)]
@@ -43,30 +43,30 @@ struct HandedOut {
 /// A seal that is asked for.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Wanted {
+pub(crate) enum Wanted {
     File,
     Passphrase(Zeroizing<String>),
     Shares { threshold: u8, count: u8 },
 }
 
 /// What opens the present seal.
-pub(super) type Proof = Vec<Zeroizing<String>>;
+pub(crate) type Proof = Vec<Zeroizing<String>>;
 
 impl Operator {
-    pub(super) fn new(arguments: &AdminArguments) -> Result<Self, Stop> {
+    pub(crate) fn new(arguments: &AdminArguments) -> Result<Self, Stop> {
         Ok(Self { client: arguments.client()? })
     }
 
-    pub(super) fn keyring(&self) -> Result<Keyring, Stop> {
+    pub(crate) fn keyring(&self) -> Result<Keyring, Stop> {
         self.get("/admin/keyring")
     }
 
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Stop> {
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Stop> {
         parse(&self.client.call("GET", path, None)?.accepted(&[200])?.read(ANSWER_LIMIT)?)
     }
 
     /// Does something; what is sent and what comes back are wiped.
-    pub(super) fn post<T: DeserializeOwned>(
+    pub(crate) fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
@@ -82,7 +82,7 @@ impl Operator {
     }
 
     /// Makes a keyring or changes its seal, and prints the shares there are.
-    pub(super) fn make_seal(&self, path: &str, wanted: Wanted, proof: Proof) -> Result<(), Stop> {
+    pub(crate) fn make_seal(&self, path: &str, wanted: Wanted, proof: Proof) -> Result<(), Stop> {
         #[derive(Serialize)]
         struct Body {
             seal: Wanted,
@@ -113,7 +113,7 @@ impl Operator {
     }
 
     /// Asks for what opens the present seal.
-    pub(super) fn ask_for_proof(&self) -> Result<Proof, Stop> {
+    pub(crate) fn ask_for_proof(&self) -> Result<Proof, Stop> {
         let keyring = self.keyring()?;
         match (keyring.state.as_str(), keyring.seal.as_deref()) {
             ("absent", _) => Err(no_keyring()),
@@ -134,12 +134,12 @@ impl Operator {
 }
 
 /// There is nothing to open or change.
-pub(super) fn no_keyring() -> Stop {
+pub(crate) fn no_keyring() -> Stop {
     Stop::new(Exit::Unavailable, "there is no keyring yet; make one with: lavawall init")
 }
 
 /// Why something was not done.
-pub(super) enum Refused {
+pub(crate) enum Refused {
     /// What was entered is not what opens the seal.
     Piece(Stop),
     /// Anything else.

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 const WIDTH: usize = 40;
 
 /// Shows how much of a long piece of work is done. Gone when dropped.
-pub(super) struct Bar {
+pub(crate) struct Bar {
     label: &'static str,
     shown: bool,
     /// What is on the terminal now, in hundredths.
@@ -16,7 +16,7 @@ pub(super) struct Bar {
 
 impl Bar {
     /// A bar behind `label`, at nothing done.
-    pub(super) fn new(label: &'static str) -> Self {
+    pub(crate) fn new(label: &'static str) -> Self {
         let bar =
             Self { label, shown: rustix::termios::isatty(io::stderr()), percent: Mutex::default() };
         bar.set(0.0);
@@ -24,7 +24,7 @@ impl Bar {
     }
 
     /// A share from 0 to 1 is done.
-    pub(super) fn set(&self, done: f64) {
+    pub(crate) fn set(&self, done: f64) {
         let hundredths = (1..=100_u8).filter(|step| f64::from(*step) <= done * 100.0).count();
         let mut percent = self.percent.lock().unwrap_or_else(PoisonError::into_inner);
         if self.shown && *percent != Some(hundredths) {

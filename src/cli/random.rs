@@ -6,10 +6,11 @@ use bytesize::ByteSize;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::cli::client::ServiceArguments;
 use crate::cli::format::Format;
 use crate::cli::{ConfigArguments, print};
-use crate::daemon::local::{self, Local};
+use crate::client::ServiceArguments;
+use crate::daemon::local;
+use crate::daemon::local::Local;
 use crate::exitcode::Exit;
 
 /// Write random bytes to standard output
@@ -17,7 +18,7 @@ use crate::exitcode::Exit;
 /// They come from a running service, or with --local from this machine's own noise sources. For
 /// example: lavawall random 32 --format hex
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// How many bytes, such as 32 or 1MiB
     #[arg(default_value = "32")]
     bytes: ByteSize,
@@ -36,7 +37,7 @@ pub(super) struct Arguments {
     config: ConfigArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     let format = arguments.format.unwrap_or_else(|| {
         if rustix::termios::isatty(std::io::stdout()) { Format::Hex } else { Format::Raw }
     });

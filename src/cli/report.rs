@@ -13,17 +13,18 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::capture;
+use crate::cli::error::Stop;
 use crate::cli::kv::connection::Connection;
-use crate::cli::stop::Stop;
 use crate::config::Config;
-use crate::daemon;
-use crate::daemon::inventory::{self, Planned};
 use crate::durable;
 use crate::exitcode::Exit;
+use crate::plan as inventory;
+use crate::plan::Planned;
 use crate::report::{Fact, Report, Source};
 use lavawall_assess::WANTED_SAMPLES;
 
-use noise::{Files, Noises};
+use noise::Files;
+use noise::Noises;
 use pdf::Converter;
 
 /// Write a report on the noise sources, for an auditor
@@ -45,7 +46,7 @@ use pdf::Converter;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Where the report goes
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -80,7 +81,7 @@ pub(super) struct Arguments {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     arguments.write().map_or_else(Stop::say, |()| Exit::Ok)
 }
 
@@ -132,7 +133,7 @@ impl Arguments {
         } else {
             service::ask(&self.connection)
         };
-        let (made_at, versions) = (daemon::capture::now(), machine::versions());
+        let (made_at, versions) = (crate::calibrate::capture::now(), machine::versions());
         Report { made_at, versions, sources, service, configuration }
     }
 

@@ -7,12 +7,13 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 
-use crate::cli::client::AdminArguments;
-use crate::cli::keys::{self, Version};
+use crate::cli::error::Stop;
+use crate::cli::keys;
+use crate::cli::keys::Version;
 use crate::cli::operator::{Keyring, Operator, Proof};
 use crate::cli::print;
 use crate::cli::progress::Bar;
-use crate::cli::stop::Stop;
+use crate::client::AdminArguments;
 use crate::exitcode::Exit;
 
 /// How often it is looked how far a rotation is.
@@ -20,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Make new keys for what is there
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -57,7 +58,7 @@ struct NamespaceArguments {
     admin: AdminArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     let done = match &arguments.command {
         Command::Root(arguments) => root(arguments),
         Command::Namespace(arguments) => namespace(arguments),
@@ -70,7 +71,7 @@ fn root(arguments: &RootArguments) -> Result<(), Stop> {
 }
 
 /// Asks for the proof that this needs.
-pub(super) fn rotate_root(operator: &Operator) -> Result<(), Stop> {
+pub(crate) fn rotate_root(operator: &Operator) -> Result<(), Stop> {
     #[derive(serde::Serialize)]
     struct Body {
         proof: Proof,
@@ -89,7 +90,7 @@ fn namespace(arguments: &NamespaceArguments) -> Result<(), Stop> {
 }
 
 /// Makes a new version.
-pub(super) fn rotate_namespace(operator: &Operator, namespace: &str) -> Result<(), Stop> {
+pub(crate) fn rotate_namespace(operator: &Operator, namespace: &str) -> Result<(), Stop> {
     let path = format!("/admin/namespaces/{namespace}/rotate");
     let Version { version } = operator.post(&path, &())?;
     print::note(&format!("namespace {namespace}: version {version} seals from now on"));
@@ -116,7 +117,7 @@ struct Rotation {
 }
 
 /// Waits, with a bar, until no record of the namespace is under an older version.
-pub(super) fn wait(operator: &Operator, namespace: &str) -> Result<(), Stop> {
+pub(crate) fn wait(operator: &Operator, namespace: &str) -> Result<(), Stop> {
     let bar = Bar::new("sealing anew");
     let mut last: Option<(u64, u32)> = None;
     loop {

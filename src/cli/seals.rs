@@ -4,10 +4,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::cli::client::AdminArguments;
+use crate::cli::error::Stop;
 use crate::cli::operator::{Keyring, Operator, Proof, Refused, Wanted, no_keyring};
-use crate::cli::stop::Stop;
 use crate::cli::{ask, print};
+use crate::client::AdminArguments;
 use crate::exitcode::Exit;
 
 /// Make the keyring, under a seal of your choice
@@ -16,7 +16,7 @@ use crate::exitcode::Exit;
 /// `keyring.init = false`; to change the seal of that one, use `lavawall rekey`. Shares are printed
 /// once, one a line, and are kept nowhere.
 #[derive(Debug, Args)]
-pub(super) struct InitArguments {
+pub(crate) struct InitArguments {
     #[command(flatten)]
     seal: SealArguments,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(super) struct InitArguments {
 /// input that is no terminal, one is read from each line. Holders may come one after the other: shares
 /// that were given stay until the keyring is open, is sealed, or the service stops.
 #[derive(Debug, Args)]
-pub(super) struct UnsealArguments {
+pub(crate) struct UnsealArguments {
     #[command(flatten)]
     admin: AdminArguments,
 }
@@ -38,7 +38,7 @@ pub(super) struct UnsealArguments {
 ///
 /// `/random` goes on. Under a file seal it stays closed until `lavawall unseal`, or the next start.
 #[derive(Debug, Args)]
-pub(super) struct SealCommandArguments {
+pub(crate) struct SealCommandArguments {
     #[command(flatten)]
     admin: AdminArguments,
 }
@@ -49,7 +49,7 @@ pub(super) struct SealCommandArguments {
 /// New shares are in force once all of them are printed; if this ends before, the old seal stands.
 /// Old shares and passphrases do not open it any more; with a copy of the old keyring file they do.
 #[derive(Debug, Args)]
-pub(super) struct RekeyArguments {
+pub(crate) struct RekeyArguments {
     #[command(flatten)]
     seal: SealArguments,
     #[command(flatten)]
@@ -94,7 +94,7 @@ impl SealArguments {
     }
 }
 
-pub(super) fn init(arguments: &InitArguments) -> Exit {
+pub(crate) fn init(arguments: &InitArguments) -> Exit {
     let made = || {
         let operator = Operator::new(&arguments.admin)?;
         if operator.keyring()?.state != "absent" {
@@ -107,7 +107,7 @@ pub(super) fn init(arguments: &InitArguments) -> Exit {
     finish(made(), "the keyring is made, and open")
 }
 
-pub(super) fn rekey(arguments: &RekeyArguments) -> Exit {
+pub(crate) fn rekey(arguments: &RekeyArguments) -> Exit {
     let changed = || {
         let operator = Operator::new(&arguments.admin)?;
         let proof = operator.ask_for_proof()?;
@@ -116,7 +116,7 @@ pub(super) fn rekey(arguments: &RekeyArguments) -> Exit {
     finish(changed(), "the seal is changed")
 }
 
-pub(super) fn seal(arguments: &SealCommandArguments) -> Exit {
+pub(crate) fn seal(arguments: &SealCommandArguments) -> Exit {
     let sealed = || -> Result<(), Stop> {
         let Keyring { .. } = Operator::new(&arguments.admin)?.post("/admin/keyring/seal", &())?;
         Ok(())
@@ -124,7 +124,7 @@ pub(super) fn seal(arguments: &SealCommandArguments) -> Exit {
     finish(sealed(), "the keyring is sealed")
 }
 
-pub(super) fn unseal(arguments: &UnsealArguments) -> Exit {
+pub(crate) fn unseal(arguments: &UnsealArguments) -> Exit {
     let opened = || -> Result<(), Stop> {
         let operator = Operator::new(&arguments.admin)?;
         let mut keyring = operator.keyring()?;

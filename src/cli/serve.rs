@@ -9,7 +9,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{ConfigArguments, print};
 use crate::config::{Config, ConfigError};
-use crate::daemon::{self, Options};
+use crate::daemon;
+use crate::daemon::Options;
 use crate::exitcode::Exit;
 
 /// Run the randomness service
@@ -18,7 +19,7 @@ use crate::exitcode::Exit;
 /// keeps its state in $XDG_STATE_HOME/lavawall. SIGHUP reloads certificates, tokens and sources;
 /// SIGTERM finishes the answers that have begun.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
     /// Address and port to listen on; port 0 takes a free one
@@ -49,7 +50,7 @@ enum LogFormat {
     Json,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     if let Err(exit) = arguments.start_log() {
         return exit;
     }

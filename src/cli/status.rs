@@ -6,18 +6,18 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cli::client::{ClientError, ServiceArguments};
 use crate::cli::print;
+use crate::client::{ClientError, ServiceArguments};
 use crate::exitcode::Exit;
 
 /// The most of a status answer that is read.
-pub(super) const STATUS_BYTES: usize = 1 << 20;
+pub(crate) const STATUS_BYTES: usize = 1 << 20;
 
 /// Show how the service and its noise sources are
 ///
 /// Exits with 0 when it is ready, and with 1 when it is starting, degraded or refusing.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Print the service's own JSON
     #[arg(long)]
     json: bool,
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     service: ServiceArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     let text = match ask(&arguments.service) {
         Ok(text) => text,
         Err(error) => {

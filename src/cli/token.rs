@@ -5,7 +5,8 @@ use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 use crate::cli::{ConfigArguments, print};
-use crate::daemon::local::{self, Local};
+use crate::daemon::local;
+use crate::daemon::local::Local;
 use crate::exitcode::Exit;
 use crate::http;
 
@@ -15,14 +16,14 @@ use crate::http;
 /// that `http.tokens` names. The service keeps only the hash. For example:
 /// lavawall token backup-job > token 2>> tokens
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Who the token is for; appears in the tokens file only
     name: String,
     #[command(flatten)]
     config: ConfigArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments) -> Exit {
     let is_name = |name: &str| {
         (1..=64).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')

@@ -5,13 +5,13 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 /// What is asked for, when it is neither.
-pub(super) const FORMS: &str = "2026-01-31, or 2026-01-31T08:00:00Z";
+pub(crate) const FORMS: &str = "2026-01-31, or 2026-01-31T08:00:00Z";
 
 /// The seconds since 1970 that a text names, its first and its last: of a date the whole day, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct When {
-    pub(super) first: i64,
-    pub(super) last: i64,
+pub(crate) struct When {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
 }
 
 impl When {
@@ -19,7 +19,7 @@ impl When {
     ///
     /// # Errors
     /// Says what it must look like.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         if let Ok(moment) = text.parse::<Timestamp>() {
             return Ok(Self { first: moment.as_second(), last: moment.as_second() });
         }

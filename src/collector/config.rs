@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::collector::Settings;
-use crate::collector::live::REST;
+use crate::collector::monitor::REST;
 use lavawall_entropy::LeaseLimits;
 
 /// The number of distinct kinds there are: a larger quorum could never be met.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::collector::board::{Assessed, SourceReport, SourceState};
+use crate::collector::status::{Assessed, SourceReport, SourceState};
 use crate::source::{Facts, Source, SourceError};
 use lavawall_entropy::{Gate, Kind, PoolMember};
 
@@ -49,12 +49,12 @@ pub struct Feed {
 
 impl Feed {
     /// The source as the pool knows it.
-    pub(super) fn member(&self) -> PoolMember {
+    pub(crate) fn member(&self) -> PoolMember {
         PoolMember { id: self.id.clone(), kind: self.kind, required: self.required }
     }
 
     /// The source's first report.
-    pub(super) fn report(&self) -> SourceReport {
+    pub(crate) fn report(&self) -> SourceReport {
         SourceReport {
             id: self.id.clone(),
             source_type: self.source_type,

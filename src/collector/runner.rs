@@ -9,11 +9,11 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::Sender;
 
 use crate::collector::Event;
-use crate::collector::bell::Bell;
-use crate::collector::board::{Alarm, Board, Picture, SourceReport, SourceState};
 use crate::collector::feed::Feed;
-use crate::collector::live::{Live, Verdict};
+use crate::collector::monitor::{Live, Verdict};
 use crate::collector::rate::Rate;
+use crate::collector::status::{Alarm, Board, Picture, SourceReport, SourceState};
+use crate::collector::wakeup::Bell;
 use crate::source::{Facts, Source, SourceError};
 use lavawall_entropy::{
     Admission, Conditioner, Finding, GateState, HealthTest, Sample, Severity, Shape,
@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 const PICTURE_EVERY: Duration = Duration::from_millis(500);
 
 /// Runs one source until it is told to stop.
-pub(super) struct Runner {
+pub(crate) struct Runner {
     feed: Feed,
     conditioner: Conditioner,
     source: Option<Box<dyn Source>>,
@@ -47,7 +47,7 @@ pub(super) struct Runner {
 struct Gone;
 
 impl Runner {
-    pub(super) fn new(
+    pub(crate) fn new(
         feed: Feed,
         events: Sender<Event>,
         bell: Arc<Bell>,
@@ -70,7 +70,7 @@ impl Runner {
         }
     }
 
-    pub(super) fn run(mut self) {
+    pub(crate) fn run(mut self) {
         while !self.bell.is_stopped() {
             if self.step().is_err() {
                 return;

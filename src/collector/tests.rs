@@ -10,7 +10,7 @@ use super::*;
 /// A collector with no sources, before its thread has begun.
 fn work() -> Work {
     let reseed_interval = Duration::from_mins(1);
-    let settings = Settings { quorum: 2, reseed_interval, assessment_rest: live::REST };
+    let settings = Settings { quorum: 2, reseed_interval, assessment_rest: monitor::REST };
     let limits = LeaseLimits { reseed_interval: settings.reseed_interval, grace_period: TICK };
     let generator = Arc::new(Generator::new(1, limits, crate::machine::lend()).expect("memory"));
     let pool = Pool::new(Vec::new(), settings.quorum).expect("memory");

@@ -6,7 +6,7 @@ use rustix::process::{
 
 /// Leaves no core dump, and lets no other process of the same user read this one's memory: both
 /// would hold the generator's state and samples.
-pub(super) fn leave_no_core_dump() {
+pub(crate) fn leave_no_core_dump() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none)
         .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
@@ -20,7 +20,7 @@ const OTHER_DESCRIPTORS: u64 = 128;
 
 /// Takes as many file descriptors as the system allows, and says so when that is too few for this
 /// many connections.
-pub(super) fn take_descriptors(connections: usize) {
+pub(crate) fn take_descriptors(connections: usize) {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let allowed = if raised.is_ok() { limit.maximum } else { limit.current };

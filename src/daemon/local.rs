@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::collector::Collector;
-use crate::collector::board::Board;
+use crate::collector::status::Board;
 use crate::config::Config;
-use crate::daemon::feeds;
+use crate::plan::feeds;
 use lavawall_entropy::{Generator, NotReady};
 
 /// How long a first seed is waited for before giving up.

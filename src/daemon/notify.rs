@@ -8,7 +8,7 @@ use lavawall_entropy::Readiness;
 
 /// Speaks to the service manager; says each thing once.
 #[derive(Debug)]
-pub(super) struct Notify {
+pub(crate) struct Notify {
     ready: bool,
     state: Option<Readiness>,
     watchdog: Option<Duration>,
@@ -16,18 +16,18 @@ pub(super) struct Notify {
 }
 
 impl Notify {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let watchdog = sd_notify::watchdog_enabled().map(|limit| limit / 2);
         Self { ready: false, state: None, watchdog, fed_at: Instant::now() }
     }
 
-    pub(super) fn ready(&mut self) {
+    pub(crate) fn ready(&mut self) {
         if !std::mem::replace(&mut self.ready, true) {
             tell(&[NotifyState::Ready]);
         }
     }
 
-    pub(super) fn state(&mut self, state: Readiness) {
+    pub(crate) fn state(&mut self, state: Readiness) {
         if self.state.replace(state) != Some(state) {
             tracing::info!("state: {state}");
             tell(&[NotifyState::Status(&state.to_string())]);
@@ -38,7 +38,7 @@ impl Notify {
         }
     }
 
-    pub(super) fn stopping() {
+    pub(crate) fn stopping() {
         tell(&[NotifyState::Stopping]);
     }
 }

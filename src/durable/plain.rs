@@ -9,7 +9,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::folder_of;
+use crate::durable::folder_of;
 
 /// Opens a file of the service's own state with these options.
 ///

@@ -8,9 +8,10 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use rustls::ServerConfig;
 
-use super::config::Config;
-use super::tls::{self, LoadError};
-use super::tokens::{Tokens, bearer};
+use crate::caller::token::{Tokens, bearer};
+use crate::http::config::Config;
+use crate::net::tls;
+use crate::net::tls::LoadError;
 
 /// The current certificates and tokens. Shared by all connections; what is reloaded counts for new
 /// TLS sessions and for the next request of any connection.
@@ -68,12 +69,12 @@ impl Access {
     }
 
     /// How to speak TLS, if at all.
-    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.tls.load_full()
     }
 
     /// Whether a request with these headers may be answered.
-    pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
         if self.tokens_path.is_none() {
             return true;
         }

@@ -8,8 +8,8 @@ use std::task::{Context, Poll, ready};
 use http_body::{Frame, SizeHint};
 use hyper::body::Bytes;
 
-use super::meters::Meters;
-use super::stream::RandomStream;
+use crate::http::meters::Meters;
+use crate::http::stream::RandomStream;
 
 /// What goes wrong while a body is sent; the connection is cut, so that the caller sees fewer
 /// bytes than were announced and cannot take them for the whole.
@@ -19,7 +19,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The body of any answer.
-pub(super) enum Body {
+pub(crate) enum Body {
     /// All of it at once.
     Whole(Option<Bytes>),
     /// Made as it is sent.
@@ -29,7 +29,7 @@ pub(super) enum Body {
 }
 
 /// A [`RandomStream`] in the making.
-pub(super) struct RandomBody {
+pub(crate) struct RandomBody {
     stream: RandomStream,
     meters: Arc<Meters>,
     first: Option<Bytes>,
@@ -38,12 +38,12 @@ pub(super) struct RandomBody {
 
 impl Body {
     /// A body that is all there.
-    pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty()))
     }
 
     /// A body that begins with `first` and goes on with the rest of `stream`.
-    pub(super) fn random(first: Bytes, stream: RandomStream, meters: Arc<Meters>) -> Self {
+    pub(crate) fn random(first: Bytes, stream: RandomStream, meters: Arc<Meters>) -> Self {
         Self::Random(Box::new(RandomBody { stream, meters, first: Some(first), pause: None }))
     }
 }

@@ -8,7 +8,7 @@ use hyper::StatusCode;
 /// callers must not be able to fill the counters with names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
-pub(super) enum Endpoint {
+pub(crate) enum Endpoint {
     Random,
     Integers,
     Uuids,
@@ -29,7 +29,7 @@ pub(super) enum Endpoint {
 
 impl Endpoint {
     /// Every path that is served.
-    pub(super) const PATHS: [(Self, &'static str); 13] = [
+    pub(crate) const PATHS: [(Self, &'static str); 13] = [
         (Self::Random, "/random"),
         (Self::Integers, "/random/integers"),
         (Self::Uuids, "/random/uuids"),
@@ -46,12 +46,12 @@ impl Endpoint {
     ];
 
     /// What is at `path`.
-    pub(super) fn at(path: &str) -> Self {
+    pub(crate) fn at(path: &str) -> Self {
         Self::PATHS.iter().find(|(_, at)| *at == path).map_or(Self::Unknown, |(it, _)| *it)
     }
 
     /// The path, or `other`.
-    pub(super) fn path(self) -> &'static str {
+    pub(crate) fn path(self) -> &'static str {
         match self {
             Self::WorkersKv => "/client/v4",
             Self::Admin => "/admin",
@@ -68,7 +68,7 @@ const ENDPOINTS: usize = Endpoint::PATHS.len() + 3;
 
 /// The counters.
 #[derive(Debug, Default)]
-pub(super) struct Meters {
+pub(crate) struct Meters {
     requests: [[AtomicU64; STATUSES.len() + 1]; ENDPOINTS],
     bytes: AtomicU64,
     connections: AtomicU64,
@@ -77,35 +77,35 @@ pub(super) struct Meters {
 
 impl Meters {
     /// Counts one answer.
-    pub(super) fn add_request(&self, endpoint: Endpoint, status: StatusCode) {
+    pub(crate) fn add_request(&self, endpoint: Endpoint, status: StatusCode) {
         let column = STATUSES.iter().position(|code| *code == status.as_u16());
         self.requests[endpoint as usize][column.unwrap_or(STATUSES.len())]
             .fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts bytes of randomness handed out, in whatever form.
-    pub(super) fn add_bytes(&self, bytes: usize) {
+    pub(crate) fn add_bytes(&self, bytes: usize) {
         self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Counts one connection, and one that was turned away.
-    pub(super) fn add_connection(&self, admitted: bool) {
+    pub(crate) fn add_connection(&self, admitted: bool) {
         let counter = if admitted { &self.connections } else { &self.turned_away };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Bytes handed out.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
     /// Connections served, and connections turned away.
-    pub(super) fn connections(&self) -> (u64, u64) {
+    pub(crate) fn connections(&self) -> (u64, u64) {
         (self.connections.load(Ordering::Relaxed), self.turned_away.load(Ordering::Relaxed))
     }
 
     /// Every count that is not zero: endpoint, status (`0` for one that is rare), requests.
-    pub(super) fn requests(&self) -> impl Iterator<Item = (&'static str, u16, u64)> {
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (&'static str, u16, u64)> {
         let endpoints = Endpoint::PATHS.iter().map(|(it, _)| *it).chain([
             Endpoint::WorkersKv,
             Endpoint::Admin,

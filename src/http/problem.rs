@@ -11,8 +11,8 @@ use hyper::header::{
 use hyper::{Request, Response, StatusCode, Version};
 use serde::Serialize;
 
-use super::body::Body;
-use super::query::Invalid;
+use crate::http::body::Body;
+use crate::http::query::Invalid;
 use lavawall_entropy::{NotReady, Quorum};
 
 /// The media type of RFC 9457 §3.
@@ -22,7 +22,7 @@ const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+
 const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A refusal, ready to be sent.
-pub(super) struct Problem(Box<Members>);
+pub(crate) struct Problem(Box<Members>);
 
 /// The members of RFC 9457 §3.1, then ours, then the header that goes with them.
 #[derive(Serialize)]
@@ -70,7 +70,7 @@ impl Problem {
 
     /// What is wrong with the `Host` of a request (RFC 9112 §3.2): whoever stands between may have taken
     /// it for another host's. HTTP/2 has `:authority` instead, which hyper looks at.
-    pub(super) fn of_host<B>(request: &Request<B>) -> Option<Self> {
+    pub(crate) fn of_host<B>(request: &Request<B>) -> Option<Self> {
         let count = request.headers().get_all(HOST).iter().count();
         let is_right = match request.version() {
             Version::HTTP_11 => count == 1,
@@ -89,12 +89,12 @@ impl Problem {
     }
 
     /// There is nothing at this path.
-    pub(super) fn not_found(detail: &'static str) -> Self {
+    pub(crate) fn not_found(detail: &'static str) -> Self {
         Self::new("not-found", StatusCode::NOT_FOUND, "Not found", detail)
     }
 
     /// The path is right and the method is not.
-    pub(super) fn method_not_allowed() -> Self {
+    pub(crate) fn method_not_allowed() -> Self {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         Self::new(
             "method-not-allowed",
@@ -106,7 +106,7 @@ impl Problem {
     }
 
     /// No form that the caller accepts.
-    pub(super) fn not_acceptable(offers: &[&str]) -> Self {
+    pub(crate) fn not_acceptable(offers: &[&str]) -> Self {
         let mut problem = Self::new(
             "not-acceptable",
             StatusCode::NOT_ACCEPTABLE,
@@ -119,7 +119,7 @@ impl Problem {
     }
 
     /// No token, or one that is not known.
-    pub(super) fn unauthorized() -> Self {
+    pub(crate) fn unauthorized() -> Self {
         let status = StatusCode::UNAUTHORIZED;
         Self::new(
             "unauthorized",
@@ -131,7 +131,7 @@ impl Problem {
     }
 
     /// A key operation was not done.
-    pub(super) fn of_keys(status: StatusCode, detail: impl Into<String>) -> Self {
+    pub(crate) fn of_keys(status: StatusCode, detail: impl Into<String>) -> Self {
         let problem = Self::new("keys", status, "This was not done", detail);
         match status {
             StatusCode::SERVICE_UNAVAILABLE => problem.with(RETRY_AFTER, HeaderValue::from(5)),
@@ -140,19 +140,19 @@ impl Problem {
     }
 
     /// A key operation was done, and something that belongs to it was not.
-    pub(super) fn of_keys_half_done(detail: impl Into<String>) -> Self {
+    pub(crate) fn of_keys_half_done(detail: impl Into<String>) -> Self {
         let title = "This was done, but not all of it";
         Self::new("keys", StatusCode::SERVICE_UNAVAILABLE, title, detail)
     }
 
     /// The same, for another reason first.
-    pub(super) fn prefixed(mut self, why: &str) -> Self {
+    pub(crate) fn prefixed(mut self, why: &str) -> Self {
         self.0.detail = format!("{why}: {}", self.0.detail);
         self
     }
 
     /// `fresh=true` waited for as long as it may.
-    pub(super) fn not_fresh(retry_after: Duration) -> Self {
+    pub(crate) fn not_fresh(retry_after: Duration) -> Self {
         Self::new(
             "not-fresh",
             StatusCode::SERVICE_UNAVAILABLE,
@@ -164,7 +164,7 @@ impl Problem {
 
     /// The generator refuses: says which kinds of source there are and how many are needed, and
     /// writes the operator's side of it to the log.
-    pub(super) fn not_ready(why: &NotReady) -> Self {
+    pub(crate) fn not_ready(why: &NotReady) -> Self {
         log_refusal(why);
         let (detail, quorum, retry_after) = match why {
             NotReady::Starting(quorum) => {
@@ -194,7 +194,7 @@ impl Problem {
     }
 
     /// The response.
-    pub(super) fn response(self) -> Response<Body> {
+    pub(crate) fn response(self) -> Response<Body> {
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let mut response = Response::new(Body::whole(body));
         *response.status_mut() =
@@ -229,7 +229,7 @@ impl From<NotReady> for Problem {
 }
 
 /// The quorum as callers may know it: kinds and numbers, no names of devices.
-pub(super) fn outline(quorum: &Quorum) -> String {
+pub(crate) fn outline(quorum: &Quorum) -> String {
     let present: Vec<_> = quorum.present.iter().map(|kind| kind.name()).collect();
     let mut text = format!(
         "{} of {} independent kinds of source are healthy ({})",

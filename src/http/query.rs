@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use super::format::{Format, ListFormat};
+use crate::http::format::{Format, ListFormat};
 
 /// Characters of an offending name or value that are repeated to the caller.
 const ECHO_CHARS: usize = 64;

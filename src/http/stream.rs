@@ -5,8 +5,8 @@ use std::sync::Arc;
 use data_encoding::{BASE64, BASE64URL_NOPAD, Encoding, HEXLOWER};
 use hyper::body::Bytes;
 
-use super::format::Format;
-use super::piece::{PIECE_BYTES, Piece};
+use crate::http::buffer::{PIECE_BYTES, Piece};
+use crate::http::format::Format;
 use lavawall_entropy::{Generator, NotReady};
 
 /// Random bytes in the piece that is hexadecimal when it is sent.
@@ -19,7 +19,7 @@ const BASE64_BYTES: usize = PIECE_BYTES / 4 * 3;
 const JSON_END: &[u8] = b"\"}\n";
 
 /// What is left of an answer.
-pub(super) struct RandomStream {
+pub(crate) struct RandomStream {
     generator: Arc<Generator>,
     form: Form,
     /// Random bytes still to be made.
@@ -34,7 +34,7 @@ pub(super) struct RandomStream {
 
 impl RandomStream {
     /// An answer of `bytes` random bytes in `format`.
-    pub(super) fn new(generator: Arc<Generator>, format: Format, bytes: u64) -> Self {
+    pub(crate) fn new(generator: Arc<Generator>, format: Format, bytes: u64) -> Self {
         let form = Form::of(format);
         let (head, tail): (_, &[u8]) = match format {
             Format::Raw => (Vec::new(), b""),
@@ -49,7 +49,7 @@ impl RandomStream {
     }
 
     /// Bytes still to be sent.
-    pub(super) fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
@@ -57,7 +57,7 @@ impl RandomStream {
     ///
     /// # Errors
     /// When the generator refuses: what was announced can then not be sent.
-    pub(super) fn next_piece(&mut self) -> Result<Option<Bytes>, NotReady> {
+    pub(crate) fn next_piece(&mut self) -> Result<Option<Bytes>, NotReady> {
         if self.length == 0 {
             return Ok(None);
         }

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::seal::ID_BYTES;
 use crate::durable;
+use crate::keyring::seal::ID_BYTES;
 
 /// An anchor is five short lines.
 const LENGTH_LIMIT: usize = 256;
@@ -129,8 +129,8 @@ fn parse(text: &[u8]) -> Option<Mark> {
     let mark = Mark { keyring, counter, commits };
     // What was written is written again the same way, to the last byte.
     let expected = match format {
-        "anchor 1" => self::lines(1, &mark),
-        _ => self::text(&mark),
+        "anchor 1" => crate::keyring::anchor::lines(1, &mark),
+        _ => crate::keyring::anchor::text(&mark),
     };
     (text == expected).then_some(mark)
 }

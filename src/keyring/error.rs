@@ -3,11 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::anchor::AnchorError;
-use super::layout::LayoutError;
-use super::ring::NamespaceId;
-use super::seal::SealError;
 use crate::audit::AuditError;
+use crate::keyring::anchor::AnchorError;
+use crate::keyring::format::LayoutError;
+use crate::keyring::keyset::NamespaceId;
+use crate::keyring::seal::SealError;
 use lavawall_entropy::NotReady;
 
 /// Why a key operation was not done.

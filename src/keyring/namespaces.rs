@@ -6,13 +6,14 @@ use std::time::SystemTime;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::formula::{self, Key};
-use super::origin::{Origin, seconds};
-use super::ring::{
+use crate::audit::Event;
+use crate::crypto::aead as formula;
+use crate::crypto::aead::Key;
+use crate::keyring::keyset::{
     NAMESPACES_LIMIT, Namespace, NamespaceId, Ring, TITLE_LIMIT, VERSIONS_LIMIT, VersionState,
 };
-use super::{Keyring, KeyringError};
-use crate::audit::Event;
+use crate::keyring::provenance::{Origin, seconds};
+use crate::keyring::{Keyring, KeyringError};
 
 /// A namespace as its users see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -289,7 +290,7 @@ fn passive_version(
     ring: &mut Ring,
     id: NamespaceId,
     number: u32,
-) -> Result<&mut super::ring::Version, KeyringError> {
+) -> Result<&mut crate::keyring::keyset::Version, KeyringError> {
     let version = namespace(ring, id)?
         .versions
         .iter_mut()

@@ -1,20 +1,22 @@
 //! Changing what opens a keyring, and its root key.
 
-use super::formula::{self, Key, SEALED_KEY_BYTES};
-use super::held::{Open, read_seal, wrong};
-use super::layout::Head;
-use super::origin::Origin;
-use super::ring::Ring;
-use super::seal::shares::Share;
-use super::seal::{self, Choice, Offered, Seal, SealKind};
-use super::{Keyring, KeyringError, Piece};
 use crate::audit::Event;
+use crate::crypto::aead as formula;
+use crate::crypto::aead::{Key, SEALED_KEY_BYTES};
+use crate::keyring::format::Head;
+use crate::keyring::keyset::Ring;
+use crate::keyring::provenance::Origin;
+use crate::keyring::seal;
+use crate::keyring::seal::shares::Share;
+use crate::keyring::seal::{Choice, Offered, Seal, SealKind};
+use crate::keyring::state::{Open, read_seal, wrong};
+use crate::keyring::{Keyring, KeyringError, Piece};
 
 /// Tells one prepared seal from another.
 pub type PreparedId = [u8; 16];
 
 /// A seal that is made and not in force: nothing on the disk names it.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     id: PreparedId,
     seal: Box<dyn Seal>,
     /// The root key, sealed under the new secret.

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::formula::Key;
-use super::wire::{Malformed, Reader};
+use crate::crypto::aead::Key;
+use crate::crypto::codec::{Malformed, Reader};
 use lavawall_entropy::{Generator, NotReady};
 use shares::Share;
 

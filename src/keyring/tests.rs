@@ -3,10 +3,11 @@
 mod audit;
 mod seals;
 
-use super::VersionState::{Active, Retired};
 use super::*;
-use crate::keyring::doubles::{self, generator, hooked};
+use crate::keyring::VersionState::{Active, Retired};
 use crate::keyring::seal::SealError;
+use crate::keyring::test_support as doubles;
+use crate::keyring::test_support::{generator, hooked};
 use lavawall_entropy::Readiness::{Degraded, Ready};
 use lavawall_entropy::{Kind, Secret};
 
@@ -230,7 +231,7 @@ fn namespaces_and_their_key_versions_are_limited() {
     change(&|ring| {
         let versions = &mut ring.namespaces.get_mut(&id).expect("there").versions;
         let last = versions[0].clone();
-        versions.resize(ring::VERSIONS_LIMIT - 1, last);
+        versions.resize(keyset::VERSIONS_LIMIT - 1, last);
     });
     keyring.rotate(id).expect("the last one");
     assert!(matches!(keyring.rotate(id), Err(KeyringError::TooMany { limit: 4096, .. })));

@@ -1,8 +1,8 @@
 //! What goes wrong with records.
 
-use super::name::RecordId;
-use super::storage::StorageError;
 use crate::keyring::{KeyringError, NamespaceId};
+use crate::kv::engine::StorageError;
+use crate::kv::name::RecordId;
 use lavawall_entropy::NotReady;
 
 /// Why something was not read or written. Never holds a name or a value.

@@ -3,31 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::name::{Name, RecordId};
-use super::sum::Sum;
+use crate::kv::multiset_hash::Sum;
+use crate::kv::name::{Name, RecordId};
 
 /// Where a record stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     /// The commit that wrote it.
-    pub(super) version: u64,
+    pub(crate) version: u64,
     /// Seconds since 1970; 0 for never.
-    pub(super) expiry: u64,
+    pub(crate) expiry: u64,
     /// What its rows are sealed under.
-    pub(super) key_version: u32,
+    pub(crate) key_version: u32,
     /// Whether it has metadata.
-    pub(super) has_metadata: bool,
+    pub(crate) has_metadata: bool,
 }
 
 impl Slot {
-    pub(super) fn is_expired(&self, now: u64) -> bool {
+    pub(crate) fn is_expired(&self, now: u64) -> bool {
         self.expiry != 0 && self.expiry <= now
     }
 }
 
 /// Why a record whose row is there has no slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// Its row does not open, or not in this place.
     Damaged,
     /// Its key version is gone.
@@ -36,22 +36,22 @@ pub(super) enum Fault {
 
 /// All records of one namespace.
 #[derive(Default)]
-pub(super) struct Index {
+pub(crate) struct Index {
     slots: BTreeMap<Name, Slot>,
     expiring: BTreeSet<(u64, Name)>,
     dependents: BTreeMap<u32, u64>,
-    pub(super) faults: BTreeMap<RecordId, Fault>,
-    pub(super) sum: Sum,
+    pub(crate) faults: BTreeMap<RecordId, Fault>,
+    pub(crate) sum: Sum,
 }
 
 impl Index {
     /// The slot of a record.
-    pub(super) fn get(&self, name: &str) -> Option<Slot> {
+    pub(crate) fn get(&self, name: &str) -> Option<Slot> {
         self.slots.get(name).copied()
     }
 
     /// Sets or removes a slot. The sum is the caller's.
-    pub(super) fn set(&mut self, name: &str, slot: Option<Slot>) {
+    pub(crate) fn set(&mut self, name: &str, slot: Option<Slot>) {
         let before = match slot {
             Some(slot) => self.slots.insert(Name::of(name), slot),
             None => self.slots.remove(name),
@@ -79,18 +79,18 @@ impl Index {
     }
 
     /// How many there are, expired ones included.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// How many records are sealed under each key version; none is not listed.
-    pub(super) fn dependents(&self) -> &BTreeMap<u32, u64> {
+    pub(crate) fn dependents(&self) -> &BTreeMap<u32, u64> {
         &self.dependents
     }
 
     /// Records whose names begin with `prefix` and come after `after`, in byte order, that are not
     /// expired.
-    pub(super) fn after<'a>(
+    pub(crate) fn after<'a>(
         &'a self,
         prefix: &'a str,
         after: Option<&str>,
@@ -108,13 +108,13 @@ impl Index {
     }
 
     /// Up to `limit` names of records that expired by `now`.
-    pub(super) fn expired(&self, now: u64, limit: usize) -> Vec<Name> {
+    pub(crate) fn expired(&self, now: u64, limit: usize) -> Vec<Name> {
         let due = self.expiring.iter().take_while(|(expiry, _)| *expiry <= now);
         due.take(limit).map(|(_, name)| name.clone()).collect()
     }
 
     /// Up to `limit` names after `after` whose key version is another than `active`.
-    pub(super) fn behind(&self, active: u32, after: Option<&str>, limit: usize) -> Vec<Name> {
+    pub(crate) fn behind(&self, active: u32, after: Option<&str>, limit: usize) -> Vec<Name> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.slots
             .range::<str, _>((from, Bound::Unbounded))

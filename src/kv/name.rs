@@ -6,21 +6,21 @@ use std::fmt;
 use data_encoding::HEXLOWER;
 use zeroize::Zeroize;
 
-use super::KvError;
+use crate::kv::KvError;
 
 /// The longest name in bytes, as the dialect's own service has it.
 pub const NAME_LIMIT: usize = 512;
 
 /// A name in memory. Wiped when dropped, and never printed.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Name(Box<str>);
+pub(crate) struct Name(Box<str>);
 
 impl Name {
-    pub(super) fn of(name: &str) -> Self {
+    pub(crate) fn of(name: &str) -> Self {
         Self(name.into())
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -45,7 +45,7 @@ impl fmt::Debug for Name {
 }
 
 /// Whether a record may be called so.
-pub(super) fn check(name: &str) -> Result<(), KvError> {
+pub(crate) fn check(name: &str) -> Result<(), KvError> {
     if name.is_empty() || name.len() > NAME_LIMIT {
         return Err(KvError::NameLength { limit: NAME_LIMIT, value: name.len() });
     }

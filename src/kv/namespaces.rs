@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError};
 
 use serde::Serialize;
 
-use super::space::{Space, SpaceKeys};
-use super::sum::Sum;
-use super::{KvError, Store, clearing};
 use crate::keyring::{KeyringError, NamespaceId, NamespaceInfo};
+use crate::kv::multiset_hash::Sum;
+use crate::kv::namespace::{Space, SpaceKeys};
+use crate::kv::{KvError, Store, clearing};
 
 /// How a namespace is, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,7 +40,7 @@ impl NamespaceReport {
 
 impl Space {
     /// What an operator should look at.
-    pub(super) fn findings(&self) -> Vec<String> {
+    pub(crate) fn findings(&self) -> Vec<String> {
         let index = self.index();
         let disagrees = (!self.agrees).then(|| KvError::Disagrees(self.id).to_string());
         let damaged = (!index.faults.is_empty()).then(|| {
@@ -180,7 +180,7 @@ impl Store {
     }
 
     /// Every namespace whose records can be used.
-    pub(super) fn all_spaces(&self) -> Result<Vec<Arc<Space>>, KvError> {
+    pub(crate) fn all_spaces(&self) -> Result<Vec<Arc<Space>>, KvError> {
         let mut spaces = self.all_known_spaces()?;
         spaces.retain(|space| space.agrees);
         Ok(spaces)

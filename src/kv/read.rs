@@ -4,13 +4,15 @@ use std::sync::PoisonError;
 
 use zeroize::Zeroizing;
 
-use super::index::{Fault, Slot};
-use super::name::{self, RecordId};
-use super::record::{self, Head, Place};
-use super::space::{Space, SpaceKeys, open_in_place};
-use super::storage::Table;
-use super::{KvError, Store};
 use crate::keyring::{NamespaceId, VersionState};
+use crate::kv::engine::Table;
+use crate::kv::index::{Fault, Slot};
+use crate::kv::name;
+use crate::kv::name::RecordId;
+use crate::kv::namespace::{Space, SpaceKeys, open_in_place};
+use crate::kv::record;
+use crate::kv::record::{Head, Place};
+use crate::kv::{KvError, Store};
 
 /// A value as its reader gets it.
 #[derive(Debug, PartialEq, Eq)]
@@ -216,7 +218,7 @@ impl Store {
 
     /// Holds a value for its next readers, unless it is its record's no more: then whoever wrote has
     /// been there already to take it out.
-    pub(super) fn hold(&self, place: Place, name: &str, slot: Slot, value: &[u8]) {
+    pub(crate) fn hold(&self, place: Place, name: &str, slot: Slot, value: &[u8]) {
         if !self.opened.takes(value.len()) {
             return;
         }
@@ -288,7 +290,7 @@ fn readable(
     keys: &SpaceKeys,
     id: RecordId,
     version: u32,
-) -> Result<&super::space::VersionKeys, KvError> {
+) -> Result<&crate::kv::namespace::VersionKeys, KvError> {
     let key = keys.get(version).ok_or(KvError::Destroyed { id, version })?;
     match key.state {
         VersionState::Active | VersionState::Retired => Ok(key),

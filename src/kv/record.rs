@@ -17,13 +17,14 @@
 
 use zeroize::Zeroizing;
 
-use super::name::{Name, RecordId};
-use crate::keyring::NamespaceId;
-use crate::keyring::draws::Draws;
-use crate::keyring::formula::{
-    self, Bound, KEY_BYTES, Key, NONCE_BYTES, OVERHEAD_BYTES, SEALED_KEY_BYTES, Unopened, label,
+use crate::crypto::aead as formula;
+use crate::crypto::aead::{
+    Bound, KEY_BYTES, Key, NONCE_BYTES, OVERHEAD_BYTES, SEALED_KEY_BYTES, Unopened, label,
 };
-use crate::keyring::wire::{Malformed, Reader, Writer};
+use crate::crypto::codec::{Malformed, Reader, Writer};
+use crate::crypto::key_material::Draws;
+use crate::keyring::NamespaceId;
+use crate::kv::name::{Name, RecordId};
 use lavawall_entropy::NotReady;
 
 /// The format that is written.
@@ -33,34 +34,34 @@ const FORMAT: u8 = 1;
 const HEAD_BYTES: usize = 1 + 4 + 8;
 
 /// What sealing one record draws: its key, and nonces for the key, the value and the entry.
-pub(super) const DRAWN_BYTES: usize = KEY_BYTES + 3 * NONCE_BYTES;
+pub(crate) const DRAWN_BYTES: usize = KEY_BYTES + 3 * NONCE_BYTES;
 
 /// Where a record belongs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    pub(super) namespace: NamespaceId,
-    pub(super) id: RecordId,
+pub(crate) struct Place {
+    pub(crate) namespace: NamespaceId,
+    pub(crate) id: RecordId,
 }
 
 /// What a row says of itself. Believed once it has opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) key_version: u32,
-    pub(super) version: u64,
+pub(crate) struct Head {
+    pub(crate) key_version: u32,
+    pub(crate) version: u64,
 }
 
 /// What is kept of a record besides its value.
-pub(super) struct Entry {
-    pub(super) name: Name,
+pub(crate) struct Entry {
+    pub(crate) name: Name,
     /// Seconds since 1970; 0 for never.
-    pub(super) expiry: u64,
+    pub(crate) expiry: u64,
     /// Empty when there is none.
-    pub(super) metadata: Zeroizing<Vec<u8>>,
+    pub(crate) metadata: Zeroizing<Vec<u8>>,
 }
 
 impl Place {
     /// The key of its rows.
-    pub(super) fn key(&self) -> Vec<u8> {
+    pub(crate) fn key(&self) -> Vec<u8> {
         [self.namespace.0, self.id.0].concat()
     }
 
@@ -75,7 +76,7 @@ impl Place {
 
 impl Head {
     /// The head of a row, and what follows it.
-    pub(super) fn read(row: &[u8]) -> Result<(Self, &[u8]), Malformed> {
+    pub(crate) fn read(row: &[u8]) -> Result<(Self, &[u8]), Malformed> {
         let mut from = Reader::of(row);
         if from.byte()? != FORMAT {
             return Err(Malformed);
@@ -91,7 +92,7 @@ impl Head {
 }
 
 /// The value row: a record key of its own, under `key`, and the value under that.
-pub(super) fn seal_value(
+pub(crate) fn seal_value(
     draws: &mut Draws<'_>,
     key: &Key,
     place: Place,
@@ -111,7 +112,7 @@ pub(super) fn seal_value(
 }
 
 /// The value in a row whose head has been read.
-pub(super) fn open_value(
+pub(crate) fn open_value(
     key: &Key,
     place: Place,
     head: Head,
@@ -125,7 +126,7 @@ pub(super) fn open_value(
 }
 
 /// The value row under another key version. The value is copied, and not opened.
-pub(super) fn reseal_value(
+pub(crate) fn reseal_value(
     draws: &mut Draws<'_>,
     (old, new): (&Key, &Key),
     place: Place,
@@ -146,7 +147,7 @@ pub(super) fn reseal_value(
 }
 
 /// The entry row.
-pub(super) fn seal_entry(
+pub(crate) fn seal_entry(
     draws: &mut Draws<'_>,
     entry_key: &Key,
     place: Place,
@@ -163,7 +164,7 @@ pub(super) fn seal_entry(
 }
 
 /// The entry in a row whose head has been read.
-pub(super) fn open_entry(
+pub(crate) fn open_entry(
     entry_key: &Key,
     place: Place,
     head: Head,
@@ -191,7 +192,7 @@ fn value_bound(place: Place, head: Head, name: &str, expiry: u64) -> Bound {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyring::doubles::generator;
+    use crate::keyring::test_support::generator;
     use lavawall_entropy::{Generator, Secret};
 
     const PLACE: Place = Place { namespace: NamespaceId([1; 16]), id: RecordId([2; 16]) };

@@ -11,11 +11,11 @@ mod together;
 
 use std::path::PathBuf;
 
-use super::storage::{Access, Changes, MemoryStorage, RedbStorage, Row, StorageError};
 use super::*;
-use crate::keyring::doubles::generator;
 use crate::keyring::seal::Choice;
+use crate::keyring::test_support::generator;
 use crate::keyring::{Keyring, Places};
+use crate::kv::engine::{Access, Changes, MemoryStorage, RedbStorage, Row, StorageError};
 
 /// A store and all that belongs to it.
 struct Home {

@@ -8,17 +8,19 @@ use std::thread;
 
 use zeroize::Zeroizing;
 
-use super::index::Slot;
-use super::name::{self, Name, RecordId};
-use super::pieces;
-use super::record::{self, Entry, Head, Place};
-use super::space::{Space, SpaceKeys, open_in_place};
-use super::storage::{Change, StorageError, Table};
-use super::sum::Sum;
-use super::together::Waiting;
-use super::{KvError, METADATA_LIMIT, Store, VALUE_LIMIT, Writer};
+use crate::crypto::key_material::Draws;
 use crate::keyring::NamespaceId;
-use crate::keyring::draws::Draws;
+use crate::kv::engine::{Change, StorageError, Table};
+use crate::kv::group_commit::Waiting;
+use crate::kv::index::Slot;
+use crate::kv::multiset_hash::Sum;
+use crate::kv::name;
+use crate::kv::name::{Name, RecordId};
+use crate::kv::namespace::{Space, SpaceKeys, open_in_place};
+use crate::kv::pipeline as pieces;
+use crate::kv::record;
+use crate::kv::record::{Entry, Head, Place};
+use crate::kv::{KvError, METADATA_LIMIT, Store, VALUE_LIMIT, Writer};
 
 /// Records that are removed or sealed anew in one commit, at the most.
 const BATCH: usize = 500;
@@ -36,7 +38,7 @@ const PIECE: usize = 32;
 /// One record to be written.
 #[derive(Clone, Copy)]
 pub struct Put<'a> {
-    /// 1 to [`super::NAME_LIMIT`] bytes; not `.` or `..`.
+    /// 1 to [`crate::kv::NAME_LIMIT`] bytes; not `.` or `..`.
     pub name: &'a str,
     /// Up to [`VALUE_LIMIT`] bytes.
     pub value: &'a [u8],
@@ -48,7 +50,7 @@ pub struct Put<'a> {
 
 /// What becomes of one record.
 #[derive(Clone, Copy)]
-pub(super) enum Edit<'a> {
+pub(crate) enum Edit<'a> {
     /// It is written.
     Put(Put<'a>),
     /// The record of this name is removed, if there is one.
@@ -392,7 +394,7 @@ impl<'a> Draft<'a> {
 }
 
 impl<'a> Edit<'a> {
-    pub(super) fn name(&self) -> &'a str {
+    pub(crate) fn name(&self) -> &'a str {
         match self {
             Self::Put(put) => put.name,
             Self::Delete(name) => name,

@@ -9,7 +9,7 @@ use std::fmt::Display;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Fact, Report, Source};
+use crate::report::{Fact, Report, Source};
 
 /// Nothing is loaded and nothing runs, whatever the text says.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";

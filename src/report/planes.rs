@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 
-use super::noise::Noise;
+use crate::report::noise::Noise;
 
 /// Symbols in one row of a picture, one pixel each.
 const WIDTH: usize = 256;

@@ -9,7 +9,7 @@ use plotters::prelude::{
 };
 use plotters::style::{Color, IntoFont};
 
-use super::noise::{Noise, real};
+use crate::report::noise::{Noise, real};
 
 /// Width and height of a plot in pixels.
 const SIZE: (u32, u32) = (640, 280);

@@ -39,7 +39,9 @@ use std::time::{Duration, Instant};
 use crate::source::{Facts, Source, SourceError};
 use lavawall_entropy::{Kind, PixelFormat, Sample};
 
-pub use config::{Backend, Config, Device};
+pub use config::Backend;
+pub use config::Config;
+pub use config::Device;
 
 /// The independence class.
 pub const KIND: Kind = Kind::PhysicalCamera;

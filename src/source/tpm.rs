@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::source::device::{self, Nothing};
+use crate::source::device;
+use crate::source::device::Nothing;
 use crate::source::{Source, SourceError};
 use lavawall_entropy::{Kind, Sample, Shape};
 

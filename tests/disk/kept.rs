@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Condition, Keyring, Places};
 use lavawall::kv::Store;
-use lavawall::kv::storage::RedbStorage;
+use lavawall::kv::engine::RedbStorage;
 use lavawall_entropy::{Generator, LeaseLimits, Provenance, Secret};
 
 /// A generator seeded with this, or else with the operating system's bytes.

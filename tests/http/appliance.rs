@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use lavawall::collector::board::Board;
-use lavawall::http::{Access, Config, Fresh, Listeners, Service, WorkersKv, serve};
+use lavawall::collector::status::Board;
+use lavawall::dialect::workers_kv::WorkersKv;
+use lavawall::http::{Access, Config, Fresh, Service, serve};
+use lavawall::net::tcp::Listeners;
 use lavawall_entropy::{Contribution, Generator, Kind, LeaseLimits, Provenance, Quorum, Secret};
 use tokio::sync::watch;
 

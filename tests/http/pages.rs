@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use data_encoding::BASE64;
-use lavawall::http::{Config, FreshError, FreshSeed, hash_token};
+use lavawall::caller::token::hash_token;
+use lavawall::http::{Config, FreshError, FreshSeed};
 use lavawall_entropy::{Kind, PixelFormat};
 use sha2::{Digest, Sha256};
 

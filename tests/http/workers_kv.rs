@@ -5,11 +5,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lavawall::http::{Tokens, WorkersKv, hash_token};
+use lavawall::caller::token::{Tokens, hash_token};
+use lavawall::dialect::workers_kv::WorkersKv;
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, Places};
 use lavawall::kv::Store;
-use lavawall::kv::storage::{Fault, MemoryStorage, Storage};
+use lavawall::kv::engine::{Fault, MemoryStorage, Storage};
 use lavawall_entropy::{Generator, LeaseLimits};
 use serde_json::{Value, json};
 
@@ -31,26 +32,26 @@ struct Shared(Arc<MemoryStorage>);
 impl Storage for Shared {
     fn get(
         &self,
-        table: lavawall::kv::storage::Table,
+        table: lavawall::kv::engine::Table,
         key: &[u8],
-    ) -> Result<Option<Vec<u8>>, lavawall::kv::storage::StorageError> {
+    ) -> Result<Option<Vec<u8>>, lavawall::kv::engine::StorageError> {
         self.0.get(table, key)
     }
 
     fn scan(
         &self,
-        table: lavawall::kv::storage::Table,
+        table: lavawall::kv::engine::Table,
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<lavawall::kv::storage::Row>, lavawall::kv::storage::StorageError> {
+    ) -> Result<Vec<lavawall::kv::engine::Row>, lavawall::kv::engine::StorageError> {
         self.0.scan(table, prefix, after, limit)
     }
 
     fn commit(
         &self,
-        batch: &mut lavawall::kv::storage::Changes<'_>,
-    ) -> Result<(), lavawall::kv::storage::StorageError> {
+        batch: &mut lavawall::kv::engine::Changes<'_>,
+    ) -> Result<(), lavawall::kv::engine::StorageError> {
         self.0.commit(batch)
     }
 }

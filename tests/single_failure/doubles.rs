@@ -8,8 +8,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use lavawall::collector::board::{Board, SourceReport};
 use lavawall::collector::feed::Feed;
+use lavawall::collector::status::{Board, SourceReport};
 use lavawall::collector::{Collector, Settings, Unavailable};
 use lavawall::source::{Source, SourceError};
 use lavawall_entropy::{

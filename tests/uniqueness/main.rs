@@ -13,9 +13,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use lavawall::keyring::formula::{self, Bound, NONCE_BYTES, SEALED_KEY_BYTES, label};
+use lavawall::crypto::aead as formula;
+use lavawall::crypto::aead::{Bound, NONCE_BYTES, SEALED_KEY_BYTES, label};
 use lavawall::keyring::{Keyring, NamespaceId, Places};
-use lavawall::kv::storage::{RedbStorage, Storage, Table};
+use lavawall::kv::engine::{RedbStorage, Storage, Table};
 use lavawall_entropy::Generator;
 use running::Running;
 use rustix::process::Signal;

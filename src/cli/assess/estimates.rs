@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{Shown, below_claim, number};
+use crate::cli::assess::{Shown, below_claim, number};
 use lavawall_assess::{Assessment, Figure, Samples};
 
-pub(super) fn show(samples: &Samples, found: &Assessment, claim: Option<f64>) -> Shown {
+pub(crate) fn show(samples: &Samples, found: &Assessment, claim: Option<f64>) -> Shown {
     Shown {
         text: table(samples, found),
         json: json(found),

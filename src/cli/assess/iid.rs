@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{Shown, below_claim};
+use crate::cli::assess::{Shown, below_claim};
 use lavawall_assess::Samples;
 use lavawall_assess::iid::ChiSquare;
 use lavawall_assess::iid::Iid;
 
-pub(super) fn show(samples: &Samples, found: &Iid, claim: Option<f64>) -> Shown {
+pub(crate) fn show(samples: &Samples, found: &Iid, claim: Option<f64>) -> Shown {
     let refuted = (!found.passes()).then(|| {
         "the samples are not independent and identically distributed: assess them without --iid"
             .to_owned()

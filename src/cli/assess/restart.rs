@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{Shown, number};
+use crate::cli::assess::{Shown, number};
 use lavawall_assess::restart::Restarts;
 
-pub(super) fn show(found: &Restarts) -> Shown {
+pub(crate) fn show(found: &Restarts) -> Shown {
     let complaint = if found.is_sane() {
         let least = found.least[0].min(found.least[1]);
         format!("restarts are worth {least:.6}, less than half of {}", found.initial)

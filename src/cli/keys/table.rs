@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use super::Key;
+use crate::cli::keys::Key;
 use crate::cli::print;
 
 /// A line for each key.
-pub(super) fn of(keys: &[Key]) -> String {
+pub(crate) fn of(keys: &[Key]) -> String {
     let mut out = format!(
         "{:<32}  {:>7}  {:<9}  {:<20}  {:<9}  {:>7}  {}\n",
         "NAMESPACE", "VERSION", "STATE", "MADE", "WHILE", "RECORDS", "KINDS"

@@ -1,11 +1,11 @@
 //! Pieces of JSON gathered into one array, for calls about many records.
 
-use super::space::{Space, json};
-use crate::cli::stop::Stop;
-use crate::cli::wiped::Wiped;
+use crate::cli::error::Stop;
+use crate::cli::kv::space::{Space, json};
+use crate::client::wiped::Wiped;
 
 /// An array that grows until one call would be too large.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     body: Wiped,
     count: usize,
     most: usize,
@@ -14,7 +14,7 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Nothing yet; at most so many items, and so many bytes.
-    pub(super) fn new(most: usize, bytes: usize) -> Self {
+    pub(crate) fn new(most: usize, bytes: usize) -> Self {
         let mut body = Wiped::default();
         body.extend(b"[");
         Self { body, count: 0, most, bytes }
@@ -22,14 +22,14 @@ impl Batch {
 
     /// Whether one more item of so many bytes stays within the limits. The first always does: the
     /// service has the last word on it.
-    pub(super) fn takes(&self, bytes: usize) -> bool {
+    pub(crate) fn takes(&self, bytes: usize) -> bool {
         // A comma before it and the closing bracket.
         let fits = self.body.len() + bytes + 2 <= self.bytes;
         self.count == 0 || (self.count < self.most && fits)
     }
 
     /// Adds an item.
-    pub(super) fn add(&mut self, item: &[u8]) {
+    pub(crate) fn add(&mut self, item: &[u8]) {
         if self.count > 0 {
             self.body.extend(b",");
         }
@@ -38,7 +38,7 @@ impl Batch {
     }
 
     /// Sends what there is and begins anew; says how many items that were.
-    pub(super) fn send(&mut self, space: &Space, method: &str, path: &str) -> Result<usize, Stop> {
+    pub(crate) fn send(&mut self, space: &Space, method: &str, path: &str) -> Result<usize, Stop> {
         if self.count == 0 {
             return Ok(0);
         }

@@ -9,20 +9,21 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::batch::Batch;
-use super::connection::Connection;
-use super::items;
-use super::pair::Pair;
-use super::space::{self, Space, json};
+use crate::api::json::Json;
+use crate::cli::error::Stop;
+use crate::cli::kv::batch::Batch;
+use crate::cli::kv::connection::Connection;
+use crate::cli::kv::items;
+use crate::cli::kv::pair::Pair;
+use crate::cli::kv::space;
+use crate::cli::kv::space::{Space, json};
 use crate::cli::print;
-use crate::cli::stop::Stop;
-use crate::cli::wiped::Wiped;
-use crate::json::Json;
+use crate::client::wiped::Wiped;
 
 /// The most of one call, as the service has it: 10,000 pairs, 100 MB, 100 names to read.
-pub(super) const PAIRS_LIMIT: usize = 10_000;
-pub(super) const BODY_LIMIT: usize = 100_000_000;
-pub(super) const READ_LIMIT: usize = 100;
+pub(crate) const PAIRS_LIMIT: usize = 10_000;
+pub(crate) const BODY_LIMIT: usize = 100_000_000;
+pub(crate) const READ_LIMIT: usize = 100;
 
 /// The most of one answer to a bulk read.
 const ANSWER_LIMIT: usize = 4 << 30;
@@ -32,7 +33,7 @@ const ANSWER_LIMIT: usize = 4 << 30;
 /// A file of any length is split into calls of at most 10,000 records and 100 MB. Each call is made
 /// whole or not at all.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Title or id of the namespace
     namespace: String,
     #[command(subcommand)]
@@ -81,7 +82,7 @@ struct Values {
     values: BTreeMap<String, Json>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let namespace = &arguments.namespace;
     match &arguments.command {
         Command::Put(input) => put(namespace, input),

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use ureq::http::Uri;
 
-use crate::cli::client::{AdminArguments, Client, ClientError, Credentials, DEFAULT_URL};
+use crate::client::{AdminArguments, Client, ClientError, Credentials, DEFAULT_URL};
 use crate::config::{Config, ConfigError};
-use crate::daemon::state_dir::ADMIN_TOKEN;
+use crate::state::ADMIN_TOKEN;
 
 /// The admin socket where it is there, else an address.
 ///
@@ -15,7 +15,7 @@ use crate::daemon::state_dir::ADMIN_TOKEN;
 /// The administrator's token is taken from the state directory by itself only for an address of this
 /// machine: another machine must not be shown it by mistake.
 #[derive(Debug, Args)]
-pub(in crate::cli) struct Connection {
+pub(crate) struct Connection {
     /// Address of the service [default: its admin socket where there is one, else
     /// http://127.0.0.1:8080]
     #[arg(long, value_name = "URL", env = "LAVAWALL_URL")]
@@ -28,17 +28,17 @@ pub(in crate::cli) struct Connection {
 
 impl Connection {
     /// The configuration, which says where the socket is and much else.
-    pub(in crate::cli) fn config(&self) -> Result<Config, ConfigError> {
+    pub(crate) fn config(&self) -> Result<Config, ConfigError> {
         self.admin.config()
     }
 
     /// Where the service of this machine keeps its state.
-    pub(in crate::cli) fn state_dir(&self) -> Result<PathBuf, ClientError> {
+    pub(crate) fn state_dir(&self) -> Result<PathBuf, ClientError> {
         self.admin.state_dir()
     }
 
     /// The service, not asked yet.
-    pub(in crate::cli) fn client(&self) -> Result<Client, ClientError> {
+    pub(crate) fn client(&self) -> Result<Client, ClientError> {
         if self.admin.socket.is_some() {
             return self.admin.client();
         }

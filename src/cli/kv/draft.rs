@@ -9,7 +9,7 @@ use rustix::fs::{CWD, RenameFlags};
 use crate::durable;
 
 /// A file in the making. Dropped before it is finished, it leaves nothing.
-pub(super) struct Draft {
+pub(crate) struct Draft {
     file: File,
     /// Where it is now.
     now_at: PathBuf,
@@ -23,7 +23,7 @@ impl Draft {
     ///
     /// # Errors
     /// What the system said.
-    pub(super) fn begin(path: &Path) -> io::Result<Self> {
+    pub(crate) fn begin(path: &Path) -> io::Result<Self> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
         let draft = path.with_file_name(name);
@@ -35,7 +35,7 @@ impl Draft {
     ///
     /// # Errors
     /// What the system said; [`io::ErrorKind::AlreadyExists`] when something is there.
-    pub(super) fn finish(mut self, replace: bool) -> io::Result<()> {
+    pub(crate) fn finish(mut self, replace: bool) -> io::Result<()> {
         self.file.sync_all()?;
         let flags = if replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         rustix::fs::renameat_with(CWD, &self.now_at, CWD, &self.path, flags)?;

@@ -17,25 +17,26 @@ use serde::Deserialize;
 use serde_json::Number;
 use zeroize::Zeroizing;
 
-use super::bulk::READ_LIMIT;
-use super::connection::Connection;
-use super::draft::Draft;
-use super::pair::Pair;
-use super::space::{self, Space, json};
-use crate::cli::client::ClientError;
+use crate::api::json::Json;
+use crate::cli::error::Stop;
+use crate::cli::kv::bulk::READ_LIMIT;
+use crate::cli::kv::connection::Connection;
+use crate::cli::kv::draft::Draft;
+use crate::cli::kv::pair::Pair;
+use crate::cli::kv::space;
+use crate::cli::kv::space::{Space, json};
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::cli::progress::Bar;
-use crate::cli::stop::Stop;
-use crate::cli::wiped::Wiped;
+use crate::client::ClientError;
+use crate::client::wiped::Wiped;
 use crate::exitcode::Exit;
-use crate::json::Json;
 
 /// No answer is longer: values of 25 MiB together, in base64, and what belongs to a hundred records.
 const ANSWER_LIMIT: usize = 64 << 20;
 
 /// The name of a file that stands for standard input or output.
-pub(super) const STANDARD: &str = "-";
+pub(crate) const STANDARD: &str = "-";
 
 /// Write all records of a namespace to one file that only named recipients can open
 ///
@@ -47,7 +48,7 @@ pub(super) const STANDARD: &str = "-";
 ///   lavawall kv export keys -o - --to age1… | ssh backup 'cat > keys.age'
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Title or id of the namespace
     namespace: String,
     /// The file to write; there must be none, and only you can read it. - is standard output: what comes
@@ -67,7 +68,7 @@ pub(super) struct Arguments {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let recipients = recipients(arguments)?;
     let path = &arguments.output;
     let is_there = || {

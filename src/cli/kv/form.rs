@@ -6,21 +6,21 @@
 //! --boundary-- CRLF
 //! ```
 
-use crate::cli::client::Payload;
-use crate::cli::wiped::Wiped;
+use crate::client::Payload;
+use crate::client::wiped::Wiped;
 
 /// What stands around the two parts: more than enough.
 const FRAME_BYTES: usize = 512;
 
 /// A form that has been made.
-pub(super) struct Form {
+pub(crate) struct Form {
     media_type: String,
     body: Wiped,
 }
 
 impl Form {
     /// A form of these two parts.
-    pub(super) fn new(value: &[u8], metadata: &str) -> Self {
+    pub(crate) fn new(value: &[u8], metadata: &str) -> Self {
         let boundary = boundary(&[value, metadata.as_bytes()]);
         let mut body = Wiped::with_capacity(value.len() + metadata.len() + FRAME_BYTES);
         for (name, content) in [("metadata", metadata.as_bytes()), ("value", value)] {
@@ -34,7 +34,7 @@ impl Form {
         Self { media_type: format!("multipart/form-data; boundary={boundary}"), body }
     }
 
-    pub(super) fn payload(&self) -> Payload<'_> {
+    pub(crate) fn payload(&self) -> Payload<'_> {
         Payload { media_type: &self.media_type, bytes: &self.body }
     }
 }

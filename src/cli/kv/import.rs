@@ -11,18 +11,18 @@ use std::time::SystemTime;
 use age::{DecryptError, Decryptor, IdentityFile};
 use clap::Args;
 
-use super::batch::Batch;
-use super::bulk::PAIRS_LIMIT;
-use super::connection::Connection;
-use super::export::STANDARD;
-use super::life;
-use super::lines::Lines;
-use super::pair::Pair;
-use super::space::Space;
+use crate::cli::error::Stop;
+use crate::cli::kv::batch::Batch;
+use crate::cli::kv::bulk::PAIRS_LIMIT;
+use crate::cli::kv::connection::Connection;
+use crate::cli::kv::export::STANDARD;
+use crate::cli::kv::life;
+use crate::cli::kv::lines::Lines;
+use crate::cli::kv::pair::Pair;
+use crate::cli::kv::space::Space;
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::cli::progress::Bar;
-use crate::cli::stop::Stop;
 use crate::keyring;
 use crate::kv::VALUE_LIMIT;
 
@@ -43,7 +43,7 @@ const ALMOST_EXPIRED: u64 = life::LEAST + 10;
 /// file is checked as it is read: of a changed or shortened one the records before the damage are
 /// written, no others.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Title or id of the namespace, which must be there
     namespace: String,
     /// The export; - is standard input
@@ -64,7 +64,7 @@ struct Counts {
     lines: usize,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let path = &arguments.file;
     let unreadable = |error: io::Error| Stop::unreadable(path, &error);
     let file = if path.as_os_str() == STANDARD {

@@ -9,10 +9,10 @@ use serde::Deserializer as _;
 use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde_json::{Deserializer, Error};
 
-use crate::cli::stop::Stop;
+use crate::cli::error::Stop;
 
 /// Gives every item to `act`, with its number from 1. Says how many there were.
-pub(super) fn each<T: DeserializeOwned>(
+pub(crate) fn each<T: DeserializeOwned>(
     from: impl Read,
     named: &str,
     act: impl FnMut(usize, T) -> Result<(), Stop>,

@@ -8,11 +8,11 @@ use crate::cli::when::When;
 use crate::keyring;
 
 /// The shortest life of a record in seconds, as the service has it.
-pub(super) const LEAST: u64 = 60;
+pub(crate) const LEAST: u64 = 60;
 
 /// Until when a record is there.
 #[derive(Debug, Args)]
-pub(super) struct Life {
+pub(crate) struct Life {
     /// Keep it so long: seconds, or such as 90s, 12h, 30days; a minute at least
     #[arg(long, value_name = "TIME", value_parser = lasting, conflicts_with = "expires")]
     ttl: Option<u64>,
@@ -24,7 +24,7 @@ pub(super) struct Life {
 
 impl Life {
     /// What stands behind the path of the record; empty when it is kept for good.
-    pub(super) fn query(&self) -> String {
+    pub(crate) fn query(&self) -> String {
         match (self.ttl, self.expires) {
             (Some(seconds), _) => format!("?expiration_ttl={seconds}"),
             (None, Some(seconds)) => format!("?expiration={seconds}"),

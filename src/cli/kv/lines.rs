@@ -2,10 +2,10 @@
 
 use std::io::{self, BufRead};
 
-use crate::cli::wiped::Wiped;
+use crate::client::wiped::Wiped;
 
 /// Reads one line after the other.
-pub(super) struct Lines<R> {
+pub(crate) struct Lines<R> {
     from: R,
     line: Wiped,
     limit: usize,
@@ -13,13 +13,13 @@ pub(super) struct Lines<R> {
 
 impl<R: BufRead> Lines<R> {
     /// Lines of at most `limit` bytes.
-    pub(super) fn new(from: R, limit: usize) -> Self {
+    pub(crate) fn new(from: R, limit: usize) -> Self {
         Self { from, line: Wiped::default(), limit }
     }
 
     /// The next line without its end; `None` when there is no more. The last one must have an end
     /// too.
-    pub(super) fn next(&mut self) -> io::Result<Option<&[u8]>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.line.clear();
         loop {
             let buffer = match self.from.fill_buf() {

@@ -2,17 +2,17 @@
 
 use clap::Args;
 
-use super::connection::Connection;
-use super::space::Space;
+use crate::cli::error::Stop;
+use crate::cli::kv::connection::Connection;
+use crate::cli::kv::space::Space;
 use crate::cli::print;
 use crate::cli::print::shown;
-use crate::cli::stop::Stop;
 
 /// List the names in a namespace, in the order of their bytes
 ///
 /// One a line; control characters in names are escaped, and --json has them exactly.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     /// Title or id of the namespace
     namespace: String,
     /// Only names that begin so
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let space = Space::find(&arguments.connection, &arguments.namespace)?;
     space.pages(&arguments.prefix, arguments.limit, |page| {
         let mut text = String::new();

@@ -4,11 +4,12 @@ use std::io::BufRead;
 
 use clap::{Args, Subcommand};
 
-use super::connection::Connection;
-use super::space::{self, Space, json};
+use crate::cli::error::Stop;
+use crate::cli::kv::connection::Connection;
+use crate::cli::kv::space;
+use crate::cli::kv::space::{Space, json};
 use crate::cli::print;
 use crate::cli::print::shown;
-use crate::cli::stop::Stop;
 use crate::exitcode::Exit;
 
 /// List, make, rename and delete namespaces
@@ -16,7 +17,7 @@ use crate::exitcode::Exit;
 /// Each has keys of its own. Without a command they are listed, as by `list`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(super) struct Arguments {
+pub(crate) struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -76,7 +77,7 @@ struct DeleteArguments {
     connection: Connection,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Stop> {
     match &arguments.command {
         None => list(&arguments.list),
         Some(Command::List(arguments)) => list(arguments),

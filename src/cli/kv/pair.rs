@@ -9,25 +9,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::json::Json;
+use crate::api::json::Json;
 use crate::kv::{METADATA_LIMIT, NAME_LIMIT, VALUE_LIMIT};
 
 /// A record. Name and value are wiped when dropped.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Pair {
-    pub(super) key: String,
-    pub(super) value: String,
+pub(crate) struct Pair {
+    pub(crate) key: String,
+    pub(crate) value: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) base64: bool,
+    pub(crate) base64: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) metadata: Option<Json>,
+    pub(crate) metadata: Option<Json>,
     /// In seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) expiration: Option<Number>,
+    pub(crate) expiration: Option<Number>,
     /// In seconds from when it is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) expiration_ttl: Option<Number>,
+    pub(crate) expiration_ttl: Option<Number>,
 }
 
 impl Pair {
@@ -35,7 +35,7 @@ impl Pair {
     ///
     /// # Errors
     /// The member, its limit and what it has; never its content.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let length = self.key.len();
         if !(1..=NAME_LIMIT).contains(&length) {
             return Err(format!("key: must be 1 to {NAME_LIMIT} bytes (got {length})"));
@@ -60,7 +60,7 @@ impl Pair {
     }
 
     /// When it expires, in seconds since 1970, where it says so.
-    pub(super) fn expires_at(&self) -> Option<u64> {
+    pub(crate) fn expires_at(&self) -> Option<u64> {
         let number = self.expiration.as_ref()?;
         // Some clients write whole numbers as 60.0.
         #[expect(

@@ -7,19 +7,20 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::bulk;
-use super::connection::Connection;
-use super::form::Form;
-use super::life::Life;
-use super::space::{self, Space, escaped, json, value_of};
-use crate::cli::client::{Answer, ClientError, Payload};
+use crate::api::json::Json;
+use crate::cli::error::Stop;
+use crate::cli::kv::bulk;
+use crate::cli::kv::connection::Connection;
+use crate::cli::kv::form::Form;
+use crate::cli::kv::life::Life;
+use crate::cli::kv::space;
+use crate::cli::kv::space::{Space, escaped, json, value_of};
 use crate::cli::print;
 use crate::cli::print::shown;
-use crate::cli::stop::Stop;
-use crate::cli::wiped::Wiped;
+use crate::client::wiped::Wiped;
+use crate::client::{Answer, ClientError, Payload};
 use crate::durable;
 use crate::exitcode::Exit;
-use crate::json::Json;
 use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
 
 /// Write one record
@@ -29,7 +30,7 @@ use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
 ///   lavawall kv put keys database/password < password
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub(super) struct PutArguments {
+pub(crate) struct PutArguments {
     /// Title or id of the namespace
     namespace: String,
     /// Name of the record
@@ -53,7 +54,7 @@ pub(super) struct PutArguments {
 ///
 /// Exits with 1 when there is none.
 #[derive(Debug, Args)]
-pub(super) struct GetArguments {
+pub(crate) struct GetArguments {
     /// Title or id of the namespace
     namespace: String,
     /// Name of the record
@@ -70,7 +71,7 @@ pub(super) struct GetArguments {
 
 /// Delete records; one that is not there is no failure
 #[derive(Debug, Args)]
-pub(super) struct DeleteArguments {
+pub(crate) struct DeleteArguments {
     /// Title or id of the namespace
     namespace: String,
     /// Names of the records
@@ -80,7 +81,7 @@ pub(super) struct DeleteArguments {
     connection: Connection,
 }
 
-pub(super) fn put(arguments: &PutArguments) -> Result<(), Stop> {
+pub(crate) fn put(arguments: &PutArguments) -> Result<(), Stop> {
     if let Some(metadata) = &arguments.metadata {
         check_metadata(metadata)?;
     }
@@ -98,7 +99,7 @@ pub(super) fn put(arguments: &PutArguments) -> Result<(), Stop> {
     Ok(())
 }
 
-pub(super) fn get(arguments: &GetArguments) -> Result<(), Stop> {
+pub(crate) fn get(arguments: &GetArguments) -> Result<(), Stop> {
     let space = Space::find(&arguments.connection, &arguments.namespace)?;
     if arguments.metadata {
         let path = format!("/metadata/{}", escaped(&arguments.name));
@@ -111,7 +112,7 @@ pub(super) fn get(arguments: &GetArguments) -> Result<(), Stop> {
     write(arguments.output.as_deref(), &value)
 }
 
-pub(super) fn delete(arguments: &DeleteArguments) -> Result<(), Stop> {
+pub(crate) fn delete(arguments: &DeleteArguments) -> Result<(), Stop> {
     let space = Space::find(&arguments.connection, &arguments.namespace)?;
     for names in arguments.names.chunks(bulk::PAIRS_LIMIT) {
         let body = Value::from(names).to_string();

@@ -4,12 +4,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::connection::Connection;
-use crate::cli::client::{Answer, Client, ClientError, Payload};
+use crate::api::json::Json;
+use crate::cli::error::Stop;
+use crate::cli::kv::connection::Connection;
 use crate::cli::print::shown;
-use crate::cli::stop::Stop;
+use crate::client::{Answer, Client, ClientError, Payload};
 use crate::exitcode::Exit;
-use crate::json::Json;
 
 /// Where namespaces are.
 const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
@@ -24,27 +24,27 @@ const PAGE_BYTES: usize = PAGE * 6 * 2048;
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// One namespace, and the service that has it.
-pub(super) struct Space {
+pub(crate) struct Space {
     client: Client,
-    pub(super) info: Info,
+    pub(crate) info: Info,
 }
 
 /// What is known of a namespace.
 #[derive(Debug, Deserialize)]
-pub(super) struct Info {
-    pub(super) id: String,
-    pub(super) title: String,
+pub(crate) struct Info {
+    pub(crate) id: String,
+    pub(crate) title: String,
 }
 
 /// A record as a list shows it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Listed {
-    pub(super) name: String,
+pub(crate) struct Listed {
+    pub(crate) name: String,
     /// In seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) expiration: Option<u64>,
+    pub(crate) expiration: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) metadata: Option<Json>,
+    pub(crate) metadata: Option<Json>,
 }
 
 /// What answers are wrapped in.
@@ -63,7 +63,7 @@ struct PageInfo {
 }
 
 /// The service's namespaces, all of them.
-pub(super) fn all(client: &Client) -> Result<Vec<Info>, Stop> {
+pub(crate) fn all(client: &Client) -> Result<Vec<Info>, Stop> {
     let mut found = Vec::new();
     for page in 1_usize.. {
         let path = format!("{NAMESPACES}?per_page={PAGE}&page={page}");
@@ -79,7 +79,7 @@ pub(super) fn all(client: &Client) -> Result<Vec<Info>, Stop> {
 }
 
 /// Makes a namespace.
-pub(super) fn create(client: &Client, title: &str) -> Result<Info, Stop> {
+pub(crate) fn create(client: &Client, title: &str) -> Result<Info, Stop> {
     let body = serde_json::json!({ "title": title }).to_string();
     let answer = client.call("POST", NAMESPACES, Some(json(body.as_bytes())))?.accepted(&[200])?;
     Ok(read::<Info>(answer)?.result)
@@ -87,7 +87,7 @@ pub(super) fn create(client: &Client, title: &str) -> Result<Info, Stop> {
 
 impl Space {
     /// The namespace that is called so, by its title or its id.
-    pub(super) fn find(connection: &Connection, wanted: &str) -> Result<Self, Stop> {
+    pub(crate) fn find(connection: &Connection, wanted: &str) -> Result<Self, Stop> {
         let client = connection.client()?;
         let is_it = |info: &Info| info.id == wanted || info.title == wanted;
         let mut found: Vec<_> = all(&client)?.into_iter().filter(is_it).collect();
@@ -108,7 +108,7 @@ impl Space {
     }
 
     /// Asks for what is below this namespace, which is there for `accepted` alone.
-    pub(super) fn call(
+    pub(crate) fn call(
         &self,
         method: &str,
         below: &str,
@@ -120,7 +120,7 @@ impl Space {
     }
 
     /// Gives every page of the names that begin with `prefix` to `act`, at most `limit` names.
-    pub(super) fn pages(
+    pub(crate) fn pages(
         &self,
         prefix: &str,
         limit: Option<usize>,
@@ -153,7 +153,7 @@ fn read<T: DeserializeOwned>(answer: Answer) -> Result<Envelope<T>, Stop> {
 }
 
 /// The result of an answer.
-pub(super) fn result<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Stop> {
+pub(crate) fn result<T: DeserializeOwned>(answer: &[u8]) -> Result<T, Stop> {
     Ok(parse(answer)?.result)
 }
 
@@ -167,16 +167,16 @@ fn parse<T: DeserializeOwned>(answer: &[u8]) -> Result<Envelope<T>, Stop> {
 }
 
 /// JSON to send.
-pub(super) fn json(bytes: &[u8]) -> Payload<'_> {
+pub(crate) fn json(bytes: &[u8]) -> Payload<'_> {
     Payload { media_type: "application/json", bytes }
 }
 
 /// A text as a part of a path or a query.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
 }
 
 /// Where a record's value is, below its namespace.
-pub(super) fn value_of(name: &str) -> String {
+pub(crate) fn value_of(name: &str) -> String {
     format!("/values/{}", escaped(name))
 }

@@ -6,15 +6,15 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::facts;
+use crate::calibrate::setup::Setup;
+use crate::cli::report::facts;
 use crate::config::Config;
-use crate::daemon::inventory::Planned;
-use crate::daemon::setup::Setup;
+use crate::plan::Planned;
 use crate::report::Fact;
 use crate::source::Facts;
 
 /// Every section.
-pub(super) fn sections(
+pub(crate) fn sections(
     config: &Config,
     state_dir: Option<&Path>,
     plans: &[Planned],

@@ -1,11 +1,11 @@
 //! What is known of captured noise, as names and values.
 
-use crate::daemon::capture::Sidecar;
-use crate::daemon::setup::Setup;
+use crate::calibrate::capture::Sidecar;
+use crate::calibrate::setup::Setup;
 use crate::report::Fact;
 
 /// Where noise comes from.
-pub(super) fn of_sidecar(sidecar: &Sidecar) -> Vec<Fact> {
+pub(crate) fn of_sidecar(sidecar: &Sidecar) -> Vec<Fact> {
     let mut facts = of_setup(&sidecar.setup);
     facts.push(Fact::new("captured", &sidecar.at));
     facts.push(Fact::new("by", format!("lavawall {}", sidecar.lavawall)));
@@ -28,7 +28,7 @@ pub(super) fn of_sidecar(sidecar: &Sidecar) -> Vec<Fact> {
 }
 
 /// What a source is and how it is set.
-pub(super) fn of_setup(setup: &Setup) -> Vec<Fact> {
+pub(crate) fn of_setup(setup: &Setup) -> Vec<Fact> {
     let resolution = setup.resolution.map(|[width, height]| format!("{width} × {height}"));
     let settings = Some(setup.settings.clone()).filter(|settings| !settings.is_empty());
     [

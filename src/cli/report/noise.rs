@@ -4,35 +4,36 @@ mod files;
 
 use std::num::NonZeroUsize;
 
-use super::facts;
+use crate::calibrate::capture;
+use crate::calibrate::capture::{Amount, Sidecar};
+use crate::calibrate::setup::Setup;
 use crate::cli::print;
 use crate::cli::progress::Bar;
+use crate::cli::report::facts;
 use crate::config::{Config, SourceEntry};
-use crate::daemon::capture::{self, Amount, Sidecar};
-use crate::daemon::setup::Setup;
 use crate::report::{Captured, Noise, Source};
 use lavawall_assess::{Samples, restart};
 
-pub(super) use files::Files;
+pub(crate) use files::Files;
 use files::Raw;
 
 /// The noise of one source with the setup it was captured with, where that is known, or why there is
 /// none.
-pub(super) type Found = Result<(Captured<Noise>, Option<Setup>), String>;
+pub(crate) type Found = Result<(Captured<Noise>, Option<Setup>), String>;
 
 /// The restart tests of one source, or why they could not be made.
-pub(super) type FoundRestarts = Result<Captured<restart::Restarts>, String>;
+pub(crate) type FoundRestarts = Result<Captured<restart::Restarts>, String>;
 
 /// Where noise is had from.
-pub(super) struct Noises {
-    pub(super) files: Files,
-    pub(super) threads: NonZeroUsize,
-    pub(super) samples: usize,
+pub(crate) struct Noises {
+    pub(crate) files: Files,
+    pub(crate) threads: NonZeroUsize,
+    pub(crate) samples: usize,
 }
 
 impl Noises {
     /// What the files have of a source.
-    pub(super) fn of_source(&mut self, id: &str) -> Option<Found> {
+    pub(crate) fn of_source(&mut self, id: &str) -> Option<Found> {
         let at = self.files.noise.iter().position(|raw| raw.source() == Some(id))?;
         let raw = self.files.noise.remove(at);
         let setup = raw.sidecar.as_ref().map(|sidecar| sidecar.setup.clone());
@@ -40,7 +41,7 @@ impl Noises {
     }
 
     /// Captures noise of a source now.
-    pub(super) fn capture(&self, config: &Config, entry: &SourceEntry) -> Found {
+    pub(crate) fn capture(&self, config: &Config, entry: &SourceEntry) -> Found {
         print::note(&format!("{}: capturing {} symbols …", entry.id, self.samples));
         let bar = Bar::new("capturing");
         let amount = Amount::Sequence(self.samples);
@@ -57,7 +58,7 @@ impl Noises {
 
     /// The restart tests of a source, if there is a file for it, against what its noise was found
     /// to be worth.
-    pub(super) fn restarts(
+    pub(crate) fn restarts(
         &mut self,
         id: Option<&str>,
         noise: &Result<Captured<Noise>, String>,
@@ -76,7 +77,7 @@ impl Noises {
     }
 
     /// Noise that is of none of the configured sources.
-    pub(super) fn others(&mut self) -> Vec<Source> {
+    pub(crate) fn others(&mut self) -> Vec<Source> {
         let mut others = Vec::new();
         while !self.files.noise.is_empty() {
             let raw = self.files.noise.remove(0);

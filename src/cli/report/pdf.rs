@@ -6,8 +6,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::cli::error::Stop;
 use crate::cli::print;
-use crate::cli::stop::Stop;
 use crate::durable;
 use crate::exitcode::Exit;
 
@@ -15,14 +15,14 @@ use crate::exitcode::Exit;
 const CONVERTERS: [&str; 4] = ["weasyprint", "chromium", "chromium-browser", "google-chrome"];
 
 /// A program that makes PDF of HTML.
-pub(super) struct Converter {
+pub(crate) struct Converter {
     name: &'static str,
     path: PathBuf,
 }
 
 impl Converter {
     /// The first that is on the path.
-    pub(super) fn find() -> Result<Self, Stop> {
+    pub(crate) fn find() -> Result<Self, Stop> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         Self::find_in(&path).ok_or_else(|| {
             let looked_for = CONVERTERS.join(", ");
@@ -43,7 +43,7 @@ impl Converter {
     }
 
     /// Makes `pdf` of `html`.
-    pub(super) fn convert(&self, html: &Path, pdf: &Path) -> Result<(), Stop> {
+    pub(crate) fn convert(&self, html: &Path, pdf: &Path) -> Result<(), Stop> {
         print::note(&format!("making {} with {} …", pdf.display(), self.name));
         let failed = |reason: String| {
             Stop::new(Exit::Failure, format!("{} made no PDF: {reason}", self.path.display()))

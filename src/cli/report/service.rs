@@ -2,13 +2,14 @@
 
 use serde::Deserialize;
 
-use crate::cli::client::ClientError;
 use crate::cli::kv::connection::Connection;
-use crate::cli::{print, status::STATUS_BYTES};
+use crate::cli::print;
+use crate::cli::status::STATUS_BYTES;
+use crate::client::ClientError;
 use crate::report::{Fact, Incident, Running, Service};
 
 /// Asks the service, or says why nothing is known of it.
-pub(super) fn ask(connection: &Connection) -> Result<Service, String> {
+pub(crate) fn ask(connection: &Connection) -> Result<Service, String> {
     let known = answer(connection).and_then(|bytes| {
         let status: Status = serde_json::from_slice(&bytes)
             .map_err(|error| format!("this does not look like a lavawall's status: {error}"))?;

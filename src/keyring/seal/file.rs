@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{ID_BYTES, Made, Offered, Seal, SealError, SealKind, Surroundings};
+use crate::crypto::aead as formula;
+use crate::crypto::aead::{KEY_BYTES, Key};
+use crate::crypto::codec::{Malformed, Reader, Writer};
 use crate::durable;
-use crate::keyring::formula::{self, KEY_BYTES, Key};
-use crate::keyring::wire::{Malformed, Reader, Writer};
+use crate::keyring::seal::{ID_BYTES, Made, Offered, Seal, SealError, SealKind, Surroundings};
 use lavawall_entropy::Secret;
 
 /// How the file begins.
@@ -49,7 +50,7 @@ type Entry = ([u8; TAG_BYTES], Key);
 ///
 /// # Errors
 /// What the system said, or that the file is of another keyring.
-pub(super) fn make(around: &Surroundings<'_>) -> Result<Made, SealError> {
+pub(crate) fn make(around: &Surroundings<'_>) -> Result<Made, SealError> {
     let tag = formula::draw(around.generator)?;
     let seal = FileSeal { id: *around.id, tag, path: around.seal_file.to_owned() };
     let (path, mut entries) = match seal.entries_at(&seal.path) {
@@ -66,7 +67,7 @@ pub(super) fn make(around: &Surroundings<'_>) -> Result<Made, SealError> {
 }
 
 impl FileSeal {
-    pub(super) fn read(
+    pub(crate) fn read(
         from: &mut Reader<'_>,
         id: &[u8; ID_BYTES],
         path: &Path,
@@ -196,8 +197,8 @@ impl Seal for FileSeal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyring::doubles::generator;
     use crate::keyring::seal::{Choice, make, read};
+    use crate::keyring::test_support::generator;
     use std::os::unix::fs::PermissionsExt;
 
     const ID: [u8; ID_BYTES] = [7; ID_BYTES];

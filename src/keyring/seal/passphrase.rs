@@ -2,9 +2,10 @@
 
 use argon2::{Algorithm, Argon2, Params, Version};
 
-use super::{Made, Offered, Seal, SealError, SealKind, Surroundings};
-use crate::keyring::formula::{self, Key};
-use crate::keyring::wire::{Reader, Writer};
+use crate::crypto::aead as formula;
+use crate::crypto::aead::Key;
+use crate::crypto::codec::{Reader, Writer};
+use crate::keyring::seal::{Made, Offered, Seal, SealError, SealKind, Surroundings};
 use lavawall_entropy::Secret;
 
 /// 64 MiB, three passes, four lanes: the second recommended option of RFC 9106 §4.
@@ -42,7 +43,7 @@ pub struct PassphraseSeal {
 }
 
 /// Makes a salt, and the secret of this passphrase.
-pub(super) fn make(passphrase: &[u8], around: &Surroundings<'_>) -> Result<Made, SealError> {
+pub(crate) fn make(passphrase: &[u8], around: &Surroundings<'_>) -> Result<Made, SealError> {
     if passphrase.len() < SHORTEST {
         return Err(SealError::ShortPassphrase { limit: SHORTEST, value: passphrase.len() });
     }
@@ -53,7 +54,7 @@ pub(super) fn make(passphrase: &[u8], around: &Surroundings<'_>) -> Result<Made,
 }
 
 impl PassphraseSeal {
-    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, SealError> {
+    pub(crate) fn read(from: &mut Reader<'_>) -> Result<Self, SealError> {
         let seal = Self {
             memory_kib: from.u32()?,
             passes: from.u32()?,
@@ -169,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_short_passphrase_is_refused_by_its_length_and_never_shown() {
-        let generator = crate::keyring::doubles::generator();
+        let generator = crate::keyring::test_support::generator();
         let around = Surroundings {
             generator: &generator,
             id: &[0; 16],

@@ -1,6 +1,6 @@
 //! The shares seal: Shamir's k of n. No one holder opens the keyring, and n − k may lose theirs.
 
-mod card;
+pub(crate) mod share_text;
 
 use std::collections::BTreeMap;
 
@@ -9,12 +9,13 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ID_BYTES, Made, Offered, Seal, SealError, SealKind, Surroundings};
-use crate::keyring::formula::{self, KEY_BYTES, Key, label};
-use crate::keyring::wire::{Reader, Writer};
+use crate::crypto::aead as formula;
+use crate::crypto::aead::{KEY_BYTES, Key, label};
+use crate::crypto::codec::{Reader, Writer};
+use crate::keyring::seal::{ID_BYTES, Made, Offered, Seal, SealError, SealKind, Surroundings};
 use lavawall_entropy::{Generator, NotReady, Secret};
 
-pub use card::Share;
+pub use crate::keyring::seal::shares::share_text::Share;
 
 /// More holders than anyone gathers.
 const COUNT_LIMIT: u8 = 32;
@@ -47,7 +48,7 @@ pub struct SharesSeal {
 }
 
 /// Makes a secret and splits it.
-pub(super) fn make(threshold: u8, count: u8, around: &Surroundings<'_>) -> Result<Made, SealError> {
+pub(crate) fn make(threshold: u8, count: u8, around: &Surroundings<'_>) -> Result<Made, SealError> {
     if threshold < LEAST || count > COUNT_LIMIT || threshold > count {
         return Err(SealError::ShareCount { threshold, count, limit: COUNT_LIMIT });
     }
@@ -94,7 +95,7 @@ fn check(id: &[u8; ID_BYTES], share: &Share) -> [u8; CHECK_BYTES] {
 }
 
 impl SharesSeal {
-    pub(super) fn read(from: &mut Reader<'_>, id: &[u8; ID_BYTES]) -> Result<Self, SealError> {
+    pub(crate) fn read(from: &mut Reader<'_>, id: &[u8; ID_BYTES]) -> Result<Self, SealError> {
         let (threshold, count, set) = (from.byte()?, from.byte()?, from.array()?);
         if threshold < LEAST || count > COUNT_LIMIT || threshold > count {
             return Err(SealError::Parameters);

@@ -2,7 +2,7 @@
 //! there.
 
 use super::*;
-use crate::keyring::doubles::failing_after;
+use crate::keyring::test_support::failing_after;
 
 /// More than are sealed without a thread, and more than are drawn for at once.
 const RECORDS: usize = 700;

@@ -3,9 +3,9 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::keyring::doubles::hooked;
+use crate::keyring::test_support::hooked;
 use crate::keyring::{Condition, KeyringError};
-use crate::kv::storage::Fault;
+use crate::kv::engine::Fault;
 
 #[test]
 fn what_cannot_be_written_has_not_happened_and_is_possible_again_later() {

@@ -3,9 +3,10 @@
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::keyring::draws::Draws;
+use crate::crypto::key_material::Draws;
 use crate::kv::name::Name;
-use crate::kv::record::{self, Entry, Head, Place};
+use crate::kv::record;
+use crate::kv::record::{Entry, Head, Place};
 
 /// A row as it is kept.
 type Kept = (Table, Vec<u8>, Vec<u8>);

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::grouped;
+use crate::report::page::grouped;
 use lavawall_entropy::{HealthLimit, LimitRule, Severity};
 
 pub(super) fn table(limits: &[HealthLimit]) -> Markup {

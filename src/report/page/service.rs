@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{grouped, list, state_class};
+use crate::report::page::{grouped, list, state_class};
 use crate::report::{Report, Service};
 
 pub(super) fn section(report: &Report) -> Markup {

@@ -2,8 +2,8 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{grouped, limits, list};
 use crate::report::noise::{Noise, PICTURED};
+use crate::report::page::{grouped, limits, list};
 use crate::report::{Captured, Source, planes, plots};
 use lavawall_assess::restart::Restarts;
 use lavawall_assess::{Assessment, WANTED_SAMPLES};

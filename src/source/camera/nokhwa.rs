@@ -22,7 +22,8 @@ use crate::source::SourceError;
 use crate::source::camera::v4l2::VideoDevice;
 use crate::source::camera::{CameraBackend, Config, jpeg};
 use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
-use slot::{Shot, Slot};
+use slot::Shot;
+use slot::Slot;
 
 /// How long a closing camera is waited for. A thread that hangs in the driver is left behind; the
 /// kernel wakes it when the device goes or the process ends.

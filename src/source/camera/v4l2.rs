@@ -1,8 +1,9 @@
 //! The kernel's video interface, spoken directly: every frame with its true length, its sequence
 //! number and the driver's own word on damage, and never a wait without an end.
 
+pub(crate) mod unplug;
+
 mod abi;
-mod departure;
 mod device;
 mod lock;
 mod ring;

@@ -4,36 +4,34 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::calibrate::capture::{MOST_SYMBOLS, Sidecar};
+use crate::cli::capture::sidecar_of;
+use crate::cli::error::Stop;
+use crate::cli::print;
 use crate::cli::report::facts;
-use crate::cli::stop::Stop;
-use crate::cli::{capture::sidecar_of, print};
-use crate::daemon::capture::{MOST_SYMBOLS, Sidecar};
 use crate::report::Fact;
 
 /// A file beside noise is a page of text; more is something else.
 const SIDECAR_BYTES: usize = 1 << 16;
 
 /// Files that were named on the command line.
-pub(in crate::cli::report) struct Files {
-    pub(super) noise: Vec<Raw>,
-    pub(super) restarts: Vec<Raw>,
+pub(crate) struct Files {
+    pub(crate) noise: Vec<Raw>,
+    pub(crate) restarts: Vec<Raw>,
 }
 
 /// One file of noise.
-pub(super) struct Raw {
+pub(crate) struct Raw {
     path: PathBuf,
     /// One symbol a byte.
-    pub(super) symbols: Vec<u8>,
+    pub(crate) symbols: Vec<u8>,
     /// What it is; `None` when there is nothing beside it that says so.
-    pub(super) sidecar: Option<Sidecar>,
+    pub(crate) sidecar: Option<Sidecar>,
 }
 
 impl Files {
     /// Reads them all, with what is beside them.
-    pub(in crate::cli::report) fn read(
-        noise: &[PathBuf],
-        restarts: &[PathBuf],
-    ) -> Result<Self, Stop> {
+    pub(crate) fn read(noise: &[PathBuf], restarts: &[PathBuf]) -> Result<Self, Stop> {
         let read = |paths: &[PathBuf]| -> Result<Vec<Raw>, Stop> {
             paths.iter().map(|path| Raw::read(path)).collect()
         };
@@ -90,17 +88,17 @@ impl Raw {
     }
 
     /// The source it is of, where that is known.
-    pub(super) fn source(&self) -> Option<&str> {
+    pub(crate) fn source(&self) -> Option<&str> {
         self.sidecar.as_ref().map(|sidecar| sidecar.source.as_str())
     }
 
     /// The name of the file.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     /// Where it comes from.
-    pub(super) fn facts(&self) -> Vec<Fact> {
+    pub(crate) fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![Fact::new("file", self.path.display())];
         match &self.sidecar {
             Some(sidecar) => facts.extend(facts::of_sidecar(sidecar)),

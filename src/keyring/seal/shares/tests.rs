@@ -1,8 +1,9 @@
 //! What shares promise their holders.
 
 use super::*;
-use crate::keyring::doubles::{self, generator};
 use crate::keyring::seal::read;
+use crate::keyring::test_support as doubles;
+use crate::keyring::test_support::generator;
 use std::path::Path;
 
 const ID: [u8; ID_BYTES] = [7; ID_BYTES];

@@ -12,16 +12,17 @@ use rustix::io::Errno;
 use crate::source::SourceError;
 use crate::source::camera::Config;
 use crate::source::camera::node::SYSFS;
+use crate::source::camera::v4l2::abi;
 use crate::source::camera::v4l2::abi::{
-    self, Capability, Format, FormatDescription, FrameSize, StreamParameters,
+    Capability, Format, FormatDescription, FrameSize, StreamParameters,
 };
-use crate::source::camera::v4l2::departure;
+use crate::source::camera::v4l2::unplug as departure;
 
 /// The most sizes and formats that are asked for when an error lists what a camera offers.
 const LISTED: u32 = 32;
 
 /// An open video node.
-pub(in crate::source::camera) struct VideoDevice {
+pub(crate) struct VideoDevice {
     file: File,
     path: PathBuf,
     /// The device behind the node, in sysfs.
@@ -30,7 +31,7 @@ pub(in crate::source::camera) struct VideoDevice {
 
 impl VideoDevice {
     /// Opens a node that can capture.
-    pub(in crate::source::camera) fn open(path: &Path) -> Result<Self, SourceError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, SourceError> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -57,10 +58,7 @@ impl VideoDevice {
     }
 
     /// Sets format, size and rate. Returns the time between frames that the driver settled on.
-    pub(in crate::source::camera) fn configure(
-        &self,
-        config: &Config,
-    ) -> Result<Duration, SourceError> {
+    pub(crate) fn configure(&self, config: &Config) -> Result<Duration, SourceError> {
         let wanted = (abi::four_cc(config.format), config.width, config.height);
         let mut format = Format::capture(config.width, config.height, config.format);
         abi::set_format(self, &mut format).map_err(|error| match error {

@@ -10,7 +10,8 @@ use rustix::io;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use zeroize::Zeroize;
 
-use crate::source::camera::v4l2::abi::{self, Buffer, RequestBuffers};
+use crate::source::camera::v4l2::abi;
+use crate::source::camera::v4l2::abi::{Buffer, RequestBuffers};
 
 /// How many buffers are asked for: enough that a short pause of ours loses no frame, few enough
 /// that none waits for long.

@@ -1,0 +1,232 @@
+//! What was assessed of a source, and what of it is credited: kept in the state directory, and good
+//! only for the setup it was measured with.
+//!
+//! ```text
+//! calibration-<source>.json    setup, figure, decisive estimator, samples, date
+//! ```
+//! # Derating
+//! An estimate is an upper bound: it finds the patterns ten estimators look for, in one sitting, and
+//! within their reach. So
+//! ```text
+//! noise as it comes (camera, jitter)          credited = min(estimate / 2, ceiling)
+//! bytes of a generator (cpu, hwrng, tpm, …)   credited = min(estimate, claim)
+//! ```
+//! Half, since SP 800-90B itself lets what follows a restart fall to half the initial estimate before
+//! it fails a source (§3.1.4.2): a figure of one sitting is trusted no further. The ceiling is what
+//! can be argued without any measurement: for a pixel's difference the bits it has at the least noise
+//! that counts (`source::camera`), for a timing difference one bit (jitterentropy's oversampling rate
+//! 1, its best). The bytes of a generator look perfect whatever is behind them: there an assessment
+//! can only lower what is claimed.
+
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::calibrate::capture::{Sidecar, credited_nothing};
+use crate::calibrate::setup::{Mismatch, Setup};
+use crate::collector::status::Assessed;
+use crate::durable;
+use crate::source::{Spec, cpu, tpm};
+use crate::state::StateDir;
+use lavawall_assess::Assessment;
+use lavawall_entropy::H_PER_PIXEL;
+
+/// An estimate is divided by this where nothing else bounds what it missed (SP 800-90B §3.1.4.2).
+const DERATING: f64 = 2.0;
+
+/// The most that is credited of a timing difference, in bits: what jitterentropy assumes at its
+/// oversampling rate of 1.
+const JITTER_CEILING: f64 = 1.0;
+
+/// A figure measured on a source's own noise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Calibration {
+    /// What it was measured with.
+    pub setup: Setup,
+    /// Min-entropy of one symbol as the estimators found it, in bits.
+    pub min_entropy: f64,
+    /// What of it is credited, in bits a symbol.
+    pub credited: f64,
+    /// How it was derated, in words.
+    pub derating: String,
+    /// The estimator whose figure was the least.
+    pub estimator: String,
+    /// How many symbols were assessed.
+    pub samples: usize,
+    /// When they were captured, RFC 3339.
+    pub at: String,
+    /// The program's version.
+    pub lavawall: String,
+}
+
+/// Why nothing can be calibrated, or a calibration not be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CalibrationError {
+    /// Nothing of this source is credited.
+    #[error("this source is credited nothing, however it assesses: {0}")]
+    CreditedNothing(&'static str),
+    /// A cryptographic generator.
+    #[error(
+        "the kernel's generator is credited by the kernel's own accounting: its bytes look perfect \
+         whatever is behind them"
+    )]
+    Generator,
+    /// Pictures that software may have made.
+    #[error("its device is on a bus that software can fake: a figure of it says nothing")]
+    Virtual,
+    /// Something has changed.
+    #[error("its calibration of {at} is not used: {mismatch}")]
+    Mismatch {
+        /// When it was made.
+        at: String,
+        /// What has changed.
+        mismatch: Mismatch,
+    },
+    /// It cannot be read.
+    #[error("{file}: {error}")]
+    File {
+        /// The file.
+        file: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// It is not what was written.
+    #[error("{file} is damaged: {reason}; it is not used, calibrate again")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Calibration {
+    /// What noise that was captured and assessed is credited.
+    ///
+    /// # Errors
+    /// When this source must not be credited, or not by an assessment.
+    pub fn of(
+        spec: &Spec,
+        sidecar: &Sidecar,
+        found: &Assessment,
+    ) -> Result<Self, CalibrationError> {
+        if sidecar.virtual_device {
+            return Err(CalibrationError::Virtual);
+        }
+        let derated = Derated::of(spec, found.min_entropy())?;
+        Ok(Self {
+            setup: sidecar.setup.clone(),
+            min_entropy: found.min_entropy(),
+            credited: derated.credited,
+            derating: derated.how,
+            estimator: found.decisive().estimator.name().to_owned(),
+            samples: found.samples,
+            at: sidecar.at.clone(),
+            lavawall: sidecar.lavawall.clone(),
+        })
+    }
+
+    /// Whether a source can be calibrated at all.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub fn is_possible(spec: &Spec) -> Result<(), CalibrationError> {
+        Derated::of(spec, 0.0).map(drop)
+    }
+
+    /// The calibration of the source of this name in a state directory, which a running service may
+    /// hold; `None` when there is none.
+    ///
+    /// # Errors
+    /// When its file cannot be read, or is damaged.
+    pub(crate) fn read(folder: &Path, id: &str) -> Result<Option<Self>, CalibrationError> {
+        let file = file_of(id);
+        let text = match durable::read(&folder.join(&file)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(CalibrationError::File { file, error }),
+        };
+        let damaged = |reason| CalibrationError::Damaged { file: file.clone(), reason };
+        let known: Self =
+            serde_json::from_slice(&text).map_err(|error| damaged(error.to_string()))?;
+        if !(0.0..=8.0).contains(&known.min_entropy) || !(0.0..=8.0).contains(&known.credited) {
+            return Err(damaged("a symbol of 8 bits has from 0 to 8 bits of entropy".to_owned()));
+        }
+        Ok(Some(known))
+    }
+
+    /// Keeps it for the source of this name.
+    ///
+    /// # Errors
+    /// What the system said; then an earlier one stands.
+    pub fn save(&self, dir: &StateDir, id: &str) -> Result<(), CalibrationError> {
+        let file = file_of(id);
+        let mut text = serde_json::to_string_pretty(self).expect("numbers and names make JSON");
+        text.push('\n');
+        dir.replace(&file, text.as_bytes()).map_err(|error| CalibrationError::File { file, error })
+    }
+
+    /// What is credited to a source that is configured like this now, and has this setup. The rules
+    /// are applied anew: neither an older program nor a changed file can credit more.
+    ///
+    /// # Errors
+    /// [`CalibrationError::Mismatch`] when it was measured with another setup; others when the
+    /// source must not be credited.
+    pub(crate) fn apply(&self, spec: &Spec, now: &Setup) -> Result<Assessed, CalibrationError> {
+        self.setup
+            .check(now)
+            .map_err(|mismatch| CalibrationError::Mismatch { at: self.at.clone(), mismatch })?;
+        let derated = Derated::of(spec, self.min_entropy)?;
+        Ok(Assessed {
+            min_entropy: self.min_entropy,
+            credited: self.credited.min(derated.credited),
+            samples: self.samples,
+            estimator: self.estimator.clone(),
+            at: self.at.clone(),
+        })
+    }
+}
+
+fn file_of(id: &str) -> String {
+    format!("calibration-{id}.json")
+}
+
+/// What of an estimate is credited.
+struct Derated {
+    credited: f64,
+    how: String,
+}
+
+impl Derated {
+    fn of(spec: &Spec, estimate: f64) -> Result<Self, CalibrationError> {
+        if let Some(why) = credited_nothing(spec) {
+            return Err(CalibrationError::CreditedNothing(why));
+        }
+        let half_up_to = |ceiling: f64| Self {
+            credited: (estimate / DERATING).min(ceiling),
+            how: format!("half of the estimate, at most {ceiling}"),
+        };
+        let at_most = |claim: f64| Self {
+            credited: estimate.min(claim),
+            how: format!("the estimate, at most the claim of {claim}"),
+        };
+        match spec {
+            Spec::Camera(_) => Ok(half_up_to(H_PER_PIXEL)),
+            Spec::Jitter(_) => Ok(half_up_to(JITTER_CEILING)),
+            Spec::Cpu(_) => Ok(at_most(cpu::H_PER_SYMBOL)),
+            Spec::Tpm(_) => Ok(at_most(tpm::H_PER_SYMBOL)),
+            Spec::Hwrng(it) => Ok(at_most(it.entropy_per_bit.per_byte())),
+            Spec::Serial(it) => Ok(at_most(it.entropy_per_bit.per_byte())),
+            Spec::Os(_) => Err(CalibrationError::Generator),
+            Spec::Replay(_) | Spec::Rendered(_) => {
+                Err(CalibrationError::CreditedNothing("it is no source of noise"))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

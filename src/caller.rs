@@ -1,0 +1,3 @@
+//! Who calls: bearer tokens and unix peers. Knows no HTTP.
+
+pub mod token;

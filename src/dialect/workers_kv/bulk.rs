@@ -1,0 +1,313 @@
+//! Calls about many records at once. What is written in one call is written whole, or not at all.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::api::json::Json;
+use crate::dialect::workers_kv::envelope;
+use crate::dialect::workers_kv::envelope::Refusal;
+use crate::dialect::workers_kv::values::{expirations, json_of, lives};
+use crate::dialect::workers_kv::{WorkersKv, now, upload};
+use crate::http::body::Body;
+use crate::keyring::NamespaceId;
+use crate::kv::{METADATA_LIMIT, Put, Store, VALUE_LIMIT};
+
+/// The most of one call, as the service has it: 100 MB, 10,000 pairs, 100 names to read.
+const BODY_LIMIT: usize = 100_000_000;
+const PAIRS_LIMIT: usize = 10_000;
+const READ_LIMIT: usize = 100;
+
+/// No list of names is longer: 10,000 of 512 bytes, every letter escaped.
+const NAMES_LIMIT: usize = PAIRS_LIMIT * (6 * 512 + 8);
+
+/// The most that is read of one pair's metadata, spaces and escapes included, in bytes.
+const METADATA_TEXT_LIMIT: usize = 64 * METADATA_LIMIT;
+
+#[derive(Deserialize)]
+struct Pair {
+    key: String,
+    value: String,
+    #[serde(default)]
+    metadata: Option<Box<RawValue>>,
+    #[serde(default)]
+    expiration: Option<f64>,
+    #[serde(default)]
+    expiration_ttl: Option<f64>,
+    #[serde(default)]
+    base64: bool,
+}
+
+/// One pair, checked.
+struct Ready {
+    name: Zeroizing<String>,
+    value: Zeroizing<Vec<u8>>,
+    metadata: Option<Vec<u8>>,
+    expiry: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct Wanted {
+    keys: Vec<String>,
+    #[serde(default, rename = "type")]
+    form: Form,
+    #[serde(default, rename = "withMetadata")]
+    with_metadata: bool,
+}
+
+/// How values are shown.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    #[default]
+    Text,
+    Json,
+    /// Ours: as text, bytes that are no UTF-8 are lost.
+    Base64,
+}
+
+/// Records as a bulk read shows them, null for those that are not there.
+#[derive(Serialize)]
+struct Found {
+    values: BTreeMap<String, Option<Shown>>,
+}
+
+/// One record.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown {
+    Value(Content),
+    Whole {
+        value: Content,
+        metadata: Option<Json>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expiration: Option<u64>,
+    },
+}
+
+/// A value in either form.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Json(Json),
+}
+
+pub(crate) async fn put(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    request: &mut Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let pairs: Vec<Pair> = upload::json(dialect, request, BODY_LIMIT).await?;
+    bounded(pairs.len(), PAIRS_LIMIT)?;
+    let now = now();
+    let count = pairs.len();
+    let ready = pairs.into_iter().zip(1..).map(|(pair, number)| pair.check(number, now));
+    let ready = ready.collect::<Result<Vec<_>, _>>()?;
+    let write = move |store: &Store| {
+        let puts: Vec<_> = ready.iter().map(Ready::put).collect();
+        Ok(store.put(namespace, &puts, now)?)
+    };
+    dialect.on_disk(write).await?;
+    Ok(envelope::result(&counted(count)))
+}
+
+pub(crate) async fn get(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    request: &mut Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let wanted: Wanted = upload::json(dialect, request, NAMES_LIMIT).await?;
+    bounded(wanted.keys.len(), READ_LIMIT)?;
+    let read = move |store: &Store| {
+        let mut values = BTreeMap::new();
+        let mut left = VALUE_LIMIT;
+        for name in &wanted.keys {
+            let (value, bytes) = show(store, namespace, name, &wanted)?;
+            // Without it a hundred of the largest would be in memory at once.
+            left = left.checked_sub(bytes).ok_or_else(|| Refusal::too_large_answer(VALUE_LIMIT))?;
+            values.insert(name.clone(), value);
+        }
+        Ok(Found { values })
+    };
+    Ok(envelope::result(&dialect.on_disk(read).await?))
+}
+
+pub(crate) async fn delete(
+    dialect: &Arc<WorkersKv>,
+    namespace: NamespaceId,
+    request: &mut Request<Incoming>,
+) -> Result<Response<Body>, Refusal> {
+    let names: Vec<String> = upload::json(dialect, request, NAMES_LIMIT).await?;
+    bounded(names.len(), PAIRS_LIMIT)?;
+    let count = names.len();
+    let delete = move |store: &Store| {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        Ok(store.delete(namespace, &names)?)
+    };
+    dialect.on_disk(delete).await?;
+    Ok(envelope::result(&counted(count)))
+}
+
+fn counted(count: usize) -> Value {
+    json!({ "successful_key_count": count, "unsuccessful_keys": [] })
+}
+
+fn bounded(count: usize, limit: usize) -> Result<(), Refusal> {
+    if (1..=limit).contains(&count) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!("the list must have 1 to {limit} items (got {count})")))
+}
+
+impl Pair {
+    fn check(self, number: usize, now: u64) -> Result<Ready, Refusal> {
+        let name = Zeroizing::new(self.key);
+        let text = Zeroizing::new(self.value);
+        let value = if self.base64 {
+            let bytes = BASE64.decode(text.as_bytes());
+            bytes.map_err(|_| Refusal::invalid(format!("pair {number}: value is no base64")))?
+        } else {
+            text.as_bytes().to_vec()
+        };
+        let expiry = match whole(number, "expiration_ttl", self.expiration_ttl, lives())? {
+            Some(ttl) => Some(now.saturating_add(ttl)),
+            // With a life it is not looked at, as the service does not.
+            None => whole(number, "expiration", self.expiration, expirations(now))?,
+        };
+        Ok(Ready {
+            name,
+            value: Zeroizing::new(value),
+            metadata: self.metadata.map(|json| compact(number, &json)).transpose()?,
+            expiry,
+        })
+    }
+}
+
+impl Ready {
+    fn put(&self) -> Put<'_> {
+        Put {
+            name: &self.name,
+            value: &self.value,
+            metadata: self.metadata.as_deref(),
+            expiry: self.expiry,
+        }
+    }
+}
+
+/// Metadata without spaces, as it is kept.
+fn compact(number: usize, json: &RawValue) -> Result<Vec<u8>, Refusal> {
+    let length = json.get().len();
+    if length > METADATA_TEXT_LIMIT {
+        let why = format!("pair {number}: metadata: at most {METADATA_LIMIT} bytes (got {length})");
+        return Err(Refusal::invalid(why));
+    }
+    let read = Json::read(json.get().as_bytes());
+    read.map(|json| json.text().as_bytes().to_vec()).map_err(|_| {
+        Refusal::invalid(format!("pair {number}: metadata: is too deep or large to be read"))
+    })
+}
+
+/// Clients send whole numbers as floating-point ones.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be a whole number within 53 bits"
+)]
+fn whole(
+    number: usize,
+    field: &str,
+    value: Option<f64>,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<Option<u64>, Refusal> {
+    let Some(value) = value else { return Ok(None) };
+    let is_whole = value.fract() == 0.0 && (0.0..9e15).contains(&value);
+    if is_whole && range.contains(&(value as u64)) {
+        return Ok(Some(value as u64));
+    }
+    let (least, most) = (range.start(), range.end());
+    Err(Refusal::invalid(format!(
+        "pair {number}: {field}: must be {least} to {most} (got {value})"
+    )))
+}
+
+/// One record as a bulk read shows it, when there is one; and how long its value is.
+fn show(
+    store: &Store,
+    namespace: NamespaceId,
+    name: &str,
+    wanted: &Wanted,
+) -> Result<(Option<Shown>, usize), Refusal> {
+    let now = now();
+    let found = if wanted.with_metadata {
+        // Together: a write between two reads would join what does not belong together.
+        let both = store.get_with_metadata(namespace, name, now)?;
+        both.map(|(value, metadata)| (value, Some(metadata)))
+    } else {
+        store.get(namespace, name, now)?.map(|value| (value, None))
+    };
+    let Some((value, metadata)) = found else { return Ok((None, 0)) };
+    let bytes = value.bytes.len();
+    let value = match wanted.form {
+        Form::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
+        Form::Base64 => Content::Text(BASE64.encode(&value.bytes)),
+        Form::Json => Json::read(&value.bytes)
+            .map(Content::Json)
+            .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
+    };
+    let shown = match metadata {
+        None => Shown::Value(value),
+        Some(metadata) => {
+            Shown::Whole { value, metadata: json_of(&metadata), expiration: metadata.expiry }
+        }
+    };
+    Ok((Some(shown), bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_read_only_where_it_may_fit_and_kept_without_spaces() {
+        let metadata = |json: String| {
+            let json = format!(r#"[{{"key":"a","value":"","metadata":{json}}}]"#);
+            let pairs: Vec<Pair> = serde_json::from_str(&json).expect("pairs");
+            let ready: Result<Vec<_>, _> = pairs.into_iter().map(|pair| pair.check(1, 0)).collect();
+            ready.map(|mut ready| ready.remove(0).metadata)
+        };
+        assert_eq!(metadata("null".into()).expect("none"), None);
+        let spaces = " ".repeat(2 * METADATA_LIMIT);
+        let kept = metadata(format!("{{ \"b\" :{spaces}[1, \"ä\"] }}")).expect("fits");
+        assert_eq!(kept.as_deref(), Some("{\"b\":[1,\"ä\"]}".as_bytes()));
+        for bad in ["[".repeat(200) + &"]".repeat(200), "1e999".into()] {
+            assert!(metadata(bad).is_err());
+        }
+        // Never read: it would be no JSON that can be.
+        let long = "[".repeat(METADATA_TEXT_LIMIT) + &"]".repeat(METADATA_TEXT_LIMIT);
+        let refusal = metadata(long).expect_err("too long");
+        assert!(format!("{refusal:?}").contains("at most 1024 bytes (got 131072)"), "{refusal:?}");
+    }
+
+    #[test]
+    fn numbers_are_whole_and_within_their_range() {
+        for (value, expected) in [
+            (Some(60.0), Some(Some(60))),
+            (None, Some(None)),
+            (Some(59.0), None),
+            (Some(60.5), None),
+            (Some(-1.0), None),
+            (Some(f64::NAN), None),
+            (Some(1e300), None),
+        ] {
+            assert_eq!(whole(1, "expiration_ttl", value, 60..=100).ok(), expected, "{value:?}");
+        }
+    }
+}
