@@ -35,6 +35,43 @@ fn imports_only_go_down_the_rooms_of_the_table() {
 }
 
 #[test]
+fn one_name_is_one_type() {
+    let mut owners: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for folder in CRATES {
+        for (type_name, file) in Graph::of_folder(&root().join(folder)).types {
+            owners.entry(type_name).or_default().push(format!("{folder}/{}", name(&file)));
+        }
+    }
+    let shared: Vec<_> = owners.iter().filter(|(_, files)| files.len() > 1).collect();
+    assert!(shared.is_empty(), "types of one name: {shared:#?}");
+}
+
+#[test]
+fn every_file_is_named_by_a_term_of_the_glossary() {
+    let glossary = fs::read_to_string(root().join("docs/glossary.md")).expect("the glossary");
+    let terms = terms(&glossary);
+    let mut missing: Vec<_> = CRATES
+        .iter()
+        .flat_map(|folder| sources(Path::new(folder)))
+        .filter_map(|file| Some(file.file_stem()?.to_str()?.replace('_', " ")))
+        .filter(|stem| !["lib", "main", "tests"].contains(&stem.as_str()) && !terms.contains(stem))
+        .collect();
+    missing.sort();
+    missing.dedup();
+    assert!(missing.is_empty(), "no line in docs/glossary.md for: {}", missing.join(", "));
+}
+
+#[test]
+fn the_glossary_has_one_line_for_each_term_in_order() {
+    let glossary = fs::read_to_string(root().join("docs/glossary.md")).expect("the glossary");
+    let listed: Vec<_> = terms(&glossary);
+    let mut sorted = listed.clone();
+    sorted.sort();
+    sorted.dedup();
+    assert_eq!(listed, sorted, "alphabetical, each term once");
+}
+
+#[test]
 fn a_planted_circle_is_found_however_it_is_written() {
     for (parent, child) in [
         ("mod b;\nuse b::B;\npub struct A;", "use super::A;\npub struct B;"),
@@ -152,6 +189,13 @@ fn layers(table: &str) -> BTreeMap<String, u8> {
     }
     assert!(!layers.is_empty(), "a table of rooms");
     layers
+}
+
+/// The terms of the glossary's table, in lower case, hyphens as spaces.
+fn terms(glossary: &str) -> Vec<String> {
+    let rows = glossary.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| term"));
+    rows.filter_map(|row| Some(row.split('|').nth(1)?.trim().to_lowercase().replace('-', " ")))
+        .collect()
 }
 
 fn planted(files: &[(&str, &str)]) -> Graph {
