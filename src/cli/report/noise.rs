@@ -11,7 +11,7 @@ use crate::config::{Config, SourceEntry};
 use crate::daemon::capture::{self, Amount, Sidecar};
 use crate::daemon::setup::Setup;
 use crate::report::{Captured, Noise, Source};
-use lavawall_assess::{Samples, restart};
+use lavawall_assess::{RestartTests, Samples, test_restarts};
 
 pub(super) use files::Files;
 use files::Raw;
@@ -21,7 +21,7 @@ use files::Raw;
 pub(super) type Found = Result<(Captured<Noise>, Option<Setup>), String>;
 
 /// The restart tests of one source, or why they could not be made.
-pub(super) type FoundRestarts = Result<Captured<restart::Restarts>, String>;
+pub(super) type FoundRestarts = Result<Captured<RestartTests>, String>;
 
 /// Where noise is had from.
 pub(super) struct Noises {
@@ -121,7 +121,7 @@ impl Noises {
         let samples = Samples::new(raw.symbols, bits).map_err(|error| error.to_string())?;
         let bar = Bar::new("assessing starts");
         let progress = |done| bar.set(done);
-        restart::restarts(&samples, initial, false, self.threads, &progress)
+        test_restarts(&samples, initial, false, self.threads, &progress)
             .map(|found| Captured { facts, found })
             .map_err(|error| error.to_string())
     }
