@@ -34,11 +34,11 @@ const LABEL: &[u8] = b"lavawall v1 block";
 pub struct Conditioner {
     id: String,
     sequence: u64,
-    open: Option<Open>,
+    partial: Option<PartialBlock>,
 }
 
 /// The block being built.
-struct Open {
+struct PartialBlock {
     hash: Sha256,
     samples: u32,
     credit_bits: u32,
@@ -60,40 +60,40 @@ impl Conditioner {
     /// A conditioner for the source of this name.
     #[must_use]
     pub fn new(id: &str) -> Self {
-        Self { id: id.to_owned(), sequence: 0, open: None }
+        Self { id: id.to_owned(), sequence: 0, partial: None }
     }
 
     /// Hashes one sample in, whatever it is credited, and gives a block when one is complete.
     pub fn absorb(&mut self, sample: &[u8], credit_bits: u32, taken: Instant) -> Option<Block> {
-        let mut open = self.open.take().unwrap_or_else(|| Open {
+        let mut partial = self.partial.take().unwrap_or_else(|| PartialBlock {
             hash: start(&self.id, self.sequence),
             samples: 0,
             credit_bits: 0,
             taken,
         });
-        open.hash.update((sample.len() as u64).to_be_bytes());
-        open.hash.update(sample);
-        open.samples = open.samples.saturating_add(1);
-        open.credit_bits = open.credit_bits.saturating_add(credit_bits);
-        open.taken = open.taken.min(taken);
-        if open.is_complete() {
+        partial.hash.update((sample.len() as u64).to_be_bytes());
+        partial.hash.update(sample);
+        partial.samples = partial.samples.saturating_add(1);
+        partial.credit_bits = partial.credit_bits.saturating_add(credit_bits);
+        partial.taken = partial.taken.min(taken);
+        if partial.is_complete() {
             self.sequence += 1;
-            Some(open.finish())
+            Some(partial.finish())
         } else {
-            self.open = Some(open);
+            self.partial = Some(partial);
             None
         }
     }
 
     /// Takes back the credit of the block being built. Its samples stay in: they cannot harm.
     pub fn withdraw(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.credit_bits = 0;
+        if let Some(partial) = &mut self.partial {
+            partial.credit_bits = 0;
         }
     }
 }
 
-impl Open {
+impl PartialBlock {
     fn is_complete(&self) -> bool {
         self.credit_bits >= CREDIT_IN_BITS
             || (self.credit_bits == 0 && self.samples >= UNCREDITED_SAMPLES)

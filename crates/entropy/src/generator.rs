@@ -14,11 +14,12 @@ pub(crate) mod selftest;
 
 use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
@@ -26,8 +27,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::drbg::{self, KEY_BYTES, MAX_ANSWER_BYTES, Shard};
 use crate::secret::Secret;
 
-use lease::Lease;
-pub(crate) use lease::{LeaseLimits, NotReady, Provenance, Quorum, Readiness};
+use lease::{Lease, LeaseLimits, NotReady, Provenance, Quorum, Readiness};
 
 /// Domain separation of answer keys from everything else SHA-256 is used for.
 const ANSWER_LABEL: &[u8] = b"lavawall v1 answer";
@@ -43,6 +43,8 @@ pub type OsFill = dyn Fn(&mut [u8]) -> Result<(), getrandom::Error> + Send + Syn
 /// when a self-test has failed. It does not protect against someone who reads this process's
 /// memory while it answers.
 pub struct Generator {
+    /// After a panic a shard is still sound, so its lock needs no poisoning: each step leaves it
+    /// either before or after a draw.
     shards: Box<[Mutex<Shard>]>,
     lease: Lease,
     provenance: ArcSwapOption<Provenance>,
@@ -89,7 +91,7 @@ impl Generator {
     /// Mixes a seed into every shard and grants a new lease. `provenance` says what went into it.
     pub fn reseed(&self, seed: &Secret<KEY_BYTES>, provenance: Provenance) {
         for (number, shard) in (0..).zip(&self.shards) {
-            lock(shard).reseed(seed, number);
+            shard.lock().reseed(seed, number);
         }
         self.lease.seeded(provenance.seeded_at);
         self.provenance.store(Some(Arc::new(provenance)));
@@ -137,7 +139,7 @@ impl Generator {
 
     /// Whether all shards are kept out of swap.
     pub fn is_memory_locked(&self) -> bool {
-        self.shards.iter().all(|shard| lock(shard).is_locked())
+        self.shards.iter().all(|shard| shard.lock().is_locked())
     }
 
     fn fill_piece(&self, piece: &mut [u8]) -> Result<(), NotReady> {
@@ -150,7 +152,8 @@ impl Generator {
     fn answer_key(&self) -> Result<Zeroizing<[u8; KEY_BYTES]>, NotReady> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         let mut os = Zeroizing::new([0; KEY_BYTES]);
-        lock(&self.shards[thread_number() % self.shards.len()])
+        self.shards[thread_number() % self.shards.len()]
+            .lock()
             .draw(&mut key)
             .map_err(|drbg::Unseeded| NotReady::Unseeded)?;
         (self.machine.os)(os.as_mut_slice()).map_err(NotReady::OperatingSystem)?;
@@ -190,12 +193,6 @@ impl TryRng for &Generator {
 }
 
 impl TryCryptoRng for &Generator {}
-
-/// A shard whose last user panicked is still sound: each step leaves it either before or after a
-/// draw.
-fn lock(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A small number of this thread's own, so that threads spread over the shards.
 fn thread_number() -> usize {

@@ -1,5 +1,5 @@
 //! The inspector of frames: is this a lit wall, seen by a real sensor, now, and what is its noise
-//! worth?
+//! credit?
 //!
 //! ```text
 //! payload ─► transfer ─► seen before? ─► luma grid ─► scene ─► noise in time ─► credit
@@ -9,31 +9,36 @@
 //! The first thing that is wrong is the one that is reported: a covered lens is not also called
 //! too quiet. Thresholds are starting values, for a camera that has not been calibrated.
 
+mod config;
 mod correlation;
 mod differences;
+mod fingerprints;
 mod limits;
 mod luma;
-mod model;
 mod motion;
+mod noise_model;
 mod scene;
-mod seen;
 mod transfer;
 mod variance;
 
 use crate::health::cutoff::ALPHA_FAST;
+use crate::health::finding::{Finding, HealthTest, Severity};
+use crate::health::inspect::{Inspect, Inspection};
+use crate::health::limit::HealthLimit;
 use crate::health::symbols::{EntropyClaim, LEAST_H, SymbolTests};
-use crate::health::{Finding, HealthLimit, HealthTest, Inspect, Inspection, Severity};
 use crate::sample::{Frame, Sample, Shape};
 
 use correlation::Correlation;
-use differences::Differences;
-pub use luma::FRAME_STEP;
+use differences::{Differences, MOST_UNCHANGED};
+use fingerprints::{Fingerprints, Match};
 use luma::Luma;
-use model::NoiseModel;
 use motion::Motion;
-use seen::Seen;
+use noise_model::NoiseModel;
 use transfer::Transfer;
-use variance::Variance;
+use variance::{LEAST_ACTIVE, Variance};
+
+pub use config::FramesConfig;
+pub use luma::FRAME_STEP;
 
 /// Min-entropy taken for the difference of one active pixel, in bits: less than the 0.55 of a
 /// single reading at the least σ that counts as active.
@@ -49,9 +54,6 @@ const SAFETY: f64 = 8.0;
 /// The most that two frames are credited, in bits.
 const MOST_BITS: u32 = 256;
 
-/// The least share of active pixels.
-const LEAST_ACTIVE: f64 = 0.3;
-
 /// Frames before the averages in time say anything.
 const WARM_UP: u32 = 32;
 
@@ -59,35 +61,23 @@ const WARM_UP: u32 = 32;
 /// tend to, so that a filter that is just too strong has shown itself.
 const SETTLED: u32 = 96;
 
-/// More than this share of pixels unchanged is a picture that stands still.
-const MOST_UNCHANGED: f64 = 0.95;
-
-/// What is asked of a source of frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FramesConfig {
-    /// Whether its noise is credited: only a live camera's may be.
-    pub credited: bool,
-    /// Whether a picture that came before is a fault. Not so for a recording.
-    pub remember: bool,
-}
-
 /// Looks at every frame of one source.
 pub struct FrameTests {
     config: FramesConfig,
     /// What assessment found of an active pixel's difference, derated, in bits.
     assessed: Option<f64>,
     transfer: Transfer,
-    seen: Seen,
+    fingerprints: Fingerprints,
     luma: Luma,
     differences: Differences,
     variance: Variance,
     correlation: Correlation,
-    model: NoiseModel,
+    noise_model: NoiseModel,
     motion: Motion,
     symbols: SymbolTests,
     /// Frames since the start, or since the size changed.
     count: u32,
-    /// The last frame completed a pair that was found worth something, or would be if credited.
+    /// The last frame completed a pair that was found credit something, or would be if credited.
     has_noise: bool,
     size: Option<Frame>,
 }
@@ -96,18 +86,18 @@ impl FrameTests {
     /// An inspector that knows the fingerprints of pictures that came in earlier runs, oldest
     /// first.
     #[must_use]
-    pub fn new(config: FramesConfig, seen: &[u64]) -> Self {
+    pub fn new(config: FramesConfig, known: &[u64]) -> Self {
         let claim = EntropyClaim { h_per_symbol: H_PER_PIXEL, alpha: ALPHA_FAST, credited: false };
         Self {
             config,
             assessed: None,
             transfer: Transfer::default(),
-            seen: Seen::new(seen),
+            fingerprints: Fingerprints::new(known),
             luma: Luma::default(),
             differences: Differences::default(),
             variance: Variance::default(),
             correlation: Correlation::default(),
-            model: NoiseModel::default(),
+            noise_model: NoiseModel::default(),
             motion: Motion::default(),
             symbols: SymbolTests::binary(claim),
             count: 0,
@@ -116,42 +106,42 @@ impl FrameTests {
         }
     }
 
-    /// What is wrong with a raw frame, or what it is worth.
-    fn look(&mut self, frame: Frame, sample: &Sample) -> Result<Worth, Finding> {
+    /// What is wrong with a raw frame, or what it is credit.
+    fn look(&mut self, frame: Frame, sample: &Sample) -> Result<Credit, Finding> {
         self.start_over_if_resized(frame);
         let payload = sample.bytes();
         if self.luma.fill(&frame, payload).is_none() {
-            self.check_seen(payload)?;
+            self.check_repeat(payload)?;
             // Coded pictures are not looked into: each byte counts as passed.
-            return Ok(Worth {
+            return Ok(Credit {
                 symbols: u32::try_from(payload.len()).unwrap_or(u32::MAX),
                 bits: 0,
             });
         }
         scene::check(&self.luma)?;
-        self.check_seen(payload)?;
+        self.check_repeat(payload)?;
         self.count = self.count.saturating_add(1);
         if !self.differences.push(&self.luma) {
-            return Ok(Worth::default());
+            return Ok(Credit::default());
         }
         self.check_unchanged()?;
         self.variance.push(&self.differences);
         self.correlation.push(&self.differences);
         self.check_noise()?;
         // Pairs do not overlap: each reading is counted once.
-        if self.count.is_multiple_of(2) { self.value() } else { Ok(Worth::default()) }
+        if self.count.is_multiple_of(2) { self.value() } else { Ok(Credit::default()) }
     }
 
     /// A picture that came before.
-    fn check_seen(&mut self, payload: &[u8]) -> Result<(), Finding> {
+    fn check_repeat(&mut self, payload: &[u8]) -> Result<(), Finding> {
         let coded = self.luma.is_empty();
-        match self.seen.push(payload) {
-            seen::Known::Again(times) if times >= if coded { 3 } else { 1 } => Err(Finding {
+        match self.fingerprints.push(payload) {
+            Match::Repeat(times) if times >= if coded { 3 } else { 1 } => Err(Finding {
                 test: HealthTest::Frozen,
                 severity: Severity::Intermittent,
                 detail: format!("the same picture {} times in a row", times + 1),
             }),
-            seen::Known::Before if self.config.remember => Err(Finding {
+            Match::Earlier if self.config.remember => Err(Finding {
                 test: HealthTest::LoopedReplay,
                 severity: Severity::Persistent,
                 detail: "a picture that this camera gave before: a recording is played".to_owned(),
@@ -178,7 +168,7 @@ impl FrameTests {
 
     /// What the averages in time say, once they say anything.
     fn check_noise(&mut self) -> Result<(), Finding> {
-        model::check_level(&self.variance, &self.differences)?;
+        noise_model::check_level(&self.variance, &self.differences)?;
         if self.count < WARM_UP {
             return Ok(());
         }
@@ -195,11 +185,11 @@ impl FrameTests {
                 ),
             });
         }
-        self.model.check_curve(&self.variance, &self.differences)
+        self.noise_model.check_curve(&self.variance, &self.differences)
     }
 
-    /// Tests the lowest bits of the active pixels' differences, and counts what they are worth.
-    fn value(&mut self) -> Result<Worth, Finding> {
+    /// Tests the lowest bits of the active pixels' differences, and counts what they are credit.
+    fn value(&mut self) -> Result<Credit, Finding> {
         let mut findings = Vec::new();
         let mut symbols = 0;
         for difference in self.variance.active(&self.differences) {
@@ -212,7 +202,7 @@ impl FrameTests {
         }
         // The tests above look from the first frame; nothing passes before the others can speak.
         if self.count < SETTLED {
-            return Ok(Worth::default());
+            return Ok(Credit::default());
         }
         let is_enough = self.variance.active_share(&self.differences) >= LEAST_ACTIVE;
         self.has_noise = is_enough;
@@ -221,7 +211,7 @@ impl FrameTests {
         } else {
             0
         };
-        Ok(Worth { symbols, bits })
+        Ok(Credit { symbols, bits })
     }
 
     fn start_over_if_resized(&mut self, frame: Frame) {
@@ -235,7 +225,7 @@ impl FrameTests {
         self.differences = Differences::default();
         self.variance = Variance::default();
         self.correlation = Correlation::default();
-        self.model = NoiseModel::default();
+        self.noise_model = NoiseModel::default();
         self.count = 0;
     }
 }
@@ -257,14 +247,15 @@ impl Inspect for FrameTests {
             }
         }
         match self.look(frame, sample) {
-            Ok(worth) => {
-                inspection.symbols = worth.symbols;
-                inspection.credit_bits = worth.bits;
+            Ok(credit) => {
+                inspection.symbols = credit.symbols;
+                inspection.credit_bits = credit.bits;
                 inspection.findings.extend(self.motion.check(&self.luma, sample.taken));
             }
             Err(finding) => inspection.findings.push(finding),
         }
-        inspection.fingerprint = self.config.remember.then(|| self.seen.take_new()).flatten();
+        inspection.fingerprint =
+            self.config.remember.then(|| self.fingerprints.take_new()).flatten();
         inspection
     }
 
@@ -311,9 +302,9 @@ impl Inspect for FrameTests {
     }
 }
 
-/// What passed, and what it is worth.
+/// What passed, and what it is credit.
 #[derive(Debug, Default)]
-struct Worth {
+struct Credit {
     symbols: u32,
     bits: u32,
 }
@@ -332,7 +323,7 @@ fn at_most(bits: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a float cast saturates, and a negative sum is worth nothing"
+        reason = "a float cast saturates, and a negative sum is credit nothing"
     )]
     let bits = bits as u32;
     bits.min(MOST_BITS)

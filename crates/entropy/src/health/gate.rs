@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::health::cutoff::START_UP_SYMBOLS;
-use crate::health::{Finding, HealthLimit, Inspect, Severity};
+use crate::health::finding::{Finding, Severity};
+use crate::health::inspect::Inspect;
+use crate::health::limit::HealthLimit;
 use crate::sample::Sample;
 
 /// The wait before a fresh start-up test after the first alarm.
@@ -58,7 +60,7 @@ pub struct Admission {
     pub incident: bool,
     /// What was wrong.
     pub findings: Vec<Finding>,
-    /// See [`crate::health::Inspection::fingerprint`].
+    /// See [`Inspection::fingerprint`](crate::Inspection::fingerprint).
     pub fingerprint: Option<u64>,
     /// Symbols tested.
     pub symbols: u32,

@@ -2,9 +2,10 @@
 //! the last ones.
 
 use crate::health::cutoff::{self, Alpha};
-use crate::health::limit::Cutoff;
+use crate::health::finding::{Finding, HealthTest, Severity};
+use crate::health::inspect::{Inspect, Inspection};
+use crate::health::limit::{Cutoff, HealthLimit};
 use crate::health::symbols::{EntropyClaim, SymbolTests, deltas, low_byte};
-use crate::health::{Finding, HealthLimit, HealthTest, Inspect, Inspection, Severity};
 use crate::sample::Sample;
 
 /// How far back the predictor looks, in deltas (jitterentropy's lag predictor has 8 as well).

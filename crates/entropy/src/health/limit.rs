@@ -1,7 +1,7 @@
 //! What samples are held to, and what it follows from: shown to whoever looks at a source.
 
 use crate::health::cutoff::Alpha;
-use crate::health::{HealthTest, Severity};
+use crate::health::finding::{HealthTest, Severity};
 
 /// One limit of one test.
 #[derive(Debug, Clone, PartialEq)]

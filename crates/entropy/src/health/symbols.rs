@@ -2,9 +2,10 @@
 
 use crate::health::adaptive::AdaptiveProportion;
 use crate::health::cutoff::{self, Alpha};
-use crate::health::limit::Cutoff;
+use crate::health::finding::{Finding, HealthTest, Severity};
+use crate::health::inspect::{Inspect, Inspection};
+use crate::health::limit::{Cutoff, HealthLimit};
 use crate::health::repetition::RepetitionCount;
-use crate::health::{Finding, HealthLimit, HealthTest, Inspect, Inspection, Severity};
 use crate::sample::{DELTA_BYTES, Sample, Shape};
 
 /// What is claimed of a source's symbols.

@@ -3,8 +3,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::frames::differences::{Block, Differences, for_each_block};
-use crate::health::{Finding, HealthTest, Severity};
 
 /// More correlation than this is a compressed or filtered feed: twice what raw cameras show.
 pub(super) const MOST: f32 = 0.1;

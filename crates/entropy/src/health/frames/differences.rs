@@ -8,6 +8,9 @@ use crate::health::frames::luma::Luma;
 /// Readings that carry noise: clipped ones do not.
 pub(super) const IN_RANGE: std::ops::RangeInclusive<u8> = 25..=230;
 
+/// A larger share of unchanged readings is a frozen picture.
+pub(super) const MOST_UNCHANGED: f64 = 0.95;
+
 /// A block is so many readings wide and high: 32 × 32 pixels.
 pub(super) const BLOCK: usize = 8;
 

@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::frames::luma::Luma;
-use crate::health::{Finding, HealthTest, Severity};
 
 /// Blocks of 16 × 16 pixels.
 const BLOCK: usize = 4;

@@ -4,9 +4,9 @@
 //! the camera starts; noise that leaves it, up or down, is not that sensor's. The curve is not
 //! assumed to rise: what a camera does to its tones after the sensor can bend it either way.
 
+use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::frames::differences::Differences;
 use crate::health::frames::variance::Variance;
-use crate::health::{Finding, HealthTest, Severity};
 
 /// Levels of brightness that are told apart: 32 steps each.
 const BINS: usize = 8;

@@ -1,7 +1,7 @@
 //! Is there a lit scene in front of the lens?
 
+use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::frames::luma::Luma;
-use crate::health::{Finding, HealthTest, Severity};
 
 /// A picture whose brightest hundredth is darker than this…
 pub(super) const DARK: u8 = 35;

@@ -1,7 +1,8 @@
 //! What counts, when, and for how long not.
 
 use super::*;
-use crate::health::{HealthTest, Inspection};
+use crate::health::finding::HealthTest;
+use crate::health::inspect::Inspection;
 use crate::sample::Shape;
 
 /// Says of each sample what the sample says: byte 0 is the severity of a finding, if any. After a
