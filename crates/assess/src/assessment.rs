@@ -22,7 +22,8 @@ pub struct Assessment {
 pub struct Estimate {
     /// The estimator.
     pub estimator: Estimator,
-    /// Bits per symbol, for symbols of more than one bit. `None` where the estimator does not apply.
+    /// Bits per symbol, for symbols of more than one bit. `None` where the estimator does not
+    /// apply.
     pub literal: Option<f64>,
     /// Bits per bit of the bitstring, 0 to 1. `None` where the estimator does not apply.
     pub bitstring: Option<f64>,

@@ -67,9 +67,9 @@ fn expected(p: f64, dictionary: usize, blocks: usize) -> f64 {
     g(p, dictionary, blocks) + others * g((1.0 - p) / others, dictionary, blocks)
 }
 
-/// G(z) = 1/v · Σ_{t=d+1}^{L} Σ_{u=1}^{t} log₂(u) · F(z, t, u), with F = z²(1−z)^{u−1} for u < t and
-/// z(1−z)^{t−1} for u = t (SP 800-90B §6.3.4, step 6), as a single sum: the term of u
-/// occurs min(L − u, L − d) times with z², once for each t > u, and once with z if u > d.
+/// G(z) = 1/v · Σ_{t=d+1}^{L} Σ_{u=1}^{t} log₂(u) · F(z, t, u), with F = z²(1−z)^{u−1} for u < t
+/// and z(1−z)^{t−1} for u = t (SP 800-90B §6.3.4, step 6), as a single sum: the term of u occurs
+/// min(L − u, L − d) times with z², once for each t > u, and once with z if u > d.
 fn g(z: f64, dictionary: usize, blocks: usize) -> f64 {
     let (mut inner, mut last) = (Sum::default(), Sum::default());
     let mut power = 1.0 - z;

@@ -65,7 +65,8 @@ impl ConditioningComponent {
     }
 
     /// The output entropy of a component that is not vetted (§3.1.5.2): at most 0.999 `n_out`, and
-    /// at most `n_out` · `per_bit`. `per_bit` is the assessed min-entropy of one output bit, 0 to 1.
+    /// at most `n_out` · `per_bit`. `per_bit` is the assessed min-entropy of one output bit, 0 to
+    /// 1.
     #[must_use]
     pub fn not_vetted(&self, entropy_bits: f64, per_bit: f64) -> OutputEntropy {
         let n = self.output_bits.min(self.narrowest_bits);
@@ -90,7 +91,8 @@ mod tests {
         (16.0, 8.0, 8.0, 3.0, 2.961_080_424_780_796, None),
     ];
 
-    /// Full entropy lacks no more than this share of a bit (FIPS 140-3 IG D.K, resolution 19): 2⁻³².
+    /// Full entropy lacks no more than this share of a bit (FIPS 140-3 IG D.K, resolution 19):
+    /// 2⁻³².
     const FULL: f64 = 1.0 / 4_294_967_296.0;
 
     #[test]

@@ -50,8 +50,8 @@ impl Contexts {
         self.children.get(key(node, symbol))
     }
 
-    /// The context that is one symbol longer, created if missing. A new one is unseen until a symbol
-    /// is counted.
+    /// The context that is one symbol longer, created if missing. A new one is unseen until a
+    /// symbol is counted.
     pub(super) fn longer_or_new(&mut self, node: Node, symbol: u8) -> Node {
         self.longer(node, symbol).unwrap_or_else(|| {
             let new =
@@ -75,8 +75,8 @@ impl Contexts {
         (followers.symbol, followers.most)
     }
 
-    /// Counts a symbol after a context and returns its new count: 1 for a new symbol. With `may_add`
-    /// false a new symbol is not counted, and the result is 0.
+    /// Counts a symbol after a context and returns its new count: 1 for a new symbol. With
+    /// `may_add` false a new symbol is not counted, and the result is 0.
     #[inline]
     pub(super) fn count(&mut self, node: Node, symbol: u8, may_add: bool) -> u32 {
         let followers = &mut self.nodes[node as usize];

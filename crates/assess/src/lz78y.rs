@@ -1,11 +1,11 @@
 //! The LZ78Y prediction estimate (SP 800-90B §6.3.10).
 //!
 //! The standard predicts by the context of 16 to 1 symbols whose most common follower has the
-//! highest count; of equal counts, by the longest context. A shorter context occurs whenever a longer one
-//! does, so the highest count is always that of the last symbol alone, and a longer context wins
-//! only while its pair has occurred exactly as often. Once a pair has occurred less often it can
-//! never win again and need not be counted. After the dictionary is full, a step visits one or two
-//! contexts, where the standard visits sixteen.
+//! highest count; of equal counts, by the longest context. A shorter context occurs whenever a
+//! longer one does, so the highest count is always that of the last symbol alone, and a longer
+//! context wins only while its pair has occurred exactly as often. Once a pair has occurred less
+//! often it can never win again and need not be counted. After the dictionary is full, a step
+//! visits one or two contexts, where the standard visits sixteen.
 
 mod binary;
 mod forecast;

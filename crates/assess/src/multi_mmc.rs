@@ -11,8 +11,8 @@ use scoreboard::Scoreboard;
 /// The most pairs of a context and its next symbol per model (SP 800-90B §6.3.9).
 const MOST_PAIRS: u32 = 100_000;
 
-/// Predicts each symbol by the most common follower of the last 1 to 16 symbols, with the model that
-/// has the highest score.
+/// Predicts each symbol by the most common follower of the last 1 to 16 symbols, with the model
+/// that has the highest score.
 pub(super) fn estimate(sequence: Sequence<'_>) -> f64 {
     tally(sequence, MOST_PAIRS).estimate(sequence.symbols.len() - 2, sequence.alphabet)
 }

@@ -79,13 +79,13 @@ impl RestartTests {
 /// samples that passed [`test_iid`](crate::test_iid), only the most common value is estimated.
 /// `threads` and `progress` are those of [`assess`](crate::assess).
 ///
-/// The cutoff is computed exactly. The standard and the reference program simulate 5,000,000 rounds,
-/// and their result can differ by one.
+/// The cutoff is computed exactly. The standard and the reference program simulate 5,000,000
+/// rounds, and their result can differ by one.
 ///
 /// # Errors
 /// [`RestartError::Size`] unless there are 1,000 samples of each of 1,000 starts;
-/// [`RestartError::Initial`] unless the initial estimate is above 0 and at most the logarithm of the
-/// number of distinct symbols.
+/// [`RestartError::Initial`] unless the initial estimate is above 0 and at most the logarithm of
+/// the number of distinct symbols.
 ///
 /// ```rust
 /// use std::num::NonZeroUsize;

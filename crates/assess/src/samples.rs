@@ -19,8 +19,8 @@ pub const MOST_BITS: usize = 0x7fff_ffff;
 /// Samples of 1 to 8 bits each, with at least two distinct values.
 ///
 /// # Security
-/// They may be the noise of a live source: they are zeroized on drop, and `Debug` shows their number
-/// only.
+/// They may be the noise of a live source: they are zeroized on drop, and `Debug` shows their
+/// number only.
 pub struct Samples {
     bits: u8,
     alphabet: usize,

@@ -16,8 +16,8 @@ use repeats::Repeats;
 /// The least count of a tuple in the t-tuple estimate (SP 800-90B §6.3.5, step 1).
 const OFTEN: u32 = 35;
 
-/// Min-entropy per symbol by the t-tuple and by the LRS estimate. The first is `None` when no symbol
-/// occurs 35 times, the second when every repeated tuple does.
+/// Min-entropy per symbol by the t-tuple and by the LRS estimate. The first is `None` when no
+/// symbol occurs 35 times, the second when every repeated tuple does.
 pub(super) fn estimate(sequence: Sequence<'_>) -> (Option<f64>, Option<f64>) {
     let repeats = keys::repeats(sequence).unwrap_or_else(|| suffixes::repeats(sequence.symbols));
     from_repeats(&repeats, OFTEN, sequence.symbols.len())

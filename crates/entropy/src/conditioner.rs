@@ -16,21 +16,34 @@ use crate::secret::Secret;
 /// The size of a block in bytes.
 pub const BLOCK_BYTES: usize = 32;
 
-/// What a credited block is worth, in bits.
+/// The credit of a credited block, in bits: full entropy.
 pub const BLOCK_CREDIT_BITS: u32 = 256;
 
-/// Credit that must have gone into a block for it to count: output length + 64
+/// The credit that a block needs to be credited, in bits: output length + 64
 /// (SP 800-90C §3.2.2.2).
 pub const CREDIT_IN_BITS: u32 = 320;
 
-/// A source that earns no credit gives a block, worth nothing, after this many samples: often
-/// enough to be in every seed, seldom enough to cost little.
+/// An uncredited source completes a block of zero credit after this many samples: often enough to
+/// be in every seed, rarely enough to cost little.
 const UNCREDITED_SAMPLES: u32 = 8;
 
 /// Domain separation from everything else SHA-256 is used for.
 const LABEL: &[u8] = b"lavawall v1 block";
 
-/// Compresses one source's samples.
+/// Hashes the samples of one source into blocks.
+///
+/// ```rust
+/// use std::time::Instant;
+///
+/// use lavawall_entropy::{BLOCK_CREDIT_BITS, Conditioner};
+///
+/// let now = Instant::now();
+/// let mut conditioner = Conditioner::new("camera0");
+/// // A block needs 320 credited bits of min-entropy.
+/// assert!(conditioner.absorb(b"a first sample", 200, now).is_none());
+/// let block = conditioner.absorb(b"a second one", 120, now).expect("320 bits");
+/// assert_eq!(block.credit_bits, BLOCK_CREDIT_BITS);
+/// ```
 pub struct Conditioner {
     id: String,
     sequence: u64,
@@ -45,14 +58,14 @@ struct PartialBlock {
     taken: Instant,
 }
 
-/// Conditioned output of one source: 256 bits of full entropy, or worth nothing.
+/// Conditioned output of one source: 256 bits of full entropy, or a block without credit.
 #[derive(Debug)]
 pub struct Block {
     /// The output.
     pub bytes: Secret<BLOCK_BYTES>,
     /// [`BLOCK_CREDIT_BITS`] or zero.
     pub credit_bits: u32,
-    /// When its oldest sample was taken.
+    /// The time of its oldest sample.
     pub taken: Instant,
 }
 
@@ -63,7 +76,8 @@ impl Conditioner {
         Self { id: id.to_owned(), sequence: 0, partial: None }
     }
 
-    /// Hashes one sample in, whatever it is credited, and gives a block when one is complete.
+    /// Hashes one sample, credited or not, and returns a block when it is complete. `credit_bits`
+    /// is the min-entropy credited for the sample; `taken` is its time.
     pub fn absorb(&mut self, sample: &[u8], credit_bits: u32, taken: Instant) -> Option<Block> {
         let mut partial = self.partial.take().unwrap_or_else(|| PartialBlock {
             hash: start(&self.id, self.sequence),
@@ -85,7 +99,7 @@ impl Conditioner {
         }
     }
 
-    /// Takes back the credit of the block being built. Its samples stay in: they cannot harm.
+    /// Withdraws the credit of the block being built. Its samples stay in, which is harmless.
     pub fn withdraw(&mut self) {
         if let Some(partial) = &mut self.partial {
             partial.credit_bits = 0;

@@ -1,8 +1,8 @@
-//! Health tests on raw samples, before anything is hashed: they decide what a sample is credited.
+//! Health tests on raw samples, before anything is hashed: they decide the credit of a sample.
 //!
 //! ```text
 //! sample ─► Inspect (one per source type: RCT, APT, …) ─► Inspection ─► Gate ─► Admission
-//!           what the numbers say                                        start-up, withdrawal, back-off
+//!           test results                                                start-up, withdrawal, back-off
 //! ```
 
 pub(crate) mod adaptive;

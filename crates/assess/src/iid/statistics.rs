@@ -191,8 +191,8 @@ impl<'a> Permutation<'a> {
         real(pairs.map(|(a, b)| value(*a) * value(*b)).sum())
     }
 
-    /// The length in bytes of the samples as decimal numbers, separated by spaces, after compression
-    /// by bzip2.
+    /// The length in bytes of the samples as decimal numbers, separated by spaces, after
+    /// compression by bzip2.
     fn compressed_len(&self) -> usize {
         let decimals: Vec<_> =
             self.invariants.values.iter().map(|value| format!("{value} ")).collect();
@@ -225,8 +225,8 @@ fn runs(values: impl Iterator<Item = bool>) -> (usize, usize) {
     (count, longest)
 }
 
-/// The number of repeats, each within a stretch that starts after the last repeat, and the lengths of
-/// the stretches: their sum and the longest.
+/// The number of repeats, each within a stretch that starts after the last repeat, and the lengths
+/// of the stretches: their sum and the longest.
 fn collisions(symbols: &[u8]) -> (usize, usize, usize) {
     let (mut count, mut sum, mut longest) = (0, 0, 0);
     let mut last = [0_usize; 256];

@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use super::{IidTests, PermutationStatistic, SHUFFLE_SEED_BYTES, after_shuffles, test_iid};
 use crate::samples::Samples;
 
-/// What `ea_iid -v -v` of usnistgov/SP800-90B_EntropyAssessment 1.1.7 finds for the noise from 2, of
-/// one and of two bits.
+/// What `ea_iid -v -v` of usnistgov/SP800-90B_EntropyAssessment 1.1.7 finds for the noise from 2,
+/// of one and of two bits.
 const KNOWN: [Known; 2] = [
     Known {
         bits: 1,

@@ -6,8 +6,8 @@ use crate::prediction::Tally;
 
 /// Counts of the bits after each context of up to 16 bits.
 struct Dictionary {
-    /// Counts of zeros and ones; both zero for a context that is not in the dictionary. The context c of n bits
-    /// is number 2ⁿ + c.
+    /// Counts of zeros and ones; both zero for a context that is not in the dictionary. The context
+    /// c of n bits is number 2ⁿ + c.
     counts: Vec<[u32; 2]>,
     /// Number of contexts that can still be added.
     room: usize,

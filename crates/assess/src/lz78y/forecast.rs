@@ -9,8 +9,8 @@ pub(super) struct Forecast {
 }
 
 impl Forecast {
-    /// Offers the prediction of a longer context: `symbol` followed it `most` times. Returns whether
-    /// it was taken. If not, longer contexts can still be.
+    /// Offers the prediction of a longer context: `symbol` followed it `most` times. Returns
+    /// whether it was taken. If not, longer contexts can still be.
     #[inline]
     pub(super) fn offer(&mut self, symbol: u8, most: u32) -> bool {
         let counts = most >= self.most;

@@ -1,5 +1,5 @@
-//! Repeats from sorted 64-bit keys, for sequences without repeats longer than a key, which are those
-//! of healthy sources. It takes a third of the time of a suffix array.
+//! Repeats from sorted 64-bit keys, for sequences without repeats longer than a key, which are
+//! those of healthy sources. It takes a third of the time of a suffix array.
 
 use zeroize::Zeroizing;
 

@@ -2,22 +2,22 @@
 
 use std::fmt;
 
-/// One thing that is wrong with a sample.
+/// One failed test of a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// The test that failed.
     pub test: HealthTest,
-    /// What follows from it.
+    /// The effect on the source's credit.
     pub severity: Severity,
     /// The figures, for the operator; never sample bytes.
     pub detail: String,
 }
 
-/// What follows from a finding.
+/// The effect of a finding on the source's credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
-    /// Reported; the credit stands.
+    /// Reported; the credit is kept.
     Notice,
     /// The credit is withdrawn until a fresh start-up pass.
     Intermittent,
@@ -25,7 +25,7 @@ pub enum Severity {
     Persistent,
 }
 
-/// Every health test there is.
+/// All health tests, including those that a source's driver performs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

@@ -1,13 +1,13 @@
-//! The inspector of frames: is this a lit wall, seen by a real sensor, now, and what is its noise
-//! credit?
+//! The inspector of frames: tests for a live picture of a lit scene by a real sensor, and the
+//! credit of its noise.
 //!
 //! ```text
 //! payload ─► transfer ─► seen before? ─► luma grid ─► scene ─► noise in time ─► credit
 //!            whole?      frozen, loop    every 4th    covered   quiet, denoised,
 //!                                        pixel        clipped   too good, RCT, APT
 //! ```
-//! The first thing that is wrong is the one that is reported: a covered lens is not also called
-//! too quiet. Thresholds are starting values, for a camera that has not been calibrated.
+//! Only the first failed test is reported: a covered lens is not also reported as too quiet.
+//! Thresholds are starting values, for a camera that has not been calibrated.
 
 mod config;
 mod correlation;
@@ -44,27 +44,27 @@ pub use luma::FRAME_STEP;
 /// single reading at the least σ that counts as active.
 pub const H_PER_PIXEL: f64 = 0.5;
 
-/// A frame's fingerprint is kept on disk and could be read there: for two frames, so many bits are
-/// not secret.
+/// The fingerprints of two frames are stored on disk, where they can be read: these bits are not
+/// secret.
 const FINGERPRINTS_BITS: f64 = 128.0;
 
-/// What is left is divided by this: the figures of a camera that nobody has measured.
+/// The safety factor for a camera without an assessment: the remaining bits are divided by it.
 const SAFETY: f64 = 8.0;
 
-/// The most that two frames are credited, in bits.
+/// The most credit of two frames, in bits.
 const MOST_BITS: u32 = 256;
 
-/// Frames before the averages in time say anything.
+/// Number of frames before the averages in time are valid.
 const WARM_UP: u32 = 32;
 
-/// Frames before anything is credited: by then the averages have come most of the way to what they
-/// tend to, so that a filter that is just too strong has shown itself.
+/// Frames before anything is credited: by then the averages are near their limits, so that a
+/// filter just above the threshold is detected.
 const SETTLED: u32 = 96;
 
-/// Looks at every frame of one source.
+/// The tests of every frame of one source.
 pub struct FrameTests {
     config: FramesConfig,
-    /// What assessment found of an active pixel's difference, derated, in bits.
+    /// The assessed min-entropy of an active pixel's difference, derated, in bits.
     assessed: Option<f64>,
     transfer: Transfer,
     fingerprints: Fingerprints,
@@ -77,14 +77,13 @@ pub struct FrameTests {
     symbols: SymbolTests,
     /// Frames since the start, or since the size changed.
     count: u32,
-    /// The last frame completed a pair that was found credit something, or would be if credited.
+    /// The last frame completed a pair that earns credit, or would if the source were credited.
     has_noise: bool,
     size: Option<Frame>,
 }
 
 impl FrameTests {
-    /// An inspector that knows the fingerprints of pictures that came in earlier runs, oldest
-    /// first.
+    /// An inspector with the fingerprints of the pictures of earlier runs, oldest first.
     #[must_use]
     pub fn new(config: FramesConfig, known: &[u64]) -> Self {
         let claim = EntropyClaim { h_per_symbol: H_PER_PIXEL, alpha: ALPHA_FAST, credited: false };
@@ -106,13 +105,13 @@ impl FrameTests {
         }
     }
 
-    /// What is wrong with a raw frame, or what it is credit.
+    /// The first failed test of a raw frame, or its credit.
     fn look(&mut self, frame: Frame, sample: &Sample) -> Result<Credit, Finding> {
         self.start_over_if_resized(frame);
         let payload = sample.bytes();
         if self.luma.fill(&frame, payload).is_none() {
             self.check_repeat(payload)?;
-            // Coded pictures are not looked into: each byte counts as passed.
+            // Coded pictures are not decoded: each byte counts as passed.
             return Ok(Credit {
                 symbols: u32::try_from(payload.len()).unwrap_or(u32::MAX),
                 bits: 0,
@@ -132,7 +131,7 @@ impl FrameTests {
         if self.count.is_multiple_of(2) { self.value() } else { Ok(Credit::default()) }
     }
 
-    /// A picture that came before.
+    /// Detects a picture that was seen before.
     fn check_repeat(&mut self, payload: &[u8]) -> Result<(), Finding> {
         let coded = self.luma.is_empty();
         match self.fingerprints.push(payload) {
@@ -166,7 +165,7 @@ impl FrameTests {
         })
     }
 
-    /// What the averages in time say, once they say anything.
+    /// Tests the averages in time, once they are valid.
     fn check_noise(&mut self) -> Result<(), Finding> {
         noise_model::check_level(&self.variance, &self.differences)?;
         if self.count < WARM_UP {
@@ -188,7 +187,7 @@ impl FrameTests {
         self.noise_model.check_curve(&self.variance, &self.differences)
     }
 
-    /// Tests the lowest bits of the active pixels' differences, and counts what they are credit.
+    /// Tests the lowest bits of the active pixels' differences, and computes their credit.
     fn value(&mut self) -> Result<Credit, Finding> {
         let mut findings = Vec::new();
         let mut symbols = 0;
@@ -196,11 +195,11 @@ impl FrameTests {
             self.symbols.push(u64::from(difference & 1 == 1), &mut findings);
             symbols += 1;
         }
-        // Of equally bad ones the first: a stuck bit fails both tests.
+        // Of equal severities the first: a stuck bit fails both tests.
         if let Some(worst) = findings.into_iter().rev().max_by_key(|finding| finding.severity) {
             return Err(worst);
         }
-        // The tests above look from the first frame; nothing passes before the others can speak.
+        // The tests above start with the first frame; no credit before the others are valid.
         if self.count < SETTLED {
             return Ok(Credit::default());
         }
@@ -240,7 +239,7 @@ impl Inspect for FrameTests {
         match self.transfer.check(&frame, sample.bytes()) {
             Ok(notice) => inspection.findings.extend(notice),
             Err(finding) => {
-                // Its pixels say nothing, and the next frame has no neighbour.
+                // Its pixels are not used, and the next frame has no predecessor.
                 self.differences = Differences::default();
                 inspection.findings.push(finding);
                 return inspection;
@@ -269,7 +268,7 @@ impl Inspect for FrameTests {
     /// picture on: exactly those that are counted.
     fn noise(&self, _: &Sample, into: &mut Vec<u8>) {
         if self.has_noise {
-            // Room first: what grows while it holds noise leaves a copy behind.
+            // Reserved first: a vector that grows while it holds noise leaves a copy behind.
             into.reserve(self.luma.values.len());
             let active = self.variance.active(&self.differences);
             into.extend(active.map(|difference| difference.to_le_bytes()[0]));
@@ -277,7 +276,7 @@ impl Inspect for FrameTests {
     }
 
     fn claim(&mut self, assessed: Option<f64>) -> bool {
-        // As for other symbols: next to nothing is nothing.
+        // As for other symbols: an assessment below the least is credited nothing.
         let assessed = assessed.map(|h| if h >= LEAST_H { h } else { 0.0 });
         if !self.config.credited || assessed == self.assessed {
             return false;
@@ -288,7 +287,7 @@ impl Inspect for FrameTests {
     }
 
     fn claimed(&self) -> Option<f64> {
-        // Of a camera that nobody has measured an eighth of the claim is credited.
+        // Without an assessment, an eighth of the claim is credited.
         let h = self.assessed.unwrap_or(H_PER_PIXEL / SAFETY);
         (self.config.credited && h > 0.0).then_some(h)
     }
@@ -302,14 +301,14 @@ impl Inspect for FrameTests {
     }
 }
 
-/// What passed, and what it is credit.
+/// The symbols that passed, and their credit.
 #[derive(Debug, Default)]
 struct Credit {
     symbols: u32,
     bits: u32,
 }
 
-/// min(256, ⌊(active · H − 128) / 8⌋), for a camera that nobody has measured.
+/// min(256, ⌊(active · H − 128) / 8⌋), for a camera without an assessment.
 fn credit(active: u32) -> u32 {
     at_most((f64::from(active) * H_PER_PIXEL - FINGERPRINTS_BITS) / SAFETY)
 }
@@ -323,7 +322,7 @@ fn at_most(bits: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a float cast saturates, and a negative sum is credit nothing"
+        reason = "a float cast saturates, and a negative sum gives zero credit"
     )]
     let bits = bits as u32;
     bits.min(MOST_BITS)

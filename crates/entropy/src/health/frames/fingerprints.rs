@@ -1,4 +1,4 @@
-//! Pictures that came before, by a short fingerprint of each.
+//! Detection of repeated pictures, by a short fingerprint of each.
 //!
 //! ```text
 //! fingerprint = first 8 bytes of SHA-256("lavawall/frame-fingerprint/1" ‖ 0 ‖ payload)
@@ -15,7 +15,7 @@ const DOMAIN: &[u8] = b"lavawall/frame-fingerprint/1\0";
 /// picture is taken for one of 2²¹ others are 2⁻⁴³.
 const KEPT: usize = 1 << 20;
 
-/// Remembers pictures.
+/// The fingerprints of past pictures.
 #[derive(Debug)]
 pub(super) struct Fingerprints {
     /// When this one is full it takes the place of the older one.
@@ -27,14 +27,14 @@ pub(super) struct Fingerprints {
     kept: usize,
 }
 
-/// What is known of a picture.
+/// The match of a picture with earlier ones.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Match {
-    /// Nothing: it is new.
+    /// None: it is new.
     New,
-    /// It is the last one again, so many times.
+    /// It equals the last one; the number of repeats.
     Repeat(u32),
-    /// It came before, and others since.
+    /// It equals an earlier one, with others between.
     Earlier,
 }
 
@@ -59,7 +59,7 @@ impl Fingerprints {
         memory
     }
 
-    /// Is this picture known? It is from now on.
+    /// Matches a picture with earlier ones, and remembers it.
     pub(super) fn push(&mut self, payload: &[u8]) -> Match {
         let fingerprint = fingerprint(payload);
         self.new = None;
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_fingerprint_is_no_prefix_of_the_plain_hash() {
-        // SHA-256("abc"), FIPS 180-4: what anyone else would compute of the payload.
+        // SHA-256("abc"), FIPS 180-4: the plain hash of the payload.
         assert_ne!(
             fingerprint(b"abc").to_le_bytes(),
             [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea]

@@ -1,4 +1,4 @@
-//! What pictures are held to, in words: the thresholds beside the two tests of the lowest bits.
+//! The limits of the frame tests, in words: the thresholds beside the two tests of the lowest bits.
 
 use crate::health::finding::{HealthTest, Severity};
 use crate::health::frames::config::FramesConfig;

@@ -1,4 +1,4 @@
-//! Did the frame come whole, and is it the next one?
+//! Tests for a complete frame, in sequence.
 
 use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::sample::{Frame, PixelFormat};
