@@ -17,7 +17,7 @@ mod requirement;
 
 use std::fmt::Display;
 
-use lavawall_assess::restart::Restarts;
+use lavawall_assess::RestartTests;
 use lavawall_entropy::HealthLimit;
 
 pub use noise::LAGS;
@@ -69,7 +69,7 @@ pub struct Source {
     /// Its raw noise, or why there is none.
     pub noise: Result<Captured<Noise>, String>,
     /// The restart tests, where there is data for them, or why they could not be made.
-    pub restart: Option<Result<Captured<Restarts>, String>>,
+    pub restart: Option<Result<Captured<RestartTests>, String>>,
 }
 
 /// What was found in captured noise.

@@ -115,15 +115,15 @@ impl Arguments {
             Some(initial) if self.restart => {
                 let bar = Bar::new("assessing starts");
                 let progress = |done| bar.set(done);
-                assess::restart::restarts(samples, initial, self.iid, threads, &progress)
+                assess::test_restarts(samples, initial, self.iid, threads, &progress)
                     .map(|found| restart::show(&found))
                     .map_err(|error| error.to_string())
             }
             claim if self.iid => {
-                let mut seed = [0; assess::iid::SEED_BYTES];
+                let mut seed = [0; assess::SHUFFLE_SEED_BYTES];
                 getrandom::fill(&mut seed).map_err(|error| error.to_string())?;
                 let bar = Bar::new("shuffling");
-                let found = assess::iid::iid(samples, seed, threads, &|done| bar.set(done));
+                let found = assess::test_iid(samples, seed, threads, &|done| bar.set(done));
                 Ok(iid::show(samples, &found, claim))
             }
             claim => {

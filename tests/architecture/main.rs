@@ -193,7 +193,8 @@ fn layers(table: &str) -> BTreeMap<String, u8> {
 
 /// The terms of the glossary's table, in lower case, hyphens as spaces.
 fn terms(glossary: &str) -> Vec<String> {
-    let rows = glossary.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| term"));
+    let rows =
+        glossary.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| term"));
     rows.filter_map(|row| Some(row.split('|').nth(1)?.trim().to_lowercase().replace('-', " ")))
         .collect()
 }

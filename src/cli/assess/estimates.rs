@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::cli::assess::{Shown, below_claim, number};
-use lavawall_assess::{Assessment, Figure, Samples};
+use lavawall_assess::{Assessment, Estimate, Samples};
 
 pub(crate) fn show(samples: &Samples, found: &Assessment, claim: Option<f64>) -> Shown {
     Shown {
@@ -34,7 +34,7 @@ struct Row {
 }
 
 fn json(found: &Assessment) -> String {
-    let row = |figure: &Figure| Row {
+    let row = |figure: &Estimate| Row {
         name: figure.estimator.name(),
         literal: figure.literal,
         bitstring: figure.bitstring,
@@ -45,7 +45,7 @@ fn json(found: &Assessment) -> String {
         h_original: found.h_original(),
         h_bitstring: found.h_bitstring(),
         min_entropy: found.min_entropy(),
-        estimators: found.figures.iter().map(row).collect(),
+        estimators: found.estimates.iter().map(row).collect(),
     };
     serde_json::to_string_pretty(&answer).expect("numbers and names make JSON")
 }
@@ -64,7 +64,7 @@ fn table(samples: &Samples, found: &Assessment) -> String {
         "a symbol",
         "a bit"
     );
-    for figure in &found.figures {
+    for figure in &found.estimates {
         let mark = if figure.estimator == decisive.estimator { "  decides" } else { "" };
         let _ = writeln!(
             out,

@@ -5,11 +5,9 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::cli::assess::{Shown, below_claim};
-use lavawall_assess::Samples;
-use lavawall_assess::iid::ChiSquare;
-use lavawall_assess::iid::Iid;
+use lavawall_assess::{ChiSquare, IidTests, PermutationCounts, PermutationStatistic, Samples};
 
-pub(crate) fn show(samples: &Samples, found: &Iid, claim: Option<f64>) -> Shown {
+pub(crate) fn show(samples: &Samples, found: &IidTests, claim: Option<f64>) -> Shown {
     let refuted = (!found.passes()).then(|| {
         "the samples are not independent and identically distributed: assess them without --iid"
             .to_owned()
@@ -21,7 +19,7 @@ pub(crate) fn show(samples: &Samples, found: &Iid, claim: Option<f64>) -> Shown 
     }
 }
 
-fn json(samples: &Samples, found: &Iid) -> String {
+fn json(samples: &Samples, found: &IidTests) -> String {
     let chi_square = |test: &ChiSquare| {
         json!({
             "score": test.score,
@@ -30,17 +28,17 @@ fn json(samples: &Samples, found: &Iid) -> String {
             "passed": test.passes(),
         })
     };
-    let permutation = |(statistic, value, counts): &(_, f64, lavawall_assess::iid::Counts)| {
-        let statistic: &lavawall_assess::iid::Statistic = statistic;
-        json!({
-            "name": statistic.to_string(),
-            "value": value,
-            "greater": counts.greater,
-            "equal": counts.equal,
-            "less": counts.less,
-            "passed": counts.pass(),
-        })
-    };
+    let permutation =
+        |(statistic, value, counts): &(PermutationStatistic, f64, PermutationCounts)| {
+            json!({
+                "name": statistic.to_string(),
+                "value": value,
+                "greater": counts.greater,
+                "equal": counts.equal,
+                "less": counts.less,
+                "passed": counts.pass(),
+            })
+        };
     let answer = json!({
         "samples": samples.len(),
         "bits": samples.bits(),
@@ -54,7 +52,7 @@ fn json(samples: &Samples, found: &Iid) -> String {
     format!("{answer:#}")
 }
 
-fn table(samples: &Samples, found: &Iid) -> String {
+fn table(samples: &Samples, found: &IidTests) -> String {
     let verdict = |passed| if passed { "" } else { "  FAILED" };
     let mut out = String::new();
     // Writing to a String cannot fail.

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::cli::assess::{Shown, number};
-use lavawall_assess::restart::Restarts;
+use lavawall_assess::RestartTests;
 
-pub(crate) fn show(found: &Restarts) -> Shown {
+pub(crate) fn show(found: &RestartTests) -> Shown {
     let complaint = if found.is_sane() {
         let least = found.least[0].min(found.least[1]);
         format!("restarts are worth {least:.6}, less than half of {}", found.initial)
@@ -24,9 +24,9 @@ pub(crate) fn show(found: &Restarts) -> Shown {
     }
 }
 
-fn json(found: &Restarts) -> String {
+fn json(found: &RestartTests) -> String {
     let estimators: Vec<_> = found
-        .figures
+        .estimates
         .iter()
         .map(|(estimator, [row, column])| {
             json!({"name": estimator.name(), "row": row, "column": column})
@@ -46,7 +46,7 @@ fn json(found: &Restarts) -> String {
     format!("{answer:#}")
 }
 
-fn table(found: &Restarts) -> String {
+fn table(found: &RestartTests) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(
@@ -54,7 +54,7 @@ fn table(found: &Restarts) -> String {
         "most common symbol of a row or column: {} of 1000, at most {} allowed\n\n  {:<18} {:>12} {:>12}",
         found.most, found.cutoff, "bits of entropy in", "rows", "columns"
     );
-    for (estimator, [row, column]) in &found.figures {
+    for (estimator, [row, column]) in &found.estimates {
         let _ = writeln!(
             out,
             "  {:<18} {:>12} {:>12}",

@@ -12,7 +12,7 @@ use crate::cli::progress::Bar;
 use crate::cli::report::facts;
 use crate::config::{Config, SourceEntry};
 use crate::report::{Captured, Noise, Source};
-use lavawall_assess::{Samples, restart};
+use lavawall_assess::{RestartTests, Samples, test_restarts};
 
 pub(crate) use files::Files;
 use files::Raw;
@@ -22,7 +22,7 @@ use files::Raw;
 pub(crate) type Found = Result<(Captured<Noise>, Option<Setup>), String>;
 
 /// The restart tests of one source, or why they could not be made.
-pub(crate) type FoundRestarts = Result<Captured<restart::Restarts>, String>;
+pub(crate) type FoundRestarts = Result<Captured<RestartTests>, String>;
 
 /// Where noise is had from.
 pub(crate) struct Noises {
@@ -122,7 +122,7 @@ impl Noises {
         let samples = Samples::new(raw.symbols, bits).map_err(|error| error.to_string())?;
         let bar = Bar::new("assessing starts");
         let progress = |done| bar.set(done);
-        restart::restarts(&samples, initial, false, self.threads, &progress)
+        test_restarts(&samples, initial, false, self.threads, &progress)
             .map(|found| Captured { facts, found })
             .map_err(|error| error.to_string())
     }

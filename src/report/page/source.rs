@@ -5,8 +5,7 @@ use maud::{Markup, PreEscaped, html};
 use crate::report::noise::{Noise, PICTURED};
 use crate::report::page::{grouped, limits, list};
 use crate::report::{Captured, Source, planes, plots};
-use lavawall_assess::restart::Restarts;
-use lavawall_assess::{Assessment, WANTED_SAMPLES};
+use lavawall_assess::{Assessment, RestartTests, WANTED_SAMPLES};
 
 /// The assessed min-entropy, in bits a symbol.
 pub(super) fn worth(source: &Source) -> String {
@@ -121,7 +120,7 @@ fn estimators(found: &Assessment) -> Markup {
                 th scope="col" {}
                 th scope="col" {}
             } }
-            tbody { @for row in &found.figures {
+            tbody { @for row in &found.estimates {
                 tr.decides[row.estimator == decisive.estimator] {
                     th scope="row" { (row.estimator) }
                     td.number { (figure(row.literal)) }
@@ -143,7 +142,7 @@ fn estimators(found: &Assessment) -> Markup {
     }
 }
 
-fn restarts(restart: &Captured<Restarts>) -> Markup {
+fn restarts(restart: &Captured<RestartTests>) -> Markup {
     let found = &restart.found;
     let [rows, columns] = found.least;
     html! {

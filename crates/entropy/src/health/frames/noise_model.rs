@@ -1,31 +1,32 @@
-//! Does the noise fit the sensor's own model: so much at so much brightness?
+//! The sensor's noise model: the variance at each level of brightness.
 //!
-//! A sensor with held gain has one curve of noise against brightness. Which one is learned when
-//! the camera starts; noise that leaves it, up or down, is not that sensor's. The curve is not
-//! assumed to rise: what a camera does to its tones after the sensor can bend it either way.
+//! A sensor with constant gain has one curve of noise against brightness. It is learned when the
+//! camera starts; noise above or below it is not that sensor's. The curve is not assumed to rise: a
+//! camera's tone mapping can bend it either way.
 
+use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::frames::differences::Differences;
 use crate::health::frames::variance::Variance;
-use crate::health::{Finding, HealthTest, Severity};
 
-/// Levels of brightness that are told apart: 32 steps each.
+/// Number of levels of brightness, of 32 steps each.
 const BINS: usize = 8;
 
 /// Frames in which the curve is learned, after those in which the variances settle.
 const LEARNED_AT: u32 = 96;
 
-/// A level of brightness with fewer readings than this says nothing.
+/// A level of brightness needs this many readings.
 const LEAST_READINGS: u32 = 64;
 
-/// A level's variance may be so many times its learned one, or that part of it. Warming up
-/// doubles a sensor's dark noise about every 8 °C; a factor of four leaves room for that.
+/// The highest ratio of a level's variance to the learned one, and the lowest as its reciprocal.
+/// Warming up doubles a sensor's dark noise about every 8 °C; a factor of four leaves room for
+/// that.
 pub(super) const MOST_CHANGE: f64 = 4.0;
 
 /// More variance than this (σ = 16 steps) in the middle of the picture is no sensor's at any gain
-/// worth using: noise that somebody adds.
+/// worth using: the noise was added.
 pub(super) const MOST_VARIANCE: f64 = 256.0;
 
-/// What is known of the sensor.
+/// The learned curve of the sensor.
 #[derive(Debug, Default)]
 pub(super) struct NoiseModel {
     frames: u32,
@@ -33,7 +34,7 @@ pub(super) struct NoiseModel {
 }
 
 impl NoiseModel {
-    /// Learns the curve, then holds the sensor to it.
+    /// Learns the curve, then compares with it.
     pub(super) fn check_curve(
         &mut self,
         variance: &Variance,
@@ -63,7 +64,7 @@ impl NoiseModel {
     }
 }
 
-/// Is there more noise than any sensor makes?
+/// Tests for more noise than a sensor makes.
 pub(super) fn check_level(variance: &Variance, differences: &Differences) -> Result<(), Finding> {
     let curve = curve(variance, differences);
     let loud = curve.iter().flatten().filter(|level| **level > MOST_VARIANCE).count();

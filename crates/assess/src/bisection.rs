@@ -1,12 +1,13 @@
-//! Bisection for the probability at which a falling function takes a value.
+//! Bisection: the probability at which a decreasing function takes a given value.
 
-/// How far apart two equal values may be, in units in the last place.
+/// Two values are equal within this many units in the last place, as in the reference program.
 const ULPS: u64 = 4;
 
-/// The p in `low..=1` at which `f`, which falls, equals `target`.
+/// The p in `low..=1` at which the decreasing function `f` equals `target`.
 ///
 /// It stops where the reference program stops: at a value within four units in the last place, when
-/// no number is left between the bounds, or where `f` ceases to fall; then the upper bound stands.
+/// no number is left between the bounds, or where `f` does not decrease. In the last two cases the
+/// result is the upper bound.
 pub(super) fn falling(low: f64, target: f64, f: impl Fn(f64) -> f64) -> f64 {
     let (mut lower, mut upper) = (low, 1.0);
     let (mut most, mut least) = (f64::INFINITY, f64::NEG_INFINITY);

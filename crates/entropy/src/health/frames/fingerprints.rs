@@ -1,4 +1,4 @@
-//! Pictures that came before, by a short fingerprint of each.
+//! Detection of repeated pictures, by a short fingerprint of each.
 //!
 //! ```text
 //! fingerprint = first 8 bytes of SHA-256("lavawall/frame-fingerprint/1" ‖ 0 ‖ payload)
@@ -15,9 +15,9 @@ const DOMAIN: &[u8] = b"lavawall/frame-fingerprint/1\0";
 /// picture is taken for one of 2²¹ others are 2⁻⁴³.
 const KEPT: usize = 1 << 20;
 
-/// Remembers pictures.
+/// The fingerprints of past pictures.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct Fingerprints {
     /// When this one is full it takes the place of the older one.
     newer: HashSet<u64>,
     older: HashSet<u64>,
@@ -27,24 +27,24 @@ pub(super) struct Seen {
     kept: usize,
 }
 
-/// What is known of a picture.
+/// The match of a picture with earlier ones.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Known {
-    /// Nothing: it is new.
-    Not,
-    /// It is the last one again, so many times.
-    Again(u32),
-    /// It came before, and others since.
-    Before,
+pub(super) enum Match {
+    /// None: it is new.
+    New,
+    /// It equals the last one; the number of repeats.
+    Repeat(u32),
+    /// It equals an earlier one, with others between.
+    Earlier,
 }
 
-impl Seen {
+impl Fingerprints {
     /// Remembers these, oldest first.
-    pub(super) fn new(seen: &[u64]) -> Self {
-        Self::with_room_for(KEPT, seen)
+    pub(super) fn new(known: &[u64]) -> Self {
+        Self::with_room_for(KEPT, known)
     }
 
-    fn with_room_for(kept: usize, seen: &[u64]) -> Self {
+    fn with_room_for(kept: usize, known: &[u64]) -> Self {
         let mut memory = Self {
             newer: HashSet::new(),
             older: HashSet::new(),
@@ -53,27 +53,27 @@ impl Seen {
             new: None,
             kept,
         };
-        for fingerprint in seen {
+        for fingerprint in known {
             memory.insert(*fingerprint);
         }
         memory
     }
 
-    /// Is this picture known? It is from now on.
-    pub(super) fn push(&mut self, payload: &[u8]) -> Known {
+    /// Matches a picture with earlier ones, and remembers it.
+    pub(super) fn push(&mut self, payload: &[u8]) -> Match {
         let fingerprint = fingerprint(payload);
         self.new = None;
         if self.last.replace(fingerprint) == Some(fingerprint) {
             self.repeats = self.repeats.saturating_add(1);
-            return Known::Again(self.repeats);
+            return Match::Repeat(self.repeats);
         }
         self.repeats = 0;
         if self.newer.contains(&fingerprint) || self.older.contains(&fingerprint) {
-            return Known::Before;
+            return Match::Earlier;
         }
         self.insert(fingerprint);
         self.new = Some(fingerprint);
-        Known::Not
+        Match::New
     }
 
     /// The last picture's fingerprint, once, if it was new.
@@ -101,41 +101,41 @@ mod tests {
 
     #[test]
     fn a_picture_is_new_then_again_then_before() {
-        let mut seen = Seen::new(&[]);
-        assert_eq!(seen.push(b"a"), Known::Not);
-        assert!(seen.take_new().is_some() && seen.take_new().is_none());
-        assert_eq!(seen.push(b"a"), Known::Again(1));
-        assert_eq!(seen.push(b"a"), Known::Again(2));
-        assert_eq!(seen.take_new(), None);
-        assert_eq!(seen.push(b"b"), Known::Not);
-        assert_eq!(seen.push(b"a"), Known::Before);
-        assert_eq!(seen.take_new(), None);
+        let mut known = Fingerprints::new(&[]);
+        assert_eq!(known.push(b"a"), Match::New);
+        assert!(known.take_new().is_some() && known.take_new().is_none());
+        assert_eq!(known.push(b"a"), Match::Repeat(1));
+        assert_eq!(known.push(b"a"), Match::Repeat(2));
+        assert_eq!(known.take_new(), None);
+        assert_eq!(known.push(b"b"), Match::New);
+        assert_eq!(known.push(b"a"), Match::Earlier);
+        assert_eq!(known.take_new(), None);
     }
 
     #[test]
     fn what_was_written_down_is_remembered_after_a_restart() {
-        let mut seen = Seen::new(&[]);
-        seen.push(b"a");
-        let kept = seen.take_new().expect("new");
-        assert_eq!(Seen::new(&[kept]).push(b"a"), Known::Before);
+        let mut known = Fingerprints::new(&[]);
+        known.push(b"a");
+        let kept = known.take_new().expect("new");
+        assert_eq!(Fingerprints::new(&[kept]).push(b"a"), Match::Earlier);
     }
 
     #[test]
     fn it_remembers_at_least_so_many_and_does_not_grow_for_ever() {
-        let mut seen = Seen::with_room_for(10, &[]);
+        let mut known = Fingerprints::with_room_for(10, &[]);
         for picture in 0..100u8 {
-            assert_eq!(seen.push(&[picture]), Known::Not);
-            assert!(seen.newer.len() + seen.older.len() <= 20);
+            assert_eq!(known.push(&[picture]), Match::New);
+            assert!(known.newer.len() + known.older.len() <= 20);
         }
         for picture in 90..100u8 {
-            assert_ne!(seen.push(&[picture]), Known::Not, "picture {picture}");
+            assert_ne!(known.push(&[picture]), Match::New, "picture {picture}");
         }
-        assert_eq!(seen.push(&[0]), Known::Not, "long forgotten");
+        assert_eq!(known.push(&[0]), Match::New, "long forgotten");
     }
 
     #[test]
     fn the_fingerprint_is_no_prefix_of_the_plain_hash() {
-        // SHA-256("abc"), FIPS 180-4: what anyone else would compute of the payload.
+        // SHA-256("abc"), FIPS 180-4: the plain hash of the payload.
         assert_ne!(
             fingerprint(b"abc").to_le_bytes(),
             [0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea]
