@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use lavawall::audit::Actor;
 use lavawall::keyring::NamespaceId;
 use lavawall::kv::{KvError, Put, Store};
 use lavawall_entropy::Generator;
@@ -35,12 +36,12 @@ fn put(store: &Store, id: NamespaceId, names: &[String]) -> Result<(), KvError> 
 /// Makes a store of many records, closed again.
 fn fill(folder: &Path, generator: &Arc<Generator>) -> NamespaceId {
     let store = kept::open(folder, generator).expect("opened");
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let names: Vec<_> = (0..RECORDS).map(name).collect();
     for some in names.chunks(40) {
         put(&store, id, some).expect("written");
     }
-    store.mark().expect("the anchor");
+    store.anchor_commits().expect("the anchor");
     id
 }
 
@@ -146,9 +147,9 @@ fn a_flipped_bit_or_a_cut_of_the_anchor_is_refused_everywhere_also_with_an_older
     let store = kept::open(folder.path(), &generator).expect("opened");
     for number in 0..10 {
         put(&store, id, &[name(number)]).expect("written");
-        store.keyring().rotate(id).expect("rotated");
+        store.keyring().rotate(&Actor::SERVICE, id).expect("rotated");
     }
-    store.mark().expect("the anchor");
+    store.anchor_commits().expect("the anchor");
     drop(store);
     let new = ["store", "keyring"].map(|name| fs::read(file(name)).expect("there"));
     let good = fs::read(file("anchor")).expect("there");
