@@ -25,7 +25,7 @@ impl Chain {
     /// A chain without lines.
     const EMPTY: Self = Self { sequence: 0, last: [0; 32] };
 
-    /// What the next line is fields to, as 64 hexadecimal digits.
+    /// The `previous` of the next line, as 64 hexadecimal digits.
     #[must_use]
     pub fn head(&self) -> String {
         HEXLOWER.encode(&self.last)

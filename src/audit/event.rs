@@ -1,4 +1,4 @@
-//! One key operation: what is done to what, by whom, and how far it has come.
+//! One key operation: its actor, its object and its progress.
 
 use std::cell::Cell;
 use std::fmt::Display;
@@ -16,7 +16,7 @@ pub struct AuditEvent {
     pub(crate) stage: Cell<AuditStage>,
 }
 
-/// How far an operation has come.
+/// The progress of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AuditStage {
     Begun,

@@ -1,4 +1,4 @@
-//! Bytes on disk, written and read: big-endian numbers, lengths before what they count.
+//! Bytes on disk, written and read: big-endian numbers, lengths before their content.
 
 use zeroize::Zeroizing;
 

@@ -5,7 +5,7 @@ use crate::keyring::seal::SealKind;
 /// Absent, sealed or unsealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// There is no keyring.
+    /// No keyring exists.
     Absent,
     /// Its keys can be used only after unsealing.
     Sealed(SealKind),

@@ -14,7 +14,7 @@ use lavawall_entropy::NotReady;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyringError {
-    /// There is no keyring yet.
+    /// No keyring exists yet.
     #[error("there is no keyring yet: run lavawall init")]
     Absent,
     /// There is one already.

@@ -103,7 +103,7 @@ impl Keyring {
         Ok(findings)
     }
 
-    /// What was wrong with the anchor as it was found.
+    /// The fault of the anchor as it was found.
     pub fn anchor_finding(&self) -> Option<String> {
         match &*self.state.read() {
             KeyringState::Unsealed(unsealed) => unsealed.anchor_fault.clone(),

@@ -140,7 +140,7 @@ impl Keyring {
     /// Drops all keys, and any share that was given. Data can be used again after unsealing.
     ///
     /// # Errors
-    /// When there is no keyring. When the audit log cannot be written; it is sealed all the same, since
+    /// When no keyring exists. When the audit log cannot be written; it is sealed all the same, since
     /// that discloses nothing.
     pub fn seal(&self, actor: &Actor) -> Result<(), KeyringError> {
         self.audited(AuditEvent::new(actor, "seal"), |event| {

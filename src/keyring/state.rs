@@ -33,10 +33,10 @@ pub(crate) struct UnsealedKeyring {
     pub(crate) anchor: Anchor,
     /// The anchor does not have the last change: writing it failed.
     pub(crate) is_anchor_due: bool,
-    /// What was wrong with the anchor at the unsealing.
+    /// The fault of the anchor at the unsealing.
     pub(crate) anchor_fault: Option<String>,
     pub(crate) prepared: Option<PreparedSeal>,
-    /// What the audit log lacked at the unsealing.
+    /// The audit log's missing line at the unsealing.
     pub(crate) log_fault: Option<String>,
 }
 
@@ -107,7 +107,7 @@ impl SealedKeyring {
     }
 
     /// Checks this keyring's counter against the anchor and brings the anchor up to it; returns the anchor
-    /// and what was wrong with it.
+    /// and its fault.
     fn check_anchor(&self, places: &Places) -> Result<(Anchor, Option<String>), KeyringError> {
         let (id, counter) = (self.head.id, self.head.counter);
         let fresh = Anchor { keyring: id, counter, commits: 0 };

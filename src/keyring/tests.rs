@@ -73,7 +73,7 @@ impl Home {
 }
 
 impl Keyring {
-    /// Changes the seal in one step, as whoever needs no shares does.
+    /// Changes the seal in one step, as a caller without shares does.
     fn rekey(&self, proof: &[UnsealPiece], choice: &Choice) -> Result<Vec<Share>, KeyringError> {
         let (id, shares) = self.prepare_seal(&Actor::SERVICE, proof, choice)?;
         self.put_in_force(&Actor::SERVICE, &id).map(|()| shares)
@@ -312,7 +312,7 @@ fn what_cannot_be_written_has_not_happened() {
     let keyring = home.init();
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let (before, counter) = (home.file(), keyring.counter().expect("open"));
-    // A draft that cannot be opened stands in for a full disk.
+    // A draft that cannot be opened simulates a full disk.
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
     assert!(matches!(
         keyring.create_namespace(&Actor::SERVICE, "second"),
@@ -468,7 +468,7 @@ fn an_anchor_that_is_gone_is_told_of_and_begun_anew() {
     home.reopen().create_namespace(&Actor::SERVICE, "first").expect("made");
     std::fs::remove_file(home.path("anchor")).expect("removed");
     let found = home.reopen().anchor_finding().expect("told");
-    assert!(found.contains("was not there"), "{found}");
+    assert!(found.contains("missing, recreated"), "{found}");
     assert_eq!(home.reopen().anchor_finding(), None);
 }
 

@@ -15,7 +15,7 @@ use crate::kv::record;
 use crate::kv::record::{Entry, RecordAddress, RowHeader};
 
 /// The changes of one commit in one namespace.
-pub(crate) struct Batch<'a> {
+pub(crate) struct CommitBatch<'a> {
     pub(crate) namespace: &'a Namespace,
     pub(crate) keys: &'a DerivedKeys,
     pub(crate) changes: Vec<Change>,
@@ -27,7 +27,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) hash: MultisetHash,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> CommitBatch<'a> {
     pub(crate) fn of(namespace: &'a Namespace, keys: &'a DerivedKeys) -> Self {
         let hash = namespace.index().hash;
         Self {

@@ -1,4 +1,4 @@
-//! Names of records, and the ids that stand for them on disk.
+//! Names of records, and the ids that replace them on disk.
 
 use std::borrow::Borrow;
 use std::fmt;

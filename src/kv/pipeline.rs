@@ -1,4 +1,4 @@
-//! A batch on its way: sealed by one thread, chunk by chunk, while the storage takes in what is sealed.
+//! Pipeline of a large batch: one thread seals it in chunks, while the storage writes the sealed chunks.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::vec;

@@ -75,7 +75,7 @@ impl RecordAddress {
 }
 
 impl RowHeader {
-    /// The head of a row, and what follows it.
+    /// The head of a row, and the rest of the row.
     pub(crate) fn read(row: &[u8]) -> Result<(Self, &[u8]), Malformed> {
         let mut from = Reader::of(row);
         if from.byte()? != FORMAT {

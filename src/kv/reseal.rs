@@ -2,7 +2,7 @@
 
 use crate::crypto::key_material::KeyMaterial;
 use crate::keyring::NamespaceId;
-use crate::kv::batch::Batch;
+use crate::kv::batch::CommitBatch;
 use crate::kv::engine::Table;
 use crate::kv::error::KvError;
 use crate::kv::index::Slot;
@@ -32,7 +32,7 @@ impl Store {
             let after_name = after.as_ref().map(RecordName::as_str);
             let names = namespace.index().behind(keys.active, after_name, RESEAL_BATCH);
             let Some(last) = names.last() else { return Ok(0) };
-            let mut batch = Batch::of(&namespace, &keys);
+            let mut batch = CommitBatch::of(&namespace, &keys);
             let mut material = KeyMaterial::of(&self.generator, names.len() * record::DRAWN_BYTES);
             for name in &names {
                 self.reseal_one(&mut material, &mut batch, name.as_str())?;
@@ -54,7 +54,7 @@ impl Store {
     fn reseal_one<'a>(
         &self,
         material: &mut KeyMaterial<'_>,
-        batch: &mut Batch<'a>,
+        batch: &mut CommitBatch<'a>,
         name: &'a str,
     ) -> Result<(), KvError> {
         let (keys, address) = (batch.keys, batch.address(name));

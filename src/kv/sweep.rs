@@ -1,6 +1,6 @@
 //! Removing expired records from the disk.
 
-use crate::kv::batch::Batch;
+use crate::kv::batch::CommitBatch;
 use crate::kv::error::KvError;
 use crate::kv::store::Store;
 
@@ -19,7 +19,7 @@ impl Store {
             let Ok((mut writer, namespace)) = self.writing(namespace.id) else { continue };
             let keys = namespace.keys();
             let names = namespace.index().expired(now, SWEEP_BATCH);
-            let mut batch = Batch::of(&namespace, &keys);
+            let mut batch = CommitBatch::of(&namespace, &keys);
             for name in &names {
                 batch.remove(name.as_str());
             }

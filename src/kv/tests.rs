@@ -1,4 +1,4 @@
-//! The store's promises, over every storage.
+//! The store's behaviour, over every storage.
 
 mod at_rest;
 mod cache;
@@ -39,7 +39,7 @@ type Get =
 type Scan = dyn Fn(&MemoryStorage, Range<'_>) -> Result<Vec<Row>, StorageError> + Send + Sync;
 type Commit = dyn Fn(&MemoryStorage, &mut Changes<'_>) -> Result<(), StorageError> + Send + Sync;
 
-/// What a scan asks for.
+/// The arguments of a scan.
 struct Range<'a> {
     table: Table,
     prefix: &'a [u8],
@@ -47,8 +47,7 @@ struct Range<'a> {
     limit: usize,
 }
 
-/// A storage in memory that outlives the store above it. A test may put something of its own in the
-/// place of what it does.
+/// A storage in memory that outlives the store above it. A test may replace each of its operations.
 struct Double {
     memory: MemoryStorage,
     get: Box<Get>,
@@ -160,7 +159,7 @@ impl Home {
         Store::new(self.keyring(), Arc::clone(&self.generator), storage, accept)
     }
 
-    /// A store in memory, open; what was in it before is there again.
+    /// A store in memory, open, with the rows of earlier ones.
     fn open(&self) -> Store {
         let store = self.store_over(Box::new(Double::over(&self.memory)));
         store.open().expect("opened");

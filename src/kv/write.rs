@@ -8,7 +8,7 @@ use std::thread;
 
 use crate::crypto::key_material::KeyMaterial;
 use crate::keyring::NamespaceId;
-use crate::kv::batch::Batch;
+use crate::kv::batch::CommitBatch;
 use crate::kv::edit::{Edit, Put};
 use crate::kv::engine::StorageError;
 use crate::kv::error::KvError;
@@ -93,7 +93,7 @@ impl Store {
     ) -> Result<(), KvError> {
         let last: BTreeMap<_, _> = edits.iter().map(|edit| (edit.name(), *edit)).collect();
         let keys = namespace.keys();
-        let mut batch = Batch::of(namespace, &keys);
+        let mut batch = CommitBatch::of(namespace, &keys);
         let commits = writer.commits + 1;
         let sealed = last.values().filter(|edit| matches!(edit, Edit::Put(_))).count();
         let mut material = KeyMaterial::of(&self.generator, sealed * record::DRAWN_BYTES);
@@ -110,11 +110,11 @@ impl Store {
     /// whole batch, and the storage's result.
     fn commit_pipelined<'a>(
         &self,
-        mut batch: Batch<'a>,
+        mut batch: CommitBatch<'a>,
         material: &mut KeyMaterial<'_>,
         commits: u64,
         edits: impl Iterator<Item = Edit<'a>> + Send,
-    ) -> Result<(Batch<'a>, Result<(), StorageError>), KvError> {
+    ) -> Result<(CommitBatch<'a>, Result<(), StorageError>), KvError> {
         let (sender, mut changes) = pipeline::channel();
         let seal = || {
             for edit in edits {
@@ -142,7 +142,7 @@ impl Store {
     pub(crate) fn commit(
         &self,
         writer: &mut WriterState,
-        mut batch: Batch<'_>,
+        mut batch: CommitBatch<'_>,
     ) -> Result<(), KvError> {
         let commits = writer.commits + 1;
         self.add_commit_rows(&mut batch, commits)?;
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// Adds the multiset hash and the commit count.
-    fn add_commit_rows(&self, batch: &mut Batch<'_>, commits: u64) -> Result<(), KvError> {
+    fn add_commit_rows(&self, batch: &mut CommitBatch<'_>, commits: u64) -> Result<(), KvError> {
         let rows = self.commit_rows(batch.keys, batch.namespace.id, commits, batch.hash)?;
         batch.changes.extend(rows);
         Ok(())
@@ -163,10 +163,10 @@ impl Store {
         &self,
         writer: &mut WriterState,
         commits: u64,
-        batch: Batch<'_>,
+        batch: CommitBatch<'_>,
         committed: Result<(), StorageError>,
     ) -> Result<(), KvError> {
-        let Batch { namespace, slots, healed, hash, .. } = batch;
+        let CommitBatch { namespace, slots, healed, hash, .. } = batch;
         if let Err(error) = committed {
             // Unless nothing was written for certain, everything is loaded again before the next call.
             let counted = self.read_commits();

@@ -107,7 +107,7 @@ fn a_store_cut_short_anywhere_is_refused_and_is_no_panic() {
     // An empty one is one that was put back: the anchor knows better.
     fs::write(&file, []).expect("written");
     let refused = kept::open(folder.path(), &generator).err().expect("refused");
-    assert!(refused.contains("put back"), "{refused}");
+    assert!(refused.contains("rolled back"), "{refused}");
     fs::write(&file, &good).expect("written");
     kept::open(folder.path(), &generator).expect("opened");
 }
@@ -170,7 +170,7 @@ fn a_flipped_bit_or_a_cut_of_the_anchor_is_refused_everywhere_also_with_an_older
         fs::write(file("anchor"), &good).expect("written");
     }
     let refused = kept::open(folder.path(), &generator).err().expect("the old ones");
-    assert!(refused.contains("put back"), "{refused}");
+    assert!(refused.contains("rolled back"), "{refused}");
     for (name, content) in ["store", "keyring"].into_iter().zip(&new) {
         fs::write(file(name), content).expect("written");
     }
@@ -196,7 +196,7 @@ fn an_anchor_that_says_more_is_refused() {
     let (lines, _) = good.split_once("sum ").expect("a sum");
     let lines = lines.replace("anchor 2", "anchor 1");
     fs::write(&path, lines.replace("commits ", "commits 9")).expect("written");
-    assert!(kept::open(folder.path(), &generator).err().expect("refused").contains("put back"));
+    assert!(kept::open(folder.path(), &generator).err().expect("refused").contains("rolled back"));
     fs::write(&path, &lines).expect("written");
     kept::open(folder.path(), &generator).expect("opened");
     assert_eq!(fs::read_to_string(&path).expect("there"), good, "it has a sum from now on");

@@ -17,7 +17,7 @@ use secret_file::{TAG_BYTES, file_error};
 
 /// The file seal. Parameters: the tag.
 ///
-/// When there is no file yet, a new secret is kept beside its place, as `seal-key.next`, until the keyring
+/// While the file is absent, a new secret is kept beside its place, as `seal-key.next`, until the keyring
 /// names it. It gets its final name then, or at the next unsealing. So the file itself always belongs to some
 /// keyring and is never replaced by the secret of none, and a `.next` file that a crash left behind belongs to
 /// no keyring, or to one that was never used.
@@ -87,7 +87,7 @@ impl FileSeal {
     fn name_next(&self) -> Result<bool, SealError> {
         let next = self.next();
         let secrets = match secret_file::read(&self.id, &next) {
-            // There is no file of this seal at all.
+            // This seal has no file at all.
             Err(SealError::File { .. } | SealError::Foreign { .. }) => return Ok(false),
             secrets => secrets?,
         };

@@ -1,4 +1,4 @@
-//! What the audit log knows of a keyring, and what happens without it.
+//! The audit log's lines about a keyring, and operations without the log.
 
 use super::*;
 use serde_json::Value;
@@ -144,7 +144,7 @@ fn without_the_log_shares_open_nothing() {
     assert_eq!(keyring.condition(), Condition::Sealed(SealKind::Shares));
 }
 
-/// What comes of every way to change an open keyring that has this namespace.
+/// The results of every change of an unsealed keyring that has this namespace.
 fn changes(keyring: &Keyring, id: NamespaceId) -> [Result<(), KeyringError>; 5] {
     [
         keyring.rotate(&Actor::SERVICE, id).map(drop),
@@ -176,7 +176,7 @@ fn an_operation_that_fails_after_its_line_has_another_line() {
     let home = Home::new();
     let keyring = home.init();
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
-    // A draft that cannot be opened stands in for a full disk.
+    // A draft that cannot be opened simulates a full disk.
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
     keyring.rotate(&Actor::SERVICE, id).expect_err("it cannot be written");
     assert_eq!(told(&home)[2..], as_text(&[("rotate", "done"), ("rotate", "failed")]));

@@ -1,4 +1,4 @@
-//! Opening, changing and losing what opens a keyring.
+//! Unsealing a keyring, and changing and losing its seal.
 
 use super::*;
 
@@ -149,7 +149,7 @@ fn a_crash_while_the_seal_is_changed_leaves_one_that_opens() {
     assert_ne!(std::fs::read(home.path("seal-key")).expect("there"), old_seal.expect("there"));
     assert_eq!(home.file(), old_keyring);
     assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
-    // And a later change is not confused by what was left.
+    // The file that was left does not affect a later change.
     home.reopen().rekey(&[], &Choice::File).expect("changed");
     assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
 }
@@ -287,7 +287,7 @@ fn shares_that_never_arrived_open_nothing_and_the_seal_before_them_still_does() 
         keyring.prepare_seal(&Actor::SERVICE, &[], &two_of_two).expect("prepared");
     let refused = keyring.put_in_force(&Actor::SERVICE, &lost);
     assert!(matches!(refused, Err(KeyringError::Unprepared)), "of two, the later one counts");
-    // What is changed meanwhile is kept.
+    // A change in between is kept.
     keyring.rotate(&Actor::SERVICE, id).expect("rotated");
     keyring.put_in_force(&Actor::SERVICE, &prepared).expect("the shares have arrived");
     assert!(matches!(
@@ -364,7 +364,7 @@ fn an_old_seals_file_that_cannot_be_removed_is_told_of_and_the_new_seal_is_in_fo
         .expect("and what proves it are the shares");
 }
 
-/// Root may do what is forbidden here.
+/// Root ignores these permissions.
 #[test]
 fn a_keyring_whose_name_could_not_be_flushed_counts_and_both_seals_are_kept() {
     use std::os::unix::fs::PermissionsExt;

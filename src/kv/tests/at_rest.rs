@@ -1,4 +1,4 @@
-//! What a stolen disk tells.
+//! The information in a stolen disk.
 
 use super::*;
 

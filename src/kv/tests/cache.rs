@@ -5,7 +5,7 @@ use std::thread;
 use super::*;
 use crate::kv::record::RecordAddress;
 
-/// A store that holds what was read, its namespace, and the record `a` of it, read once.
+/// A store with a cache, its namespace, and in it the record `a`, read once.
 fn holding(home: &Home) -> (Store, NamespaceId) {
     let store = home.open().with_value_cache(1 << 20);
     let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;

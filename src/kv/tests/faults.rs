@@ -207,7 +207,7 @@ fn a_store_whose_keyring_is_not_there_is_kept_until_it_is_there_again() {
     for file in files {
         std::fs::rename(home.path(file), moved(file)).expect("moved");
     }
-    // Nobody makes another keyring over it.
+    // No other keyring is made beside it.
     let storage = Box::new(home.memory.clone());
     let keyring = home.keyring_as_found();
     let orphaned = Store::new(keyring, Arc::clone(&home.generator), storage, BTreeSet::new());

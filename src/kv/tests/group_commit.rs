@@ -6,7 +6,7 @@ use std::thread::scope;
 use super::*;
 use crate::kv::engine::Change;
 
-/// A store whose first commit after `hold` waits until it is told to go on, and which counts them.
+/// A store whose next commit after `holds_next` waits for `go_on`.
 struct Held {
     store: Store,
     has_begun: mpsc::Receiver<()>,

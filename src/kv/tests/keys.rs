@@ -1,4 +1,4 @@
-//! Key versions: what is sealed under which, and what rotation, revocation and destruction do.
+//! Key versions of records: rotation, revocation and destruction.
 
 use std::collections::HashSet;
 
@@ -142,7 +142,7 @@ fn no_nonce_comes_twice_over_restarts_and_restored_snapshots() {
             assert!(seen.insert(nonce), "a nonce twice");
         }
     };
-    // Each round writes the same records anew: after a restart, and from the snapshot of the first.
+    // Each round writes the same records again: after a restart, and from the snapshot of the first.
     let snapshot = home.memory.rows();
     for round in 0..20 {
         let store = home.open();

@@ -37,7 +37,7 @@ fn a_long_batch_is_read_as_written_also_after_opening_again() {
         let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         let mut batch = batch();
         put_all(&store, id, &batch).expect("written");
-        // Written anew, in part, and some names twice.
+        // Written again, in part, and some names twice.
         batch.truncate(100);
         batch.push(("name 7".to_owned(), "the last one counts".to_owned()));
         put_all(&store, id, &batch).expect("written");

@@ -1,4 +1,4 @@
-//! Whoever can change the disk: what they change is noticed, and named, and the rest goes on.
+//! Changes on the disk are detected and reported, and the other records stay readable.
 
 use zeroize::Zeroizing;
 
@@ -151,7 +151,7 @@ fn an_entry_that_names_another_record_than_its_place_is_refused_although_it_open
     let at = rows_of(&rows, Table::Entries, address.id);
     let (head, _) = RowHeader::read(&rows[at].2).expect("a head");
     let entry = Entry { name: RecordName::of("other"), expiry: 0, metadata: Zeroizing::default() };
-    // Only whoever has the keys can make this: a fault of ours, for example.
+    // Only an owner of the keys can make this, for example by a bug.
     let key = &keys.active().entry_key;
     let mut material = KeyMaterial::of(&home.generator, record::DRAWN_BYTES);
     rows[at].2 = record::seal_entry(&mut material, key, address, head, &entry).expect("seeded");
@@ -305,7 +305,7 @@ fn a_namespace_that_is_accepted_is_opened_as_it_is_found() {
     assert!(again.findings().is_empty(), "it is so from then on: {:?}", again.findings());
     assert_eq!(names(&again.list(id, "", None, 9, 0).expect("open")), ["a", "c"]);
     assert!(!store.findings().is_empty(), "and it is said");
-    // The next write says anew what belongs to it.
+    // The next write writes the commit rows again.
     write(&store, id, "d", "d");
     assert!(home.open().findings().is_empty());
 }

@@ -128,7 +128,7 @@ fn a_repeated_a_false_a_foreign_and_a_mistyped_share_are_told_apart() {
     let last = text.pop().expect("letters");
     text.push(if last == 'A' { 'B' } else { 'A' });
     assert!(matches!(offer(&mut seal, &text), Err(SealError::Mistyped)));
-    // None of this has spoilt what was offered before.
+    // The earlier shares still count.
     let opened = offer_all(&mut *seal, [&ours.shares[0], &ours.shares[4]]);
     assert_eq!(opened, Some(ours.secret));
 }
