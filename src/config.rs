@@ -51,9 +51,9 @@ pub struct Config {
     /// When seeds are made.
     pub pool: collector::config::Config,
     /// Where keys are kept.
-    pub keyring: keyring::config::Config,
+    pub keyring: keyring::KeyringConfig,
     /// How records are kept.
-    pub kv: kv::config::Config,
+    pub kv: kv::KvConfig,
     /// The sources, or `None` for every source that is there.
     #[serde(skip)]
     pub sources: Option<Vec<SourceEntry>>,

@@ -25,7 +25,7 @@ use lavawall_entropy::{Generator, Readiness};
 
 use crate::state::ready_file::ReadyFile;
 use crate::state::{ADMIN_SOCKET, StateDir, StateDirError};
-use crate::upkeep::keys::Keys;
+use crate::upkeep::keys::KeyUpkeep;
 use notify::Notify;
 
 /// How often the main thread looks at the state: for the ready file and the service manager.
@@ -156,7 +156,7 @@ struct Service {
     collector: Arc<Collector>,
     access: Arc<Access>,
     state_dir: Arc<StateDir>,
-    keys: Option<Keys>,
+    keys: Option<KeyUpkeep>,
     can_be_ready: bool,
 }
 
@@ -196,7 +196,7 @@ impl Service {
         )?;
         let collector = Arc::new(collector);
         // Randomness goes on without keys.
-        let keys = Keys::start(config, &state_dir, &generator, &board)
+        let keys = KeyUpkeep::start(config, &state_dir, &generator, &board)
             .inspect_err(|error| {
                 tracing::error!("keys and records: {error}");
                 board.add_incident(None, format!("keys and records: {error}"));
@@ -215,7 +215,7 @@ impl Service {
                 let collector = Arc::clone(&collector);
                 Box::pin(async move { collector.fresh().await.map_err(|_| FreshError::Stopped) })
             }),
-            kv: self.keys.as_ref().map(Keys::dialect),
+            kv: self.keys.as_ref().map(KeyUpkeep::dialect),
         }
     }
 
@@ -243,7 +243,7 @@ impl Service {
                 return Ok(());
             }
             let state = self.generator.state(Instant::now());
-            let has_keys = self.keys.as_ref().is_none_or(Keys::has_looked);
+            let has_keys = self.keys.as_ref().is_none_or(KeyUpkeep::has_looked);
             let is_ready = state != Readiness::Starting && has_keys;
             if is_ready || !self.can_be_ready || started.elapsed() >= READY_AFTER {
                 ready_file.write()?;

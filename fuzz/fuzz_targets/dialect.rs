@@ -11,13 +11,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use lavawall::http;
-use lavawall::http::{Access, Service};
-use lavawall::net::tcp::Listeners;
 use lavawall::caller::token::{Tokens, hash_token};
 use lavawall::dialect::workers_kv::WorkersKv;
+use lavawall::http;
+use lavawall::http::{Access, Service};
 use lavawall::kv::Store;
 use lavawall::kv::engine::MemoryStorage;
+use lavawall::net::tcp::Listeners;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tokio::sync::watch;

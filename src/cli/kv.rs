@@ -3,7 +3,6 @@
 mod batch;
 mod bulk;
 pub(crate) mod connection;
-mod draft;
 mod export;
 mod form;
 mod import;

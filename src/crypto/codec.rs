@@ -1,15 +1,15 @@
-//! Bytes on disk, written and read: big-endian numbers, lengths before what they count.
+//! Bytes on disk, written and read: big-endian numbers, lengths before their content.
 
 use zeroize::Zeroizing;
 
 use lavawall_entropy::append_secret;
 
-/// What is read is not what was written.
+/// The bytes are not in the expected format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("ends too early, goes on too long, or holds what was never written")]
 pub struct Malformed;
 
-/// Writes bytes that may be secret: what it outgrows is wiped, and so is what it holds when dropped.
+/// Writes bytes that may be secret: its buffer is zeroized when it grows and when it is dropped.
 #[derive(Default)]
 pub struct Writer(Zeroizing<Vec<u8>>);
 
@@ -52,7 +52,7 @@ impl Writer {
     }
 }
 
-/// Reads what a [`Writer`] wrote. Never panics, whatever it is given.
+/// Reads the output of a [`Writer`]. Never panics, on any input.
 pub struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -131,16 +131,16 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.short()?).map_err(|_| Malformed)
     }
 
-    /// What is left.
+    /// The remaining bytes.
     #[must_use]
     pub fn rest(&self) -> &'a [u8] {
         self.0
     }
 
-    /// Nothing may be left.
+    /// Checks that no bytes remain.
     ///
     /// # Errors
-    /// When something is.
+    /// When some do.
     pub fn end(self) -> Result<(), Malformed> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
     }

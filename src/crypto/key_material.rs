@@ -1,25 +1,28 @@
-//! What one batch draws for its keys and nonces, taken from the generator together: an answer of 32
-//! bytes costs as much as one of two KiB.
+//! Key material of one batch: its keys and nonces are drawn from the generator together, since an
+//! answer of 32 bytes costs as much as one of two KiB.
 
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::crypto::aead::{KEY_BYTES, Key, NONCE_BYTES};
+use crate::crypto::key::{KEY_BYTES, Key};
 use lavawall_entropy::{Generator, MAX_ANSWER_BYTES, NotReady, Secret};
 
-/// Keys and nonces for one batch. No byte is given twice, and each is wiped where it was taken from.
+/// The size of a nonce in bytes (RFC 8452 §4).
+pub const NONCE_BYTES: usize = 12;
+
+/// Keys and nonces for one batch. No byte is given twice, and each is zeroized when it is given.
 ///
 /// # Security
-/// To be dropped with its batch, never kept for another. A machine that is restored from a snapshot
-/// taken in the middle of a batch seals the rest of that batch a second time, with the same keys and
-/// nonces and the same texts: it says the same again, and nothing is learnt from that.
-pub struct Draws<'a> {
+/// Must be dropped with its batch. A machine that is restored from a snapshot taken in the middle of a
+/// batch seals the rest of that batch a second time, with the same keys, nonces and texts: the result
+/// is the same and discloses nothing.
+pub struct KeyMaterial<'a> {
     generator: &'a Generator,
     bytes: Zeroizing<Vec<u8>>,
     used: usize,
 }
 
-impl<'a> Draws<'a> {
-    /// Draws `bytes` bytes at a time, or 16 KiB if they are more; the first when they are needed.
+impl<'a> KeyMaterial<'a> {
+    /// Draws `bytes` bytes at a time, at most 16 KiB; the first draw is at the first use.
     #[must_use]
     pub fn of(generator: &'a Generator, bytes: usize) -> Self {
         let bytes = vec![0; bytes.clamp(KEY_BYTES, MAX_ANSWER_BYTES)];
@@ -45,7 +48,7 @@ impl<'a> Draws<'a> {
         Ok(nonce)
     }
 
-    /// Bytes that were not given yet; those that are too few are left out.
+    /// The next unused bytes; a remainder that is too short is skipped.
     fn next<const N: usize>(&mut self) -> Result<&mut [u8; N], NotReady> {
         if self.bytes.len() - self.used < N {
             // A generator that refuses leaves zeros: none of them may be given.
@@ -64,16 +67,17 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::keyring::test_support::{failing_after, generator};
+    use crate::crypto::test_support::{failing_after, generator};
 
     #[test]
     fn no_byte_is_given_twice_however_much_is_drawn_at_once() {
         let generator = generator();
         for room in [0, 32, 33, 68, 100, 1 << 20] {
-            let mut draws = Draws::of(&generator, room);
+            let mut material = KeyMaterial::of(&generator, room);
             let mut seen = HashSet::new();
             for _ in 0..500 {
-                let (key, nonce) = (draws.key().expect("seeded"), draws.nonce().expect("seeded"));
+                let (key, nonce) =
+                    (material.key().expect("seeded"), material.nonce().expect("seeded"));
                 // What overlaps by eight bytes or more has eight in common.
                 for eight in key.expose().windows(8).chain(nonce.windows(8)) {
                     assert!(seen.insert(eight.to_vec()), "drawn {room} bytes at a time");
@@ -85,22 +89,22 @@ mod tests {
     #[test]
     fn what_was_given_is_wiped_where_it_was_taken_from() {
         let generator = generator();
-        let mut draws = Draws::of(&generator, 1000);
-        draws.key().expect("seeded");
-        draws.nonce().expect("seeded");
+        let mut material = KeyMaterial::of(&generator, 1000);
+        material.key().expect("seeded");
+        material.nonce().expect("seeded");
         let used = KEY_BYTES + NONCE_BYTES;
-        assert!(draws.bytes[..used].iter().all(|byte| *byte == 0));
-        assert!(draws.bytes[used..].iter().any(|byte| *byte != 0));
+        assert!(material.bytes[..used].iter().all(|byte| *byte == 0));
+        assert!(material.bytes[used..].iter().any(|byte| *byte != 0));
     }
 
     #[test]
     fn a_generator_that_refuses_later_gives_nothing_more() {
         for left in 0..KEY_BYTES {
             let generator = failing_after(1);
-            let mut draws = Draws::of(&generator, KEY_BYTES + left);
-            assert!(draws.key().is_ok());
-            assert!(draws.key().is_err());
-            assert!(draws.nonce().is_err(), "what was left is gone with the refusal");
+            let mut material = KeyMaterial::of(&generator, KEY_BYTES + left);
+            assert!(material.key().is_ok());
+            assert!(material.key().is_err());
+            assert!(material.nonce().is_err(), "what was left is gone with the refusal");
         }
     }
 }

@@ -19,8 +19,7 @@ use hyper::header::AUTHORIZATION;
 use hyper::{HeaderMap, Request, Response};
 use tokio::sync::Semaphore;
 
-use crate::audit;
-use crate::audit::Asked;
+use crate::audit::{Actor, Asked};
 use crate::caller::token::{Tokens, bearer};
 use crate::dialect::admin::Peer;
 use crate::http::body::Body;
@@ -102,21 +101,19 @@ impl WorkersKv {
             return;
         }
         let write = move |store: &Store| store.keyring().audit().write_turned_away(now);
-        if let Some(Err(error)) = self.run(String::new(), write).await {
+        if let Some(Err(error)) = self.run(write).await {
             tracing::error!("calls without a known token were refused: {error}");
         }
     }
 
-    /// Runs what may wait for a disk where that holds up no other request. The audit log is told who
-    /// called. `None` when it panicked.
+    /// Runs work that may wait for a disk on a thread where it blocks no other request. `None` when it
+    /// panicked.
     pub(crate) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
-        actor: String,
         work: impl FnOnce(&Store) -> T + Send + 'static,
     ) -> Option<T> {
         let this = Arc::clone(self);
-        let work = move || audit::acting(actor, || work(&this.store));
-        tokio::task::spawn_blocking(work).await.ok()
+        tokio::task::spawn_blocking(move || work(&this.store)).await.ok()
     }
 
     /// As `run`, for a call of the dialect.
@@ -124,8 +121,7 @@ impl WorkersKv {
         self: &Arc<Self>,
         work: impl FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let actor = ACTOR.try_with(String::clone).unwrap_or_default();
-        self.run(actor, work).await.unwrap_or_else(|| Err(Refusal::broken()))
+        self.run(work).await.unwrap_or_else(|| Err(Refusal::broken()))
     }
 }
 
@@ -192,6 +188,11 @@ fn asked(request: &Request<Incoming>) -> Asked {
         ) => Asked::Namespaces,
         Ok(_) => Asked::Records,
     }
+}
+
+/// The caller, for the audit log.
+fn actor() -> Actor {
+    ACTOR.try_with(|name| Actor::named(name.clone())).unwrap_or(Actor::SERVICE)
 }
 
 /// The time, in seconds since 1970.

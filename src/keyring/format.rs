@@ -8,34 +8,36 @@
 //! 1    seal: 1 file, 2 passphrase, 3 shares
 //! 2+n  the seal's parameters
 //! 60   root key, sealed under the seal secret
-//! …    ring, sealed under the root key, to the end of the file
+//! …    keyset, sealed under the root key, to the end of the file
 //! ```
-//! The root key is bound to the keyring's id and to the seal; the ring is bound to every byte
-//! before it. So nothing in the file can be changed, exchanged or put back on its own.
+//! The associated data of the root key are the keyring's id and the seal; that of the keyset is every byte
+//! before it. So no part of the file can be changed, exchanged or replaced by an older one.
 
 use zeroize::Zeroizing;
 
-use crate::crypto::aead as formula;
-use crate::crypto::aead::{Bound, Key, NONCE_BYTES, SEALED_KEY_BYTES, Unopened, label};
+use crate::crypto::aead;
+use crate::crypto::aead::{AssociatedData, OpenError, SEALED_KEY_BYTES};
 use crate::crypto::codec::{Malformed, Reader, Writer};
-use crate::crypto::key_material::Draws;
-use crate::keyring::seal::ID_BYTES;
+use crate::crypto::key::Key;
+use crate::crypto::key_material::{KeyMaterial, NONCE_BYTES};
+use crate::crypto::label;
+use crate::keyring::id::KEYRING_ID_BYTES;
 use lavawall_entropy::{Generator, NotReady};
 
 /// How the file begins.
 const MAGIC: &[u8; 8] = b"lavakeys";
 
-/// The format that is written: its ring knows of the audit log. What has format 1 is read too.
+/// The format that is written: its keyset has the end of the audit log. Format 1 is read too.
 pub(crate) const FORMAT: u8 = 2;
 
-/// What of the file can be read without any key.
+/// The part of the file that can be read without a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct KeyringHeader {
     /// 1 or 2.
     pub(crate) format: u8,
     /// The keyring's identifier; never changes.
-    pub(crate) id: [u8; ID_BYTES],
-    /// Counts the writes. Believed only once the ring has opened.
+    pub(crate) id: [u8; KEYRING_ID_BYTES],
+    /// Counts the writes. Trusted only once the keyset has opened.
     pub(crate) counter: u64,
     /// The seal's number.
     pub(crate) seal: u8,
@@ -45,12 +47,12 @@ pub(crate) struct Head {
     pub(crate) root: [u8; SEALED_KEY_BYTES],
 }
 
-/// What is wrong with a file that claims to be a keyring.
+/// A file is not a keyring that this version can read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum LayoutError {
-    /// It begins otherwise.
-    #[error("is no keyring")]
+pub enum FormatError {
+    /// It does not begin as a keyring does.
+    #[error("is not a keyring")]
     Foreign,
     /// It was written by a later version.
     #[error("has format {0}; this version reads formats 1 and 2")]
@@ -60,13 +62,13 @@ pub enum LayoutError {
     Damaged,
 }
 
-impl From<Malformed> for LayoutError {
+impl From<Malformed> for FormatError {
     fn from(_: Malformed) -> Self {
         Self::Damaged
     }
 }
 
-impl Head {
+impl KeyringHeader {
     /// Seals the root key under the seal secret.
     ///
     /// # Errors
@@ -77,61 +79,61 @@ impl Head {
         secret: &Key,
         generator: &Generator,
     ) -> Result<(), NotReady> {
-        let sealed = formula::seal(generator, secret, &self.root_bound(), root.expose())?;
-        self.root = sealed.try_into().expect("a key and what sealing adds");
+        let sealed = aead::seal(generator, secret, &self.root_data(), root.expose())?;
+        self.root = sealed.try_into().expect("a key and the overhead of sealing");
         Ok(())
     }
 
     /// Opens the root key.
     ///
     /// # Errors
-    /// When the secret is another, or the file was changed.
-    pub(crate) fn open_root(&self, secret: &Key) -> Result<Key, Unopened> {
-        formula::open_key(secret, &self.root_bound(), &self.root)
+    /// When the secret is wrong, or the file was changed.
+    pub(crate) fn open_root(&self, secret: &Key) -> Result<Key, OpenError> {
+        aead::open_key(secret, &self.root_data(), &self.root)
     }
 
-    /// The whole file: this head, and the ring sealed behind it; and where that begins.
+    /// The whole file: this head and the sealed keyset; and the offset of the keyset.
     ///
     /// # Errors
     /// When the generator refuses.
-    pub(crate) fn seal_ring(
+    pub(crate) fn seal_keyset(
         &self,
-        ring: &[u8],
+        keyset: &[u8],
         root: &Key,
         generator: &Generator,
     ) -> Result<(Vec<u8>, usize), NotReady> {
         let mut file = self.write();
-        let ring_start = file.len();
-        let bound = Bound::to(label::BODY).and(&file);
-        let mut draws = Draws::of(generator, NONCE_BYTES);
-        formula::seal_onto(&mut draws, root, &bound, ring, &mut file)?;
-        Ok((file, ring_start))
+        let keyset_start = file.len();
+        let data = AssociatedData::of(label::BODY).and(&file);
+        let mut material = KeyMaterial::of(generator, NONCE_BYTES);
+        aead::seal_onto(&mut material, root, &data, keyset, &mut file)?;
+        Ok((file, keyset_start))
     }
 
-    /// Opens the ring behind this head.
+    /// Opens the keyset behind this head.
     ///
     /// # Errors
     /// When the file was changed.
-    pub(crate) fn open_ring(
+    pub(crate) fn open_keyset(
         &self,
         sealed: &[u8],
         root: &Key,
-    ) -> Result<Zeroizing<Vec<u8>>, Unopened> {
-        formula::open(root, &Bound::to(label::BODY).and(&self.write()), sealed)
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        aead::open(root, &AssociatedData::of(label::BODY).and(&self.write()), sealed)
     }
 
-    /// Reads the head of a file, and gives what follows it: the sealed ring.
+    /// Reads the head of a file; returns it and the sealed keyset that follows.
     ///
     /// # Errors
-    /// Says what is wrong.
-    pub(crate) fn read(file: &[u8]) -> Result<(Self, &[u8]), LayoutError> {
+    /// When the file is not a keyring.
+    pub(crate) fn read(file: &[u8]) -> Result<(Self, &[u8]), FormatError> {
         let mut from = Reader::of(file);
         if from.array() != Ok(*MAGIC) {
-            return Err(LayoutError::Foreign);
+            return Err(FormatError::Foreign);
         }
         let format = from.byte()?;
         if !(1..=FORMAT).contains(&format) {
-            return Err(LayoutError::Format(format));
+            return Err(FormatError::Format(format));
         }
         let head = Self {
             format,
@@ -151,23 +153,23 @@ impl Head {
         to.finish().to_vec()
     }
 
-    fn root_bound(&self) -> Bound {
-        Bound::to(label::ROOT).and(&self.id).and(&[self.seal]).and(&self.parameters)
+    fn root_data(&self) -> AssociatedData {
+        AssociatedData::of(label::ROOT).and(&self.id).and(&[self.seal]).and(&self.parameters)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyring::test_support::generator;
+    use crate::crypto::test_support::generator;
     use lavawall_entropy::Secret;
 
     fn key(byte: u8) -> Key {
         Secret::take(&mut [byte; 32])
     }
 
-    fn head() -> Head {
-        Head {
+    fn head() -> KeyringHeader {
+        KeyringHeader {
             format: FORMAT,
             id: [1; 16],
             counter: 2,
@@ -182,21 +184,21 @@ mod tests {
         let generator = generator();
         let mut head = head();
         head.seal_root(&key(9), &key(8), &generator).expect("seeded");
-        head.seal_ring(b"the ring", &key(9), &generator).expect("seeded").0
+        head.seal_keyset(b"the keyset", &key(9), &generator).expect("seeded").0
     }
 
     fn open(file: &[u8]) -> Option<Vec<u8>> {
-        let (head, sealed) = Head::read(file).ok()?;
+        let (head, sealed) = KeyringHeader::read(file).ok()?;
         let root = head.open_root(&key(8)).ok()?;
-        head.open_ring(sealed, &root).ok().map(|ring| ring.to_vec())
+        head.open_keyset(sealed, &root).ok().map(|keyset| keyset.to_vec())
     }
 
     #[test]
     fn a_file_is_read_back() {
         let file = file();
-        let (read, _) = Head::read(&file).expect("whole");
-        assert_eq!(Head { root: [0; 60], ..read }, head());
-        assert_eq!(open(&file).as_deref(), Some(b"the ring".as_slice()));
+        let (read, _) = KeyringHeader::read(&file).expect("whole");
+        assert_eq!(KeyringHeader { root: [0; 60], ..read }, head());
+        assert_eq!(open(&file).as_deref(), Some(b"the keyset".as_slice()));
     }
 
     #[test]
@@ -205,13 +207,16 @@ mod tests {
         head.seal_root(&key(9), &key(8), &generator()).expect("seeded");
         assert!(head.open_root(&key(8)).is_ok());
         for elsewhere in [
-            Head { id: [2; 16], ..head.clone() },
-            Head { seal: 1, ..head.clone() },
-            Head { parameters: vec![4; 6], ..head.clone() },
+            KeyringHeader { id: [2; 16], ..head.clone() },
+            KeyringHeader { seal: 1, ..head.clone() },
+            KeyringHeader { parameters: vec![4; 6], ..head.clone() },
         ] {
             assert!(elsewhere.open_root(&key(8)).is_err(), "{elsewhere:?}");
         }
-        assert!(Head { counter: 9, ..head }.open_root(&key(8)).is_ok(), "it is written often");
+        assert!(
+            KeyringHeader { counter: 9, ..head }.open_root(&key(8)).is_ok(),
+            "it is written often"
+        );
     }
 
     #[test]
@@ -229,32 +234,32 @@ mod tests {
     }
 
     #[test]
-    fn an_old_counter_or_an_old_ring_cannot_be_put_back_alone() {
+    fn an_old_counter_or_an_old_keyset_cannot_be_put_back_alone() {
         let generator = generator();
-        let (old, ring_start) = {
+        let (old, keyset_start) = {
             let file = file();
-            let (_, ring) = Head::read(&file).expect("whole");
-            let start = file.len() - ring.len();
+            let (_, keyset) = KeyringHeader::read(&file).expect("whole");
+            let start = file.len() - keyset.len();
             (file, start)
         };
-        let (mut head, _) = Head::read(&old).expect("whole");
+        let (mut head, _) = KeyringHeader::read(&old).expect("whole");
         head.counter += 1;
-        let (new, _) = head.seal_ring(b"newer ring", &key(9), &generator).expect("seeded");
+        let (new, _) = head.seal_keyset(b"newer keyset", &key(9), &generator).expect("seeded");
         assert!(open(&new).is_some());
-        let old_ring = [&new[..ring_start], &old[ring_start..]].concat();
-        let old_head = [&old[..ring_start], &new[ring_start..]].concat();
-        assert_eq!((open(&old_ring), open(&old_head)), (None, None));
+        let old_keyset = [&new[..keyset_start], &old[keyset_start..]].concat();
+        let old_head = [&old[..keyset_start], &new[keyset_start..]].concat();
+        assert_eq!((open(&old_keyset), open(&old_head)), (None, None));
     }
 
     #[test]
     fn what_is_no_keyring_is_told_from_a_later_one_and_a_damaged_one() {
         let good = file();
-        assert_eq!(Head::read(b"something else").err(), Some(LayoutError::Foreign));
+        assert_eq!(KeyringHeader::read(b"something else").err(), Some(FormatError::Foreign));
         for other in [0, 3] {
             let mut later = good.clone();
             later[8] = other;
-            assert_eq!(Head::read(&later).err(), Some(LayoutError::Format(other)));
+            assert_eq!(KeyringHeader::read(&later).err(), Some(FormatError::Format(other)));
         }
-        assert_eq!(Head::read(&good[..20]).err(), Some(LayoutError::Damaged));
+        assert_eq!(KeyringHeader::read(&good[..20]).err(), Some(FormatError::Damaged));
     }
 }

@@ -1,12 +1,11 @@
-//! Where a key came from: which seed of the generator, what fed it, and how the service was then.
+//! Key provenance: the generation of the generator that drew a key, its sources, and its state.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
-use crate::crypto::aead as formula;
-use crate::crypto::aead::Key;
 use crate::crypto::codec::{Malformed, Reader, Writer};
+use crate::crypto::key::{self, Key};
 use lavawall_entropy::{Generator, Kind, NotReady, Readiness};
 
 /// The provenance of one key.
@@ -19,7 +18,7 @@ use lavawall_entropy::{Generator, Kind, NotReady, Readiness};
 /// n  kinds, as in `KINDS`, from 1
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Origin {
+pub struct KeyProvenance {
     /// When it was drawn, in seconds since 1970.
     pub made_at: u64,
     /// The generator's generation. Counts from 1 at each start of the service.
@@ -46,16 +45,16 @@ const KINDS: [Kind; 7] = [
 const STATES: [Readiness; 4] =
     [Readiness::Starting, Readiness::Ready, Readiness::Degraded, Readiness::Refusing];
 
-impl Origin {
-    /// Draws a key, and says where it came from.
+impl KeyProvenance {
+    /// Draws a key; returns it with its provenance.
     ///
     /// # Errors
     /// When the generator refuses.
     pub fn draw(generator: &Generator) -> Result<(Key, Self), NotReady> {
         loop {
             let before = Self::now(generator);
-            let key = formula::draw_key(generator)?;
-            // A seed may have come in between; then it is not known which of them made the key.
+            let key = key::draw_key(generator)?;
+            // After a reseed in between, the generation of the key would be unknown.
             if Self::now(generator).generation == before.generation {
                 return Ok((key, before));
             }
@@ -100,7 +99,7 @@ impl Origin {
     }
 }
 
-/// Seconds since 1970; a clock that stands before that counts as 1970.
+/// Seconds since 1970; an earlier time counts as 1970.
 #[must_use]
 pub fn seconds(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -119,31 +118,31 @@ fn at_number<T: Copy>(all: &[T], number: u8) -> Result<T, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyring::test_support as doubles;
+    use crate::crypto::test_support;
 
     #[test]
     fn an_origin_names_the_generation_the_credited_kinds_and_the_state() {
-        let generator = doubles::generator();
-        let (_, origin) = Origin::draw(&generator).expect("seeded");
+        let generator = test_support::generator();
+        let (_, origin) = KeyProvenance::draw(&generator).expect("seeded");
         assert_eq!((origin.generation, origin.state), (1, Readiness::Ready));
         assert_eq!(origin.kinds, [Kind::OperatingSystem, Kind::CpuTiming], "and not `replay`");
-        doubles::degrade(&generator);
-        let (_, origin) = Origin::draw(&generator).expect("the grace period has begun");
+        test_support::degrade(&generator);
+        let (_, origin) = KeyProvenance::draw(&generator).expect("the grace period has begun");
         assert_eq!(origin.state, Readiness::Degraded);
     }
 
     #[test]
     fn every_kind_and_state_is_read_back() {
         for state in STATES {
-            let origin = Origin { made_at: 1, generation: 2, state, kinds: KINDS.to_vec() };
+            let origin = KeyProvenance { made_at: 1, generation: 2, state, kinds: KINDS.to_vec() };
             let mut writer = Writer::default();
             origin.write(&mut writer);
             let bytes = writer.finish();
-            assert_eq!(Origin::read(&mut Reader::of(&bytes)), Ok(origin));
+            assert_eq!(KeyProvenance::read(&mut Reader::of(&bytes)), Ok(origin));
         }
         let unknown_state = [[0; 16].as_slice(), &[5, 0]].concat();
-        assert_eq!(Origin::read(&mut Reader::of(&unknown_state)), Err(Malformed));
+        assert_eq!(KeyProvenance::read(&mut Reader::of(&unknown_state)), Err(Malformed));
         let unknown_kind = [[0; 16].as_slice(), &[1, 1, 8]].concat();
-        assert_eq!(Origin::read(&mut Reader::of(&unknown_kind)), Err(Malformed));
+        assert_eq!(KeyProvenance::read(&mut Reader::of(&unknown_kind)), Err(Malformed));
     }
 }

@@ -1,18 +1,16 @@
-//! What the anchor is told of the store, and asked.
+//! Records and checks the store's commit count in the anchor.
 
-use crate::keyring::anchor;
-use crate::keyring::anchor::{AnchorError, Mark};
-use crate::keyring::{Keyring, KeyringError};
+use crate::keyring::anchor::{Anchor, AnchorError};
+use crate::keyring::error::KeyringError;
+use crate::keyring::handle::Keyring;
 
 impl Keyring {
-    /// The store says that it has been written `commits` times: is that not less than the anchor
-    /// knows of?
+    /// Checks that the store's commit count is not less than the anchor's.
     ///
     /// # Errors
-    /// [`AnchorError::RolledBack`], or when the keyring is not open.
-    pub fn check_store(&self, commits: u64) -> Result<(), KeyringError> {
-        let mut state = self.write();
-        let known = state.open()?.mark.commits;
+    /// [`AnchorError::RolledBack`], or when the keyring is not unsealed.
+    pub fn check_commits(&self, commits: u64) -> Result<(), KeyringError> {
+        let known = self.state.write().unsealed()?.anchor.commits;
         match &self.places.anchor {
             Some(path) if commits < known => Err(AnchorError::RolledBack {
                 what: "store",
@@ -25,25 +23,20 @@ impl Keyring {
         }
     }
 
-    /// Writes down, in the anchor if there is one, that the store has been written so often.
+    /// Records the store's commit count in the anchor, if there is one.
     ///
     /// # Errors
-    /// When the anchor cannot be written, or the keyring is not open.
-    pub fn mark_store(&self, commits: u64) -> Result<(), KeyringError> {
-        let mut state = self.write();
-        let open = state.open()?;
-        if commits <= open.mark.commits && !open.is_mark_due {
+    /// When the anchor cannot be written, or the keyring is not unsealed.
+    pub fn anchor_commits(&self, commits: u64) -> Result<(), KeyringError> {
+        let mut state = self.state.write();
+        let unsealed = state.unsealed()?;
+        if commits <= unsealed.anchor.commits && !unsealed.is_anchor_due {
             return Ok(());
         }
-        let mark = Mark { commits: commits.max(open.mark.commits), ..open.mark };
-        self.write_anchor(&mark)?;
-        // Only now: what could not be written must be tried again.
-        (open.mark, open.is_mark_due) = (mark, false);
+        let anchor = Anchor { commits: commits.max(unsealed.anchor.commits), ..unsealed.anchor };
+        self.write_anchor(&anchor)?;
+        // Only now: a write that failed must be tried again.
+        (unsealed.anchor, unsealed.is_anchor_due) = (anchor, false);
         Ok(())
-    }
-
-    /// Replaces the anchor, if there is to be one.
-    pub(crate) fn write_anchor(&self, mark: &Mark) -> Result<(), AnchorError> {
-        self.places.anchor.as_ref().map_or(Ok(()), |path| anchor::write(path, mark))
     }
 }

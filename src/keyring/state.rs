@@ -1,115 +1,122 @@
-//! What is held in memory: nothing, a sealed keyring, or an open one; and how one becomes the other.
+//! The state of a keyring in memory: absent, sealed or unsealed; and unsealing.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::path::Path;
-
-use crate::crypto::aead::Key;
-use crate::durable;
+use crate::crypto::aead::SEALED_KEY_BYTES;
+use crate::crypto::key::Key;
 use crate::keyring::anchor;
-use crate::keyring::anchor::{AnchorError, Mark};
-use crate::keyring::format::{Head, LayoutError};
-use crate::keyring::keyset::Ring;
-use crate::keyring::rekey::Prepared;
+use crate::keyring::anchor::{Anchor, AnchorError};
+use crate::keyring::error::KeyringError;
+use crate::keyring::format::KeyringHeader;
+use crate::keyring::keyset::Keyset;
+use crate::keyring::paths::Places;
 use crate::keyring::seal;
 use crate::keyring::seal::{Seal, SealError, SealKind};
-use crate::keyring::{KeyringError, Places};
 
-/// The most of a file that is read: 1,000 namespaces of 4,096 versions would be larger, and are no
-/// keyring of ours.
-const FILE_LIMIT: u64 = 256 << 20;
-
-pub(crate) enum Held {
+pub(crate) enum KeyringState {
     Absent,
-    Sealed(Sealed),
-    Open(Box<Open>),
+    Sealed(SealedKeyring),
+    Unsealed(Box<UnsealedKeyring>),
 }
 
-pub(crate) struct Sealed {
-    pub(crate) head: Head,
-    pub(crate) ring: Vec<u8>,
+pub(crate) struct SealedKeyring {
+    pub(crate) head: KeyringHeader,
+    pub(crate) keyset: Vec<u8>,
     pub(crate) seal: Box<dyn Seal>,
 }
 
-pub(crate) struct Open {
-    pub(crate) head: Head,
+pub(crate) struct UnsealedKeyring {
+    pub(crate) head: KeyringHeader,
     pub(crate) kind: SealKind,
     pub(crate) root: Key,
-    pub(crate) ring: Ring,
-    /// The ring as it stands in the file: sealing needs no disk.
-    pub(crate) sealed_ring: Vec<u8>,
-    pub(crate) mark: Mark,
-    /// The anchor does not know of the last change: it could not be written after it.
-    pub(crate) is_mark_due: bool,
-    /// What the anchor lacked when this was opened.
+    pub(crate) keyset: Keyset,
+    /// The keyset as it is in the file: sealing needs no disk.
+    pub(crate) sealed_keyset: Vec<u8>,
+    pub(crate) anchor: Anchor,
+    /// The anchor does not have the last change: writing it failed.
+    pub(crate) is_anchor_due: bool,
+    /// The fault of the anchor at the unsealing.
     pub(crate) anchor_fault: Option<String>,
-    /// A seal that waits to be put in force.
-    pub(crate) prepared: Option<Prepared>,
-    /// What the audit log lacked when this was opened.
+    pub(crate) prepared: Option<PreparedSeal>,
+    /// The audit log's missing line at the unsealing.
     pub(crate) log_fault: Option<String>,
 }
 
-impl Held {
-    pub(crate) fn sealed(&mut self) -> Result<&mut Sealed, KeyringError> {
+/// Identifies a prepared seal.
+pub type PreparedId = [u8; 16];
+
+/// A seal that is made and not in force: nothing on the disk names it.
+pub(crate) struct PreparedSeal {
+    pub(crate) id: PreparedId,
+    pub(crate) seal: Box<dyn Seal>,
+    /// The root key, sealed under the new secret.
+    pub(crate) root: [u8; SEALED_KEY_BYTES],
+    /// The choice, for the audit log.
+    pub(crate) choice: String,
+}
+
+impl KeyringState {
+    pub(crate) fn sealed(&mut self) -> Result<&mut SealedKeyring, KeyringError> {
         match self {
             Self::Absent => Err(KeyringError::Absent),
             Self::Sealed(sealed) => Ok(sealed),
-            Self::Open(_) => Err(KeyringError::Open),
+            Self::Unsealed(_) => Err(KeyringError::Unsealed),
         }
     }
 
-    pub(crate) fn open(&mut self) -> Result<&mut Open, KeyringError> {
+    pub(crate) fn unsealed(&mut self) -> Result<&mut UnsealedKeyring, KeyringError> {
         match self {
             Self::Absent => Err(KeyringError::Absent),
             Self::Sealed(_) => Err(KeyringError::Sealed),
-            Self::Open(open) => Ok(open),
+            Self::Unsealed(unsealed) => Ok(unsealed),
         }
     }
 }
 
-impl Sealed {
+impl SealedKeyring {
     pub(crate) fn read(file: &[u8], places: &Places) -> Result<Self, KeyringError> {
-        let (head, ring) = Head::read(file)
-            .map_err(|error| KeyringError::Layout { path: places.keyring.clone(), error })?;
+        let (head, keyset) = KeyringHeader::read(file)
+            .map_err(|error| KeyringError::Format { path: places.keyring.clone(), error })?;
         let seal = read_seal(&head, places)?;
-        Ok(Self { ring: ring.to_vec(), head, seal })
+        Ok(Self { keyset: keyset.to_vec(), head, seal })
     }
 
-    /// Opens the root key, then the ring, then looks at the anchor: the counter is believed only
-    /// once the ring has opened.
-    pub(crate) fn open(&self, secret: &Key, places: &Places) -> Result<Open, KeyringError> {
+    /// Opens the root key, then the keyset, then checks the anchor: the counter is trusted only once the
+    /// keyset has opened.
+    pub(crate) fn unseal(
+        &self,
+        secret: &Key,
+        places: &Places,
+    ) -> Result<UnsealedKeyring, KeyringError> {
         let changed = || KeyringError::Changed { path: places.keyring.clone() };
         let kind = self.seal.kind();
-        let root = self.head.open_root(secret).map_err(|_| wrong(kind, places))?;
-        let ring = self.head.open_ring(&self.ring, &root).map_err(|_| changed())?;
-        let ring = Ring::read(self.head.format, &ring).map_err(|_| changed())?;
-        let (mark, anchor_fault) = self.mark(places)?;
-        Ok(Open {
+        let root = self.head.open_root(secret).map_err(|_| wrong_secret(kind, places))?;
+        let keyset = self.head.open_keyset(&self.keyset, &root).map_err(|_| changed())?;
+        let keyset = Keyset::read(self.head.format, &keyset).map_err(|_| changed())?;
+        let (anchor, anchor_fault) = self.check_anchor(places)?;
+        Ok(UnsealedKeyring {
             head: self.head.clone(),
             kind,
             root,
-            ring,
-            sealed_ring: self.ring.clone(),
-            mark,
-            is_mark_due: false,
+            keyset,
+            sealed_keyset: self.keyset.clone(),
+            anchor,
+            is_anchor_due: false,
             anchor_fault,
             prepared: None,
             log_fault: None,
         })
     }
 
-    /// What the anchor knows, brought up to this keyring; and what is wrong with it.
-    fn mark(&self, places: &Places) -> Result<(Mark, Option<String>), KeyringError> {
+    /// Checks this keyring's counter against the anchor and brings the anchor up to it; returns the anchor
+    /// and its fault.
+    fn check_anchor(&self, places: &Places) -> Result<(Anchor, Option<String>), KeyringError> {
         let (id, counter) = (self.head.id, self.head.counter);
-        let fresh = Mark { keyring: id, counter, commits: 0 };
+        let fresh = Anchor { keyring: id, counter, commits: 0 };
         let Some(path) = &places.anchor else { return Ok((fresh, None)) };
         let known = anchor::read(path)?;
-        // A crash at the first start, before the anchor was written, is none of anybody's business.
+        // A crash at the first start, before the anchor was written, is not a fault.
         let fault = (known.is_none() && counter > 1).then(|| {
             let path = path.display();
-            format!(
-                "anchor {path} was not there and is begun anew: what was put back is not noticed"
-            )
+            format!("anchor {path} missing, recreated; earlier rollbacks cannot be detected")
         });
         let known = known.unwrap_or(fresh);
         if known.keyring != id {
@@ -124,59 +131,21 @@ impl Sealed {
             }
             .into());
         }
-        let mark = Mark { counter, ..known };
-        anchor::write(path, &mark)?;
-        Ok((mark, fault))
+        let anchor = Anchor { counter, ..known };
+        anchor::write(path, &anchor)?;
+        Ok((anchor, fault))
     }
 }
 
-/// A secret that does not open the root key: a passphrase may be wrong; the other seals have
-/// looked at what they were given.
-pub(crate) fn wrong(kind: SealKind, places: &Places) -> KeyringError {
+/// The error for a secret that does not open the root key: a passphrase may be wrong; the other seals have
+/// checked their input.
+pub(crate) fn wrong_secret(kind: SealKind, places: &Places) -> KeyringError {
     match kind {
         SealKind::Passphrase => SealError::WrongPassphrase.into(),
         SealKind::File | SealKind::Shares => KeyringError::Changed { path: places.keyring.clone() },
     }
 }
 
-pub(crate) fn read_seal(head: &Head, places: &Places) -> Result<Box<dyn Seal>, SealError> {
+pub(crate) fn read_seal(head: &KeyringHeader, places: &Places) -> Result<Box<dyn Seal>, SealError> {
     seal::read(head.seal, &head.parameters, &head.id, &places.seal_file)
-}
-
-/// The keyring's file; `None` when there is none.
-pub(crate) fn read_file(places: &Places) -> Result<Option<Vec<u8>>, KeyringError> {
-    let path = &places.keyring;
-    let failed = |error| KeyringError::File { path: path.clone(), error };
-    match durable::open(path, OpenOptions::new().read(true)) {
-        Ok(file) => {
-            let mut bytes = Vec::new();
-            file.take(FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
-            if bytes.len() as u64 > FILE_LIMIT {
-                return Err(KeyringError::Layout {
-                    path: path.clone(),
-                    error: LayoutError::Foreign,
-                });
-            }
-            Ok(Some(bytes))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match &places.anchor {
-            Some(anchor) => gone(anchor).map(|()| None),
-            None => Ok(None),
-        },
-        Err(error) => Err(failed(error)),
-    }
-}
-
-/// An anchor without its keyring: somebody took the keyring away.
-fn gone(anchor: &Path) -> Result<(), KeyringError> {
-    match anchor::read(anchor)? {
-        None => Ok(()),
-        Some(mark) => Err(AnchorError::RolledBack {
-            what: "keyring",
-            path: anchor.to_owned(),
-            found: 0,
-            known: mark.counter,
-        }
-        .into()),
-    }
 }

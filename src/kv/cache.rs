@@ -1,7 +1,7 @@
-//! Values that were read lately, opened: opening one costs more than finding it.
+//! Cache of decrypted values: decrypting one costs more than finding it.
 //!
-//! A value is held only while it is its record's: who writes or removes the record takes it out, and a
-//! record version is never given twice. All of them are wiped when the store is closed.
+//! A value is cached only while its record has it: each write or removal of the record removes it, and a
+//! record version is never used twice. All values are zeroized when the store is closed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,24 +11,24 @@ use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
 
 use crate::keyring::NamespaceId;
-use crate::kv::record::Place;
+use crate::kv::record::RecordAddress;
 
-/// What holding a value costs besides its bytes, in bytes: its place, its version, links.
+/// The overhead of a cached value in bytes: address, version, links.
 const OVERHEAD_BYTES: usize = 128;
 
-/// Longer values, in bytes, are not held: one of them would push out a thousand others.
+/// Longer values, in bytes, are not cached: one of them would evict a thousand others.
 const VALUE_MOST: usize = 64 << 10;
 
-/// What is expected of a value, in bytes with its overhead. It only sizes what is remembered of places
-/// that were pushed out.
+/// The expected size of a value with its overhead, in bytes. It only determines how many evicted addresses
+/// are remembered.
 const EXPECTED_BYTES: usize = 1024;
 
-/// Values that were read lately.
-pub(crate) struct Opened(Option<Cache<Place, Held, Weight>>);
+/// Recently read values.
+pub(crate) struct ValueCache(Option<Cache<RecordAddress, CachedValue, Weight>>);
 
-/// A value, and the version of the record that it is of.
+/// A value, and its record version.
 #[derive(Clone)]
-struct Held {
+struct CachedValue {
     version: u64,
     value: Arc<Zeroizing<Vec<u8>>>,
 }
@@ -36,66 +36,66 @@ struct Held {
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Place, Held> for Weight {
-    fn weight(&self, _: &Place, held: &Held) -> u64 {
-        (held.value.len() + OVERHEAD_BYTES) as u64
+impl Weighter<RecordAddress, CachedValue> for Weight {
+    fn weight(&self, _: &RecordAddress, cached: &CachedValue) -> u64 {
+        (cached.value.len() + OVERHEAD_BYTES) as u64
     }
 }
 
-impl Opened {
-    /// Holds up to `bytes` bytes; none with 0.
+impl ValueCache {
+    /// Caches up to `bytes` bytes; disabled with 0.
     pub(crate) fn of(bytes: usize) -> Self {
         let cache = || Cache::with_weighter(bytes / EXPECTED_BYTES, bytes as u64, Weight);
         Self((bytes > 0).then(cache))
     }
 
-    /// The value of this version of a record, if it is held.
-    pub(crate) fn get(&self, place: Place, version: u64) -> Option<Zeroizing<Vec<u8>>> {
-        let held = self.0.as_ref()?.get(&place)?;
-        (held.version == version).then(|| Zeroizing::new(held.value.to_vec()))
+    /// The value of this version of a record, if it is cached.
+    pub(crate) fn get(&self, address: RecordAddress, version: u64) -> Option<Zeroizing<Vec<u8>>> {
+        let cached = self.0.as_ref()?.get(&address)?;
+        (cached.version == version).then(|| Zeroizing::new(cached.value.to_vec()))
     }
 
-    /// Whether a value of so many bytes would be held.
+    /// Whether a value of `bytes` bytes would be cached.
     pub(crate) fn takes(&self, bytes: usize) -> bool {
         self.0.is_some() && bytes <= VALUE_MOST
     }
 
-    /// Holds the value of this version of a record.
-    pub(crate) fn add(&self, place: Place, version: u64, value: &[u8]) {
+    /// Caches the value of this version of a record.
+    pub(crate) fn add(&self, address: RecordAddress, version: u64, value: &[u8]) {
         if let Some(cache) = &self.0 {
             let value = Arc::new(Zeroizing::new(value.to_vec()));
-            cache.insert(place, Held { version, value });
+            cache.insert(address, CachedValue { version, value });
         }
     }
 
-    /// Wipes what is held of a record.
-    pub(crate) fn remove(&self, place: Place) {
-        self.0.as_ref().map(|cache| cache.remove(&place));
+    /// Removes and zeroizes the value of a record.
+    pub(crate) fn remove(&self, address: RecordAddress) {
+        self.0.as_ref().map(|cache| cache.remove(&address));
     }
 
-    /// Wipes what is held of a namespace.
-    pub(crate) fn forget(&self, namespace: NamespaceId) {
+    /// Removes and zeroizes the values of a namespace.
+    pub(crate) fn remove_namespace(&self, namespace: NamespaceId) {
         if let Some(cache) = &self.0 {
-            cache.retain(|place, _| place.namespace != namespace);
+            cache.retain(|address, _| address.namespace != namespace);
         }
     }
 
-    /// Wipes everything.
+    /// Removes and zeroizes all values.
     pub(crate) fn clear(&self) {
         if let Some(cache) = &self.0 {
             cache.clear();
         }
     }
 
-    /// How many values are held.
+    /// The number of cached values.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, Cache::len)
     }
 }
 
-impl fmt::Debug for Opened {
+impl fmt::Debug for ValueCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Opened").finish_non_exhaustive()
+        f.debug_struct("ValueCache").finish_non_exhaustive()
     }
 }

@@ -1,46 +1,46 @@
-//! Writers, and who deletes, share a commit when they come at the same time: the disk flushes once for all
-//! of them.
+//! Group commit: concurrent edits of one namespace share one fsync.
 //!
-//! A writer leaves a copy of its change in the queue and asks for the right to write. Whoever gets it
-//! writes what waits for its namespace; the others, when their turn comes, find that theirs is done.
+//! Each caller queues a copy of its edit and waits for the right to write. The caller that gets it writes all
+//! queued edits of its namespace; the others find theirs written when their turn comes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use crate::keyring::NamespaceId;
-use crate::kv::write::{Edit, Put};
+use crate::kv::edit::{Edit, Put};
 
-/// Longer values, in bytes, are written alone: then copying costs as much as a flush.
+/// Longer values, in bytes, are written alone: copying one costs as much as a flush.
 const VALUE_MOST: usize = 64 << 10;
 
-/// Changes that share a commit, at the most: at 64 KiB each they are 16 MiB.
+/// The most edits of one commit: at 64 KiB each they are 16 MiB.
 const EDITS_MOST: usize = 256;
 
-/// Changes that wait for a commit, oldest first.
+/// Edits that wait for a commit, oldest first.
 #[derive(Default)]
-pub(crate) struct Queue(Mutex<Vec<Arc<Waiting>>>);
+pub(crate) struct CommitQueue(Mutex<Vec<Arc<QueuedEdit>>>);
 
-/// A change, kept while its writer waits.
-pub(crate) struct Waiting {
-    namespace: NamespaceId,
+/// A copy of an edit, kept while its caller waits.
+pub(crate) struct QueuedEdit {
+    id: NamespaceId,
     name: Zeroizing<String>,
-    /// `None` when the record is to go.
+    /// `None` for a deletion.
     content: Option<Content>,
     is_written: AtomicBool,
 }
 
-/// What a record is to hold.
+/// The new content of a record.
 struct Content {
     value: Zeroizing<Vec<u8>>,
     metadata: Option<Zeroizing<Vec<u8>>>,
     expiry: Option<u64>,
 }
 
-impl Queue {
-    /// Leaves the change of a call here; `None` when the call is better made alone.
-    pub(crate) fn add(&self, namespace: NamespaceId, edits: &[Edit<'_>]) -> Option<Arc<Waiting>> {
+impl CommitQueue {
+    /// Queues the edit of a call; `None` when the call must be made alone.
+    pub(crate) fn add(&self, id: NamespaceId, edits: &[Edit<'_>]) -> Option<Arc<QueuedEdit>> {
         let [edit] = edits else { return None };
         let content = match edit {
             Edit::Put(put) if put.value.len() > VALUE_MOST => return None,
@@ -51,42 +51,36 @@ impl Queue {
             }),
             Edit::Delete(_) => None,
         };
-        let waiting = Arc::new(Waiting {
-            namespace,
+        let queued = Arc::new(QueuedEdit {
+            id,
             name: Zeroizing::new(edit.name().to_owned()),
             content,
             is_written: AtomicBool::new(false),
         });
-        self.lock().push(Arc::clone(&waiting));
-        Some(waiting)
+        self.0.lock().push(Arc::clone(&queued));
+        Some(queued)
     }
 
-    /// Takes out what can share the next commit of this namespace.
-    pub(crate) fn take(&self, namespace: NamespaceId) -> Vec<Arc<Waiting>> {
-        let mut queue = self.lock();
-        let waits_here = |waiting: &mut Arc<Waiting>| waiting.namespace == namespace;
-        queue.extract_if(.., waits_here).take(EDITS_MOST).collect()
+    /// Takes the edits of the next commit of this namespace.
+    pub(crate) fn take(&self, id: NamespaceId) -> Vec<Arc<QueuedEdit>> {
+        let mut queue = self.0.lock();
+        queue.extract_if(.., |queued| queued.id == id).take(EDITS_MOST).collect()
     }
 
-    /// Takes this one out, if it is still there.
-    pub(crate) fn remove(&self, waiting: &Arc<Waiting>) {
-        self.lock().retain(|other| !Arc::ptr_eq(other, waiting));
+    /// Removes this edit, if it is still there.
+    pub(crate) fn remove(&self, queued: &Arc<QueuedEdit>) {
+        self.0.lock().retain(|other| !Arc::ptr_eq(other, queued));
     }
 
-    /// How many wait.
+    /// The number of queued edits.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    /// Changed only in whole steps, so a panic elsewhere spoils nothing.
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Waiting>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().len()
     }
 }
 
-impl Waiting {
-    /// The change.
+impl QueuedEdit {
+    /// The edit.
     pub(crate) fn edit(&self) -> Edit<'_> {
         let Some(content) = &self.content else { return Edit::Delete(&self.name) };
         Edit::Put(Put {

@@ -1,15 +1,14 @@
-//! A sum over all records of a namespace: tells that one is missing, or is an older one.
+//! Multiset hash over the records of a namespace: detects a record that is missing or older.
 //!
-//! Each record adds `HMAC-SHA-256(term key, record id ‖ record version ‖ expiry)` to a number of 256
-//! bits, and takes it away when it goes (an additive multiset hash: Clarke, Devadas, van Dijk,
-//! Gassend, Suh, ASIACRYPT 2003). The terms and the sum are known only to who has the key, so that
-//! nobody can choose records whose sum is the same.
+//! Each record adds `HMAC-SHA-256(term key, record id ‖ record version ‖ expiry)` to a number of 256 bits,
+//! and subtracts it when it is removed (an additive multiset hash: Clarke, Devadas, van Dijk, Gassend, Suh,
+//! ASIACRYPT 2003). The terms and the hash are secret, so that records with the same hash cannot be chosen.
 
-/// The sum, in words of 64 bits, the lowest first.
+/// The hash, in words of 64 bits, the lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Sum([u64; 4]);
+pub(crate) struct MultisetHash([u64; 4]);
 
-impl Sum {
+impl MultisetHash {
     /// Adds a term.
     pub(crate) fn add(&mut self, term: &[u8; 32]) {
         let mut carry = false;
@@ -20,8 +19,8 @@ impl Sum {
         }
     }
 
-    /// Takes a term away.
-    pub(crate) fn take(&mut self, term: &[u8; 32]) {
+    /// Subtracts a term.
+    pub(crate) fn subtract(&mut self, term: &[u8; 32]) {
         let mut borrow = false;
         for (word, less) in self.0.iter_mut().zip(words(term)) {
             let (rest, under) = word.overflowing_sub(less);
@@ -57,18 +56,18 @@ mod tests {
     fn carries_and_borrows_go_through_all_words() {
         let mut one = [0; 32];
         one[0] = 1;
-        let mut sum = Sum([u64::MAX; 4]);
+        let mut sum = MultisetHash([u64::MAX; 4]);
         sum.add(&one);
-        assert_eq!(sum, Sum::default());
-        sum.take(&one);
-        assert_eq!(sum, Sum([u64::MAX; 4]));
-        let mut sum = Sum([u64::MAX, u64::MAX, 0, 0]);
+        assert_eq!(sum, MultisetHash::default());
+        sum.subtract(&one);
+        assert_eq!(sum, MultisetHash([u64::MAX; 4]));
+        let mut sum = MultisetHash([u64::MAX, u64::MAX, 0, 0]);
         sum.add(&one);
-        assert_eq!(sum, Sum([0, 0, 1, 0]));
+        assert_eq!(sum, MultisetHash([0, 0, 1, 0]));
         let all = [0xff; 32];
-        let mut sum = Sum([u64::MAX, 5, 0, 0]);
+        let mut sum = MultisetHash([u64::MAX, 5, 0, 0]);
         sum.add(&all);
-        assert_eq!(sum, Sum([u64::MAX - 1, 5, 0, 0]));
+        assert_eq!(sum, MultisetHash([u64::MAX - 1, 5, 0, 0]));
     }
 
     proptest! {
@@ -77,21 +76,21 @@ mod tests {
             terms in proptest::collection::vec(any::<[u8; 32]>(), 1..20),
             first in 0..20usize,
         ) {
-            let mut sum = Sum::default();
+            let mut sum = MultisetHash::default();
             for term in &terms {
                 sum.add(term);
             }
             let mut rotated = terms.clone();
             rotated.rotate_left(first % terms.len());
-            let mut other = Sum::default();
+            let mut other = MultisetHash::default();
             for term in &rotated {
                 other.add(term);
             }
             prop_assert_eq!(sum, other);
             for term in rotated.iter().rev() {
-                other.take(term);
+                other.subtract(term);
             }
-            prop_assert_eq!(other, Sum::default());
+            prop_assert_eq!(other, MultisetHash::default());
         }
     }
 }

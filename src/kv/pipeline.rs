@@ -1,63 +1,63 @@
-//! A batch on its way: sealed by one thread, piece by piece, while the storage takes in what is sealed.
+//! Pipeline of a large batch: one thread seals it in chunks, while the storage writes the sealed chunks.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::vec;
 
-use crate::kv::engine::{Access, Change, StorageError};
+use crate::kv::engine::{Change, StorageAccess, StorageError};
 
-/// Pieces that wait to be taken in, at the most.
+/// The most chunks that wait for the storage.
 const AHEAD: usize = 4;
 
-/// Where pieces are put in. Dropped before its end, it leaves a batch that no storage may keep.
-pub(crate) struct Sender(SyncSender<Piece>);
+/// Where chunks are put in. Dropped before its end, it leaves a batch that no storage may keep.
+pub(crate) struct ChunkSender(SyncSender<Chunk>);
 
-/// The changes of the batch, and an error where it ends too early.
-pub(crate) struct Changes {
-    pieces: Receiver<Piece>,
-    piece: vec::IntoIter<Change>,
+/// The changes of the batch, ending with an error when it is incomplete.
+pub(crate) struct SealedChanges {
+    chunks: Receiver<Chunk>,
+    chunk: vec::IntoIter<Change>,
     is_whole: bool,
 }
 
-struct Piece {
+struct Chunk {
     changes: Vec<Change>,
     is_last: bool,
 }
 
-/// Both ends.
-pub(crate) fn channel() -> (Sender, Changes) {
-    let (sender, pieces) = sync_channel(AHEAD);
-    (Sender(sender), Changes { pieces, piece: Vec::new().into_iter(), is_whole: false })
+/// Both ends of a pipeline.
+pub(crate) fn channel() -> (ChunkSender, SealedChanges) {
+    let (sender, chunks) = sync_channel(AHEAD);
+    (ChunkSender(sender), SealedChanges { chunks, chunk: Vec::new().into_iter(), is_whole: false })
 }
 
-impl Sender {
-    /// Gives a piece away, and waits while there are too many. Whether anybody still wants one.
+impl ChunkSender {
+    /// Gives a chunk away, and waits while there are too many. Whether anybody still wants one.
     pub(crate) fn send(&self, changes: Vec<Change>) -> bool {
-        self.0.send(Piece { changes, is_last: false }).is_ok()
+        self.0.send(Chunk { changes, is_last: false }).is_ok()
     }
 
-    /// Gives the last piece away: with it the batch is whole.
+    /// Gives the last chunk away: with it the batch is whole.
     pub(crate) fn end(self, changes: Vec<Change>) {
-        // Who has stopped asking has an error to tell already.
-        let _ = self.0.send(Piece { changes, is_last: true });
+        // A receiver that is gone has its own error.
+        let _ = self.0.send(Chunk { changes, is_last: true });
     }
 }
 
-impl Iterator for Changes {
+impl Iterator for SealedChanges {
     type Item = Result<Change, StorageError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(change) = self.piece.next() {
+            if let Some(change) = self.chunk.next() {
                 return Some(Ok(change));
             }
             if self.is_whole {
                 return None;
             }
-            let Ok(Piece { changes, is_last }) = self.pieces.recv() else {
+            let Ok(Chunk { changes, is_last }) = self.chunks.recv() else {
                 let reason = "not all of the batch could be sealed".to_owned();
-                return Some(Err(StorageError { what: Access::Write, reason }));
+                return Some(Err(StorageError { what: StorageAccess::Write, reason }));
             };
-            (self.piece, self.is_whole) = (changes.into_iter(), is_last);
+            (self.chunk, self.is_whole) = (changes.into_iter(), is_last);
         }
     }
 }

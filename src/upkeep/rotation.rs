@@ -1,17 +1,17 @@
-//! The rotation that runs beside the service: seals anew what is under older key versions, at a bounded
-//! rate, and destroys versions that nothing needs any more.
+//! The rotation: reseals records under older key versions, at a bounded rate, and destroys versions that no
+//! record needs.
 //!
-//! There is no list of work to be lost in a crash: whatever is not under the active version is what is
-//! left to do.
+//! There is no work list that a crash could lose: every record that is not under the active version is due.
 
 use std::time::{Duration, Instant};
 
+use crate::audit::Actor;
 use crate::kv::{KvError, Store};
 
-/// Does one batch, if there is one to be done; gives how long to leave the disk to others after it.
+/// Reseals one batch, if one is due; returns the pause after it, which leaves the disk to others.
 ///
 /// # Errors
-/// Why nothing can be written.
+/// When nothing can be written.
 pub(crate) fn turn(store: &Store, records_per_second: u32) -> Result<Option<Duration>, KvError> {
     for report in store.report()?.into_iter().filter(|report| report.agrees) {
         let id = report.id;
@@ -20,14 +20,14 @@ pub(crate) fn turn(store: &Store, records_per_second: u32) -> Result<Option<Dura
         if moved > 0 {
             return Ok(Some(rest(moved, begun.elapsed(), records_per_second)));
         }
-        for version in unless_deleted(store.destroy_unneeded(id))? {
-            tracing::info!("namespace {id}: key version {version} is destroyed, nothing needs it");
+        for version in unless_deleted(store.destroy_unneeded(&Actor::SERVICE, id))? {
+            tracing::info!("namespace {id}: key version {version} destroyed, no record needs it");
         }
     }
     Ok(None)
 }
 
-/// What was done: nothing, in a namespace that was deleted since it was looked at.
+/// The result; nothing in a namespace that was deleted after the report.
 fn unless_deleted<T: Default>(done: Result<T, KvError>) -> Result<T, KvError> {
     match done {
         Err(KvError::UnknownNamespace(_)) => Ok(T::default()),
@@ -35,8 +35,8 @@ fn unless_deleted<T: Default>(done: Result<T, KvError>) -> Result<T, KvError> {
     }
 }
 
-/// As long as the batch took, so that others have at least half of the disk; longer when that is what
-/// the rate asks for.
+/// The duration of the batch, so that others have at least half of the disk; longer when the rate requires
+/// it.
 fn rest(moved: usize, took: Duration, records_per_second: u32) -> Duration {
     let moved = u32::try_from(moved).unwrap_or(u32::MAX);
     let due = Duration::from_secs(1) * moved / records_per_second.max(1);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use lavawall::audit::Actor;
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Condition, Keyring, Places};
 use lavawall::kv::Store;
@@ -43,8 +44,10 @@ pub(crate) fn open(folder: &Path, generator: &Arc<Generator>) -> Result<Store, S
     };
     let keyring = Keyring::load(places, Arc::clone(generator)).map_err(|it| it.to_string())?;
     match keyring.condition() {
-        Condition::Absent => drop(keyring.init(&Choice::File).map_err(|it| it.to_string())?),
-        _ => drop(keyring.open_alone().map_err(|it| it.to_string())?),
+        Condition::Absent => {
+            drop(keyring.init(&Actor::SERVICE, &Choice::File).map_err(|it| it.to_string())?)
+        }
+        _ => drop(keyring.unseal_stored(&Actor::SERVICE).map_err(|it| it.to_string())?),
     }
     let storage = Box::new(RedbStorage::at(&folder.join("store"), 1 << 20));
     let store = Store::new(Arc::new(keyring), Arc::clone(generator), storage, BTreeSet::new());

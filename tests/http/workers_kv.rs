@@ -5,12 +5,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lavawall::audit::Actor;
 use lavawall::caller::token::{Tokens, hash_token};
 use lavawall::dialect::workers_kv::WorkersKv;
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, Places};
 use lavawall::kv::Store;
-use lavawall::kv::engine::{Fault, MemoryStorage, Storage};
+use lavawall::kv::engine::{Fault, MemoryStorage};
 use lavawall_entropy::{Generator, LeaseLimits};
 use serde_json::{Value, json};
 
@@ -22,38 +23,8 @@ const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
 struct Kv {
     appliance: Appliance,
     dialect: Arc<WorkersKv>,
-    memory: Arc<MemoryStorage>,
+    memory: MemoryStorage,
     folder: tempfile::TempDir,
-}
-
-/// A storage that the test keeps a hand on.
-struct Shared(Arc<MemoryStorage>);
-
-impl Storage for Shared {
-    fn get(
-        &self,
-        table: lavawall::kv::engine::Table,
-        key: &[u8],
-    ) -> Result<Option<Vec<u8>>, lavawall::kv::engine::StorageError> {
-        self.0.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: lavawall::kv::engine::Table,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<lavawall::kv::engine::Row>, lavawall::kv::engine::StorageError> {
-        self.0.scan(table, prefix, after, limit)
-    }
-
-    fn commit(
-        &self,
-        batch: &mut lavawall::kv::engine::Changes<'_>,
-    ) -> Result<(), lavawall::kv::engine::StorageError> {
-        self.0.commit(batch)
-    }
 }
 
 impl Kv {
@@ -73,9 +44,9 @@ impl Kv {
             anchor: None,
         };
         let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("none yet"));
-        keyring.init(&Choice::File).expect("made");
-        let memory = Arc::new(MemoryStorage::default());
-        let storage = Box::new(Shared(Arc::clone(&memory)));
+        keyring.init(&Actor::SERVICE, &Choice::File).expect("made");
+        let memory = MemoryStorage::default();
+        let storage = Box::new(memory.clone());
         let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
         store.open().expect("opened");
         let dialect = Arc::new(WorkersKv::new(Arc::new(store), Duration::from_secs(5)));
@@ -465,7 +436,7 @@ fn a_sealed_keyring_is_503_with_the_reason_and_randomness_goes_on() {
     let kv = Kv::start();
     let id = kv.namespace("first");
     kv.put(&id, "a", b"1");
-    kv.dialect.store().keyring().seal().expect("sealed");
+    kv.dialect.store().keyring().seal(&Actor::SERVICE).expect("sealed");
     kv.dialect.store().close();
     let answer = kv.call("GET", &format!("{id}/values/a"), "x", b"");
     assert_eq!(answer.status, 503);
@@ -477,7 +448,9 @@ fn a_sealed_keyring_is_503_with_the_reason_and_randomness_goes_on() {
     let status = get(kv.appliance.address, "/status").json();
     assert_eq!(status["keyring"]["state"], "sealed");
     assert_eq!(status["keyring"]["seal"], "file");
-    assert!(kv.dialect.store().keyring().open_alone().expect("the file is there"));
+    assert!(
+        kv.dialect.store().keyring().unseal_stored(&Actor::SERVICE).expect("the file is there")
+    );
     kv.dialect.store().open().expect("opened");
     assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "1");
 }

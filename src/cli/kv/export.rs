@@ -21,7 +21,6 @@ use crate::api::json::Json;
 use crate::cli::error::Stop;
 use crate::cli::kv::bulk::READ_LIMIT;
 use crate::cli::kv::connection::Connection;
-use crate::cli::kv::draft::Draft;
 use crate::cli::kv::pair::Pair;
 use crate::cli::kv::space;
 use crate::cli::kv::space::{Space, json};
@@ -30,6 +29,7 @@ use crate::cli::print::shown;
 use crate::cli::progress::Bar;
 use crate::client::ClientError;
 use crate::client::wiped::Wiped;
+use crate::durable::Draft;
 use crate::exitcode::Exit;
 
 /// No answer is longer: values of 25 MiB together, in base64, and what belongs to a hundred records.
@@ -84,7 +84,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Stop> {
         _ => Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display())),
     };
     let space = Space::find(&arguments.connection, &arguments.namespace)?;
-    let out = if is_file { Out::File(Draft::begin(path).map_err(failed)?) } else { Out::Standard };
+    let out =
+        if is_file { Out::File(Draft::exclusive(path).map_err(failed)?) } else { Out::Standard };
     let draft = BufWriter::with_capacity(1 << 17, out);
     let to = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
     let encryptor = Encryptor::with_recipients(to).map_err(Stop::usage)?;

@@ -1,9 +1,14 @@
-//! What the formulas promise, with the standard's own answers.
+//! The AEAD and the key derivation against the answers of their standards.
 
 use hex_literal::hex;
 
+use hkdf::Hkdf;
+use sha2::Sha256;
+
 use super::*;
-use crate::keyring::test_support::generator;
+use crate::crypto::key::{derive, draw_key};
+use crate::crypto::label;
+use crate::crypto::test_support::generator;
 
 fn key(byte: u8) -> Key {
     Secret::take(&mut [byte; KEY_BYTES])
@@ -37,7 +42,7 @@ fn sealing_gives_the_answers_of_rfc_8452() {
     let key = Secret::take(&mut bytes);
     let nonce = hex!("030000000000000000000000");
     for (text, associated, result) in RFC_8452 {
-        let bound = Bound(associated.to_vec());
+        let bound = AssociatedData(associated.to_vec());
         let mut sealed = Vec::new();
         seal_with(nonce, &key, &bound, text, &mut sealed);
         assert_eq!(sealed, [nonce.as_slice(), result].concat());
@@ -48,37 +53,37 @@ fn sealing_gives_the_answers_of_rfc_8452() {
 #[test]
 fn what_is_sealed_opens_only_whole_in_its_place_and_under_its_key() {
     let generator = generator();
-    let bound = Bound::to(label::VALUE).and(b"here").and_number(7);
+    let bound = AssociatedData::of(label::VALUE).and(b"here").and_number(7);
     let sealed = seal(&generator, &key(1), &bound, b"a text").expect("seeded");
     assert_eq!(open(&key(1), &bound, &sealed).expect("opens").as_slice(), b"a text");
-    assert_eq!(open(&key(2), &bound, &sealed), Err(Unopened));
+    assert_eq!(open(&key(2), &bound, &sealed), Err(OpenError));
     for elsewhere in [
-        Bound::to(label::ENTRY).and(b"here").and_number(7),
-        Bound::to(label::VALUE).and(b"there").and_number(7),
-        Bound::to(label::VALUE).and(b"here").and_number(8),
-        Bound::to(label::VALUE).and(b"here"),
+        AssociatedData::of(label::ENTRY).and(b"here").and_number(7),
+        AssociatedData::of(label::VALUE).and(b"there").and_number(7),
+        AssociatedData::of(label::VALUE).and(b"here").and_number(8),
+        AssociatedData::of(label::VALUE).and(b"here"),
     ] {
-        assert_eq!(open(&key(1), &elsewhere, &sealed), Err(Unopened));
+        assert_eq!(open(&key(1), &elsewhere, &sealed), Err(OpenError));
     }
     for at in 0..sealed.len() {
         let mut flipped = sealed.clone();
         flipped[at] ^= 1;
-        assert_eq!(open(&key(1), &bound, &flipped), Err(Unopened), "bit {at} flipped");
-        assert_eq!(open(&key(1), &bound, &sealed[..at]), Err(Unopened), "cut at {at}");
+        assert_eq!(open(&key(1), &bound, &flipped), Err(OpenError), "bit {at} flipped");
+        assert_eq!(open(&key(1), &bound, &sealed[..at]), Err(OpenError), "cut at {at}");
     }
 }
 
 #[test]
 fn where_one_field_ends_and_the_next_begins_matters() {
-    let one = Bound::to(label::VALUE).and(b"ab").and(b"c");
-    let other = Bound::to(label::VALUE).and(b"a").and(b"bc");
+    let one = AssociatedData::of(label::VALUE).and(b"ab").and(b"c");
+    let other = AssociatedData::of(label::VALUE).and(b"a").and(b"bc");
     assert_ne!(one.0, other.0);
 }
 
 #[test]
 fn the_same_text_sealed_twice_looks_different() {
     let generator = generator();
-    let bound = Bound::to(label::VALUE);
+    let bound = AssociatedData::of(label::VALUE);
     let sealed = || seal(&generator, &key(1), &bound, b"twice").expect("seeded");
     let (first, second) = (sealed(), sealed());
     assert_ne!(first[..NONCE_BYTES], second[..NONCE_BYTES]);
@@ -87,11 +92,11 @@ fn the_same_text_sealed_twice_looks_different() {
 
 #[test]
 fn a_generator_that_refuses_seals_nothing_and_makes_no_key() {
-    let unseeded = crate::keyring::test_support::unseeded();
+    let unseeded = crate::crypto::test_support::unseeded();
     let mut out = b"before".to_vec();
-    let bound = Bound::to(label::VALUE);
+    let bound = AssociatedData::of(label::VALUE);
     assert!(
-        seal_onto(&mut Draws::of(&unseeded, NONCE_BYTES), &key(1), &bound, b"text", &mut out)
+        seal_onto(&mut KeyMaterial::of(&unseeded, NONCE_BYTES), &key(1), &bound, b"text", &mut out)
             .is_err()
     );
     assert_eq!(out, b"before");

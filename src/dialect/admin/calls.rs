@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::audit::Actor;
 use crate::dialect::admin::Peer;
 use crate::dialect::workers_kv::{Refusal, WorkersKv, read_json};
 use crate::http::app::json_with;
@@ -18,7 +19,9 @@ use crate::http::body::Body;
 use crate::http::problem::Problem;
 use crate::keyring::seal::shares::Share;
 use crate::keyring::seal::{Choice, SealKind};
-use crate::keyring::{Condition, KeyInfo, Keyring, KeyringError, NamespaceId, Piece, PreparedId};
+use crate::keyring::{
+    Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece,
+};
 use crate::kv::Store;
 
 /// No passphrase and no set of shares is longer.
@@ -105,8 +108,9 @@ impl Caller {
         request: &mut Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let wanted: SealWanted = self.json(request).await?;
+        let actor = self.actor();
         self.on_disk(move |store| {
-            let shares = store.init(&choice(wanted.seal))?;
+            let shares = store.init(&actor, &choice(wanted.seal))?;
             wait_for_records(store);
             Ok(handed_out(&shares, None))
         })
@@ -118,11 +122,12 @@ impl Caller {
         request: &mut Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let Pieces { piece, .. } = self.json(request).await?;
+        let actor = self.actor();
         self.on_disk(move |store| {
             let keyring = store.keyring();
             match piece {
-                Some(piece) => drop(keyring.offer(piece.as_bytes())?),
-                None if keyring.open_alone()? => {}
+                Some(piece) => drop(keyring.unseal(&actor, piece.as_bytes())?),
+                None if keyring.unseal_stored(&actor)? => {}
                 None => {
                     return Err(Problem::of_keys(
                         StatusCode::BAD_REQUEST,
@@ -137,8 +142,9 @@ impl Caller {
     }
 
     pub(crate) async fn seal(self) -> Result<Response<Body>, Problem> {
-        self.on_disk(|store| {
-            store.seal()?;
+        let actor = self.actor();
+        self.on_disk(move |store| {
+            store.seal(&actor)?;
             Ok(answer(&told(store.keyring())))
         })
         .await
@@ -149,11 +155,13 @@ impl Caller {
         request: &mut Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let wanted: SealWanted = self.json(request).await?;
+        let actor = self.actor();
         self.on_disk(move |store| {
             let proof = pieces(&wanted.proof);
-            let (id, shares) = store.keyring().prepare_seal(&proof, &choice(wanted.seal))?;
+            let (id, shares) =
+                store.keyring().prepare_seal(&actor, &proof, &choice(wanted.seal))?;
             if shares.is_empty() {
-                store.keyring().put_in_force(&id)?;
+                store.keyring().put_in_force(&actor, &id)?;
                 return Ok(handed_out(&shares, None));
             }
             // Whoever asks has to say first that they arrived.
@@ -169,8 +177,9 @@ impl Caller {
         let Prepared { prepared } = self.json(request).await?;
         let id = HEXLOWER.decode(prepared.as_bytes()).ok().and_then(|id| id.try_into().ok());
         let id: PreparedId = id.ok_or(KeyringError::Unprepared)?;
+        let actor = self.actor();
         self.on_disk(move |store| {
-            let done = store.keyring().put_in_force(&id);
+            let done = store.keyring().put_in_force(&actor, &id);
             let is_in_force = KeyringError::took_effect(&done);
             done.map_err(|error| {
                 let problem = Problem::from(error);
@@ -186,8 +195,9 @@ impl Caller {
         request: &mut Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let given: Pieces = self.json(request).await?;
+        let actor = self.actor();
         self.on_disk(move |store| {
-            store.keyring().rotate_root(&pieces(&given.proof))?;
+            store.keyring().rotate_root(&actor, &pieces(&given.proof))?;
             Ok(answer(&told(store.keyring())))
         })
         .await
@@ -216,7 +226,10 @@ impl Caller {
     }
 
     pub(crate) async fn rotate(self, id: NamespaceId) -> Result<Response<Body>, Problem> {
-        self.on_disk(move |store| Ok(answer(&json!({ "version": store.rotate(id)? })))).await
+        let actor = self.actor();
+        let rotate =
+            move |store: &Store| Ok(answer(&json!({ "version": store.rotate(&actor, id)? })));
+        self.on_disk(rotate).await
     }
 
     pub(crate) async fn revoke(
@@ -225,11 +238,17 @@ impl Caller {
         request: &mut Request<Incoming>,
     ) -> Result<Response<Body>, Problem> {
         let VersionNamed { version } = self.json(request).await?;
+        let actor = self.actor();
         self.on_disk(move |store| {
-            store.revoke(id, version)?;
+            store.revoke(&actor, id, version)?;
             Ok(answer(&json!({ "version": version })))
         })
         .await
+    }
+
+    /// The caller, for the audit log.
+    fn actor(&self) -> Actor {
+        Actor::named(self.peer.actor())
     }
 
     async fn json<T: DeserializeOwned>(
@@ -243,7 +262,7 @@ impl Caller {
         self,
         work: impl FnOnce(&Store) -> Result<Response<Body>, Problem> + Send + 'static,
     ) -> Result<Response<Body>, Problem> {
-        self.dialect.run(self.peer.actor(), work).await.unwrap_or_else(|| {
+        self.dialect.run(work).await.unwrap_or_else(|| {
             let detail = "an internal fault; the log says more";
             Err(Problem::of_keys(StatusCode::INTERNAL_SERVER_ERROR, detail))
         })
@@ -253,7 +272,7 @@ impl Caller {
 /// Whoever opens the keyring wants to use records next. The service loads them.
 fn wait_for_records(store: &Store) {
     let until = Instant::now() + RECORDS_TIMEOUT;
-    let is_open = || matches!(store.keyring().condition(), Condition::Open(_));
+    let is_open = || matches!(store.keyring().condition(), Condition::Unsealed(_));
     while is_open() && !store.is_open() && Instant::now() < until {
         std::thread::sleep(LOOK_EVERY);
     }
@@ -273,7 +292,7 @@ fn choice(wanted: Wanted) -> Choice {
     }
 }
 
-fn pieces(proof: &[Zeroizing<String>]) -> Vec<Piece> {
+fn pieces(proof: &[Zeroizing<String>]) -> Vec<UnsealPiece> {
     proof.iter().map(|piece| Zeroizing::new(piece.as_bytes().to_vec())).collect()
 }
 

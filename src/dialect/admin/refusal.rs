@@ -34,7 +34,7 @@ impl From<KeyringError> for Problem {
                 | SealError::Exposed { .. },
             ) => StatusCode::SERVICE_UNAVAILABLE,
             KeyringError::Present
-            | KeyringError::Open
+            | KeyringError::Unsealed
             | KeyringError::Unprepared
             | KeyringError::ActiveVersion { .. } => StatusCode::CONFLICT,
             KeyringError::Unproved { .. }
@@ -44,7 +44,7 @@ impl From<KeyringError> for Problem {
             KeyringError::UnknownNamespace(_) | KeyringError::UnknownVersion { .. } => {
                 StatusCode::NOT_FOUND
             }
-            KeyringError::Changed { .. } | KeyringError::Layout { .. } => {
+            KeyringError::Changed { .. } | KeyringError::Format { .. } => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             _ => StatusCode::BAD_REQUEST,

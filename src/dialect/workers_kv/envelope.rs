@@ -15,7 +15,7 @@ use crate::http::body::Body;
 use crate::http::problem::Problem;
 use crate::keyring::KeyringError;
 use crate::kv::KvError;
-use crate::kv::engine::{Access, StorageError};
+use crate::kv::engine::{StorageAccess, StorageError};
 
 /// The service's own codes, as its clients show them.
 mod code {
@@ -184,7 +184,7 @@ impl From<KvError> for Refusal {
                 tracing::error!("{message}");
                 Self::unavailable("the audit log cannot be written: no key is made or changed")
             }
-            KvError::Storage(StorageError { what: Access::Write, .. }) => {
+            KvError::Storage(StorageError { what: StorageAccess::Write, .. }) => {
                 tracing::error!("{message}");
                 Self::unavailable("the store cannot be written at the moment")
             }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::dialect::workers_kv::envelope;
 use crate::dialect::workers_kv::envelope::Refusal;
 use crate::dialect::workers_kv::path::Query;
-use crate::dialect::workers_kv::{WorkersKv, upload};
+use crate::dialect::workers_kv::{WorkersKv, actor, upload};
 use crate::http::body::Body;
 use crate::keyring::{NamespaceId, NamespaceInfo};
 use crate::kv::Store;
@@ -41,7 +41,9 @@ pub(crate) async fn create(
     request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let Titled { title } = upload::json(dialect, request, BODY_LIMIT).await?;
-    let info = dialect.on_disk(move |store| Ok(store.create_namespace(&title)?)).await?;
+    let actor = actor();
+    let create = move |store: &Store| Ok(store.create_namespace(&actor, &title)?);
+    let info = dialect.on_disk(create).await?;
     Ok(envelope::result(&shown(&info)))
 }
 
@@ -85,8 +87,9 @@ pub(crate) async fn rename(
     request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
     let Titled { title } = upload::json(dialect, request, BODY_LIMIT).await?;
+    let actor = actor();
     let rename = move |store: &Store| {
-        store.rename_namespace(id, &title)?;
+        store.rename_namespace(&actor, id, &title)?;
         find(store, id)
     };
     Ok(envelope::result(&shown(&dialect.on_disk(rename).await?)))
@@ -96,6 +99,7 @@ pub(crate) async fn delete(
     dialect: &Arc<WorkersKv>,
     id: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
-    dialect.on_disk(move |store| Ok(store.delete_namespace(id)?)).await?;
+    let actor = actor();
+    dialect.on_disk(move |store| Ok(store.delete_namespace(&actor, id)?)).await?;
     Ok(envelope::result(&Value::Null))
 }

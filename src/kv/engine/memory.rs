@@ -1,14 +1,18 @@
-//! Rows in memory: for tests, which can make it fail and change what it holds.
+//! Rows in memory, for tests: they can make it fail and change its rows.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use crate::kv::engine::{Access, Change, Changes, Row, Storage, StorageError, Table};
+use parking_lot::{Mutex, MutexGuard};
 
-/// Keeps rows until it is dropped.
-#[derive(Debug, Default)]
-pub struct MemoryStorage(Mutex<Inner>);
+use crate::kv::engine::storage::{
+    Change, Changes, Row, Storage, StorageAccess, StorageError, Table,
+};
+
+/// Keeps rows until it is dropped. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStorage(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -16,44 +20,43 @@ struct Inner {
     fault: Option<Fault>,
 }
 
-/// What goes wrong from now on.
+/// A failure from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing can be read.
     Read,
     /// Nothing can be written, as on a full disk.
     Write,
-    /// What is written is there, and it is said that it is not.
+    /// Writes succeed, and are reported as failed.
     LateWrite,
 }
 
 impl MemoryStorage {
     /// Makes it fail, or work again.
     pub fn fail(&self, fault: Option<Fault>) {
-        self.lock().fault = fault;
+        self.0.lock().fault = fault;
     }
 
-    /// All rows, as whoever holds the disk sees them.
+    /// All rows, as a reader of the disk sees them.
     pub fn rows(&self) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
-        let inner = self.lock();
+        let inner = self.0.lock();
         let rows = inner.rows.iter();
         rows.map(|((table, key), row)| (*table, key.clone(), row.clone())).collect()
     }
 
-    /// Replaces all rows, as whoever holds the disk can.
+    /// Replaces all rows, as a writer of the disk can.
     pub fn set_rows(&self, rows: Vec<(Table, Vec<u8>, Vec<u8>)>) {
         let rows = rows.into_iter().map(|(table, key, row)| ((table, key), row));
-        self.lock().rows = rows.collect();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().rows = rows.collect();
     }
 
     fn reading(&self) -> Result<MutexGuard<'_, Inner>, StorageError> {
-        let inner = self.lock();
+        let inner = self.0.lock();
         if inner.fault == Some(Fault::Read) {
-            return Err(StorageError { what: Access::Read, reason: "a test says so".to_owned() });
+            return Err(StorageError {
+                what: StorageAccess::Read,
+                reason: "a test says so".to_owned(),
+            });
         }
         Ok(inner)
     }
@@ -86,8 +89,9 @@ impl Storage for MemoryStorage {
 
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         let batch = batch.collect::<Result<Vec<_>, _>>()?;
-        let mut inner = self.lock();
-        let failed = || StorageError { what: Access::Write, reason: "a test says so".to_owned() };
+        let mut inner = self.0.lock();
+        let failed =
+            || StorageError { what: StorageAccess::Write, reason: "a test says so".to_owned() };
         if inner.fault == Some(Fault::Write) {
             return Err(failed());
         }

@@ -1,4 +1,4 @@
-//! One share as its holder keeps it: text that can be printed, read aloud and typed.
+//! The text of a share: it can be printed, read aloud and typed.
 
 use std::fmt;
 
@@ -6,13 +6,17 @@ use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::crypto::aead::{KEY_BYTES, Key, label};
 use crate::crypto::codec::{Malformed, Reader, Writer};
-use crate::keyring::seal::shares::{SET_BYTES, SealError};
+use crate::crypto::key::{KEY_BYTES, Key};
+use crate::crypto::label;
+use crate::keyring::seal::error::SealError;
 use lavawall_entropy::Secret;
 
 /// How the text begins; the number is the format's version.
 const PREFIX: &str = "lava1:";
+
+/// The size of the identifier of one split's shares in bytes.
+pub(crate) const SET_BYTES: usize = 8;
 
 /// The size of the checksum in bytes: one mistyped share in 2³² passes it.
 const SUM_BYTES: usize = 4;
@@ -20,7 +24,7 @@ const SUM_BYTES: usize = 4;
 /// Letters between two hyphens.
 const GROUP: usize = 6;
 
-/// No share is longer, whatever blanks are in it.
+/// The longest text, blanks included.
 const TEXT_LIMIT: usize = 256;
 
 /// One share.
@@ -50,19 +54,19 @@ impl Share {
         self.number
     }
 
-    /// How many open the keyring.
+    /// The number of shares needed.
     #[must_use]
     pub fn threshold(&self) -> u8 {
         self.threshold
     }
 
-    /// How many there are.
+    /// The number of shares made.
     #[must_use]
     pub fn count(&self) -> u8 {
         self.count
     }
 
-    /// The text to hand out. Every call is a place to review.
+    /// The text to give out. Each call discloses a secret and must be reviewed.
     #[must_use]
     pub fn text(&self) -> Zeroizing<String> {
         let letters = Zeroizing::new(BASE32_NOPAD.encode(&self.bytes()));
@@ -77,7 +81,7 @@ impl Share {
         text
     }
 
-    /// Reads what a holder typed.
+    /// Reads a text as its holder typed it.
     ///
     /// # Errors
     /// [`SealError::Mistyped`].
@@ -94,11 +98,11 @@ impl Share {
     }
 
     fn read(bytes: &[u8]) -> Result<Self, Malformed> {
-        let (told, sum) = bytes.split_last_chunk().ok_or(Malformed)?;
-        if checksum(told) != *sum {
+        let (body, sum) = bytes.split_last_chunk().ok_or(Malformed)?;
+        if checksum(body) != *sum {
             return Err(Malformed);
         }
-        let mut from = Reader::of(told);
+        let mut from = Reader::of(body);
         let (number, threshold, count, set) =
             (from.byte()?, from.byte()?, from.byte()?, from.array()?);
         let mut part = Zeroizing::new(from.array::<KEY_BYTES>()?);

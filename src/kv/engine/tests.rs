@@ -1,4 +1,4 @@
-//! What every storage keeps, run over each of them.
+//! The contract of a storage, over each engine.
 
 use super::*;
 use Change::{Clear, Delete, Put};
@@ -6,8 +6,10 @@ use Table::{Entries, Store, Sums, Values};
 
 fn over_each(test: impl Fn(&dyn Storage)) {
     test(&MemoryStorage::default());
-    let folder = tempfile::tempdir().expect("a directory");
-    test(&RedbStorage::open(&folder.path().join("store"), 1 << 20).expect("opened"));
+    for engine in ENGINES {
+        let folder = tempfile::tempdir().expect("a directory");
+        test(&*(engine.at)(&folder.path().join(engine.name), 1 << 20));
+    }
 }
 
 fn put(storage: &dyn Storage, table: Table, key: &[u8], row: &[u8]) {
@@ -71,7 +73,8 @@ fn a_batch_is_applied_in_its_order() {
 fn nothing_is_kept_of_a_batch_that_is_not_whole() {
     over_each(|storage| {
         put(storage, Values, b"a", b"1");
-        let why = || StorageError { what: Access::Write, reason: "a test says so".to_owned() };
+        let why =
+            || StorageError { what: StorageAccess::Write, reason: "a test says so".to_owned() };
         let batch = [
             Ok(Put(Values, b"a".to_vec(), b"2".to_vec())),
             Ok(Put(Entries, b"b".to_vec(), b"3".to_vec())),
@@ -133,9 +136,11 @@ fn the_largest_row_is_kept() {
 
 #[test]
 fn what_was_committed_is_there_after_reopening() {
-    let folder = tempfile::tempdir().expect("a directory");
-    let path = folder.path().join("store");
-    put(&RedbStorage::open(&path, 1 << 20).expect("opened"), Values, b"a", b"1");
-    let again = RedbStorage::open(&path, 1 << 20).expect("opened");
-    assert_eq!(again.get(Values, b"a").expect("readable"), Some(b"1".to_vec()));
+    for engine in ENGINES {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join(engine.name);
+        put(&*(engine.at)(&path, 1 << 20), Values, b"a", b"1");
+        let again = (engine.at)(&path, 1 << 20);
+        assert_eq!(again.get(Values, b"a").expect("readable"), Some(b"1".to_vec()));
+    }
 }

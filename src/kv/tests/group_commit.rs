@@ -1,11 +1,12 @@
-//! Writers that come while another one's commit is under way.
+//! Group commit: edits that arrive while another commit is in progress.
 
 use std::sync::mpsc::{self, Sender};
 use std::thread::scope;
 
 use super::*;
+use crate::kv::engine::Change;
 
-/// A store whose first commit after `hold` waits until it is told to go on, and which counts them.
+/// A store whose next commit after `holds_next` waits for `go_on`.
 struct Held {
     store: Store,
     has_begun: mpsc::Receiver<()>,
@@ -32,7 +33,7 @@ impl Held {
                 return commit(memory, batch);
             }
             let _ = begun.send(());
-            let _ = may_go_on.lock().expect("one commit at a time").recv();
+            let _ = may_go_on.lock().recv();
             memory.commit(batch)
         });
         let store = home.store_over(Box::new(storage));
@@ -82,7 +83,7 @@ fn numbered(id: NamespaceId, count: usize) -> Vec<(NamespaceId, String)> {
 fn writers_that_come_together_share_a_commit_and_each_has_its_record() {
     let home = Home::new();
     let held = Held::new(&home, MemoryStorage::commit);
-    let id = held.store.create_namespace("first").expect("made").id;
+    let id = held.store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let puts = numbered(id, 20);
     let before = held.store.commits();
     let results = held.write_meanwhile(&puts);
@@ -100,7 +101,7 @@ fn writers_that_come_together_share_a_commit_and_each_has_its_record() {
 fn deletions_share_a_commit_with_each_other_and_with_writers() {
     let home = Home::new();
     let held = Held::new(&home, MemoryStorage::commit);
-    let id = held.store.create_namespace("first").expect("made").id;
+    let id = held.store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let records = numbered(id, 20);
     let (gone, written) = records.split_at(10);
     for (_, name) in gone {
@@ -126,7 +127,7 @@ fn deletions_share_a_commit_with_each_other_and_with_writers() {
 fn writers_of_one_name_leave_the_record_of_one_of_them() {
     let home = Home::new();
     let held = Held::new(&home, MemoryStorage::commit);
-    let id = held.store.create_namespace("first").expect("made").id;
+    let id = held.store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let results = held.write_meanwhile(&[(id, "same".to_owned()), (id, "same".to_owned())]);
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     let again = home.open();
@@ -138,8 +139,8 @@ fn writers_of_one_name_leave_the_record_of_one_of_them() {
 fn writers_of_other_namespaces_wait_for_their_own_commit() {
     let home = Home::new();
     let held = Held::new(&home, MemoryStorage::commit);
-    let first = held.store.create_namespace("first").expect("made").id;
-    let second = held.store.create_namespace("second").expect("made").id;
+    let first = held.store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+    let second = held.store.create_namespace(&Actor::SERVICE, "second").expect("made").id;
     let puts: Vec<_> = [numbered(first, 3), numbered(second, 3)].concat();
     let results = held.write_meanwhile(&puts);
     assert!(results.iter().all(Result::is_ok), "{results:?}");
@@ -157,11 +158,14 @@ fn when_a_shared_commit_fails_each_writes_alone() {
     let held = Held::new(&home, |memory, batch| {
         let batch: Vec<_> = batch.collect();
         if batch.len() > 4 {
-            return Err(StorageError { what: Access::Write, reason: "a test says so".to_owned() });
+            return Err(StorageError {
+                what: StorageAccess::Write,
+                reason: "a test says so".to_owned(),
+            });
         }
         memory.commit(&mut batch.into_iter())
     });
-    let id = held.store.create_namespace("first").expect("made").id;
+    let id = held.store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let results = held.write_meanwhile(&numbered(id, 5));
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     assert_eq!(names(&home.open().list(id, "", None, 10, 0).expect("listed")).len(), 6);
@@ -173,11 +177,14 @@ fn when_nothing_can_be_written_nobody_is_told_otherwise() {
     let held = Held::new(&home, |memory, batch| {
         let batch: Vec<_> = batch.collect();
         if batch.iter().any(|change| matches!(change, Ok(Change::Put(Table::Values, ..)))) {
-            return Err(StorageError { what: Access::Write, reason: "a test says so".to_owned() });
+            return Err(StorageError {
+                what: StorageAccess::Write,
+                reason: "a test says so".to_owned(),
+            });
         }
         memory.commit(&mut batch.into_iter())
     });
-    let id = held.store.create_namespace("first").expect("made").id;
+    let id = held.store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let results = held.write_meanwhile(&numbered(id, 5));
     assert!(results.iter().all(Result::is_err), "{results:?}");
     assert_eq!(held.store.queue.len(), 0);

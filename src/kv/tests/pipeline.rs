@@ -1,8 +1,7 @@
-//! Long batches: sealed by one thread while the storage takes them in, and all the same whole or not
-//! there.
+//! Large batches: sealed by one thread while the storage writes them, and whole or absent all the same.
 
 use super::*;
-use crate::keyring::test_support::failing_after;
+use crate::crypto::test_support::failing_after;
 
 /// More than are sealed without a thread, and more than are drawn for at once.
 const RECORDS: usize = 700;
@@ -26,7 +25,7 @@ fn is_untouched(home: &Home, id: NamespaceId) {
 
 fn with_one_record(home: &Home) -> NamespaceId {
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "before", "1");
     id
 }
@@ -35,10 +34,10 @@ fn with_one_record(home: &Home) -> NamespaceId {
 fn a_long_batch_is_read_as_written_also_after_opening_again() {
     over_each(|open| {
         let store = open();
-        let id = store.create_namespace("first").expect("made").id;
+        let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         let mut batch = batch();
         put_all(&store, id, &batch).expect("written");
-        // Written anew, in part, and some names twice.
+        // Written again, in part, and some names twice.
         batch.truncate(100);
         batch.push(("name 7".to_owned(), "the last one counts".to_owned()));
         put_all(&store, id, &batch).expect("written");
@@ -82,7 +81,7 @@ fn a_storage_that_stops_taking_a_long_batch_is_told_of_and_nothing_hangs() {
         let id = with_one_record(&home);
         let storage = Double::over(&home.memory).committing(move |_, batch| {
             assert!(batch.take(taken).all(|change| change.is_ok()));
-            Err(StorageError { what: Access::Write, reason: "the disk is full".to_owned() })
+            Err(StorageError { what: StorageAccess::Write, reason: "the disk is full".to_owned() })
         });
         let store = home.store_over(Box::new(storage));
         store.open().expect("opened");

@@ -1,86 +1,81 @@
-//! A store's file that is read and never written: what redb writes to it stays in memory.
+//! A read-only view of a store's file: redb's writes to it stay in memory.
 //!
-//! redb opens no file that it may not write, since the first thing after a failed write is to mend what
-//! that left behind. Here the mending happens in memory, for as long as the disk takes nothing.
+//! redb opens only files that it can write, since it repairs the file after a failed write. Here the repair
+//! happens in memory, as long as the disk refuses writes.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ::redb::StorageBackend;
+use parking_lot::Mutex;
 
 use crate::durable;
 
-/// What is written is kept in pieces of this many bytes, redb's own page.
-const PIECE_BYTES: usize = 4096;
+/// The size of a page in bytes, redb's own.
+const PAGE_BYTES: usize = 4096;
 
-/// The file as it is, and over it what was written since it was opened.
+/// The file, and over it the writes since it was opened.
 #[derive(Debug)]
-pub(crate) struct Reading {
+pub(crate) struct ReadOnlyFile {
     file: File,
-    over: Mutex<Over>,
+    over: Mutex<Overlay>,
 }
 
-/// Mending writes a few pages, whatever the size of the file.
+/// The repair writes a few pages, for a file of any size.
 #[derive(Debug)]
-struct Over {
+struct Overlay {
     len: u64,
     /// By their number in the file.
-    pieces: BTreeMap<u64, Box<[u8; PIECE_BYTES]>>,
+    pages: BTreeMap<u64, Box<[u8; PAGE_BYTES]>>,
 }
 
-impl Reading {
+impl ReadOnlyFile {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// What the system said. When it is empty: it would be taken for a store without records.
+    /// The system's error. When the file is empty: it would be taken for a store without records.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = durable::open(path, OpenOptions::new().read(true))?;
         let len = file.metadata()?.len();
         if len == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok(Self { file, over: Mutex::new(Over { len, pieces: BTreeMap::new() }) })
+        Ok(Self { file, over: Mutex::new(Overlay { len, pages: BTreeMap::new() }) })
     }
 
-    /// A piece of the file, zeros behind its end.
-    fn original(&self, number: u64) -> io::Result<Box<[u8; PIECE_BYTES]>> {
-        let mut piece = Box::new([0; PIECE_BYTES]);
+    /// A page of the file, zeros behind its end.
+    fn original(&self, number: u64) -> io::Result<Box<[u8; PAGE_BYTES]>> {
+        let mut page = Box::new([0; PAGE_BYTES]);
         let mut filled = 0;
-        while filled < PIECE_BYTES {
-            let at = number * PIECE_BYTES as u64 + filled as u64;
-            match self.file.read_at(&mut piece[filled..], at) {
+        while filled < PAGE_BYTES {
+            let at = number * PAGE_BYTES as u64 + filled as u64;
+            match self.file.read_at(&mut page[filled..], at) {
                 Ok(0) => break,
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(piece)
-    }
-
-    /// Changed in single steps that a panic cannot part.
-    fn over(&self) -> MutexGuard<'_, Over> {
-        self.over.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(page)
     }
 }
 
-impl StorageBackend for Reading {
+impl StorageBackend for ReadOnlyFile {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.over().len)
+        Ok(self.over.lock().len)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let over = self.over();
+        let over = self.over.lock();
         within(offset, out.len(), over.len)?;
         let mut done = 0;
-        for (number, from, len) in pieces(offset, out.len()) {
+        for (number, from, len) in pages(offset, out.len()) {
             let out = &mut out[done..done + len];
-            match over.pieces.get(&number) {
-                Some(piece) => out.copy_from_slice(&piece[from..from + len]),
+            match over.pages.get(&number) {
+                Some(page) => out.copy_from_slice(&page[from..from + len]),
                 None => out.copy_from_slice(&self.original(number)?[from..from + len]),
             }
             done += len;
@@ -89,9 +84,9 @@ impl StorageBackend for Reading {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut over = self.over();
+        let mut over = self.over.lock();
         if len < over.len {
-            // What is cut off comes back as zeros, if it does.
+            // Bytes that are cut off would have to become zeros.
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         over.len = len;
@@ -103,30 +98,30 @@ impl StorageBackend for Reading {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let mut over = self.over();
+        let mut over = self.over.lock();
         within(offset, data.len(), over.len)?;
         let mut done = 0;
-        for (number, from, len) in pieces(offset, data.len()) {
-            let mut piece = match over.pieces.remove(&number) {
-                Some(piece) => piece,
+        for (number, from, len) in pages(offset, data.len()) {
+            let mut page = match over.pages.remove(&number) {
+                Some(page) => page,
                 None => self.original(number)?,
             };
-            piece[from..from + len].copy_from_slice(&data[done..done + len]);
-            over.pieces.insert(number, piece);
+            page[from..from + len].copy_from_slice(&data[done..done + len]);
+            over.pages.insert(number, page);
             done += len;
         }
         Ok(())
     }
 }
 
-/// Which pieces `len` bytes from `offset` lie in: number, first byte within it, and how many.
-fn pieces(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, usize)> {
+/// Which pages `len` bytes from `offset` lie in: number, first byte within it, and how many.
+fn pages(offset: u64, len: usize) -> impl Iterator<Item = (u64, usize, usize)> {
     let mut left = len;
     let mut at = offset;
     std::iter::from_fn(move || {
-        let number = at / PIECE_BYTES as u64;
-        let from = usize::try_from(at % PIECE_BYTES as u64).expect("less than a piece");
-        let len = left.min(PIECE_BYTES - from);
+        let number = at / PAGE_BYTES as u64;
+        let from = usize::try_from(at % PAGE_BYTES as u64).expect("less than a page");
+        let len = left.min(PAGE_BYTES - from);
         (left, at) = (left - len, at + len as u64);
         (len > 0).then_some((number, from, len))
     })
@@ -141,16 +136,16 @@ fn within(offset: u64, len: usize, end: u64) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// A file of three pieces and a half.
+    /// A file of three pages and a half.
     fn file() -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("store");
-        let content: Vec<u8> = (0..=250).cycle().take(PIECE_BYTES * 7 / 2).collect();
+        let content: Vec<u8> = (0..=250).cycle().take(PAGE_BYTES * 7 / 2).collect();
         std::fs::write(&path, &content).expect("written");
         (folder, path, content)
     }
 
-    fn read(reading: &Reading, offset: usize, len: usize) -> io::Result<Vec<u8>> {
+    fn read(reading: &ReadOnlyFile, offset: usize, len: usize) -> io::Result<Vec<u8>> {
         let mut out = vec![0; len];
         reading.read(offset as u64, &mut out).map(|()| out)
     }
@@ -159,7 +154,7 @@ mod tests {
     fn what_is_written_is_read_back_and_the_file_is_as_it_was() {
         let (_folder, path, mut content) = file();
         let before = content.clone();
-        let reading = Reading::open(&path).expect("opened");
+        let reading = ReadOnlyFile::open(&path).expect("opened");
         reading.set_len(content.len() as u64 + 9000).expect("longer");
         content.resize(content.len() + 9000, 0);
         for (offset, len) in [(0, 10), (4090, 20), (5000, 9000), (14_300, 100), (20_000, 3000)] {
@@ -179,11 +174,11 @@ mod tests {
     #[test]
     fn nothing_is_read_or_written_behind_the_end_and_an_empty_file_is_refused() {
         let (_folder, path, content) = file();
-        let reading = Reading::open(&path).expect("opened");
+        let reading = ReadOnlyFile::open(&path).expect("opened");
         assert!(read(&reading, content.len() - 1, 2).is_err());
         assert!(reading.write(content.len() as u64, &[1]).is_err());
         assert!(reading.write(u64::MAX, &[1]).is_err());
         std::fs::write(&path, []).expect("written");
-        assert!(Reading::open(&path).is_err());
+        assert!(ReadOnlyFile::open(&path).is_err());
     }
 }

@@ -1,7 +1,9 @@
-//! Generators for tests of what draws from them.
+//! Generators for tests.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
 
 use lavawall_entropy::{
     Contribution, Generator, Kind, LeaseLimits, Machine, OsFill, Provenance, Quorum, Secret,
@@ -81,7 +83,7 @@ pub(crate) fn with_os(os: Box<OsFill>) -> Generator {
     generator
 }
 
-/// What is to be done the next time that the operating system is asked.
+/// Runs the next time that the operating system is asked for bytes.
 pub(crate) type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
 
 /// A seeded generator with a hook: something happens in the middle of whatever draws from it.
@@ -89,7 +91,7 @@ pub(crate) fn hooked() -> (Generator, Hook) {
     let hook = Hook::default();
     let inner = Arc::clone(&hook);
     let generator = with_os(Box::new(move |out: &mut [u8]| {
-        let due = inner.lock().expect("no panic").take();
+        let due = inner.lock().take();
         if let Some(due) = due {
             due();
         }

@@ -1,5 +1,4 @@
-//! A store's file that is written: as redb's own, but that a flush is believed only of a disk that can
-//! be written.
+//! A store's file that can be written: redb's own backend, with a flush that detects a read-only disk.
 
 use std::fs::File;
 use std::io;
@@ -10,25 +9,25 @@ use ::redb::{BackendError, DatabaseError, StorageBackend};
 
 use crate::durable;
 
-/// The file, twice: redb's own keeps it to itself.
+/// The file twice: redb's backend does not give access to its own.
 #[derive(Debug)]
-pub(crate) struct Writing {
+pub(crate) struct FlushedFile {
     inner: FileBackend,
     file: File,
 }
 
-impl Writing {
+impl FlushedFile {
     /// Takes a file that may be read and written.
     ///
     /// # Errors
-    /// What the system said.
+    /// The system's error.
     pub(crate) fn of(file: File) -> Result<Self, DatabaseError> {
         let again = file.try_clone().map_err(::redb::StorageError::Io)?;
         Ok(Self { inner: FileBackend::new(again)?, file })
     }
 }
 
-impl StorageBackend for Writing {
+impl StorageBackend for FlushedFile {
     fn len(&self) -> io::Result<u64> {
         self.inner.len()
     }

@@ -1,18 +1,18 @@
-//! Values that are held opened: never another's, never an older one, and none after sealing.
+//! The cache of decrypted values: never another record's, never an older one, and none after sealing.
 
 use std::thread;
 
 use super::*;
-use crate::kv::record::Place;
+use crate::kv::record::RecordAddress;
 
-/// A store that holds what was read, its namespace, and the record `a` of it, read once.
+/// A store with a cache, its namespace, and in it the record `a`, read once.
 fn holding(home: &Home) -> (Store, NamespaceId) {
-    let store = home.open().holding_opened(1 << 20);
-    let id = store.create_namespace("first").expect("made").id;
+    let store = home.open().with_value_cache(1 << 20);
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
-    assert_eq!(store.opened.len(), 0, "only what is read is held");
+    assert_eq!(store.cache.len(), 0, "only what is read is held");
     assert_eq!(read(&store, id, "a").as_deref(), Some("1"));
-    assert_eq!(store.opened.len(), 1);
+    assert_eq!(store.cache.len(), 1);
     (store, id)
 }
 
@@ -30,33 +30,33 @@ fn what_is_written_removed_or_expired_is_held_no_more() {
     let home = Home::new();
     let (store, id) = holding(&home);
     write(&store, id, "a", "2");
-    assert_eq!(store.opened.len(), 0, "wiped when it is written anew");
+    assert_eq!(store.cache.len(), 0, "wiped when it is written anew");
     assert_eq!(read(&store, id, "a").as_deref(), Some("2"));
     store.delete(id, &["a"]).expect("written");
-    assert_eq!(store.opened.len(), 0, "wiped when it is removed");
+    assert_eq!(store.cache.len(), 0, "wiped when it is removed");
     assert_eq!(read(&store, id, "a"), None);
     store.put(id, &[Put { expiry: Some(10), ..put("a", b"3") }], 0).expect("written");
     assert!(store.get(id, "a", 9).expect("readable").is_some());
     assert!(store.get(id, "a", 10).expect("readable").is_none(), "expired for readers at once");
     store.sweep(10).expect("written");
-    assert_eq!(store.opened.len(), 0, "wiped when it is swept");
+    assert_eq!(store.cache.len(), 0, "wiped when it is swept");
 }
 
 #[test]
 fn nothing_is_held_of_a_deleted_namespace_or_a_closed_store() {
     let home = Home::new();
     let (store, id) = holding(&home);
-    let other = store.create_namespace("second").expect("made").id;
+    let other = store.create_namespace(&Actor::SERVICE, "second").expect("made").id;
     write(&store, other, "a", "other");
     assert_eq!(read(&store, other, "a").as_deref(), Some("other"), "not that of another namespace");
-    store.delete_namespace(other).expect("deleted");
-    assert_eq!(store.opened.len(), 1);
+    store.delete_namespace(&Actor::SERVICE, other).expect("deleted");
+    assert_eq!(store.cache.len(), 1);
     store.close();
-    assert_eq!(store.opened.len(), 0);
+    assert_eq!(store.cache.len(), 0);
     store.open().expect("opened");
     assert_eq!(read(&store, id, "a").as_deref(), Some("1"));
-    store.seal().expect("sealed");
-    assert_eq!(store.opened.len(), 0);
+    store.seal(&Actor::SERVICE).expect("sealed");
+    assert_eq!(store.cache.len(), 0);
     assert!(store.get(id, "a", 0).is_err());
 }
 
@@ -64,26 +64,29 @@ fn nothing_is_held_of_a_deleted_namespace_or_a_closed_store() {
 fn a_reader_that_comes_late_leaves_nothing_behind() {
     let home = Home::new();
     let (store, id) = holding(&home);
-    let place = Place { namespace: id, id: store.space(id).expect("open").keys().record_id("a") };
-    let slot = store.space(id).expect("open").index().get("a").expect("there");
-    assert!(store.opened.get(place, slot.version).is_some());
-    assert!(store.opened.get(place, slot.version + 1).is_none(), "of another version");
+    let address = RecordAddress {
+        namespace: id,
+        id: store.namespace(id).expect("open").keys().record_id("a"),
+    };
+    let slot = store.namespace(id).expect("open").index().get("a").expect("there");
+    assert!(store.cache.get(address, slot.version).is_some());
+    assert!(store.cache.get(address, slot.version + 1).is_none(), "of another version");
     write(&store, id, "a", "2");
-    store.hold(place, "a", slot, b"1");
-    assert_eq!(store.opened.len(), 0, "written anew since");
-    let slot = store.space(id).expect("open").index().get("a").expect("there");
+    store.cache_value(address, "a", slot, b"1");
+    assert_eq!(store.cache.len(), 0, "written anew since");
+    let slot = store.namespace(id).expect("open").index().get("a").expect("there");
     store.close();
-    store.hold(place, "a", slot, b"2");
-    assert_eq!(store.opened.len(), 0, "closed since");
+    store.cache_value(address, "a", slot, b"2");
+    assert_eq!(store.cache.len(), 0, "closed since");
 }
 
 #[test]
 fn a_revoked_version_is_closed_also_to_what_is_held() {
     let home = Home::new();
     let (store, id) = holding(&home);
-    store.rotate(id).expect("rotated");
+    store.rotate(&Actor::SERVICE, id).expect("rotated");
     assert_eq!(read(&store, id, "a").as_deref(), Some("1"));
-    store.revoke(id, 1).expect("revoked");
+    store.revoke(&Actor::SERVICE, id, 1).expect("revoked");
     assert!(matches!(store.get(id, "a", 0), Err(KvError::Revoked { version: 1, .. })));
 }
 
@@ -95,7 +98,7 @@ fn what_is_held_is_bounded_and_long_values_are_not_held() {
     store.put(id, &[put("long", &long)], 0).expect("written");
     let read_long = store.get(id, "long", 0).expect("readable").expect("there");
     assert_eq!(read_long.bytes.as_slice(), long);
-    assert_eq!(store.opened.len(), 1, "the long one is not held");
+    assert_eq!(store.cache.len(), 1, "the long one is not held");
     let value = vec![7; 1000];
     let names: Vec<_> = (0..2000).map(|number| number.to_string()).collect();
     let puts: Vec<_> = names.iter().map(|name| put(name, &value)).collect();
@@ -103,7 +106,7 @@ fn what_is_held_is_bounded_and_long_values_are_not_held() {
     for name in &names {
         assert!(store.get(id, name, 0).expect("readable").is_some());
     }
-    let held = store.opened.len();
+    let held = store.cache.len();
     assert!((100..=1024).contains(&held), "{held} values of 1,000 bytes in 1 MiB");
 }
 
