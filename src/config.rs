@@ -11,7 +11,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::source::Spec;
+use crate::source::{Presence, SourceSpec, TYPES};
 use crate::{collector, durable, http, keyring, kv};
 
 pub use error::ConfigError;
@@ -49,7 +49,7 @@ pub struct Config {
     /// The HTTP listener.
     pub http: http::Config,
     /// When seeds are made.
-    pub pool: collector::config::Config,
+    pub pool: collector::config::PoolConfig,
     /// Where keys are kept.
     pub keyring: keyring::config::Config,
     /// How records are kept.
@@ -65,7 +65,7 @@ pub struct SourceEntry {
     /// Its name: the key `id`, or its type, numbered from the second on.
     pub id: String,
     /// What it is.
-    pub spec: Spec,
+    pub spec: SourceSpec,
 }
 
 impl Config {
@@ -152,11 +152,14 @@ impl Config {
     /// A required source must be there, and must be one that can ever count.
     fn validate_required(&self, required: &str) -> Result<(), String> {
         let Some(sources) = &self.sources else {
-            return if Spec::AUTOMATIC.contains(&required) {
+            let automatic = names(Presence::is_automatic);
+            return if automatic.contains(&required) {
                 Ok(())
             } else {
-                let usual = Spec::AUTOMATIC.join(", ");
-                Err(format!("without any [[source]] it must be one of {usual} (got {required:?})"))
+                let automatic = automatic.join(", ");
+                Err(format!(
+                    "without any [[source]] it must be one of {automatic} (got {required:?})"
+                ))
             };
         };
         let mut called = sources.iter().filter(|source| source.is_called(required)).peekable();
@@ -244,7 +247,7 @@ fn parse_source(
     };
     let mut take = |key: &str| table.remove(key).map(Spanned::into_inner);
     let Some(DeValue::String(type_name)) = take("type") else {
-        let reason = format!("must be one of {}", Spec::TYPES.join(", "));
+        let reason = format!("must be one of {}", names(|_| true).join(", "));
         return Err(keys.error(&here("type"), reason));
     };
     let id = match take("id") {
@@ -257,14 +260,19 @@ fn parse_source(
     };
     ids.insert(id.clone());
     let rest = ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)));
-    match Spec::parse(&type_name, rest) {
+    match SourceSpec::parse(&type_name, rest) {
         None => {
-            let reason = format!("{type_name:?} is not one of {}", Spec::TYPES.join(", "));
+            let reason = format!("{type_name:?} is not one of {}", names(|_| true).join(", "));
             Err(keys.error(&here("type"), reason))
         }
         Some(Err(error)) => Err(keys.locate_in(&here(""), &error)),
         Some(Ok(spec)) => Ok(SourceEntry { id, spec }),
     }
+}
+
+/// The names of the types with this presence.
+fn names(presence: impl Fn(Presence) -> bool) -> Vec<&'static str> {
+    TYPES.iter().filter(|entry| presence(entry.presence)).map(|entry| entry.name).collect()
 }
 
 /// Names go into header fields, metrics labels and file names.

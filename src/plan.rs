@@ -1,17 +1,18 @@
 //! The sources a service would run, and what it would hold them to: nothing is opened.
 
+mod automatic;
 pub(crate) mod feeds;
 
 use std::path::Path;
 
 use crate::calibrate::calibration::{Calibration, CalibrationError};
 use crate::calibrate::setup::Setup;
-use crate::collector::monitor as live;
+use crate::collector::monitor;
 use crate::config::{Config, SourceEntry};
 use lavawall_entropy::{Gate, HealthLimit};
 
 /// One source as the service would run it.
-pub struct Planned {
+pub struct PlannedSource {
     /// Its name and its settings.
     pub entry: SourceEntry,
     /// The quorum cannot stand without it.
@@ -35,11 +36,11 @@ pub struct Credit {
 /// Every source that a service with this configuration would run, with the calibrations of this state
 /// directory.
 #[must_use]
-pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<Planned> {
+pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<PlannedSource> {
     let plan = |entry: SourceEntry| {
         let feed = feeds::feed(entry.clone(), config, None);
         let read = |folder| Calibration::read(folder, &entry.id);
-        Planned {
+        PlannedSource {
             required: feed.required,
             credit_basis: feed.credit_basis,
             gate: feed.gate,
@@ -50,7 +51,7 @@ pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<Planned> {
     feeds::entries(config, false).into_iter().map(plan).collect()
 }
 
-impl Planned {
+impl PlannedSource {
     /// What would be credited to the source with this setup; without one, as if it were the one that
     /// was measured.
     #[must_use]
@@ -69,7 +70,7 @@ impl Planned {
             },
         };
         let mut limits = self.gate.limits();
-        limits.extend(self.gate.claimed().map(live::limit));
+        limits.extend(self.gate.claimed().map(monitor::limit));
         Credit { basis, calibration, limits }
     }
 }
@@ -83,7 +84,7 @@ mod tests {
     const JITTER: &str = "[[source]]\ntype = \"jitter\"\n";
 
     /// The plan of the timer with a calibration of one bit a delta, half of which is credited.
-    fn plan() -> (Planned, Setup) {
+    fn plan() -> (PlannedSource, Setup) {
         let config =
             Config::parse("test", JITTER, std::iter::empty()).expect("the test's own text");
         let mut plans = of(&config, None);

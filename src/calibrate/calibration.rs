@@ -23,21 +23,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calibrate::capture::{Sidecar, credited_nothing};
 use crate::calibrate::setup::{Mismatch, Setup};
+use crate::calibrate::sidecar::Sidecar;
 use crate::collector::status::Assessed;
 use crate::durable;
-use crate::source::{Spec, cpu, tpm};
+use crate::source::{Derating, SourceSpec};
 use crate::state::StateDir;
 use lavawall_assess::Assessment;
-use lavawall_entropy::H_PER_PIXEL;
 
 /// An estimate is divided by this where nothing else bounds what it missed (SP 800-90B §3.1.4.2).
 const DERATING: f64 = 2.0;
-
-/// The most that is credited of a timing difference, in bits: what jitterentropy assumes at its
-/// oversampling rate of 1.
-const JITTER_CEILING: f64 = 1.0;
 
 /// A figure measured on a source's own noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -68,12 +63,9 @@ pub enum CalibrationError {
     /// Nothing of this source is credited.
     #[error("this source is credited nothing, however it assesses: {0}")]
     CreditedNothing(&'static str),
-    /// A cryptographic generator.
-    #[error(
-        "the kernel's generator is credited by the kernel's own accounting: its bytes look perfect \
-         whatever is behind them"
-    )]
-    Generator,
+    /// Its credit does not follow from an assessment.
+    #[error("{0}")]
+    NotAssessable(&'static str),
     /// Pictures that software may have made.
     #[error("its device is on a bus that software can fake: a figure of it says nothing")]
     Virtual,
@@ -109,7 +101,7 @@ impl Calibration {
     /// # Errors
     /// When this source must not be credited, or not by an assessment.
     pub fn of(
-        spec: &Spec,
+        spec: &SourceSpec,
         sidecar: &Sidecar,
         found: &Assessment,
     ) -> Result<Self, CalibrationError> {
@@ -133,7 +125,7 @@ impl Calibration {
     ///
     /// # Errors
     /// Says why not.
-    pub fn is_possible(spec: &Spec) -> Result<(), CalibrationError> {
+    pub fn is_possible(spec: &SourceSpec) -> Result<(), CalibrationError> {
         Derated::of(spec, 0.0).map(drop)
     }
 
@@ -175,7 +167,11 @@ impl Calibration {
     /// # Errors
     /// [`CalibrationError::Mismatch`] when it was measured with another setup; others when the
     /// source must not be credited.
-    pub(crate) fn apply(&self, spec: &Spec, now: &Setup) -> Result<Assessed, CalibrationError> {
+    pub(crate) fn apply(
+        &self,
+        spec: &SourceSpec,
+        now: &Setup,
+    ) -> Result<Assessed, CalibrationError> {
         self.setup
             .check(now)
             .map_err(|mismatch| CalibrationError::Mismatch { at: self.at.clone(), mismatch })?;
@@ -194,36 +190,27 @@ fn file_of(id: &str) -> String {
     format!("calibration-{id}.json")
 }
 
-/// What of an estimate is credited.
+/// The credited part of an estimate.
 struct Derated {
     credited: f64,
     how: String,
 }
 
 impl Derated {
-    fn of(spec: &Spec, estimate: f64) -> Result<Self, CalibrationError> {
-        if let Some(why) = credited_nothing(spec) {
+    fn of(spec: &SourceSpec, estimate: f64) -> Result<Self, CalibrationError> {
+        if let Some(why) = spec.credited_nothing() {
             return Err(CalibrationError::CreditedNothing(why));
         }
-        let half_up_to = |ceiling: f64| Self {
-            credited: (estimate / DERATING).min(ceiling),
-            how: format!("half of the estimate, at most {ceiling}"),
-        };
-        let at_most = |claim: f64| Self {
-            credited: estimate.min(claim),
-            how: format!("the estimate, at most the claim of {claim}"),
-        };
-        match spec {
-            Spec::Camera(_) => Ok(half_up_to(H_PER_PIXEL)),
-            Spec::Jitter(_) => Ok(half_up_to(JITTER_CEILING)),
-            Spec::Cpu(_) => Ok(at_most(cpu::H_PER_SYMBOL)),
-            Spec::Tpm(_) => Ok(at_most(tpm::H_PER_SYMBOL)),
-            Spec::Hwrng(it) => Ok(at_most(it.entropy_per_bit.per_byte())),
-            Spec::Serial(it) => Ok(at_most(it.entropy_per_bit.per_byte())),
-            Spec::Os(_) => Err(CalibrationError::Generator),
-            Spec::Replay(_) | Spec::Rendered(_) => {
-                Err(CalibrationError::CreditedNothing("it is no source of noise"))
-            }
+        match spec.derating() {
+            Derating::Halved { ceiling } => Ok(Self {
+                credited: (estimate / DERATING).min(ceiling),
+                how: format!("half of the estimate, at most {ceiling}"),
+            }),
+            Derating::AtMostClaim(claim) => Ok(Self {
+                credited: estimate.min(claim),
+                how: format!("the estimate, at most the claim of {claim}"),
+            }),
+            Derating::Never(why) => Err(CalibrationError::NotAssessable(why)),
         }
     }
 }

@@ -1,22 +1,16 @@
 //! Raw noise of one source, taken as the service takes it: the same way to open it, the same tests,
 //! the same symbols as are credited.
 
-pub(crate) mod sidecar;
-
 use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
 use crate::calibrate::setup::Setup;
+use crate::calibrate::sidecar::{RestartMatrix, Sidecar};
 use crate::collector::feed::Feed;
 use crate::config::{Config, SourceEntry};
-use crate::plan::feeds;
-use crate::source::{Facts, Source, SourceError, Spec};
-use lavawall_entropy::{PixelFormat, Sample};
-
-pub use sidecar::Restarts;
-pub use sidecar::Sidecar;
-pub use sidecar::credited_nothing;
+use crate::source::{Facts, Source, SourceError, SourceSpec, TYPES};
+use lavawall_entropy::Sample;
 
 /// The most symbols that are captured: what can be assessed of eight bits each.
 pub const MOST_SYMBOLS: usize = lavawall_assess::MOST_BITS / 8;
@@ -55,7 +49,7 @@ impl Amount {
 }
 
 /// What was captured.
-pub struct Captured {
+pub struct CapturedNoise {
     /// One symbol a byte. As secret as any noise of this source.
     pub symbols: Zeroizing<Vec<u8>>,
     /// What they are.
@@ -75,8 +69,13 @@ pub enum CaptureError {
         known: Vec<String>,
     },
     /// Its samples have no symbols.
-    #[error("{0}: compressed pictures hold no raw noise; format = \"yuyv\" does")]
-    Coded(String),
+    #[error("{id}: {reason}")]
+    NoSymbols {
+        /// The source.
+        id: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// It gave nothing.
     #[error("{id}: {error}")]
     Source {
@@ -103,10 +102,8 @@ pub enum CaptureError {
 pub fn find(config: &Config, name: &str) -> Result<SourceEntry, CaptureError> {
     let unknown = |known| CaptureError::Unknown { name: name.to_owned(), known };
     let Some(sources) = &config.sources else {
-        let defaults = serde_json::Value::Object(serde_json::Map::new());
-        let spec = Spec::parse(name, defaults).and_then(Result::ok);
-        let known = || Spec::TYPES.iter().map(|name| (*name).to_owned()).collect();
-        return spec
+        let known = || TYPES.iter().map(|entry| entry.name.to_owned()).collect();
+        return SourceSpec::with_defaults(name)
             .map(|spec| SourceEntry { id: name.to_owned(), spec })
             .ok_or_else(|| unknown(known()));
     };
@@ -122,15 +119,15 @@ pub fn find(config: &Config, name: &str) -> Result<SourceEntry, CaptureError> {
 /// # Errors
 /// Says why there is none.
 pub fn capture(
-    config: &Config,
+    feed: Feed,
     entry: &SourceEntry,
     amount: Amount,
     progress: &dyn Fn(f64),
-) -> Result<Captured, CaptureError> {
-    if matches!(&entry.spec, Spec::Camera(camera) if camera.format == PixelFormat::Mjpeg) {
-        return Err(CaptureError::Coded(entry.id.clone()));
+) -> Result<CapturedNoise, CaptureError> {
+    if let Some(reason) = entry.spec.without_symbols() {
+        return Err(CaptureError::NoSymbols { id: entry.id.clone(), reason });
     }
-    let mut run = Run::new(feeds::feed(entry.clone(), config, None));
+    let mut run = Run::new(feed);
     let wanted = amount.symbols().unwrap_or(MOST_SYMBOLS).min(MOST_SYMBOLS);
     let mut symbols = Zeroizing::new(Vec::with_capacity(wanted));
     let (rows, columns) = match amount {
@@ -144,15 +141,15 @@ pub fn capture(
     let sidecar = Sidecar {
         source: entry.id.clone(),
         kind: entry.spec.kind(),
-        credited_nothing: credited_nothing(&entry.spec).map(str::to_owned),
+        credited_nothing: entry.spec.credited_nothing().map(str::to_owned),
         virtual_device: run.facts.virtual_device,
         setup: Setup::of(&entry.spec, &run.facts),
         bits: 8,
         samples: symbols.len(),
-        restarts: matches!(amount, Amount::Restarts { .. }).then(|| Restarts {
+        restarts: matches!(amount, Amount::Restarts { .. }).then(|| RestartMatrix {
             rows,
             columns,
-            meaning: sidecar::meaning_of_restart(&entry.spec).to_owned(),
+            meaning: entry.spec.entry().restart.to_owned(),
         }),
         refusals: run.refusals,
         alarms: run.alarms,
@@ -160,7 +157,7 @@ pub fn capture(
         at: now(),
         lavawall: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Ok(Captured { symbols, sidecar })
+    Ok(CapturedNoise { symbols, sidecar })
 }
 
 /// Now, RFC 3339, to the second, in UTC.

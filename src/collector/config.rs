@@ -7,10 +7,8 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::collector::Settings;
 use crate::collector::monitor::REST;
+use crate::source::credited_kinds;
 use lavawall_entropy::LeaseLimits;
-
-/// The number of distinct kinds there are: a larger quorum could never be met.
-const KINDS: usize = 6;
 
 /// Shortest and longest `reseed-interval`. Below a second sources with start-up costs cannot keep
 /// up; above an hour a compromise of the state lasts too long.
@@ -22,7 +20,7 @@ const GRACE: (Duration, Duration) = (Duration::ZERO, Duration::from_hours(24));
 /// When seeds are made, and what happens when they cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub struct PoolConfig {
     /// How many distinct kinds must each give 256 bits for a seed: 1 to 6, default 2.
     #[serde(deserialize_with = "quorum")]
     pub quorum: usize,
@@ -36,7 +34,7 @@ pub struct Config {
     pub grace_period: Duration,
 }
 
-impl Default for Config {
+impl Default for PoolConfig {
     fn default() -> Self {
         Self {
             quorum: 2,
@@ -47,7 +45,7 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl PoolConfig {
     /// What the collector needs of it.
     #[must_use]
     pub fn settings(&self) -> Settings {
@@ -67,10 +65,11 @@ impl Config {
 
 fn quorum<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let quorum = i64::deserialize(deserializer)?;
+    let kinds = credited_kinds();
     usize::try_from(quorum)
         .ok()
-        .filter(|quorum| (1..=KINDS).contains(quorum))
-        .ok_or_else(|| de::Error::custom(format!("must be from 1 to {KINDS} (got {quorum})")))
+        .filter(|quorum| (1..=kinds).contains(quorum))
+        .ok_or_else(|| de::Error::custom(format!("must be from 1 to {kinds} (got {quorum})")))
 }
 
 fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

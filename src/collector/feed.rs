@@ -8,7 +8,7 @@ use crate::source::{Facts, Source, SourceError};
 use lavawall_entropy::{Gate, Kind, PoolMember};
 
 /// Opens, or opens again, the device of a source.
-pub type Open = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
+pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
 
 /// Says what was assessed of a source that has been opened and says this of itself, or why an
 /// assessment that is there does not hold for it.
@@ -34,7 +34,7 @@ pub struct Feed {
     /// Its configuration in text form: two feeds with equal names and keys are the same source.
     pub key: String,
     /// How to open it.
-    pub open: Open,
+    pub open: OpenSource,
     /// How its samples are judged.
     pub gate: Gate,
     /// How long one read may take.

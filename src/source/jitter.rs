@@ -19,24 +19,25 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use crate::source::{Facts, Source, SourceError, processor};
-use lavawall_entropy::{DELTA_BYTES, Kind, Sample, Shape};
-
-/// The independence class.
-pub const KIND: Kind = Kind::CpuTiming;
+use crate::source::claim::{Claim, Derating};
+use crate::source::contract::{Facts, Source, SourceError};
+use crate::source::processor;
+use crate::source::setup_facts::SetupFacts;
+use crate::source::source_type::{Presence, Samples, SourceType};
+use lavawall_entropy::{ALPHA_FAST, DELTA_BYTES, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one delta, in bits.
-pub const H_PER_SYMBOL: f64 = 0.15;
+const H_PER_SYMBOL: f64 = 0.15;
 
 /// Deltas in a sample.
 const SAMPLE_DELTAS: usize = 256;
 
 /// Memory that is walked through: larger than any first-level data cache in use, smaller than any
 /// second-level one.
-pub const MEMORY_BYTES: usize = 128 * 1024;
+const MEMORY_BYTES: usize = 128 * 1024;
 
 /// Reads in one round.
-pub const READS: usize = 64;
+const READS: usize = 64;
 
 /// Deltas looked at when the source is opened.
 const SELF_TEST_DELTAS: usize = 1024;
@@ -47,22 +48,43 @@ const SELF_TEST_DELTAS: usize = 1024;
 /// health tests to judge.
 const SELF_TEST_DISTINCT: usize = 6;
 
+/// The most that is credited of one delta, in bits: what jitterentropy assumes at its best
+/// oversampling rate, 1.
+const CEILING: f64 = 1.0;
+
 const WHAT: &str = "timing jitter";
 
 /// Nothing to set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {}
+pub struct JitterConfig {}
 
-/// Opens it: warms up, and tests the timer.
-///
-/// # Errors
-/// [`SourceError::Refused`] when this machine's timer cannot show jitter.
-pub fn open(_: &Config) -> Result<Box<dyn Source>, SourceError> {
-    let mut jitter = Jitter::new();
-    let deltas: Vec<_> = (0..SELF_TEST_DELTAS).map(|_| jitter.delta()).collect();
-    test_timer(&deltas)?;
-    Ok(Box::new(jitter))
+impl SourceType for JitterConfig {
+    const KIND: Kind = Kind::CpuTiming;
+    const SAMPLES: Samples = Samples::Deltas;
+    const PRESENCE: Presence = Presence::Always;
+    const RESTART: &'static str = "new memory, a new walk through it and a new warm-up; the \
+                                   processor and the program keep running";
+
+    /// Warms up and tests the timer: [`SourceError::Refused`] when it cannot show jitter.
+    fn open(&self, _: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
+        let mut jitter = Jitter::new();
+        let deltas: Vec<_> = (0..SELF_TEST_DELTAS).map(|_| jitter.delta()).collect();
+        test_timer(&deltas)?;
+        Ok(Box::new(jitter))
+    }
+
+    fn claim(&self, _: &[u64]) -> Claim {
+        Claim::deltas(H_PER_SYMBOL, ALPHA_FAST)
+    }
+
+    fn derating(&self) -> Derating {
+        Derating::Halved { ceiling: CEILING }
+    }
+
+    fn setup(&self) -> SetupFacts {
+        SetupFacts::new("deltas", format!("{READS} reads in {MEMORY_BYTES} bytes"))
+    }
 }
 
 struct Jitter {
@@ -136,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_sample_holds_that_many_deltas_and_no_two_samples_agree() {
-        let mut source = open(&Config::default()).expect("a machine with a fine timer");
+        let mut source = JitterConfig::default().open(None).expect("a machine with a fine timer");
         let (mut first, mut second) = (Sample::new(Instant::now()), Sample::new(Instant::now()));
         source.read(&mut first, Instant::now()).expect("deltas");
         source.read(&mut second, Instant::now()).expect("deltas");

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::source::SourceError;
+use crate::source::contract::SourceError;
 
 /// One frame an interval.
 #[derive(Debug)]

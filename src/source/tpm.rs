@@ -19,16 +19,16 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::source::device;
-use crate::source::device::Nothing;
-use crate::source::{Source, SourceError};
-use lavawall_entropy::{Kind, Sample, Shape};
-
-/// The independence class.
-pub const KIND: Kind = Kind::Tpm;
+use crate::source::claim::{Claim, Derating};
+use crate::source::contract::{Source, SourceError};
+use crate::source::device_file;
+use crate::source::device_file::EmptyRead;
+use crate::source::setup_facts::SetupFacts;
+use crate::source::source_type::{Presence, Samples, SourceType};
+use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one byte, in bits.
-pub const H_PER_SYMBOL: f64 = 4.0;
+const H_PER_SYMBOL: f64 = 4.0;
 
 /// The resource manager's device: others may use the module at the same time.
 const DEVICE: &str = "/dev/tpmrm0";
@@ -55,30 +55,41 @@ const BUSY: [u32; 3] = [0x908, 0x90a, 0x922];
 /// Which device.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub struct TpmConfig {
     /// The device file, default `/dev/tpmrm0`.
     pub device: PathBuf,
 }
 
-impl Default for Config {
+impl Default for TpmConfig {
     fn default() -> Self {
         Self { device: DEVICE.into() }
     }
 }
 
-/// Whether this machine has one that we may use.
-#[must_use]
-pub fn is_present() -> bool {
-    device::open(Path::new(DEVICE), true).is_ok()
-}
+impl SourceType for TpmConfig {
+    const KIND: Kind = Kind::Tpm;
+    const SAMPLES: Samples = Samples::Bytes;
+    const PRESENCE: Presence =
+        Presence::Detected(|| device_file::open(Path::new(DEVICE), true).is_ok());
+    const RESTART: &'static str = device_file::RESTART;
 
-/// Opens the device.
-///
-/// # Errors
-/// [`SourceError::Absent`] when it is not there or may not be used.
-pub fn open(config: &Config) -> Result<Box<dyn Source>, SourceError> {
-    let transport = device::open(&config.device, true)?;
-    Ok(Box::new(Tpm { path: config.device.clone(), transport }))
+    /// [`SourceError::Absent`] when the device is missing or may not be used.
+    fn open(&self, _: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
+        let transport = device_file::open(&self.device, true)?;
+        Ok(Box::new(Tpm { path: self.device.clone(), transport }))
+    }
+
+    fn claim(&self, _: &[u64]) -> Claim {
+        Claim::bytes(H_PER_SYMBOL, ALPHA_USUAL, "half of what the maker assesses")
+    }
+
+    fn derating(&self) -> Derating {
+        Derating::AtMostClaim(H_PER_SYMBOL)
+    }
+
+    fn setup(&self) -> SetupFacts {
+        SetupFacts::bytes(self.device.display().to_string())
+    }
 }
 
 struct Tpm<T> {
@@ -105,7 +116,7 @@ impl<T: Read + Write + AsFd> Tpm<T> {
         loop {
             self.transport
                 .write_all(&GET_RANDOM)
-                .map_err(|error| device::failed(&self.path, &error))?;
+                .map_err(|error| device_file::failed(&self.path, &error))?;
             let mut response = Zeroizing::new([0; HEADER_BYTES + WANTED as usize]);
             let len = self.read_response(response.as_mut_slice(), deadline)?;
             match parse(&response[..len]) {
@@ -117,7 +128,7 @@ impl<T: Read + Write + AsFd> Tpm<T> {
                 Err(Refusal::Busy) if Instant::now() + RETRY < deadline => {
                     std::thread::sleep(RETRY);
                 }
-                Err(Refusal::Busy) => return Err(device::timeout(&self.path, started)),
+                Err(Refusal::Busy) => return Err(device_file::timeout(&self.path, started)),
                 Err(Refusal::Wrong(reason)) => {
                     let what = self.path.display().to_string();
                     return Err(SourceError::Device { what, reason });
@@ -133,7 +144,13 @@ impl<T: Read + Write + AsFd> Tpm<T> {
         response: &mut [u8],
         deadline: Instant,
     ) -> Result<usize, SourceError> {
-        device::read_some(&mut self.transport, &self.path, response, Nothing::NotYet, deadline)
+        device_file::read_some(
+            &mut self.transport,
+            &self.path,
+            response,
+            EmptyRead::NotYet,
+            deadline,
+        )
     }
 }
 

@@ -4,8 +4,8 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::source::SourceError;
-use crate::source::camera::config::{Device, four_hex_digits};
+use crate::source::camera::config::{CameraDevice, four_hex_digits};
+use crate::source::contract::SourceError;
 
 /// Where the kernel lists video nodes.
 pub(super) const SYSFS: &str = "/sys/class/video4linux";
@@ -58,13 +58,13 @@ impl Node {
         }
     }
 
-    fn is(&self, device: &Device) -> bool {
+    fn is(&self, device: &CameraDevice) -> bool {
         match device {
-            Device::Auto => true,
-            Device::Path(path) => {
+            CameraDevice::Auto => true,
+            CameraDevice::Path(path) => {
                 fs::canonicalize(path).unwrap_or_else(|_| path.clone()) == self.path
             }
-            Device::Usb { vendor, product, serial } => self.usb.as_ref().is_some_and(|usb| {
+            CameraDevice::Usb { vendor, product, serial } => self.usb.as_ref().is_some_and(|usb| {
                 (usb.vendor, usb.product) == (*vendor, *product)
                     && (serial.is_none() || usb.serial == *serial)
             }),
@@ -93,16 +93,18 @@ pub(super) fn list(sysfs: &Path) -> Vec<Node> {
 }
 
 /// The camera that `device` names, real ones first when any will do.
-pub(super) fn find(sysfs: &Path, device: &Device) -> Result<Node, SourceError> {
+pub(super) fn find(sysfs: &Path, device: &CameraDevice) -> Result<Node, SourceError> {
     let mut found: Vec<_> = list(sysfs).into_iter().filter(|node| node.is(device)).collect();
     found.sort_by_key(Node::is_virtual);
     found.into_iter().next().ok_or_else(|| SourceError::Absent {
         what: format!("camera {device}"),
         reason: match device {
-            Device::Auto => "this machine has no camera".to_owned(),
-            Device::Path(path) if path.exists() => "it is not a camera's video node".to_owned(),
-            Device::Path(_) => "there is no such device".to_owned(),
-            Device::Usb { .. } => "no camera with these numbers is plugged in".to_owned(),
+            CameraDevice::Auto => "this machine has no camera".to_owned(),
+            CameraDevice::Path(path) if path.exists() => {
+                "it is not a camera's video node".to_owned()
+            }
+            CameraDevice::Path(_) => "there is no such device".to_owned(),
+            CameraDevice::Usb { .. } => "no camera with these numbers is plugged in".to_owned(),
         },
     })
 }

@@ -18,9 +18,11 @@ use nokhwa::utils::{
 };
 use zeroize::Zeroizing;
 
-use crate::source::SourceError;
+use crate::source::camera::backend::CameraBackend;
+use crate::source::camera::config::CameraConfig;
+use crate::source::camera::jpeg;
 use crate::source::camera::v4l2::VideoDevice;
-use crate::source::camera::{CameraBackend, Config, jpeg};
+use crate::source::contract::SourceError;
 use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
 use slot::Shot;
 use slot::Slot;
@@ -39,7 +41,7 @@ pub(super) struct Nokhwa {
 
 impl Nokhwa {
     /// Opens the node and starts the stream, on a thread.
-    pub(super) fn open(path: &Path, config: &Config) -> Result<Self, SourceError> {
+    pub(super) fn open(path: &Path, config: &CameraConfig) -> Result<Self, SourceError> {
         // nokhwa cannot open a device that stands at a format it does not know, or at a rate that
         // is no whole number: the format is set first, by other means, and the node closed again.
         let interval = VideoDevice::open(path)?.configure(config)?;
@@ -102,7 +104,7 @@ impl Drop for Nokhwa {
 }
 
 /// Puts each frame in the slot until it is stopped, or the camera fails: then the reason.
-fn capture(index: u32, config: &Config, slot: &Slot) -> String {
+fn capture(index: u32, config: &CameraConfig, slot: &Slot) -> String {
     let pull = || {
         let format = match config.format {
             PixelFormat::Yuyv => FrameFormat::YUYV,

@@ -16,8 +16,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::source::SourceError;
-use crate::source::camera::{CameraBackend, Config};
+use crate::source::camera::backend::CameraBackend;
+use crate::source::camera::config::CameraConfig;
+use crate::source::contract::SourceError;
 use abi::Buffer;
 pub(super) use device::VideoDevice;
 use lavawall_entropy::{Frame, Sample, Shape};
@@ -35,7 +36,7 @@ pub(super) struct V4l2 {
 
 impl V4l2 {
     /// Opens the node and starts the stream.
-    pub(super) fn open(path: &Path, config: &Config) -> Result<Self, SourceError> {
+    pub(super) fn open(path: &Path, config: &CameraConfig) -> Result<Self, SourceError> {
         let device = VideoDevice::open(path)?;
         let interval = device.configure(config)?;
         let ring =

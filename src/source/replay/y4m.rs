@@ -10,8 +10,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::source::limits::{LEAST_SIDE, MOST_HEIGHT, MOST_WIDTH};
-use crate::source::replay::Recording;
+use crate::source::frame_settings::{LEAST_SIDE, MOST_HEIGHT, MOST_WIDTH};
+use crate::source::replay::recording::Recording;
 use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
 
 /// The longest header line, in bytes.

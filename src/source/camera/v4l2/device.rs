@@ -9,14 +9,14 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::source::SourceError;
-use crate::source::camera::Config;
+use crate::source::camera::config::CameraConfig;
 use crate::source::camera::node::SYSFS;
 use crate::source::camera::v4l2::abi;
 use crate::source::camera::v4l2::abi::{
     Capability, Format, FormatDescription, FrameSize, StreamParameters,
 };
-use crate::source::camera::v4l2::unplug as departure;
+use crate::source::camera::v4l2::unplug;
+use crate::source::contract::SourceError;
 
 /// The most sizes and formats that are asked for when an error lists what a camera offers.
 const LISTED: u32 = 32;
@@ -41,7 +41,7 @@ impl VideoDevice {
                 what: path.display().to_string(),
                 reason: error.to_string(),
             })?;
-        let place = departure::place(Path::new(SYSFS), path);
+        let place = unplug::place(Path::new(SYSFS), path);
         let device = Self { file, path: path.to_owned(), place };
         let mut capability = Capability::default();
         abi::query_capability(&device, &mut capability)
@@ -58,7 +58,7 @@ impl VideoDevice {
     }
 
     /// Sets format, size and rate. Returns the time between frames that the driver settled on.
-    pub(crate) fn configure(&self, config: &Config) -> Result<Duration, SourceError> {
+    pub(crate) fn configure(&self, config: &CameraConfig) -> Result<Duration, SourceError> {
         let wanted = (abi::four_cc(config.format), config.width, config.height);
         let mut format = Format::capture(config.width, config.height, config.format);
         abi::set_format(self, &mut format).map_err(|error| match error {
@@ -128,7 +128,7 @@ impl Drop for VideoDevice {
         let is_gone =
             abi::query_capability(&*self, &mut Capability::default()) == Err(Errno::NODEV);
         if let Some(place) = self.place.as_ref().filter(|_| is_gone) {
-            departure::wait(place, departure::LIMIT);
+            unplug::wait(place, unplug::LIMIT);
         }
     }
 }
