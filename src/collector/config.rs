@@ -5,10 +5,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::collector::Settings;
-use crate::collector::monitor::REST;
+use crate::collector::monitor::ASSESSMENT_REST;
 use crate::source::credited_kinds;
 use lavawall_entropy::LeaseLimits;
+
+/// The settings of a running collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectorSettings {
+    /// How many distinct kinds must each give enough for a seed.
+    pub quorum: usize,
+    /// How often a new seed is due.
+    pub reseed_interval: Duration,
+    /// Seconds that the assessor rests for each second of live assessment; read at the start only.
+    pub assessment_rest: u32,
+}
 
 /// Shortest and longest `reseed-interval`. Below a second sources with start-up costs cannot keep
 /// up; above an hour a compromise of the state lasts too long.
@@ -17,7 +27,7 @@ const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_h
 /// Longest `grace-period`. Zero is allowed: then losing the quorum stops output at once.
 const GRACE: (Duration, Duration) = (Duration::ZERO, Duration::from_hours(24));
 
-/// When seeds are made, and what happens when they cannot be.
+/// When seeds are made, and how long output outlasts a lost quorum.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PoolConfig {
@@ -46,17 +56,17 @@ impl Default for PoolConfig {
 }
 
 impl PoolConfig {
-    /// What the collector needs of it.
+    /// The settings of the collector.
     #[must_use]
-    pub fn settings(&self) -> Settings {
-        Settings {
+    pub fn settings(&self) -> CollectorSettings {
+        CollectorSettings {
             quorum: self.quorum,
             reseed_interval: self.reseed_interval,
-            assessment_rest: REST,
+            assessment_rest: ASSESSMENT_REST,
         }
     }
 
-    /// What the generator needs of it.
+    /// The limits of the generator.
     #[must_use]
     pub fn limits(&self) -> LeaseLimits {
         LeaseLimits { reseed_interval: self.reseed_interval, grace_period: self.grace_period }

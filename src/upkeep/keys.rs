@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 
 use crate::audit::AuditError;
 use crate::caller::token::{Tokens, hash_token};
-use crate::collector::status::Board;
 use crate::config::Config;
 use crate::dialect::workers_kv::WorkersKv;
 use crate::durable;
+use crate::incident::IncidentLog;
 use crate::keyring;
 use crate::keyring::seal::{Choice, SealKind};
 use crate::keyring::{Condition, Keyring, Places};
@@ -60,7 +60,7 @@ struct Work {
     init: bool,
     state_dir: Arc<StateDir>,
     generator: Arc<Generator>,
-    board: Arc<Board>,
+    incidents: Arc<IncidentLog>,
     dialect: Arc<WorkersKv>,
     keyring: Arc<Keyring>,
     has_token: bool,
@@ -85,7 +85,7 @@ impl Keys {
         config: &Config,
         state_dir: &Arc<StateDir>,
         generator: &Arc<Generator>,
-        board: &Arc<Board>,
+        incidents: &Arc<IncidentLog>,
     ) -> Result<Self, AnyError> {
         let keyring = Keyring::load(places(config, state_dir), Arc::clone(generator))?;
         let keyring = Arc::new(keyring);
@@ -100,7 +100,7 @@ impl Keys {
             init: config.keyring.init,
             state_dir: Arc::clone(state_dir),
             generator: Arc::clone(generator),
-            board: Arc::clone(board),
+            incidents: Arc::clone(incidents),
             dialect: Arc::clone(&dialect),
             keyring,
             has_token: false,
@@ -292,7 +292,7 @@ impl Work {
 
     fn find(&self, finding: String) {
         tracing::error!("{finding}");
-        self.board.add_incident(None, finding);
+        self.incidents.open(None, finding);
     }
 
     fn mark(&self) {

@@ -107,7 +107,7 @@ fn the_shipped_recording_is_the_drawn_wall() {
 
 #[test]
 fn a_recordings_frames_are_grey_and_numbered() {
-    let mut source = open(&config(Path::new(WALL), true)).expect("there");
+    let mut source = config(Path::new(WALL), true).open(None).expect("there");
     let mut sample = Sample::new(std::time::Instant::now());
     source.read(&mut sample, Instant::now() + Duration::from_mins(1)).expect("a frame");
     let Shape::Frame(frame) = sample.shape else { panic!("a frame") };

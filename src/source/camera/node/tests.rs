@@ -48,7 +48,7 @@ impl Sysfs {
 
 const PCI: &str = "devices/pci0000:00/0000:00:14.0";
 
-fn device(text: &str) -> Device {
+fn device(text: &str) -> CameraDevice {
     CameraDevice::try_from(text.to_owned()).expect("a device")
 }
 
