@@ -24,7 +24,7 @@ use crate::net::tls::LoadError;
 use crate::net::unix::AdminSocket;
 use lavawall_entropy::{Generator, Readiness};
 
-use crate::state::ready_file::ReadyFile;
+use crate::state::ready_file::{ReadyFile, ReadyFileError};
 use crate::state::{ADMIN_SOCKET, StateDir, StateDirError};
 use crate::upkeep::keys::Keys;
 use notify::Notify;
@@ -70,13 +70,8 @@ pub enum DaemonError {
         error: std::io::Error,
     },
     /// The ready file.
-    #[error("--ready-file {path}: {error}")]
-    ReadyFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
+    #[error(transparent)]
+    ReadyFile(#[from] ReadyFileError),
     /// Memory, threads, signals.
     #[error("the system gave no memory or no thread: {0}")]
     System(#[from] std::io::Error),
@@ -93,7 +88,7 @@ impl DaemonError {
             Self::StateDir(StateDirError::InUse { .. }) | Self::Listen { .. } | Self::System(_) => {
                 Exit::Refused
             }
-            Self::StateDir(_) | Self::ReadyFile { .. } => Exit::CannotCreate,
+            Self::StateDir(_) | Self::ReadyFile(_) => Exit::CannotCreate,
             Self::Access(_) => Exit::Config,
             Self::Http(_) => Exit::Software,
         }
