@@ -1,4 +1,4 @@
-//! The sources a service would run, and what it would hold them to: nothing is opened.
+//! The sources that a service would run, and their health limits. Nothing is opened.
 
 mod automatic;
 pub(crate) mod feeds;
@@ -11,29 +11,29 @@ use crate::collector::monitor;
 use crate::config::{Config, SourceEntry};
 use lavawall_entropy::{Gate, HealthLimit};
 
-/// One source as the service would run it.
+/// One source, as the service would run it.
 pub struct PlannedSource {
     /// Its name and its settings.
     pub entry: SourceEntry,
-    /// The quorum cannot stand without it.
+    /// There is no seed without it.
     pub required: bool,
     credit_basis: String,
     gate: Gate,
     calibration: Result<Option<Calibration>, CalibrationError>,
 }
 
-/// What the credit of a source rests on, and what follows.
+/// The credit of a source, and the limits that follow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credit {
-    /// What it rests on, in a sentence.
+    /// Its basis, in a sentence.
     pub basis: String,
-    /// What there is to say of its calibration.
+    /// The state of its calibration, in words.
     pub calibration: String,
-    /// What its samples are held to.
+    /// The limits of its samples.
     pub limits: Vec<HealthLimit>,
 }
 
-/// Every source that a service with this configuration would run, with the calibrations of this state
+/// Every source that a service with this configuration would run, with the calibrations in this state
 /// directory.
 #[must_use]
 pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<PlannedSource> {
@@ -52,8 +52,7 @@ pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<PlannedSource> {
 }
 
 impl PlannedSource {
-    /// What would be credited to the source with this setup; without one, as if it were the one that
-    /// was measured.
+    /// The credit of the source with this setup; without one, with the measured setup.
     #[must_use]
     pub fn credit(&mut self, now: Option<&Setup>) -> Credit {
         let provisional = self.credit_basis.clone();

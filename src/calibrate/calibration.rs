@@ -1,22 +1,21 @@
-//! What was assessed of a source, and what of it is credited: kept in the state directory, and good
-//! only for the setup it was measured with.
+//! Calibrations: the assessed min-entropy of a source and its credited part, kept in the state
+//! directory, and valid only for the setup they were measured with.
 //!
 //! ```text
 //! calibration-<source>.json    setup, figure, decisive estimator, samples, date
 //! ```
 //! # Derating
-//! An estimate is an upper bound: it finds the patterns ten estimators look for, in one sitting, and
-//! within their reach. So
+//! An estimate is an upper bound: ten estimators find the patterns they look for, in one session. So
 //! ```text
-//! noise as it comes (camera, jitter)          credited = min(estimate / 2, ceiling)
+//! raw noise (camera, jitter)                  credited = min(estimate / 2, ceiling)
 //! bytes of a generator (cpu, hwrng, tpm, …)   credited = min(estimate, claim)
 //! ```
-//! Half, since SP 800-90B itself lets what follows a restart fall to half the initial estimate before
-//! it fails a source (§3.1.4.2): a figure of one sitting is trusted no further. The ceiling is what
-//! can be argued without any measurement: for a pixel's difference the bits it has at the least noise
-//! that counts (`source::camera`), for a timing difference one bit (jitterentropy's oversampling rate
-//! 1, its best). The bytes of a generator look perfect whatever is behind them: there an assessment
-//! can only lower what is claimed.
+//! Half, since SP 800-90B itself lets the estimate after a restart fall to half the initial one before
+//! it fails a source (§3.1.4.2): a figure of one session is trusted no further. The ceiling can be
+//! argued without any measurement: for a pixel's difference the bits it has at the least noise that
+//! counts, for a timing difference one bit (jitterentropy's oversampling rate 1, its best). The bytes
+//! of a generator look perfect whatever their origin: there an assessment can only lower the claim.
+//! Each source states its own rule (`source::Derating`).
 
 use std::io;
 use std::path::Path;
@@ -31,72 +30,73 @@ use crate::source::{Derating, SourceSpec};
 use crate::state::StateDir;
 use lavawall_assess::Assessment;
 
-/// An estimate is divided by this where nothing else bounds what it missed (SP 800-90B §3.1.4.2).
+/// Divides the estimate of raw noise: no other bound limits the patterns it missed
+/// (SP 800-90B §3.1.4.2).
 const DERATING: f64 = 2.0;
 
 /// A figure measured on a source's own noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Calibration {
-    /// What it was measured with.
+    /// The setup it was measured with.
     pub setup: Setup,
-    /// Min-entropy of one symbol as the estimators found it, in bits.
+    /// Assessed min-entropy of one symbol, in bits.
     pub min_entropy: f64,
-    /// What of it is credited, in bits a symbol.
+    /// The credited part of it, in bits per symbol.
     pub credited: f64,
     /// How it was derated, in words.
     pub derating: String,
-    /// The estimator whose figure was the least.
+    /// The estimator with the lowest figure.
     pub estimator: String,
-    /// How many symbols were assessed.
+    /// The number of assessed symbols.
     pub samples: usize,
-    /// When they were captured, RFC 3339.
+    /// When the symbols were captured, RFC 3339.
     pub at: String,
     /// The program's version.
     pub lavawall: String,
 }
 
-/// Why nothing can be calibrated, or a calibration not be used.
+/// Why a source cannot be calibrated, or a calibration not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CalibrationError {
-    /// Nothing of this source is credited.
+    /// The source is credited nothing.
     #[error("this source is credited nothing, however it assesses: {0}")]
     CreditedNothing(&'static str),
     /// Its credit does not follow from an assessment.
     #[error("{0}")]
     NotAssessable(&'static str),
-    /// Pictures that software may have made.
-    #[error("its device is on a bus that software can fake: a figure of it says nothing")]
+    /// Software may have made the pictures.
+    #[error("its device is on a bus that software can fake: an assessment proves nothing")]
     Virtual,
-    /// Something has changed.
+    /// The setup has changed.
     #[error("its calibration of {at} is not used: {mismatch}")]
     Mismatch {
-        /// When it was made.
+        /// When the calibration was made.
         at: String,
-        /// What has changed.
+        /// The difference.
         mismatch: Mismatch,
     },
-    /// It cannot be read.
+    /// The file cannot be read or written.
     #[error("{file}: {error}")]
     File {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// It is not what was written.
+    /// The content is damaged.
     #[error("{file} is damaged: {reason}; it is not used, calibrate again")]
     Damaged {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }
 
 impl Calibration {
-    /// What noise that was captured and assessed is credited.
+    /// The calibration that follows from captured and assessed noise.
     ///
     /// # Errors
     /// When this source must not be credited, or not by an assessment.
@@ -150,10 +150,10 @@ impl Calibration {
         Ok(Some(known))
     }
 
-    /// Keeps it for the source of this name.
+    /// Writes it for the source of this name.
     ///
     /// # Errors
-    /// What the system said; then an earlier one stands.
+    /// The system's error; an earlier calibration is kept.
     pub fn save(&self, dir: &StateDir, id: &str) -> Result<(), CalibrationError> {
         let file = file_of(id);
         let mut text = serde_json::to_string_pretty(self).expect("numbers and names make JSON");
@@ -161,8 +161,8 @@ impl Calibration {
         dir.replace(&file, text.as_bytes()).map_err(|error| CalibrationError::File { file, error })
     }
 
-    /// What is credited to a source that is configured like this now, and has this setup. The rules
-    /// are applied anew: neither an older program nor a changed file can credit more.
+    /// The credit of a source with this configuration and this setup. The rules are applied again:
+    /// neither an older program nor an edited file can credit more.
     ///
     /// # Errors
     /// [`CalibrationError::Mismatch`] when it was measured with another setup; others when the

@@ -1,4 +1,4 @@
-//! What a source's noise was measured with: all that must be the same for a measurement to hold.
+//! The setup of a measurement: everything that must be unchanged for it to hold.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::source::{Facts, SetupFacts, SourceSpec};
 
-/// What a source is, how it is set, and what one symbol of it is.
+/// A source's device, its settings and its symbols.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Setup {
@@ -15,31 +15,31 @@ pub struct Setup {
     pub source_type: String,
     /// The device's identity, or the processor, where the source knows it.
     pub device: Option<String>,
-    /// How the device codes what it gives: a pixel format, `bytes` or `deltas`.
+    /// How the device codes its samples: a pixel format, `bytes`, `deltas` or `recording`.
     pub format: String,
     /// Width and height in pixels, of pictures.
     pub resolution: Option<[u32; 2]>,
-    /// Every other setting, and what the device would not have set.
+    /// Every other setting, and those that the device refused.
     pub settings: String,
-    /// Which part of a picture is looked at.
+    /// The sampled part of a picture.
     pub grid: Option<String>,
-    /// What one symbol is.
+    /// One symbol, in words.
     pub symbol: String,
 }
 
-/// The first thing that is not as it was measured.
+/// The first difference from the measured setup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Which: `device`, `format`, `resolution`, …
+    /// The field: `device`, `format`, `resolution`, …
     pub field: &'static str,
-    /// What it was measured with.
+    /// The measured value.
     pub measured: String,
-    /// What it is now.
+    /// The present value.
     pub now: String,
 }
 
 impl Setup {
-    /// The setup of a source that is configured like this and, once opened, says this of itself.
+    /// The setup of a source with this configuration and, once opened, these facts.
     #[must_use]
     pub fn of(spec: &SourceSpec, facts: &Facts) -> Self {
         let SetupFacts { format, resolution, mut settings } = spec.setup();
@@ -58,10 +58,10 @@ impl Setup {
         }
     }
 
-    /// The first thing in which `now` is not as it was measured.
+    /// Compares this measured setup with `now`.
     ///
     /// # Errors
-    /// Names it, with both values.
+    /// The first difference, with both values.
     pub fn check(&self, now: &Self) -> Result<(), Mismatch> {
         let was = self.fields();
         let differs = |(was, now): &((_, String), (_, String))| was != now;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::setup::Setup;
 use lavawall_entropy::Kind;
 
-/// What a file of raw noise contains: `noise.bin.json` beside `noise.bin`.
+/// The content of `noise.bin.json`, which describes `noise.bin`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Sidecar {
@@ -45,6 +45,6 @@ pub struct RestartMatrix {
     pub rows: usize,
     /// Symbols kept from each start.
     pub columns: usize,
-    /// What a start restarts in this source, and what keeps running.
+    /// The effect of a start: the parts of the source that restart, and those that keep running.
     pub meaning: String,
 }

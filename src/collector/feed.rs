@@ -25,7 +25,7 @@ pub struct Feed {
     pub source_type: &'static str,
     /// Its independence class.
     pub kind: Kind,
-    /// There is no seed without it.
+    /// The quorum requires it.
     pub required: bool,
     /// The basis of its provisional credit, in one sentence for the operator.
     pub credit_basis: String,

@@ -56,7 +56,7 @@ struct Window {
 }
 
 impl Assessor {
-    /// Starts the thread. Without one there is no live assessment, and everything else goes on.
+    /// Starts the thread. Without it, live assessment is off and everything else works.
     pub(crate) fn start(rest: u32) -> Self {
         let (windows, waiting) = bounded(WINDOWS_WAITING);
         let (stop, stopped) = bounded(0);
@@ -171,7 +171,7 @@ impl Monitor {
             return;
         }
         let full = Window { symbols: window, answer: self.answer.clone() };
-        // Busy: retried with the next sample. Disconnected: there is no assessor.
+        // Busy: retried with the next sample. Disconnected: the assessor has ended.
         if let Err(TrySendError::Full(full)) = self.windows.try_send(full) {
             self.filling = Some(full.symbols);
         }

@@ -45,7 +45,7 @@ pub(super) struct Runner {
     pictured_at: Option<Instant>,
 }
 
-/// The supervisor has gone: there is no reader for blocks.
+/// The supervisor has ended, and with it the reader of blocks.
 struct Gone;
 
 impl Runner {

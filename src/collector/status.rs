@@ -69,7 +69,7 @@ pub struct SourceReport {
     pub kind: Kind,
     /// Its state.
     pub state: SourceState,
-    /// There is no seed without it.
+    /// The quorum requires it.
     pub required: bool,
     /// Credit over the last minute, in bits per second.
     pub credit_bits_per_second: f64,

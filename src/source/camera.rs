@@ -5,8 +5,7 @@
 //! ```
 //!
 //! # Credit
-//! Nobody has to believe in the lamps. What is credited is the sensor's own noise in time: photons
-//! arrive at random (shot noise) and reading them out adds more (read noise). Two frames of the
+//! The lamps are decoration: only the sensor's own noise in time is credited. Photons arrive at random (shot noise) and reading them out adds more (read noise). Two frames of the
 //! same scene differ by it. Only raw luma counts, every 4th pixel each way, since sharpening and
 //! demosaicing tie neighbours together; only pixels between 25 and 230, since clipped ones are
 //! constant; only those whose noise has a standard deviation of half a step or more: a Gaussian of
@@ -15,14 +14,13 @@
 //! fingerprints by which a frame is known again, an eighth of the rest is credited, and never more
 //! than 256 bits for two frames. [`lavawall_entropy::FrameTests`] does the sum.
 //!
-//! Compressed pictures are hashed and credited nothing: the encoder throws away exactly what is
-//! credited here.
+//! Compressed pictures are hashed and credited nothing: the encoder discards exactly that noise.
 //!
 //! # Security
-//! A feed that somebody else makes cannot be told by statistics. So a camera on a bus that
-//! software can fake is refused, the identity of the camera first seen is held on to, and no
-//! camera carries the quorum alone. A camera that a host makes up for a virtual machine on an
-//! emulated USB controller passes for a real one.
+//! Statistics cannot detect a fabricated feed. So a camera on a bus that software can fake is
+//! refused, the identity of the first camera is enrolled, and no camera meets the quorum alone. A
+//! camera that a host emulates for a virtual machine on an emulated USB controller passes for a real
+//! one.
 
 mod backend;
 mod config;
@@ -49,13 +47,13 @@ pub use config::{Backend, CameraConfig, CameraDevice};
 /// How long the first frame may take: cameras wake up, and some calibrate themselves.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
 
-/// A frame that does not come within this many frame intervals does not come.
+/// Frame intervals after which a missing frame is a timeout.
 const INTERVALS: u32 = 3;
 
-/// The least time a frame is waited for, whatever the rate: a busy machine is no fault.
+/// The shortest wait for a frame, at any rate: a busy machine is not a fault of the camera.
 const LEAST_WAIT: Duration = Duration::from_millis(500);
 
-/// Frames thrown away after the start, in which the camera finds its exposure.
+/// Frames discarded after the start, while the camera adjusts its exposure.
 const SETTLING: u32 = 10;
 
 impl SourceType for CameraConfig {
@@ -125,7 +123,7 @@ impl SourceType for CameraConfig {
 /// Every camera of this machine.
 #[must_use]
 pub fn list() -> Vec<CameraInfo> {
-    let describe = |node: node::Node| CameraInfo {
+    let describe = |node: node::VideoNode| CameraInfo {
         identity: node.identity(),
         is_virtual: node.is_virtual(),
         path: node.path.display().to_string(),
@@ -134,21 +132,21 @@ pub fn list() -> Vec<CameraInfo> {
     node::list(Path::new(node::SYSFS)).into_iter().map(describe).collect()
 }
 
-/// Whether there is a camera that would be taken without being asked for by name.
+/// Whether this machine has a camera that `device = "auto"` would open.
 fn is_present() -> bool {
     list().iter().any(|camera| !camera.is_virtual)
 }
 
-/// One camera, for people.
+/// One camera, for `lavawall cameras`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraInfo {
     /// Its device file.
     pub path: String,
-    /// What it calls itself.
+    /// The name that it reports.
     pub name: String,
-    /// What tells it from others.
+    /// Its identity: USB numbers and port.
     pub identity: String,
-    /// Its pictures can be made by software.
+    /// Software can make its pictures.
     pub is_virtual: bool,
 }
 
@@ -163,9 +161,9 @@ impl fmt::Display for CameraInfo {
     }
 }
 
-/// Whether this camera may be used, and what the operator should know of it.
+/// Checks that this camera may be used. Gives its facts for the operator.
 fn admit(
-    node: &node::Node,
+    node: &node::VideoNode,
     config: &CameraConfig,
     enrolled: Option<&str>,
 ) -> Result<Facts, SourceError> {
@@ -210,7 +208,7 @@ impl Camera {
         Ok(())
     }
 
-    /// How long the next frame is waited for.
+    /// The longest wait for the next frame.
     fn patience(&self) -> Duration {
         let usual = (self.backend.interval() * INTERVALS).max(LEAST_WAIT);
         if self.has_begun { usual } else { usual.max(FIRST_FRAME) }

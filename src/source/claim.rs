@@ -9,7 +9,7 @@ use lavawall_entropy::{
 /// The entropy a byte is tested for where none is claimed: enough that a stuck device is noticed.
 const UNCLAIMED_H: f64 = 1.0;
 
-/// What a source is credited while nothing was assessed.
+/// The provisional credit of a source, while no assessment replaces it.
 pub struct Claim {
     /// The basis of the credit, in one sentence for the operator.
     pub basis: String,

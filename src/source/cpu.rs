@@ -1,10 +1,10 @@
 //! The processor's noise source, through the instruction RDSEED.
 //!
 //! # Credit
-//! Half a bit a bit. RDSEED gives the output of a conditioner over a physical source (Intel DRNG
-//! Software Implementation Guide §3.2.2), which its maker assesses at full entropy; nobody else
-//! can look inside, and microcode has broken it before. Half is a discount for that, not a
-//! measurement. What it does not protect from: a processor made to lie.
+//! Half a bit per bit. RDSEED gives the output of a conditioner over a physical source (Intel DRNG
+//! Software Implementation Guide §3.2.2), which its maker assesses at full entropy; no one else
+//! can inspect it, and microcode has broken it before. Half is a discount for that, not a
+//! measurement. Limit: a processor built to lie is not detected.
 
 use std::time::{Duration, Instant};
 
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_micros(5);
 /// Words read when the source is opened, before any is used.
 const SELF_TEST_WORDS: usize = 16;
 
-/// Of these, so many may be equal to another: two equal words by chance are one case in 2⁵⁷.
+/// Distinct words required among them: two equal words by chance are one case in 2⁵⁷.
 const SELF_TEST_DISTINCT: usize = SELF_TEST_WORDS;
 
 /// Values that broken processors give, with success reported: all ones after resume on AMD family
@@ -84,7 +84,7 @@ struct Cpu {
 }
 
 impl Cpu {
-    /// Reads some words and refuses the instruction if they are not what noise looks like.
+    /// Reads some words and refuses the instruction if they repeat.
     fn tested(rdseed: Instruction) -> Result<Self, SourceError> {
         let cpu = Self { rdseed };
         let deadline = Instant::now() + Duration::from_secs(1);

@@ -10,7 +10,7 @@ pub(super) const MOST_WIDTH: u32 = 7680;
 /// The highest picture, in pixels: 8K.
 pub(super) const MOST_HEIGHT: u32 = 4320;
 
-/// The least of either.
+/// The smallest width or height, in pixels.
 pub(super) const LEAST_SIDE: u32 = 16;
 
 /// Frames per second where neither the configuration nor a recording says.

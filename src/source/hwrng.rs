@@ -2,13 +2,13 @@
 //! of a board.
 //!
 //! # Credit
-//! Half a bit a bit unless configured. The kernel's drivers say how good they are in a `quality`
-//! that most leave at a default; what is inside cannot be seen. With virtio-rng the bytes are the
-//! host's word. Half is what rngd and the kernel's own default of 1024/1024 since 6.2 leave room
-//! for; where you know better, say so with `entropy-per-bit`.
+//! Half a bit per bit unless configured. The kernel's drivers report a `quality` that most leave at
+//! a default; the device cannot be inspected. With virtio-rng the bytes are only as good as the
+//! host. Half is a discount on rngd's figure and on the kernel's default of 1024/1024 since 6.2; an
+//! operator who knows the device sets `entropy-per-bit`.
 //!
 //! The kernel also feeds its own generator from this device: `os` and `hwrng` are related. They
-//! count as two kinds because `os` holds what the kernel gathered elsewhere as well.
+//! count as two kinds because `os` also holds entropy that the kernel gathered elsewhere.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -27,13 +27,13 @@ use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
 /// The device.
 const DEVICE: &str = "/dev/hwrng";
 
-/// What the kernel says is behind it.
+/// The kernel's name for the driver behind it.
 const CURRENT: &str = "/sys/class/misc/hw_random/rng_current";
 
 /// Bytes in a sample. Virtio-rng answers in pieces of 64 bytes.
 const SAMPLE_BYTES: usize = 64;
 
-/// Which device, and what it is worth.
+/// The device and its claim.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct HwrngConfig {
@@ -91,7 +91,7 @@ impl Source for Hwrng {
     }
 
     fn facts(&self) -> Facts {
-        // Another device is not the one that the kernel speaks of.
+        // The kernel's name holds for its own device only.
         let is_kernels = self.path == Path::new(DEVICE);
         let current = if is_kernels {
             std::fs::read_to_string(CURRENT).unwrap_or_default()

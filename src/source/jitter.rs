@@ -2,15 +2,15 @@
 //!
 //! Each delta is the time, in nanoseconds, that one round of work took: a walk through memory larger
 //! than the first-level cache, with a stride that depends on what was read. Raw deltas are given,
-//! not folded or filtered; the health tests look at exactly what is credited.
+//! not folded or filtered; the health tests inspect exactly the credited values.
 //!
 //! # Credit
-//! 0.15 bits a delta. The noise comes from caches, pipelines, refresh, interrupts and clock
+//! 0.15 bits per delta. The noise comes from caches, pipelines, refresh, interrupts and clock
 //! domains that do not run in step. It cannot be argued from first principles, only measured, and
 //! differs from machine to machine: jitterentropy 3.6 and later assume a third of a bit by default
 //! (oversampling rate 3); the two machines where this loop was assessed showed 0.31 bits at the least
-//! (`docs/entropy.md`), of which less than half is taken where nobody has measured, as calibration
-//! would. `lavawall calibrate` measures. What it does not protect from: an
+//! (`docs/entropy.md`), of which less than half is claimed without a calibration. `lavawall calibrate`
+//! measures. Limit: it does not protect from an
 //! attacker who runs on the same core and measures the same events, or an emulator that counts
 //! time in instructions.
 
@@ -39,13 +39,13 @@ const MEMORY_BYTES: usize = 128 * 1024;
 /// Reads in one round.
 const READS: usize = 64;
 
-/// Deltas looked at when the source is opened.
+/// Deltas tested when the source is opened.
 const SELF_TEST_DELTAS: usize = 1024;
 
-/// So many different values must be among them: with fewer, the timer is too coarse to see noise. A clock
-/// that ticks every 10 ns shows ten at the least (of 2,000 starts on a KVM guest), which are worth more than
-/// what is claimed; one that shows only its own rounding, two or four. How often each comes is for the
-/// health tests to judge.
+/// Distinct values required among them: with fewer, the timer is too coarse to show noise. A clock
+/// that ticks every 10 ns shows at least ten (of 2,000 starts on a KVM guest), worth more than the
+/// claim; one that shows only its own rounding, two or four. The health tests judge how often each
+/// occurs.
 const SELF_TEST_DISTINCT: usize = 6;
 
 /// The most that is credited of one delta, in bits: what jitterentropy assumes at its best
@@ -101,8 +101,8 @@ impl Jitter {
     /// One round of work, and how long it took since the end of the last one.
     fn delta(&mut self) -> u64 {
         for _ in 0..READS {
-            // A stride of a cache line and a bit, moved on by what is read, so that neither the
-            // compiler nor a prefetcher can run ahead.
+            // A stride slightly above a cache line that depends on the value read, so that
+            // neither the compiler nor a prefetcher can run ahead.
             let cell = &mut self.memory[self.at];
             *cell = black_box(cell.wrapping_add(1));
             self.at = (self.at + 71 + usize::from(*cell & 15)) % MEMORY_BYTES;

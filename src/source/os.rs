@@ -1,8 +1,7 @@
 //! The operating system's generator, through `getrandom(2)`.
 //!
 //! # Credit
-//! Full: 8 bits a byte. The kernel counts 256 bits of its own credit before it gives the first
-//! byte, and its generator is cryptographic, so that no observer without its state can do better
+//! Full: 8 bits per byte. The kernel counts 256 bits of its own credit before the first byte, and its generator is cryptographic, so that no observer without its state can do better
 //! than guess. That state is the point of failure this claims nothing about: a kernel that lies,
 //! or one that was restored from a snapshot, gives bytes an attacker may know. Hence the quorum.
 

@@ -1,4 +1,4 @@
-//! The rate at which a source that could give frames at any moment gives them.
+//! The frame rate of a source that could give frames at any moment.
 
 use std::thread;
 use std::time::{Duration, Instant};

@@ -39,7 +39,7 @@ macro_rules! registry {
                 }
             }
 
-            /// What is known of its type without a configuration.
+            /// The registry's entry of its type.
             #[must_use]
             pub fn entry(&self) -> &'static TypeEntry {
                 match self {
@@ -119,7 +119,7 @@ pub struct TypeEntry {
     pub samples: Samples,
     /// Whether a service without any `[[source]]` runs it.
     pub presence: Presence,
-    /// What opening it again restarts, and what keeps running.
+    /// The effect of opening it again.
     pub restart: &'static str,
     /// How long one read may take.
     pub deadline: Duration,

@@ -1,8 +1,8 @@
 //! A drawn wall of lava lamps, for a machine that has no camera.
 //!
 //! # Credit
-//! Zero, always. It is arithmetic: whoever knows its seed knows every frame, however random the
-//! picture looks and however well it assesses. It shows what the service does, and feeds tests.
+//! Zero, always. It is arithmetic: its seed determines every frame, however random the picture looks
+//! and however well it assesses. It demonstrates the service, and feeds tests.
 
 mod colour;
 mod lamp;
@@ -23,7 +23,7 @@ use lavawall_entropy::{Frame, Kind, PixelFormat, Sample, Shape};
 
 pub use wall::Wall;
 
-/// How large the wall is drawn, and how often.
+/// The size and the rate of the drawing.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct RenderedConfig {

@@ -1,7 +1,7 @@
 //! Recorded frames, played at their own rate: a folder of pictures, a Y4M file, or raw YUYV.
 //!
 //! # Credit
-//! Zero, always. Whoever has the recording knows what comes.
+//! Zero, always: the recording determines every frame.
 
 mod folder;
 mod raw;
@@ -22,7 +22,7 @@ use crate::source::setup_facts::SetupFacts;
 use crate::source::source_type::{Samples, SourceType};
 use lavawall_entropy::{Kind, Sample};
 
-/// What to play, and how.
+/// The recording, and how it is played.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ReplayConfig {
@@ -38,7 +38,7 @@ pub struct ReplayConfig {
     /// Height in pixels of raw YUYV, default 360.
     #[serde(default = "frame_settings::usual_height", deserialize_with = "frame_settings::height")]
     pub height: u32,
-    /// Frames a second, 1 to 240. Default: what the recording says, or 10.
+    /// Frames per second, 1 to 240. Default: the recording's own rate, or 10.
     #[serde(default, deserialize_with = "frame_settings::maybe_fps")]
     pub fps: Option<u32>,
 }

@@ -2,8 +2,8 @@
 //! Infinite Noise's daemon, a Geiger counter.
 //!
 //! # Credit
-//! Zero unless configured. Anything can be at the end of a cable; what it is worth only its owner
-//! can say, with `entropy-per-bit`.
+//! Zero unless configured. Any device can be at the end of a cable; only its owner can claim entropy
+//! for it, with `entropy-per-bit`.
 
 use std::fs::File;
 use std::io::Write;
@@ -27,16 +27,16 @@ const SAMPLE_BYTES: usize = 64;
 /// As long as a serial line that gives a few bytes per second needs for a sample.
 const READ_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Which device, how to speak to it, and what it is worth.
+/// The device, its line settings and its claim.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct SerialConfig {
     /// The device file.
     pub device: PathBuf,
-    /// The line's speed in bits a second. Not given: left as it is, which suits USB.
+    /// The line's speed in bits per second. Default: unchanged, which suits USB.
     #[serde(default)]
     pub baud: Option<u32>,
-    /// What to send once after opening, such as `"cmd0\ncmdO\n"` for a OneRNG.
+    /// Sent once after opening, such as `"cmd0\ncmdO\n"` for a OneRNG.
     #[serde(default)]
     pub start: String,
     /// Min-entropy claimed for one bit, 0 to 1, default 0.

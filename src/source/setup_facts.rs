@@ -2,8 +2,8 @@
 
 use lavawall_entropy::PixelFormat;
 
-/// How a source is set: its part of what must be unchanged for a calibration to hold. These texts
-/// are in calibration files: a changed word invalidates the calibrations that exist.
+/// A source's settings, which must be unchanged for a calibration to hold. These texts are in
+/// calibration files: a changed word invalidates existing calibrations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SetupFacts {
     /// How the device codes its samples: a pixel format, `bytes`, `deltas` or `recording`.

@@ -1,4 +1,4 @@
-//! What each `type` of source tells the service before any device is opened.
+//! The contract of a `type` of source: its properties before any device is opened.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use lavawall_entropy::{FRAME_STEP, Kind};
 /// a busy TPM a second.
 const READ_DEADLINE: Duration = Duration::from_secs(5);
 
-/// The configuration of one `type` of source, and everything the service needs of that type: how it
-/// opens, what it claims, how an assessment is derated, and what a calibration is bound to.
+/// The configuration of one `type` of source, with everything specific to that type: opening, claim,
+/// derating, and the settings that a calibration is bound to.
 pub trait SourceType: Clone + std::fmt::Debug + PartialEq + DeserializeOwned {
     /// The independence class.
     const KIND: Kind;
@@ -22,7 +22,7 @@ pub trait SourceType: Clone + std::fmt::Debug + PartialEq + DeserializeOwned {
     /// The form of its samples.
     const SAMPLES: Samples;
 
-    /// What opening the source again restarts, and what keeps running. SP 800-90B §3.1.4 means a
+    /// The effect of opening the source again: the parts that restart, and those that keep running. SP 800-90B §3.1.4 means a
     /// power cycle, which no program can do to every device.
     const RESTART: &'static str;
 
@@ -66,7 +66,7 @@ pub trait SourceType: Clone + std::fmt::Debug + PartialEq + DeserializeOwned {
     }
 }
 
-/// The form of a source's samples: what one symbol is, and whether pictures may be shown.
+/// The form of a source's samples: its symbols, and whether pictures may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Samples {
     /// Bytes of a generator.

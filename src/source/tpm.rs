@@ -7,9 +7,9 @@
 //! TPM 2.0 Library, part 3 §16.1 (TPM2_GetRandom) and part 1 §18 (headers).
 //!
 //! # Credit
-//! Half a bit a bit. The module conditions its own physical source and tests it; its maker assesses
-//! that, nobody else can. A module in software, or one that a virtual machine's host provides, is
-//! the host's word and nothing more.
+//! Half a bit per bit. The module conditions its own physical source and tests it; only its maker can
+//! assess that. A module in software, or one that a virtual machine's host provides, is only as good
+//! as the host.
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -33,7 +33,7 @@ const H_PER_SYMBOL: f64 = 4.0;
 /// The resource manager's device: others may use the module at the same time.
 const DEVICE: &str = "/dev/tpmrm0";
 
-/// Bytes asked for at a time: what any module gives at once, the size of a SHA-256 digest.
+/// Bytes requested per command: every module gives this many at once, the size of a SHA-256 digest.
 const WANTED: u8 = 32;
 
 /// Commands in a sample.
@@ -137,8 +137,8 @@ impl<T: Read + Write + AsFd> Tpm<T> {
         }
     }
 
-    /// A driver that is not waited for works in the background, polls ready while it does, and
-    /// gives nothing until it is done (Linux, `tpm_common_read`).
+    /// A driver opened without blocking works in the background, polls ready while it does, and
+    /// gives no bytes until it is done (Linux, `tpm_common_read`).
     fn read_response(
         &mut self,
         response: &mut [u8],
@@ -159,7 +159,7 @@ impl<T: Read + Write + AsFd> Tpm<T> {
 enum Refusal {
     /// Ask again.
     Busy,
-    /// The module failed, or what came is no response.
+    /// The module failed, or its answer is malformed.
     Wrong(String),
 }
 

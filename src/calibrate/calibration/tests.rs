@@ -1,4 +1,4 @@
-//! What is credited of a figure. When a figure does not hold is tested with the feeds.
+//! The credited part of a figure. The feeds test when a figure does not hold.
 
 use super::*;
 use crate::source::Facts;

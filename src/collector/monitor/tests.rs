@@ -1,4 +1,4 @@
-//! What a window is worth, and what follows.
+//! Windows, their min-entropy, and the verdicts on it.
 
 use super::*;
 

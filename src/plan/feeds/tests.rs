@@ -110,7 +110,7 @@ fn what_is_credited_nothing_stays_so_however_well_it_assesses() {
     let (claimed, why) = claimed(feed_of(&drawn, &dir), &facts());
     assert_eq!(claimed, None);
     assert!(why.expect("a reason").contains("credited nothing"));
-    // Nor does its inspector listen, whoever asks.
+    // Nor does its inspector accept a claim.
     let mut feed = feed_of(&drawn, &dir);
     feed.gate.claim(Some(7.9));
     assert_eq!(feed.gate.claimed(), None);

@@ -1,24 +1,24 @@
-//! What each way of speaking to a camera offers.
+//! The contract of a camera back end.
 
 use std::time::{Duration, Instant};
 
 use crate::source::contract::SourceError;
 use lavawall_entropy::Sample;
 
-/// What a way of speaking to a camera owes; the rest of [`Source`](crate::source::contract::Source)'s contract is met above it.
+/// A way of speaking to a camera; the rest of [`Source`](crate::source::contract::Source)'s contract is met above it.
 pub(super) trait CameraBackend: Send {
-    /// Fills `sample` with the next frame: exactly the bytes the camera gave for it, the driver's
-    /// word on it, and a moment no later than the beginning of its exposure.
+    /// Fills `sample` with the next frame: exactly its bytes, the driver's report on it, and a time no
+    /// later than the beginning of its exposure.
     ///
     /// # Errors
-    /// [`SourceError::Timeout`] when none came by `deadline`; anything else when none will.
+    /// [`SourceError::Timeout`] when none came by `deadline`; any other error when none will.
     fn frame(&mut self, sample: &mut Sample, deadline: Instant) -> Result<(), SourceError>;
 
     /// The time from one frame to the next.
     fn interval(&self) -> Duration;
 
-    /// Holds what the camera would adjust by itself. Returns a note for each setting that it has
-    /// and does not let go of.
+    /// Locks the settings that the camera adjusts by itself. Returns a note for each that cannot be
+    /// locked.
     fn hold_settings(&mut self) -> Vec<String> {
         Vec::new()
     }

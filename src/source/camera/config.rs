@@ -1,4 +1,4 @@
-//! Which camera, and what it is asked for.
+//! The configuration of a camera.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,14 +8,14 @@ use serde::Deserialize;
 use crate::source::frame_settings;
 use lavawall_entropy::PixelFormat;
 
-/// Which camera, and what it is asked for.
+/// The camera, and the pictures requested from it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct CameraConfig {
     /// `auto`, the default: the first camera there is; or `/dev/video0`; or `usb:046d:0825`, with
     /// `:SERIAL` behind it where two of a kind are plugged in.
     pub device: CameraDevice,
-    /// How the camera is spoken to, default `v4l2`.
+    /// The interface to the camera, default `v4l2`.
     pub backend: Backend,
     /// `yuyv`, the default, or `grey`: raw luma, credited. `mjpeg`: hashed, credited nothing.
     pub format: PixelFormat,
@@ -25,7 +25,7 @@ pub struct CameraConfig {
     /// Height in pixels, 16 to 4320, default 720.
     #[serde(deserialize_with = "frame_settings::height")]
     pub height: u32,
-    /// Frames a second, 1 to 240, default 10.
+    /// Frames per second, 1 to 240, default 10.
     #[serde(deserialize_with = "frame_settings::fps")]
     pub fps: u32,
     /// Take a camera on a bus that software can fake. For the VM lab; default no.
@@ -108,7 +108,7 @@ impl fmt::Display for CameraDevice {
     }
 }
 
-/// How a camera is spoken to.
+/// The interface to a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {

@@ -24,8 +24,8 @@ use crate::source::camera::jpeg;
 use crate::source::camera::v4l2::VideoDevice;
 use crate::source::contract::SourceError;
 use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
+use slot::FrameSlot;
 use slot::Shot;
-use slot::Slot;
 
 /// How long a closing camera is waited for. A thread that hangs in the driver is left behind; the
 /// kernel wakes it when the device goes or the process ends.
@@ -33,7 +33,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// A camera behind nokhwa.
 pub(super) struct Nokhwa {
-    slot: Arc<Slot>,
+    slot: Arc<FrameSlot>,
     path: PathBuf,
     frame: Frame,
     interval: Duration,
@@ -48,7 +48,7 @@ impl Nokhwa {
         // It asks nothing of the camera: it is there to be the last that closes it.
         let last = VideoDevice::open(path)?;
         let index = number(path).ok_or_else(|| failed(path, &"it has no number"))?;
-        let slot = Arc::new(Slot::default());
+        let slot = Arc::new(FrameSlot::default());
         let (theirs, config) = (Arc::clone(&slot), config.clone());
         let frame = Frame {
             format: config.format,
@@ -104,7 +104,7 @@ impl Drop for Nokhwa {
 }
 
 /// Puts each frame in the slot until it is stopped, or the camera fails: then the reason.
-fn capture(index: u32, config: &CameraConfig, slot: &Slot) -> String {
+fn capture(index: u32, config: &CameraConfig, slot: &FrameSlot) -> String {
     let pull = || {
         let format = match config.format {
             PixelFormat::Yuyv => FrameFormat::YUYV,

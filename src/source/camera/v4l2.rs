@@ -22,12 +22,12 @@ use crate::source::contract::SourceError;
 use abi::Buffer;
 pub(super) use device::VideoDevice;
 use lavawall_entropy::{Frame, Sample, Shape};
-use ring::Ring;
+use ring::BufferRing;
 
 /// A streaming camera.
 pub(super) struct V4l2 {
     device: VideoDevice,
-    ring: Ring,
+    ring: BufferRing,
     frame: Frame,
     interval: Duration,
     /// Frames that we did not want because they were old: no gap of the camera's.
@@ -39,8 +39,8 @@ impl V4l2 {
     pub(super) fn open(path: &Path, config: &CameraConfig) -> Result<Self, SourceError> {
         let device = VideoDevice::open(path)?;
         let interval = device.configure(config)?;
-        let ring =
-            Ring::new(device.as_fd()).map_err(|error| device.failed("gives no buffers", error))?;
+        let ring = BufferRing::new(device.as_fd())
+            .map_err(|error| device.failed("gives no buffers", error))?;
         abi::start_stream(&device, &mut { abi::CAPTURE })
             .map_err(|error| device.failed("does not start", error))?;
         let frame = Frame {

@@ -13,7 +13,7 @@ pub(super) struct Shot {
 
 /// Holds the last frame only.
 #[derive(Default)]
-pub(super) struct Slot {
+pub(super) struct FrameSlot {
     inside: Mutex<Inside>,
     changed: Condvar,
 }
@@ -25,7 +25,7 @@ struct Inside {
     stopped: bool,
 }
 
-impl Slot {
+impl FrameSlot {
     /// Puts a frame in the place of the last one.
     pub(super) fn put(&self, shot: Shot) {
         self.lock().last = Some(shot);
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn only_the_last_frame_is_kept_and_given_once() {
-        let (slot, start) = (Slot::default(), Instant::now());
+        let (slot, start) = (FrameSlot::default(), Instant::now());
         slot.put(shot(1, start));
         slot.put(shot(2, start));
         let given = slot.wait(start, start).expect("goes on").expect("a frame");
@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn a_frame_from_before_the_wait_is_not_given() {
-        let slot = Slot::default();
+        let slot = FrameSlot::default();
         let before = Instant::now();
         slot.put(shot(1, before));
         let start = before + Duration::from_nanos(1);
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_camera_that_failed_says_why_instead_of_letting_wait() {
-        let slot = Slot::default();
+        let slot = FrameSlot::default();
         slot.end("No such device".to_owned());
         let far = Instant::now() + Duration::from_hours(1);
         assert_eq!(slot.wait(Instant::now(), far).err().as_deref(), Some("No such device"));

@@ -13,7 +13,7 @@ use crate::source::camera::config::CameraConfig;
 use crate::source::camera::node::SYSFS;
 use crate::source::camera::v4l2::abi;
 use crate::source::camera::v4l2::abi::{
-    Capability, Format, FormatDescription, FrameSize, StreamParameters,
+    Capability, FormatDescription, FrameSize, StreamParameters, VideoFormat,
 };
 use crate::source::camera::v4l2::unplug;
 use crate::source::contract::SourceError;
@@ -60,7 +60,7 @@ impl VideoDevice {
     /// Sets format, size and rate. Returns the time between frames that the driver settled on.
     pub(crate) fn configure(&self, config: &CameraConfig) -> Result<Duration, SourceError> {
         let wanted = (abi::four_cc(config.format), config.width, config.height);
-        let mut format = Format::capture(config.width, config.height, config.format);
+        let mut format = VideoFormat::capture(config.width, config.height, config.format);
         abi::set_format(self, &mut format).map_err(|error| match error {
             Errno::BUSY => self.failed("is in use by another program", error),
             error => self.failed("takes no format", error),

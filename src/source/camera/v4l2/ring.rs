@@ -21,11 +21,11 @@ const WANTED: u32 = 4;
 const MOST: u32 = 32;
 
 /// All buffers of one stream.
-pub(super) struct Ring {
+pub(super) struct BufferRing {
     buffers: Vec<Mapping>,
 }
 
-impl Ring {
+impl BufferRing {
     /// Has the driver make buffers, maps them and queues each one.
     pub(super) fn new(device: BorrowedFd<'_>) -> io::Result<Self> {
         let mut request = RequestBuffers::mapped(WANTED);
