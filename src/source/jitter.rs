@@ -1,7 +1,7 @@
 //! Timing jitter: how long the processor takes for the same work, again and again.
 //!
 //! Each delta is the time, in nanoseconds, that one round of work took: a walk through memory larger
-//! than the first-level cache, with a stride that depends on what was read. Raw deltas are given,
+//! than the first-level cache, with a stride that depends on the values read. Raw deltas are given,
 //! not folded or filtered; the health tests inspect exactly the credited values.
 //!
 //! # Credit

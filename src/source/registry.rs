@@ -27,8 +27,8 @@ macro_rules! registry {
         pub const TYPES: &[TypeEntry] = &[$(TypeEntry::of::<$config>($name)),+];
 
         impl SourceSpec {
-            /// Reads the rest of a source's table as the configuration of this type; `None` when
-            /// there is no such type.
+            /// Reads the rest of a source's table as the configuration of this type; `None` for
+            /// an unknown type.
             pub fn parse<'de, D: Deserializer<'de>>(
                 type_name: &str,
                 rest: D,
@@ -139,8 +139,8 @@ impl TypeEntry {
 }
 
 impl SourceSpec {
-    /// A source of this type with its defaults; `None` when there is no such type, or the type
-    /// cannot do without settings.
+    /// A source of this type with its defaults; `None` for an unknown type, and for one that needs
+    /// settings.
     #[must_use]
     pub fn with_defaults(type_name: &str) -> Option<Self> {
         let nothing = std::iter::empty::<(String, String)>();

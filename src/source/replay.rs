@@ -49,7 +49,7 @@ impl SourceType for ReplayConfig {
     const RESTART: &'static str =
         "the recording is played from its beginning: every row is the same";
 
-    /// [`SourceError::Absent`] when there is no recording; [`SourceError::Device`] when it is not
+    /// [`SourceError::Absent`] when the recording is missing; [`SourceError::Device`] when it is not
     /// in the format of its name.
     fn open(&self, _: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
         let path = &self.path;

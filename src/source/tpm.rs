@@ -204,7 +204,7 @@ mod tests {
     use std::os::fd::BorrowedFd;
     use std::os::unix::net::UnixStream;
 
-    /// Gives nothing while there is no response, as the kernel's driver does.
+    /// Gives no bytes before the response, as the kernel's driver does.
     struct Driver(UnixStream);
 
     impl Read for Driver {

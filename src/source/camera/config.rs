@@ -57,7 +57,7 @@ pub enum CameraDevice {
     Auto,
     /// A device file.
     Path(PathBuf),
-    /// A USB device by what it says of itself.
+    /// A USB device by its own numbers.
     Usb {
         /// Vendor number.
         vendor: u16,

@@ -79,8 +79,8 @@ impl fmt::Display for Usb {
     }
 }
 
-/// Every camera below `sysfs`, in the order of their numbers. A camera's further nodes, which
-/// carry what is not pictures, are left out.
+/// Every camera below `sysfs`, in the order of their numbers. A camera's further nodes, which carry
+/// no pictures, are left out.
 pub(super) fn list(sysfs: &Path) -> Vec<VideoNode> {
     let Ok(entries) = fs::read_dir(sysfs) else { return Vec::new() };
     let mut nodes: Vec<_> = entries.flatten().filter_map(|entry| node(&entry.path())).collect();
@@ -134,7 +134,7 @@ fn node(entry: &Path) -> Option<VideoNode> {
     })
 }
 
-/// One line of sysfs. What a device says of itself ends up in logs: only what can be printed.
+/// One line of sysfs, printable characters only: a device's description ends up in logs.
 fn read(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let printable =

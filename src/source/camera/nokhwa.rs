@@ -1,8 +1,8 @@
-//! The portable back end. nokhwa waits for ever on a camera that stalls, hands out whole buffers
-//! with what is left of older frames behind the new one, and passes on neither the driver's word
-//! on damage nor its sequence numbers. So it runs on a thread of its own, which may hang without
-//! holding up anybody; each frame is cut to its true length; and freshness comes from taking every
-//! frame as it arrives and keeping only the last.
+//! The portable back end. nokhwa waits forever on a camera that stalls, returns whole buffers with
+//! the rest of older frames behind the new one, and passes on neither the driver's damage flag nor
+//! its sequence numbers. So it runs on a thread of its own, which may hang without blocking others;
+//! each frame is cut to its true length; and for freshness every frame is taken as it arrives and
+//! only the last is kept.
 
 mod slot;
 
@@ -42,8 +42,8 @@ pub(super) struct Nokhwa {
 impl Nokhwa {
     /// Opens the node and starts the stream, on a thread.
     pub(super) fn open(path: &Path, config: &CameraConfig) -> Result<Self, SourceError> {
-        // nokhwa cannot open a device that stands at a format it does not know, or at a rate that
-        // is no whole number: the format is set first, by other means, and the node closed again.
+        // nokhwa cannot open a device whose current format it does not know, or whose rate is not an
+        // integer: the format is set first, through V4L2, and the node closed again.
         let interval = VideoDevice::open(path)?.configure(config)?;
         // It asks nothing of the camera: it is there to be the last that closes it.
         let last = VideoDevice::open(path)?;

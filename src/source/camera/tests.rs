@@ -39,7 +39,7 @@ fn camera(fake: Fake) -> Camera {
     Camera { backend: Box::new(fake), facts: Facts::default(), has_begun: false }
 }
 
-/// What was waited, to the nearest ten milliseconds above.
+/// The waits, rounded up to ten milliseconds.
 fn waits(interval_ms: u64, reads: usize) -> Vec<u64> {
     let fake = Fake { interval: Duration::from_millis(interval_ms), ..Fake::default() };
     let waits = Arc::clone(&fake.waits);

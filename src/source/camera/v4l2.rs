@@ -1,5 +1,5 @@
-//! The kernel's video interface, spoken directly: every frame with its true length, its sequence
-//! number and the driver's own word on damage, and never a wait without an end.
+//! The kernel's video interface, used directly: every frame with its true length, its sequence number
+//! and the driver's damage flag, and no wait without a deadline.
 
 pub(crate) mod unplug;
 
@@ -137,11 +137,11 @@ impl Drop for V4l2 {
     }
 }
 
-/// When the driver completed a frame, on our clock: never later than it did. Both ends of the
-/// comparison are given: `now` and what the driver's clock shows at that moment.
+/// When the driver completed a frame, on our clock, never too late. `driver_now` is the time on the
+/// driver's clock at `now`.
 fn completed(buffer: &Buffer, now: Instant, driver_now: Duration) -> Instant {
     if buffer.flags & abi::CLOCK_MASK != abi::CLOCK_MONOTONIC {
-        // Unknown clock. The frame is here: that is all that is known.
+        // Unknown clock: all that is known is that the frame has arrived.
         return now;
     }
     let seconds = u64::try_from(buffer.seconds).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! What each format of recording offers.
+//! The contract of a recording format.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ pub(super) trait Recording: Send {
     /// The next frame; false at the end.
     ///
     /// # Errors
-    /// What is wrong with the recording.
+    /// The fault of the recording.
     fn next(&mut self, sample: &mut Sample) -> Result<bool, String>;
 
     /// Back to the first frame.

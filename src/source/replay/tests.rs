@@ -11,7 +11,7 @@ fn config(path: &Path, repeat: bool) -> ReplayConfig {
     ReplayConfig { path: path.to_owned(), repeat, width: 16, height: 16, fps: Some(240) }
 }
 
-/// The frames up to the end, or so many.
+/// The frames up to the end, at most `most`.
 fn play(config: &ReplayConfig, most: usize) -> Result<Vec<Vec<u8>>, SourceError> {
     let mut source = config.open(None)?;
     let mut frames = Vec::new();

@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// A sysfs of our own: what the kernel lists, by the place of each device.
+/// A sysfs of our own: the kernel's list, by the place of each device.
 struct Sysfs(tempfile::TempDir);
 
 impl Sysfs {
@@ -22,7 +22,7 @@ impl Sysfs {
         fs::write(path, format!("{text}\n")).expect("writable");
     }
 
-    /// `place` is that of what the node hangs on.
+    /// `place` is that of the node's device.
     fn add(&self, place: &str, number: u32, index: &str, name: &str) {
         let node = format!("{place}/video4linux/video{number}");
         self.write(&format!("{node}/index"), index);

@@ -1,4 +1,4 @@
-//! An open video node: what it can do, and asking it for a format.
+//! An open video node: its capabilities, and setting its format.
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -18,7 +18,7 @@ use crate::source::camera::v4l2::abi::{
 use crate::source::camera::v4l2::unplug;
 use crate::source::contract::SourceError;
 
-/// The most sizes and formats that are asked for when an error lists what a camera offers.
+/// The most sizes and formats that an error lists.
 const LISTED: u32 = 32;
 
 /// An open video node.
@@ -82,7 +82,7 @@ impl VideoDevice {
         Ok(Duration::from_secs(interval[0].into()) / interval[1])
     }
 
-    /// What the camera offers, for people.
+    /// The formats and sizes that the camera offers, for an error.
     fn offers(&self) -> String {
         let formats = (0..LISTED).map_while(|index| {
             let mut found = FormatDescription::capture(index);
@@ -103,7 +103,7 @@ impl VideoDevice {
         found.collect()
     }
 
-    /// The driver failed in what we asked of it.
+    /// The driver failed an operation.
     pub(super) fn failed(&self, what_it_does: &str, error: Errno) -> SourceError {
         let what = self.path.display().to_string();
         let reason = format!("{what_it_does}: {error}");
