@@ -83,10 +83,8 @@ impl Arguments {
     fn capture(&self, config: &Config, entry: &SourceEntry) -> Result<CapturedNoise, Stop> {
         let bar = Bar::new("capturing");
         let amount = Amount::Sequence(self.samples);
-        let captured =
-            capture::capture(feeds::feed(entry.clone(), config, None), entry, amount, &|done| {
-                bar.set(done)
-            });
+        let feed = feeds::feed(entry.clone(), config, None);
+        let captured = capture::capture(feed, entry, amount, &|done| bar.set(done));
         drop(bar);
         let captured = captured?;
         remark_few(self.samples);

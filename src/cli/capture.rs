@@ -59,10 +59,8 @@ impl Arguments {
         let entry = capture::find(&config, &self.source)?;
         let amount = self.restart.unwrap_or(Amount::Sequence(self.samples));
         let bar = Bar::new("capturing");
-        let captured =
-            capture::capture(feeds::feed(entry.clone(), &config, None), &entry, amount, &|done| {
-                bar.set(done)
-            });
+        let feed = feeds::feed(entry.clone(), &config, None);
+        let captured = capture::capture(feed, &entry, amount, &|done| bar.set(done));
         drop(bar);
         let captured = captured?;
         write(output, &sidecar, &captured).map_err(|error| {

@@ -47,10 +47,8 @@ impl Noises {
         print::note(&format!("{}: capturing {} symbols …", entry.id, self.samples));
         let bar = Bar::new("capturing");
         let amount = Amount::Sequence(self.samples);
-        let captured =
-            capture::capture(feeds::feed(entry.clone(), config, None), entry, amount, &|done| {
-                bar.set(done)
-            });
+        let feed = feeds::feed(entry.clone(), config, None);
+        let captured = capture::capture(feed, entry, amount, &|done| bar.set(done));
         drop(bar);
         let mut captured = captured.map_err(|error| error.to_string()).inspect_err(|reason| {
             print::note(&reason);
