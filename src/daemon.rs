@@ -13,17 +13,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::collector::Collector;
-use crate::collector::status::Board;
+use crate::collector::status::StatusBoard;
 use crate::config::{Config, ConfigError};
 use crate::exitcode::Exit;
 use crate::http;
 use crate::http::{Access, FreshError};
+use crate::incident::IncidentLog;
 use crate::net::tcp::Listeners;
 use crate::net::tls::LoadError;
 use crate::net::unix::AdminSocket;
 use lavawall_entropy::{Generator, Readiness};
 
-use crate::state::ready_file::ReadyFile;
+use crate::state::ready_file::{ReadyFile, ReadyFileError};
 use crate::state::{ADMIN_SOCKET, StateDir, StateDirError};
 use crate::upkeep::keys::KeyUpkeep;
 use notify::Notify;
@@ -69,13 +70,8 @@ pub enum DaemonError {
         error: std::io::Error,
     },
     /// The ready file.
-    #[error("--ready-file {path}: {error}")]
-    ReadyFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
+    #[error(transparent)]
+    ReadyFile(#[from] ReadyFileError),
     /// Memory, threads, signals.
     #[error("the system gave no memory or no thread: {0}")]
     System(#[from] std::io::Error),
@@ -92,7 +88,7 @@ impl DaemonError {
             Self::StateDir(StateDirError::InUse { .. }) | Self::Listen { .. } | Self::System(_) => {
                 Exit::Refused
             }
-            Self::StateDir(_) | Self::ReadyFile { .. } => Exit::CannotCreate,
+            Self::StateDir(_) | Self::ReadyFile(_) => Exit::CannotCreate,
             Self::Access(_) => Exit::Config,
             Self::Http(_) => Exit::Software,
         }
@@ -152,7 +148,8 @@ fn bind_admin_socket(state_dir: &StateDir) -> Option<AdminSocket> {
 /// What runs besides HTTP.
 struct Service {
     generator: Arc<Generator>,
-    board: Arc<Board>,
+    board: Arc<StatusBoard>,
+    incidents: Arc<IncidentLog>,
     collector: Arc<Collector>,
     access: Arc<Access>,
     state_dir: Arc<StateDir>,
@@ -177,9 +174,10 @@ impl Service {
                 "the generator's memory is not locked: raise `ulimit -l` to keep it out of swap"
             );
         }
-        let board = Arc::new(Board::default());
+        let board = Arc::new(StatusBoard::default());
+        let incidents = Arc::new(IncidentLog::default());
         let boot_seed = crate::state::boot_seed::take(&state_dir).unwrap_or_else(|error| {
-            board.add_incident(
+            incidents.open(
                 None,
                 format!("the boot seed cannot be replaced, and so is not used: {error}"),
             );
@@ -192,17 +190,18 @@ impl Service {
             config.pool.settings(),
             Arc::clone(&generator),
             Arc::clone(&board),
+            Arc::clone(&incidents),
             boot_seed.as_ref().map(|seed| seed.as_slice()),
         )?;
         let collector = Arc::new(collector);
         // Randomness goes on without keys.
-        let keys = KeyUpkeep::start(config, &state_dir, &generator, &board)
+        let keys = KeyUpkeep::start(config, &state_dir, &generator, &incidents)
             .inspect_err(|error| {
                 tracing::error!("keys and records: {error}");
-                board.add_incident(None, format!("keys and records: {error}"));
+                incidents.open(None, format!("keys and records: {error}"));
             })
             .ok();
-        Ok(Self { generator, board, collector, access, state_dir, keys, can_be_ready })
+        Ok(Self { generator, board, incidents, collector, access, state_dir, keys, can_be_ready })
     }
 
     /// What HTTP serves from.
@@ -211,6 +210,7 @@ impl Service {
         http::Service {
             generator: Arc::clone(&self.generator),
             board: Arc::clone(&self.board),
+            incidents: Arc::clone(&self.incidents),
             fresh: Arc::new(move || {
                 let collector = Arc::clone(&collector);
                 Box::pin(async move { collector.fresh().await.map_err(|_| FreshError::Stopped) })

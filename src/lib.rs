@@ -14,6 +14,7 @@ pub mod dialect;
 pub mod durable;
 pub mod exitcode;
 pub mod http;
+pub mod incident;
 pub mod keyring;
 pub mod kv;
 pub mod machine;

@@ -1,4 +1,4 @@
-//! The operating system's random bytes and clock, for the parts that are given both.
+//! The operating system's random bytes and clock, passed to parts that do no I/O.
 
 use std::time::Instant;
 

@@ -1,45 +1,46 @@
-//! The sources a service would run, and what it would hold them to: nothing is opened.
+//! The sources that a service would run, and their health limits. Nothing is opened.
 
+mod automatic;
 pub(crate) mod feeds;
 
 use std::path::Path;
 
 use crate::calibrate::calibration::{Calibration, CalibrationError};
 use crate::calibrate::setup::Setup;
-use crate::collector::monitor as live;
+use crate::collector::monitor;
 use crate::config::{Config, SourceEntry};
 use lavawall_entropy::{Gate, HealthLimit};
 
-/// One source as the service would run it.
-pub struct Planned {
+/// One source, as the service would run it.
+pub struct PlannedSource {
     /// Its name and its settings.
     pub entry: SourceEntry,
-    /// The quorum cannot stand without it.
+    /// There is no seed without it.
     pub required: bool,
     credit_basis: String,
     gate: Gate,
     calibration: Result<Option<Calibration>, CalibrationError>,
 }
 
-/// What the credit of a source rests on, and what follows.
+/// The credit of a source, and the limits that follow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Credit {
-    /// What it rests on, in a sentence.
+    /// Its basis, in a sentence.
     pub basis: String,
-    /// What there is to say of its calibration.
+    /// The state of its calibration, in words.
     pub calibration: String,
-    /// What its samples are held to.
+    /// The limits of its samples.
     pub limits: Vec<HealthLimit>,
 }
 
-/// Every source that a service with this configuration would run, with the calibrations of this state
+/// Every source that a service with this configuration would run, with the calibrations in this state
 /// directory.
 #[must_use]
-pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<Planned> {
+pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<PlannedSource> {
     let plan = |entry: SourceEntry| {
         let feed = feeds::feed(entry.clone(), config, None);
         let read = |folder| Calibration::read(folder, &entry.id);
-        Planned {
+        PlannedSource {
             required: feed.required,
             credit_basis: feed.credit_basis,
             gate: feed.gate,
@@ -50,9 +51,8 @@ pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<Planned> {
     feeds::entries(config, false).into_iter().map(plan).collect()
 }
 
-impl Planned {
-    /// What would be credited to the source with this setup; without one, as if it were the one that
-    /// was measured.
+impl PlannedSource {
+    /// The credit of the source with this setup; without one, with the measured setup.
     #[must_use]
     pub fn credit(&mut self, now: Option<&Setup>) -> Credit {
         let provisional = self.credit_basis.clone();
@@ -69,7 +69,7 @@ impl Planned {
             },
         };
         let mut limits = self.gate.limits();
-        limits.extend(self.gate.claimed().map(live::limit));
+        limits.extend(self.gate.claimed().map(monitor::limit));
         Credit { basis, calibration, limits }
     }
 }
@@ -83,7 +83,7 @@ mod tests {
     const JITTER: &str = "[[source]]\ntype = \"jitter\"\n";
 
     /// The plan of the timer with a calibration of one bit a delta, half of which is credited.
-    fn plan() -> (Planned, Setup) {
+    fn plan() -> (PlannedSource, Setup) {
         let config =
             Config::parse("test", JITTER, std::iter::empty()).expect("the test's own text");
         let mut plans = of(&config, None);

@@ -3,7 +3,7 @@
 pub(crate) mod boot_seed;
 pub(crate) mod fingerprints;
 pub mod identity;
-pub(crate) mod ready_file;
+pub mod ready_file;
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -23,29 +23,29 @@ pub const ADMIN_SOCKET: &str = "admin.sock";
 /// The administrator's token, in the state directory.
 pub const ADMIN_TOKEN: &str = "admin.token";
 
-/// A state directory that no other service uses while this lives.
+/// A state directory, locked against other services while this lives.
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
     _lock: File,
 }
 
-/// Why a directory cannot be used.
+/// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateDirError {
-    /// None was named, and there is no home directory to put it in.
+    /// None is configured, and there is no home directory for the default.
     #[error("no state directory: set --state-dir, XDG_STATE_HOME or HOME")]
     Nowhere,
-    /// It cannot be made or written.
+    /// It cannot be created or written.
     #[error("state directory {path}: {error}")]
     Unusable {
         /// The directory.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// Another service uses it.
+    /// Another service holds its lock.
     #[error("state directory {path} is in use by another lavawall")]
     InUse {
         /// The directory.
@@ -75,10 +75,10 @@ impl StateDir {
             .ok_or(StateDirError::Nowhere)
     }
 
-    /// Makes the directory if it is not there (mode 0700) and takes it for this process.
+    /// Creates the directory if it is missing (mode 0700) and locks it for this process.
     ///
     /// # Errors
-    /// Says what stands in the way.
+    /// When it cannot be created, is open to others, or is in use.
     pub fn open(path: &Path) -> Result<Self, StateDirError> {
         let unusable = |error| StateDirError::Unusable { path: path.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
@@ -109,10 +109,10 @@ impl StateDir {
         self.path.join(name)
     }
 
-    /// Replaces a file in one step: a crash leaves the old content or the new, never a part.
+    /// Replaces a file atomically: a crash leaves the old content or the new, never a part.
     ///
     /// # Errors
-    /// What the system said; then the old content stands.
+    /// The system's error; the old content is kept.
     pub fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
         durable::replace(&self.file(name), content)
     }

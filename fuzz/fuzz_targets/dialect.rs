@@ -89,6 +89,7 @@ fn serve(listeners: Listeners) {
     let service = Service {
         generator,
         board: Arc::default(),
+        incidents: Arc::default(),
         fresh: Arc::new(|| Box::pin(std::future::pending())),
         kv: Some(kv),
     };

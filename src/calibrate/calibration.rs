@@ -1,115 +1,107 @@
-//! What was assessed of a source, and what of it is credited: kept in the state directory, and good
-//! only for the setup it was measured with.
+//! Calibrations: the assessed min-entropy of a source and its credited part, kept in the state
+//! directory, and valid only for the setup they were measured with.
 //!
 //! ```text
 //! calibration-<source>.json    setup, figure, decisive estimator, samples, date
 //! ```
 //! # Derating
-//! An estimate is an upper bound: it finds the patterns ten estimators look for, in one sitting, and
-//! within their reach. So
+//! An estimate is an upper bound: ten estimators find the patterns they look for, in one session. So
 //! ```text
-//! noise as it comes (camera, jitter)          credited = min(estimate / 2, ceiling)
+//! raw noise (camera, jitter)                  credited = min(estimate / 2, ceiling)
 //! bytes of a generator (cpu, hwrng, tpm, …)   credited = min(estimate, claim)
 //! ```
-//! Half, since SP 800-90B itself lets what follows a restart fall to half the initial estimate before
-//! it fails a source (§3.1.4.2): a figure of one sitting is trusted no further. The ceiling is what
-//! can be argued without any measurement: for a pixel's difference the bits it has at the least noise
-//! that counts (`source::camera`), for a timing difference one bit (jitterentropy's oversampling rate
-//! 1, its best). The bytes of a generator look perfect whatever is behind them: there an assessment
-//! can only lower what is claimed.
+//! Half, since SP 800-90B itself lets the estimate after a restart fall to half the initial one before
+//! it fails a source (§3.1.4.2): a figure of one session is trusted no further. The ceiling can be
+//! argued without any measurement: for a pixel's difference the bits it has at the least noise that
+//! counts, for a timing difference one bit (jitterentropy's oversampling rate 1, its best). The bytes
+//! of a generator look perfect whatever their origin: there an assessment can only lower the claim.
+//! Each source states its own rule (`source::Derating`).
 
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::calibrate::capture::{Sidecar, credited_nothing};
 use crate::calibrate::setup::{Mismatch, Setup};
+use crate::calibrate::sidecar::Sidecar;
 use crate::collector::status::Assessed;
 use crate::durable;
-use crate::source::{Spec, cpu, tpm};
+use crate::source::{Derating, SourceSpec};
 use crate::state::StateDir;
 use lavawall_assess::Assessment;
-use lavawall_entropy::H_PER_PIXEL;
 
-/// An estimate is divided by this where nothing else bounds what it missed (SP 800-90B §3.1.4.2).
+/// Divides the estimate of raw noise: no other bound limits the patterns it missed
+/// (SP 800-90B §3.1.4.2).
 const DERATING: f64 = 2.0;
-
-/// The most that is credited of a timing difference, in bits: what jitterentropy assumes at its
-/// oversampling rate of 1.
-const JITTER_CEILING: f64 = 1.0;
 
 /// A figure measured on a source's own noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Calibration {
-    /// What it was measured with.
+    /// The setup it was measured with.
     pub setup: Setup,
-    /// Min-entropy of one symbol as the estimators found it, in bits.
+    /// Assessed min-entropy of one symbol, in bits.
     pub min_entropy: f64,
-    /// What of it is credited, in bits a symbol.
+    /// The credited part of it, in bits per symbol.
     pub credited: f64,
     /// How it was derated, in words.
     pub derating: String,
-    /// The estimator whose figure was the least.
+    /// The estimator with the lowest figure.
     pub estimator: String,
-    /// How many symbols were assessed.
+    /// The number of assessed symbols.
     pub samples: usize,
-    /// When they were captured, RFC 3339.
+    /// When the symbols were captured, RFC 3339.
     pub at: String,
     /// The program's version.
     pub lavawall: String,
 }
 
-/// Why nothing can be calibrated, or a calibration not be used.
+/// Why a source cannot be calibrated, or a calibration not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CalibrationError {
-    /// Nothing of this source is credited.
+    /// The source is credited nothing.
     #[error("this source is credited nothing, however it assesses: {0}")]
     CreditedNothing(&'static str),
-    /// A cryptographic generator.
-    #[error(
-        "the kernel's generator is credited by the kernel's own accounting: its bytes look perfect \
-         whatever is behind them"
-    )]
-    Generator,
-    /// Pictures that software may have made.
-    #[error("its device is on a bus that software can fake: a figure of it says nothing")]
+    /// Its credit does not follow from an assessment.
+    #[error("{0}")]
+    NotAssessable(&'static str),
+    /// Software may have made the pictures.
+    #[error("its device is on a bus that software can fake: an assessment proves nothing")]
     Virtual,
-    /// Something has changed.
+    /// The setup has changed.
     #[error("its calibration of {at} is not used: {mismatch}")]
     Mismatch {
-        /// When it was made.
+        /// When the calibration was made.
         at: String,
-        /// What has changed.
+        /// The difference.
         mismatch: Mismatch,
     },
-    /// It cannot be read.
+    /// The file cannot be read or written.
     #[error("{file}: {error}")]
     File {
         /// The file.
         file: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// It is not what was written.
+    /// The content is damaged.
     #[error("{file} is damaged: {reason}; it is not used, calibrate again")]
     Damaged {
         /// The file.
         file: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }
 
 impl Calibration {
-    /// What noise that was captured and assessed is credited.
+    /// The calibration that follows from captured and assessed noise.
     ///
     /// # Errors
     /// When this source must not be credited, or not by an assessment.
     pub fn of(
-        spec: &Spec,
+        spec: &SourceSpec,
         sidecar: &Sidecar,
         found: &Assessment,
     ) -> Result<Self, CalibrationError> {
@@ -133,7 +125,7 @@ impl Calibration {
     ///
     /// # Errors
     /// Says why not.
-    pub fn is_possible(spec: &Spec) -> Result<(), CalibrationError> {
+    pub fn is_possible(spec: &SourceSpec) -> Result<(), CalibrationError> {
         Derated::of(spec, 0.0).map(drop)
     }
 
@@ -158,10 +150,10 @@ impl Calibration {
         Ok(Some(known))
     }
 
-    /// Keeps it for the source of this name.
+    /// Writes it for the source of this name.
     ///
     /// # Errors
-    /// What the system said; then an earlier one stands.
+    /// The system's error; an earlier calibration is kept.
     pub fn save(&self, dir: &StateDir, id: &str) -> Result<(), CalibrationError> {
         let file = file_of(id);
         let mut text = serde_json::to_string_pretty(self).expect("numbers and names make JSON");
@@ -169,13 +161,17 @@ impl Calibration {
         dir.replace(&file, text.as_bytes()).map_err(|error| CalibrationError::File { file, error })
     }
 
-    /// What is credited to a source that is configured like this now, and has this setup. The rules
-    /// are applied anew: neither an older program nor a changed file can credit more.
+    /// The credit of a source with this configuration and this setup. The rules are applied again:
+    /// neither an older program nor an edited file can credit more.
     ///
     /// # Errors
     /// [`CalibrationError::Mismatch`] when it was measured with another setup; others when the
     /// source must not be credited.
-    pub(crate) fn apply(&self, spec: &Spec, now: &Setup) -> Result<Assessed, CalibrationError> {
+    pub(crate) fn apply(
+        &self,
+        spec: &SourceSpec,
+        now: &Setup,
+    ) -> Result<Assessed, CalibrationError> {
         self.setup
             .check(now)
             .map_err(|mismatch| CalibrationError::Mismatch { at: self.at.clone(), mismatch })?;
@@ -194,36 +190,27 @@ fn file_of(id: &str) -> String {
     format!("calibration-{id}.json")
 }
 
-/// What of an estimate is credited.
+/// The credited part of an estimate.
 struct Derated {
     credited: f64,
     how: String,
 }
 
 impl Derated {
-    fn of(spec: &Spec, estimate: f64) -> Result<Self, CalibrationError> {
-        if let Some(why) = credited_nothing(spec) {
+    fn of(spec: &SourceSpec, estimate: f64) -> Result<Self, CalibrationError> {
+        if let Some(why) = spec.credited_nothing() {
             return Err(CalibrationError::CreditedNothing(why));
         }
-        let half_up_to = |ceiling: f64| Self {
-            credited: (estimate / DERATING).min(ceiling),
-            how: format!("half of the estimate, at most {ceiling}"),
-        };
-        let at_most = |claim: f64| Self {
-            credited: estimate.min(claim),
-            how: format!("the estimate, at most the claim of {claim}"),
-        };
-        match spec {
-            Spec::Camera(_) => Ok(half_up_to(H_PER_PIXEL)),
-            Spec::Jitter(_) => Ok(half_up_to(JITTER_CEILING)),
-            Spec::Cpu(_) => Ok(at_most(cpu::H_PER_SYMBOL)),
-            Spec::Tpm(_) => Ok(at_most(tpm::H_PER_SYMBOL)),
-            Spec::Hwrng(it) => Ok(at_most(it.entropy_per_bit.per_byte())),
-            Spec::Serial(it) => Ok(at_most(it.entropy_per_bit.per_byte())),
-            Spec::Os(_) => Err(CalibrationError::Generator),
-            Spec::Replay(_) | Spec::Rendered(_) => {
-                Err(CalibrationError::CreditedNothing("it is no source of noise"))
-            }
+        match spec.derating() {
+            Derating::Halved { ceiling } => Ok(Self {
+                credited: (estimate / DERATING).min(ceiling),
+                how: format!("half of the estimate, at most {ceiling}"),
+            }),
+            Derating::AtMostClaim(claim) => Ok(Self {
+                credited: estimate.min(claim),
+                how: format!("the estimate, at most the claim of {claim}"),
+            }),
+            Derating::Never(why) => Err(CalibrationError::NotAssessable(why)),
         }
     }
 }

@@ -1,50 +1,43 @@
-//! Raw noise of one source, taken as the service takes it: the same way to open it, the same tests,
-//! the same symbols as are credited.
-
-pub(crate) mod sidecar;
+//! Captures raw noise of one source exactly as the service reads it: opened the same way, with the
+//! same health tests and the same credited symbols.
 
 use std::time::{Duration, Instant, SystemTime};
 
 use zeroize::Zeroizing;
 
 use crate::calibrate::setup::Setup;
+use crate::calibrate::sidecar::{RestartMatrix, Sidecar};
 use crate::collector::feed::Feed;
 use crate::config::{Config, SourceEntry};
-use crate::plan::feeds;
-use crate::source::{Facts, Source, SourceError, Spec};
-use lavawall_entropy::{PixelFormat, Sample};
+use crate::source::{Facts, Source, SourceError, SourceSpec, TYPES};
+use lavawall_entropy::Sample;
 
-pub use sidecar::Restarts;
-pub use sidecar::Sidecar;
-pub use sidecar::credited_nothing;
-
-/// The most symbols that are captured: what can be assessed of eight bits each.
+/// The most symbols that are captured: the most of eight bits each that can be assessed.
 pub const MOST_SYMBOLS: usize = lavawall_assess::MOST_BITS / 8;
 
-/// A source that gives samples and nothing of worth in them for so long gives nothing more: long
-/// enough for a camera at one frame a second to settle.
+/// The longest time without new symbols: long enough for a camera at one frame per second to settle.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-/// So many starts in a row may be refused by the source's own test before it is given up: a timer that
-/// happens to be quiet is refused now and then.
+/// Starts in a row that the source's own test may refuse: a timer that happens to be quiet is refused
+/// now and then.
 const REFUSALS: u32 = 100;
 
-/// How much is captured.
+/// The amount of noise to capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Amount {
-    /// So many symbols, one after the other.
+    /// This many consecutive symbols.
     Sequence(usize),
-    /// From so many starts so many symbols each: the source is opened anew for every row.
+    /// A matrix: the source is opened again for every row.
     Restarts {
-        /// How often it is opened.
+        /// The number of starts.
         rows: usize,
-        /// How many symbols are kept each time.
+        /// Symbols kept from each start.
         columns: usize,
     },
 }
 
 impl Amount {
-    /// Symbols in all, or `None` when they cannot be counted.
+    /// The total number of symbols, or `None` when it overflows.
     #[must_use]
     pub fn symbols(self) -> Option<usize> {
         match self {
@@ -54,43 +47,48 @@ impl Amount {
     }
 }
 
-/// What was captured.
-pub struct Captured {
-    /// One symbol a byte. As secret as any noise of this source.
+/// Captured noise.
+pub struct CapturedNoise {
+    /// One symbol per byte, as secret as any noise of this source.
     pub symbols: Zeroizing<Vec<u8>>,
-    /// What they are.
+    /// Their description.
     pub sidecar: Sidecar,
 }
 
-/// Why nothing was captured.
+/// Why a capture failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaptureError {
-    /// No such source.
-    #[error("--source {name}: there is none; there are {}", known.join(", "))]
+    /// There is no source of this name.
+    #[error("--source {name}: no such source; known are {}", known.join(", "))]
     Unknown {
         /// The name asked for.
         name: String,
-        /// Those there are.
+        /// The known names.
         known: Vec<String>,
     },
     /// Its samples have no symbols.
-    #[error("{0}: compressed pictures hold no raw noise; format = \"yuyv\" does")]
-    Coded(String),
-    /// It gave nothing.
+    #[error("{id}: {reason}")]
+    NoSymbols {
+        /// The source.
+        id: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// It failed.
     #[error("{id}: {error}")]
     Source {
         /// The source.
         id: String,
-        /// What happened.
+        /// Its error.
         error: SourceError,
     },
-    /// It gave nothing that passes.
+    /// It gave no noise that passes its tests.
     #[error("{id}: no noise that passes within {} s: {reason}", PATIENCE.as_secs())]
     Stalled {
         /// The source.
         id: String,
-        /// What is wrong with it.
+        /// The last finding.
         reason: String,
     },
 }
@@ -99,14 +97,12 @@ pub enum CaptureError {
 /// its defaults.
 ///
 /// # Errors
-/// [`CaptureError::Unknown`], with the names there are.
+/// [`CaptureError::Unknown`], with the known names.
 pub fn find(config: &Config, name: &str) -> Result<SourceEntry, CaptureError> {
     let unknown = |known| CaptureError::Unknown { name: name.to_owned(), known };
     let Some(sources) = &config.sources else {
-        let defaults = serde_json::Value::Object(serde_json::Map::new());
-        let spec = Spec::parse(name, defaults).and_then(Result::ok);
-        let known = || Spec::TYPES.iter().map(|name| (*name).to_owned()).collect();
-        return spec
+        let known = || TYPES.iter().map(|entry| entry.name.to_owned()).collect();
+        return SourceSpec::with_defaults(name)
             .map(|spec| SourceEntry { id: name.to_owned(), spec })
             .ok_or_else(|| unknown(known()));
     };
@@ -117,20 +113,21 @@ pub fn find(config: &Config, name: &str) -> Result<SourceEntry, CaptureError> {
         .ok_or_else(|| unknown(sources.iter().map(|source| source.id.clone()).collect()))
 }
 
-/// Captures raw noise. `progress` hears which share is done, from 0 to 1.
+/// Captures raw noise from `feed`, the feed of `entry`. `progress` receives the completed share, from
+/// 0 to 1.
 ///
 /// # Errors
-/// Says why there is none.
+/// When the source fails, or its samples have no symbols.
 pub fn capture(
-    config: &Config,
+    feed: Feed,
     entry: &SourceEntry,
     amount: Amount,
     progress: &dyn Fn(f64),
-) -> Result<Captured, CaptureError> {
-    if matches!(&entry.spec, Spec::Camera(camera) if camera.format == PixelFormat::Mjpeg) {
-        return Err(CaptureError::Coded(entry.id.clone()));
+) -> Result<CapturedNoise, CaptureError> {
+    if let Some(reason) = entry.spec.without_symbols() {
+        return Err(CaptureError::NoSymbols { id: entry.id.clone(), reason });
     }
-    let mut run = Run::new(feeds::feed(entry.clone(), config, None));
+    let mut run = Run::new(feed);
     let wanted = amount.symbols().unwrap_or(MOST_SYMBOLS).min(MOST_SYMBOLS);
     let mut symbols = Zeroizing::new(Vec::with_capacity(wanted));
     let (rows, columns) = match amount {
@@ -144,15 +141,15 @@ pub fn capture(
     let sidecar = Sidecar {
         source: entry.id.clone(),
         kind: entry.spec.kind(),
-        credited_nothing: credited_nothing(&entry.spec).map(str::to_owned),
+        credited_nothing: entry.spec.credited_nothing().map(str::to_owned),
         virtual_device: run.facts.virtual_device,
         setup: Setup::of(&entry.spec, &run.facts),
         bits: 8,
         samples: symbols.len(),
-        restarts: matches!(amount, Amount::Restarts { .. }).then(|| Restarts {
+        restarts: matches!(amount, Amount::Restarts { .. }).then(|| RestartMatrix {
             rows,
             columns,
-            meaning: sidecar::meaning_of_restart(&entry.spec).to_owned(),
+            meaning: entry.spec.entry().restart.to_owned(),
         }),
         refusals: run.refusals,
         alarms: run.alarms,
@@ -160,7 +157,7 @@ pub fn capture(
         at: now(),
         lavawall: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    Ok(Captured { symbols, sidecar })
+    Ok(CapturedNoise { symbols, sidecar })
 }
 
 /// Now, RFC 3339, to the second, in UTC.
@@ -187,7 +184,7 @@ impl Run {
         Self { feed, source: None, sample, facts, refusals: 0, alarms: 0, last_alarm: None }
     }
 
-    /// Opens the source, anew if it is open.
+    /// Opens the source, again if it is open.
     fn start(&mut self) -> Result<(), CaptureError> {
         // A device that is held cannot be opened a second time.
         self.source = None;

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::calibrate::calibration::{Calibration, CalibrationError};
 use crate::calibrate::capture;
-use crate::calibrate::capture::{Amount, Captured, MOST_SYMBOLS};
+use crate::calibrate::capture::{Amount, CapturedNoise, MOST_SYMBOLS};
 use crate::cli::assess::remark_few;
 use crate::cli::capture::remark_alarms;
 use crate::cli::error::Stop;
@@ -16,6 +16,7 @@ use crate::cli::progress::Bar;
 use crate::cli::{ConfigArguments, print};
 use crate::config::{Config, SourceEntry};
 use crate::exitcode::Exit;
+use crate::plan::feeds;
 use crate::state::{StateDir, StateDirError};
 use lavawall_assess as assess;
 use lavawall_assess::{LEAST_SAMPLES, Samples, WANTED_SAMPLES};
@@ -79,10 +80,11 @@ impl Arguments {
             })
     }
 
-    fn capture(&self, config: &Config, entry: &SourceEntry) -> Result<Captured, Stop> {
+    fn capture(&self, config: &Config, entry: &SourceEntry) -> Result<CapturedNoise, Stop> {
         let bar = Bar::new("capturing");
         let amount = Amount::Sequence(self.samples);
-        let captured = capture::capture(config, entry, amount, &|done| bar.set(done));
+        let feed = feeds::feed(entry.clone(), config, None);
+        let captured = capture::capture(feed, entry, amount, &|done| bar.set(done));
         drop(bar);
         let captured = captured?;
         remark_few(self.samples);

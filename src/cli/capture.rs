@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::calibrate::Sidecar;
 use crate::calibrate::capture;
-use crate::calibrate::capture::{Amount, Captured, MOST_SYMBOLS, Sidecar};
+use crate::calibrate::capture::{Amount, CapturedNoise, MOST_SYMBOLS};
 use crate::cli::error::Stop;
 use crate::cli::progress::Bar;
 use crate::cli::{ConfigArguments, print};
 use crate::durable;
 use crate::exitcode::Exit;
+use crate::plan::feeds;
 use lavawall_assess::WANTED_SAMPLES;
 
 /// Capture raw noise of a source, as its health tests and its credit see it
@@ -57,7 +59,8 @@ impl Arguments {
         let entry = capture::find(&config, &self.source)?;
         let amount = self.restart.unwrap_or(Amount::Sequence(self.samples));
         let bar = Bar::new("capturing");
-        let captured = capture::capture(&config, &entry, amount, &|done| bar.set(done));
+        let feed = feeds::feed(entry.clone(), &config, None);
+        let captured = capture::capture(feed, &entry, amount, &|done| bar.set(done));
         drop(bar);
         let captured = captured?;
         write(output, &sidecar, &captured).map_err(|error| {
@@ -69,7 +72,7 @@ impl Arguments {
 }
 
 /// Both files, each whole or not at all.
-fn write(output: &Path, sidecar: &Path, captured: &Captured) -> io::Result<()> {
+fn write(output: &Path, sidecar: &Path, captured: &CapturedNoise) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(&captured.sidecar)?;
     text.push('\n');
     durable::replace(output, &captured.symbols)?;

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::durable;
 use crate::exitcode::Exit;
 use crate::plan as inventory;
-use crate::plan::Planned;
+use crate::plan::PlannedSource;
 use crate::report::{Fact, Report, Source};
 use lavawall_assess::WANTED_SAMPLES;
 
@@ -138,7 +138,7 @@ impl Arguments {
     }
 
     /// A source of the configuration.
-    fn source(&self, config: &Config, mut plan: Planned, noises: &mut Noises) -> Source {
+    fn source(&self, config: &Config, mut plan: PlannedSource, noises: &mut Noises) -> Source {
         let found = match noises.of_source(&plan.entry.id) {
             Some(found) => found,
             None if self.no_capture || !self.noise.is_empty() => {

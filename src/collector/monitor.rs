@@ -1,16 +1,16 @@
-//! Live assessment: every source's raw noise is assessed again and again while it runs.
+//! Monitor assessment: every source's raw noise is assessed again and again while it runs.
 //!
 //! ```text
 //! runner: noise ─► window ─┐ bounded                 ┌─► running min-entropy, or a finding
 //!                          └─► assessor (one thread) ─┘
 //! ```
-//! A window is fresh: the next one begins when the last has been judged. A source whose window is worth
-//! less than is claimed of it fails, and goes on failing until a later window is worth enough; then it
-//! earns its credit back as after any alarm.
+//! Windows do not overlap: the next one begins when the last has been assessed. A source whose
+//! window is worth less than its claim fails, and keeps failing until a later window is worth enough;
+//! then it earns its credit back as after any alarm.
 //!
 //! # Security
-//! A window is as secret as the samples it is of: it is moved, never copied, and wiped. Assessment
-//! sees no more than health tests do and hands out a figure; it can take credit away and never give any.
+//! A window is as secret as its samples: it is moved, never copied, and zeroized. Assessment sees no
+//! more than health tests do and returns a figure; it can withdraw credit and never grant any.
 
 use std::num::NonZeroUsize;
 use std::time::{Instant, SystemTime};
@@ -29,34 +29,34 @@ pub const WINDOW: usize = 16_384;
 
 /// The most symbols of a window that are taken from one sample, so that a window of pictures is not
 /// a strip of one of them.
-const PIECE: usize = WINDOW / 4;
+const MOST_PER_SAMPLE: usize = WINDOW / 4;
 
-/// For each second of work the assessor rests so many: it takes at most a hundredth of one
+/// Seconds that the assessor rests for each second of work: it uses at most a hundredth of one
 /// processor.
-pub const REST: u32 = 99;
+pub const ASSESSMENT_REST: u32 = 99;
 
-/// The most that is asked of a window, in bits a symbol. Of 60 windows of perfect bytes the least
-/// was worth 5.67: a claim of 8 bits cannot be shown by so few symbols.
-const MOST_ASKED: f64 = 4.0;
+/// The most that a window is required to be worth, in bits per symbol. Of 60 windows of perfect
+/// bytes the least was worth 5.67: this few symbols cannot show a claim of 8 bits.
+const MOST_REQUIRED: f64 = 4.0;
 
-/// Windows that may wait for the assessor: one for each of as many sources as there can be.
+/// Windows that may wait for the assessor: one for each source of the largest configuration.
 const WINDOWS_WAITING: usize = 32;
 
 /// The thread that assesses. Dropping this ends it.
 pub(crate) struct Assessor {
     windows: Sender<Window>,
-    /// Dropped with this, which tells the thread.
+    /// Dropped with this, which ends the thread.
     _stop: Sender<()>,
 }
 
-/// A full window, and where its figure goes.
+/// A full window, and the channel for its figure.
 struct Window {
     symbols: Zeroizing<Vec<u8>>,
     answer: Sender<LiveFigure>,
 }
 
 impl Assessor {
-    /// Starts the thread. Without one there is no live assessment, and everything else goes on.
+    /// Starts the thread. Without it, live assessment is off and everything else works.
     pub(crate) fn start(rest: u32) -> Self {
         let (windows, waiting) = bounded(WINDOWS_WAITING);
         let (stop, stopped) = bounded(0);
@@ -69,34 +69,34 @@ impl Assessor {
         Self { windows, _stop: stop }
     }
 
-    /// The live assessment of one more source.
-    pub(crate) fn watch(&self) -> Live {
+    /// Adds a source.
+    pub(crate) fn monitor(&self) -> Monitor {
         let (answer, answers) = bounded(1);
-        Live {
+        Monitor {
             windows: self.windows.clone(),
             answer,
             answers,
-            filling: Some(room()),
+            filling: Some(empty_window()),
             offset: 0,
             last: None,
-            told: false,
+            reported: false,
         }
     }
 }
 
-/// The limit for a source of which so many bits a symbol are claimed, for people to look at.
+/// The limit for a source with this claim, in bits per symbol, for reports.
 #[must_use]
 pub fn limit(claimed: f64) -> HealthLimit {
     let rule = format!(
-        "{WINDOW} symbols assessed at less than {} bits each: the claim, at most {MOST_ASKED}",
-        asked(claimed)
+        "{WINDOW} symbols assessed at less than {} bits each: the claim, at most {MOST_REQUIRED}",
+        least_worth(claimed)
     );
     HealthLimit::threshold(HealthTest::BelowClaim, Severity::Intermittent, rule)
 }
 
-/// What is asked of a window of a source of which so many bits a symbol are claimed.
-fn asked(claimed: f64) -> f64 {
-    claimed.min(MOST_ASKED)
+/// The least that a window of a source with this claim must be worth, in bits per symbol.
+fn least_worth(claimed: f64) -> f64 {
+    claimed.min(MOST_REQUIRED)
 }
 
 fn assess_all(windows: &Receiver<Window>, stopped: &Receiver<()>, rest: u32) {
@@ -111,7 +111,7 @@ fn assess_all(windows: &Receiver<Window>, stopped: &Receiver<()>, rest: u32) {
     }
 }
 
-/// What a window is worth. A constant, which cannot be assessed, is worth nothing.
+/// The min-entropy of a window. A constant, which cannot be assessed, has none.
 fn figure(mut symbols: Zeroizing<Vec<u8>>) -> LiveFigure {
     let count = symbols.len();
     let samples = Samples::new(std::mem::take(&mut *symbols), Some(8));
@@ -123,44 +123,45 @@ fn figure(mut symbols: Zeroizing<Vec<u8>>) -> LiveFigure {
     LiveFigure { min_entropy, estimator: estimator.name(), samples: count, at: SystemTime::now() }
 }
 
-/// Memory for a window, all of it at once: what grows while it holds noise leaves a copy behind.
-fn room() -> Zeroizing<Vec<u8>> {
+/// Memory for a window, reserved whole: a vector that grows while it holds noise leaves a copy
+/// behind.
+fn empty_window() -> Zeroizing<Vec<u8>> {
     Zeroizing::new(Vec::with_capacity(WINDOW))
 }
 
-/// The live assessment of one source, in its runner's hands.
-pub(crate) struct Live {
+/// The live assessment of one source, owned by its runner.
+pub(crate) struct Monitor {
     windows: Sender<Window>,
     answer: Sender<LiveFigure>,
     answers: Receiver<LiveFigure>,
-    /// The window that is being filled; none while one is being assessed.
+    /// The window that is being filled; `None` while one is being assessed.
     filling: Option<Zeroizing<Vec<u8>>>,
-    /// Where in the next sample the piece begins.
+    /// The first symbol that is taken from the next sample.
     offset: usize,
     last: Option<LiveFigure>,
-    /// The last window was found fault with already.
-    told: bool,
+    /// The last window has already been reported as low.
+    reported: bool,
 }
 
-/// What follows from the last window.
+/// The outcome of the last window.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// Nothing.
+    /// Worth enough, or not known yet.
     Fine,
-    /// It was worth less than is claimed: this is new.
+    /// Worth less than the claim: a new finding.
     Low(Finding),
-    /// It was, and nothing is known of a later one.
+    /// Worth less than the claim, as already reported.
     StillLow,
 }
 
-impl Live {
+impl Monitor {
     /// Takes noise of one sample, while a window is being filled.
     pub(crate) fn take(&mut self, noise: impl FnOnce(&mut Vec<u8>)) {
         let Some(mut window) = self.filling.take() else { return };
         if window.len() < WINDOW {
             let mut all = Zeroizing::new(Vec::new());
             noise(&mut all);
-            let piece = all.len().min(PIECE).min(WINDOW - window.len());
+            let piece = all.len().min(MOST_PER_SAMPLE).min(WINDOW - window.len());
             let from = if self.offset + piece <= all.len() { self.offset } else { 0 };
             window.extend_from_slice(&all[from..from + piece]);
             self.offset = from + piece;
@@ -170,46 +171,46 @@ impl Live {
             return;
         }
         let full = Window { symbols: window, answer: self.answer.clone() };
-        // Busy: it is tried again with the next sample. Gone: there is nobody to assess.
+        // Busy: retried with the next sample. Disconnected: the assessor has ended.
         if let Err(TrySendError::Full(full)) = self.windows.try_send(full) {
             self.filling = Some(full.symbols);
         }
     }
 
-    /// No samples come: what comes later is no continuation of what came before.
+    /// No samples come: later samples do not continue earlier ones.
     pub(crate) fn interrupt(&mut self) {
         if let Some(window) = &mut self.filling {
             window.zeroize();
         }
     }
 
-    /// A figure that has come since this was last asked. The next window begins.
-    pub(crate) fn news(&mut self) -> Option<LiveFigure> {
+    /// The figure of the last window, once. The next window begins.
+    pub(crate) fn new_figure(&mut self) -> Option<LiveFigure> {
         match self.answers.try_recv() {
             Ok(figure) => {
-                self.filling = Some(room());
+                self.filling = Some(empty_window());
                 self.last = Some(figure.clone());
-                self.told = false;
+                self.reported = false;
                 Some(figure)
             }
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
         }
     }
 
-    /// What follows from the last window for a source of which so many bits a symbol are claimed.
+    /// The outcome of the last window for a source with this claim, in bits per symbol.
     pub(crate) fn verdict(&mut self, claimed: Option<f64>) -> Verdict {
-        let asked = asked(claimed.unwrap_or(0.0));
-        let Some(last) = self.last.as_ref().filter(|last| last.min_entropy < asked) else {
+        let required = least_worth(claimed.unwrap_or(0.0));
+        let Some(last) = self.last.as_ref().filter(|last| last.min_entropy < required) else {
             return Verdict::Fine;
         };
-        if std::mem::replace(&mut self.told, true) {
+        if std::mem::replace(&mut self.reported, true) {
             return Verdict::StillLow;
         }
         Verdict::Low(Finding {
             test: HealthTest::BelowClaim,
             severity: Severity::Intermittent,
             detail: format!(
-                "a window of {} symbols is worth {:.3} bits a symbol by {}, at least {asked:.3} claimed",
+                "a window of {} symbols is worth {:.3} bits a symbol by {}, at least {required:.3} claimed",
                 last.samples, last.min_entropy, last.estimator
             ),
         })
@@ -217,90 +218,4 @@ impl Live {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A watch over a source whose windows this test assesses itself.
-    fn watched() -> (Live, Receiver<Window>) {
-        let (windows, waiting) = bounded(1);
-        let assessor = Assessor { windows, _stop: bounded(0).0 };
-        (assessor.watch(), waiting)
-    }
-
-    fn fill(live: &mut Live, symbol: impl Fn(usize) -> u8) {
-        for sample in 0..WINDOW / 64 {
-            live.take(|all| all.extend((0..64).map(|n| symbol(64 * sample + n))));
-        }
-    }
-
-    fn judge(live: &mut Live, waiting: &Receiver<Window>) -> LiveFigure {
-        let window = waiting.try_recv().expect("a full window");
-        window.answer.send(figure(window.symbols)).expect("somebody waits");
-        live.news().expect("a figure")
-    }
-
-    #[test]
-    fn a_window_worth_less_than_the_claim_is_a_finding_until_a_later_one_is_worth_enough() {
-        let (mut live, waiting) = watched();
-        assert_eq!(live.verdict(Some(1.0)), Verdict::Fine, "nothing is known yet");
-        // It passes RCT and APT, and is worth nothing.
-        fill(&mut live, |n| n.to_le_bytes()[0]);
-        assert!(judge(&mut live, &waiting).min_entropy < 0.01);
-        assert_eq!(live.verdict(None), Verdict::Fine, "nothing is claimed of it");
-        let Verdict::Low(finding) = live.verdict(Some(1.0)) else {
-            panic!("a counter is no noise")
-        };
-        assert_eq!(
-            (finding.test, finding.severity),
-            (HealthTest::BelowClaim, Severity::Intermittent)
-        );
-        let mut state = 1_u64;
-        let noise: Vec<u8> = (0..WINDOW)
-            .map(|_| {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-                state.to_be_bytes()[0]
-            })
-            .collect();
-        assert_eq!(live.verdict(Some(1.0)), Verdict::StillLow, "until it is judged anew");
-        fill(&mut live, |n| noise[n]);
-        assert!(judge(&mut live, &waiting).min_entropy > MOST_ASKED);
-        assert_eq!(live.verdict(Some(8.0)), Verdict::Fine, "so few symbols cannot show eight bits");
-    }
-
-    #[test]
-    fn a_constant_is_worth_nothing() {
-        let found = figure(Zeroizing::new(vec![7; WINDOW]));
-        assert!(found.min_entropy < f64::EPSILON, "{found:?}");
-    }
-
-    #[test]
-    fn a_window_is_fresh_whole_and_of_several_samples() {
-        let (mut live, waiting) = watched();
-        let picture = |count: u8| move |all: &mut Vec<u8>| all.extend(vec![count; 4 * PIECE]);
-        live.take(picture(1));
-        live.interrupt();
-        for count in 2..=5 {
-            live.take(picture(count));
-        }
-        let window = waiting.try_recv().expect("a full window");
-        assert_eq!(window.symbols.len(), WINDOW);
-        for (count, piece) in (2..=5).zip(window.symbols.chunks(PIECE)) {
-            assert!(piece.iter().all(|symbol| *symbol == count), "sample {count}");
-        }
-        // Nothing is gathered while it is assessed.
-        fill(&mut live, |_| 9);
-        assert!(waiting.try_recv().is_err());
-    }
-
-    #[test]
-    fn pieces_come_from_all_of_a_picture_in_turn() {
-        let (mut live, waiting) = watched();
-        let picture = |all: &mut Vec<u8>| {
-            all.extend((0..4_u8).flat_map(|part| std::iter::repeat_n(part, PIECE)));
-        };
-        (0..4).for_each(|_| live.take(picture));
-        let window = waiting.try_recv().expect("a full window");
-        let parts: Vec<u8> = window.symbols.chunks(PIECE).map(|piece| piece[0]).collect();
-        assert_eq!(parts, [0, 1, 2, 3]);
-    }
-}
+mod tests;

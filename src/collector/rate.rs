@@ -1,25 +1,25 @@
-//! Credit a second, averaged over the last minute.
+//! Credit per second, averaged over the last minute.
 
 use std::time::{Duration, Instant};
 
-/// The time over which the average forgets.
+/// The time constant of the average.
 const MEMORY: Duration = Duration::from_mins(1);
 
 /// An exponentially weighted rate, unbiased from the start.
 #[derive(Debug)]
-pub(crate) struct Rate {
+pub(super) struct Rate {
     started: Instant,
     last: Instant,
     per_second: f64,
 }
 
 impl Rate {
-    pub(crate) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant) -> Self {
         Self { started: now, last: now, per_second: 0.0 }
     }
 
     /// Counts `amount` at `now` and gives the rate.
-    pub(crate) fn add(&mut self, amount: u32, now: Instant) -> f64 {
+    pub(super) fn add(&mut self, amount: u32, now: Instant) -> f64 {
         let memory = MEMORY.as_secs_f64();
         let since_last = now.saturating_duration_since(self.last).as_secs_f64();
         self.last = now;

@@ -1,80 +1,60 @@
-//! What is known of every source, for people to look at: status, dashboard, metrics.
+//! Source status: the state of every source, for status, dashboard and metrics.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use parking_lot::Mutex;
 
 use lavawall_entropy::{Frame, HealthTest, Kind, Severity};
 
-/// How many past incidents are kept.
-const INCIDENTS_KEPT: usize = 100;
-
-/// The notice board. Sources' runners write to it; nothing on the entropy path reads it.
+/// The status of every source. Runners write it; nothing on the entropy path reads it.
 #[derive(Debug, Default)]
-pub struct Board {
+pub struct StatusBoard {
     entries: Mutex<Entries>,
 }
 
 #[derive(Debug, Default)]
 struct Entries {
     sources: Vec<SourceReport>,
-    incidents: Vec<Incident>,
-    incident_count: u64,
     picture: Option<Arc<Picture>>,
 }
 
-impl Board {
+impl StatusBoard {
     /// A report on every source, in configuration order.
     pub fn sources(&self) -> Vec<SourceReport> {
-        self.lock().sources.clone()
-    }
-
-    /// The last incidents, oldest first.
-    pub fn incidents(&self) -> Vec<Incident> {
-        self.lock().incidents.clone()
-    }
-
-    /// Incidents since the service started, those no longer kept among them.
-    pub fn incident_count(&self) -> u64 {
-        self.lock().incident_count
+        self.entries.lock().sources.clone()
     }
 
     /// The last picture of a recorded or rendered wall. Never one of a live camera: a live frame
     /// is a secret.
     pub fn picture(&self) -> Option<Arc<Picture>> {
-        self.lock().picture.clone()
+        self.entries.lock().picture.clone()
     }
 
-    /// Puts up the sources there are, all new.
+    /// Replaces the reports on all sources.
     pub fn set_sources(&self, sources: Vec<SourceReport>) {
-        self.lock().sources = sources;
+        self.entries.lock().sources = sources;
     }
 
     /// Changes the report on the source of this name.
     pub fn update(&self, id: &str, change: impl FnOnce(&mut SourceReport)) {
-        if let Some(report) = self.lock().sources.iter_mut().find(|report| report.id == id) {
+        if let Some(report) = self.entries.lock().sources.iter_mut().find(|report| report.id == id)
+        {
             change(report);
         }
     }
 
-    /// Adds an incident.
-    pub fn add_incident(&self, source: Option<String>, text: String) {
-        tracing::error!(source, "incident: {text}");
-        let mut entries = self.lock();
-        entries.incident_count += 1;
-        if entries.incidents.len() == INCIDENTS_KEPT {
-            entries.incidents.remove(0);
+    /// Takes back the report on the source of this name from `earlier` ones.
+    pub(super) fn restore(&self, earlier: &[SourceReport], id: &str) {
+        if let Some(report) = earlier.iter().find(|report| report.id == id) {
+            self.update(id, |fresh| *fresh = report.clone());
         }
-        entries.incidents.push(Incident { source, text, at: SystemTime::now() });
     }
 
     /// Shows a picture of a wall that is not a secret.
     pub fn show(&self, picture: Picture) {
-        self.lock().picture = Some(Arc::new(picture));
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().picture = Some(Arc::new(picture));
     }
 }
 
@@ -87,11 +67,11 @@ pub struct SourceReport {
     pub source_type: &'static str,
     /// Its independence class.
     pub kind: Kind,
-    /// How it is.
+    /// Its state.
     pub state: SourceState,
-    /// The quorum cannot stand without it.
+    /// The quorum requires it.
     pub required: bool,
-    /// Credit over the last minute, in bits a second.
+    /// Credit over the last minute, in bits per second.
     pub credit_bits_per_second: f64,
     /// Credit since the service started, in bits.
     pub credited_bits: u64,
@@ -101,43 +81,43 @@ pub struct SourceReport {
     pub alarms: u64,
     /// The last alarm.
     pub last_alarm: Option<Alarm>,
-    /// What the credit rests on, in one sentence.
+    /// The basis of the credit, in one sentence.
     pub credit_basis: String,
-    /// The assessment it rests on; `None` while it is provisional.
+    /// The assessment it is based on; `None` while it is provisional.
     pub assessed: Option<Assessed>,
-    /// What the last window of its noise was worth; `None` before there was one.
+    /// The figure of the last window of its noise; `None` before the first.
     pub live: Option<LiveFigure>,
     /// The device's identity, when it has one.
     pub identity: Option<String>,
     /// The device sits on a bus that software can fake.
     pub virtual_device: bool,
-    /// Things that are not as they should be.
+    /// Remarks for the operator, for example a setting that the driver would not lock.
     pub notes: Vec<String>,
 }
 
-/// What was assessed of a source, on noise captured from it.
+/// The assessment of noise that was captured from a source.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Assessed {
     /// Min-entropy of one symbol as the estimators found it, in bits.
     pub min_entropy: f64,
-    /// What of it is credited, in bits a symbol.
+    /// The credited part of it, in bits per symbol.
     pub credited: f64,
-    /// On how many symbols.
+    /// The number of symbols.
     pub samples: usize,
-    /// The estimator whose figure was the least.
+    /// The estimator with the lowest figure.
     pub estimator: String,
-    /// When, RFC 3339.
+    /// When the noise was captured, RFC 3339.
     pub at: String,
 }
 
-/// What a window of a running source's noise was worth.
+/// The assessment of one window of a running source's noise.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveFigure {
     /// Min-entropy of one symbol, in bits.
     pub min_entropy: f64,
-    /// The estimator whose figure was the least.
+    /// The estimator with the lowest figure.
     pub estimator: &'static str,
-    /// How many symbols the window had.
+    /// Symbols in the window.
     pub samples: usize,
     /// When it was assessed.
     pub at: SystemTime,
@@ -154,7 +134,7 @@ impl fmt::Display for Assessed {
     }
 }
 
-/// How a source is.
+/// The state of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceState {
@@ -164,7 +144,7 @@ pub enum SourceState {
     Healthy,
     /// It failed a health test and waits for a fresh start-up test.
     Alarmed,
-    /// It could not be opened or read; it is tried again.
+    /// It could not be opened or read; this is retried.
     Absent,
 }
 
@@ -173,29 +153,18 @@ pub enum SourceState {
 pub struct Alarm {
     /// The test that failed.
     pub test: HealthTest,
-    /// What followed.
+    /// The consequence.
     pub severity: Severity,
     /// The figures.
     pub detail: String,
-    /// When.
-    pub at: SystemTime,
-}
-
-/// Something an operator must look at.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Incident {
-    /// The source it concerns, if any.
-    pub source: Option<String>,
-    /// What happened and what to do.
-    pub text: String,
-    /// When.
+    /// When it was raised.
     pub at: SystemTime,
 }
 
 /// One frame that may be shown.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    /// Which source drew it.
+    /// The source that gave it.
     pub source: String,
     /// Size and format.
     pub frame: Frame,

@@ -1,68 +1,56 @@
-//! The one thing the collector tells a source's runner: whether to hurry, and when to stop.
+//! Wakes and stops a runner: the only signal from the supervisor to a source.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
 
 /// A flag to wait on.
 #[derive(Debug, Default)]
-pub(crate) struct Bell {
-    state: Mutex<State>,
+pub(super) struct Wakeup {
+    state: Mutex<Signals>,
     changed: Condvar,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    hungry: bool,
+struct Signals {
+    /// The pool needs blocks of this source.
+    needed: bool,
     stopped: bool,
 }
 
-impl Bell {
-    /// Says whether the pool waits for this source.
-    pub(crate) fn set_hungry(&self, hungry: bool) {
-        let mut state = self.lock();
-        if state.hungry != hungry {
-            state.hungry = hungry;
+impl Wakeup {
+    /// Sets whether the pool needs blocks of this source.
+    pub(super) fn set_needed(&self, needed: bool) {
+        let mut state = self.state.lock();
+        if state.needed != needed {
+            state.needed = needed;
             self.changed.notify_all();
         }
     }
 
     /// Ends every wait, now and later.
-    pub(crate) fn stop(&self) {
-        self.lock().stopped = true;
+    pub(super) fn stop(&self) {
+        self.state.lock().stopped = true;
         self.changed.notify_all();
     }
 
     /// Whether the runner should end.
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.lock().stopped
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state.lock().stopped
     }
 
-    /// Waits until the pool is hungry, or until `until`.
-    pub(crate) fn rest(&self, until: Instant) {
-        self.wait(until, |state| state.hungry || state.stopped);
+    /// Waits until the pool needs blocks, or until `until`.
+    pub(super) fn rest(&self, until: Instant) {
+        self.wait(until, |state| state.needed || state.stopped);
     }
 
-    /// Waits until `until`, hungry or not: a back-off is not shortened by need.
-    pub(crate) fn back_off(&self, until: Instant) {
+    /// Waits until `until` whether the pool needs blocks or not: need does not shorten a back-off.
+    pub(super) fn back_off(&self, until: Instant) {
         self.wait(until, |state| state.stopped);
     }
 
-    fn wait(&self, until: Instant, over: impl Fn(&State) -> bool) {
-        let mut state = self.lock();
-        while !over(&state) {
-            let now = Instant::now();
-            if now >= until {
-                return;
-            }
-            state = self
-                .changed
-                .wait_timeout(state, until - now)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wait(&self, until: Instant, is_over: impl Fn(&Signals) -> bool) {
+        let mut state = self.state.lock();
+        self.changed.wait_while_until(&mut state, |state| !is_over(state), until);
     }
 }

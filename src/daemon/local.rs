@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::collector::Collector;
-use crate::collector::status::Board;
+use crate::collector::status::StatusBoard;
 use crate::config::Config;
 use crate::plan::feeds;
 use lavawall_entropy::{Generator, NotReady};
@@ -21,7 +21,7 @@ pub struct Local {
     /// Gives the bytes.
     pub generator: Arc<Generator>,
     /// Knows the sources.
-    pub board: Arc<Board>,
+    pub board: Arc<StatusBoard>,
     _collector: Collector,
 }
 
@@ -49,12 +49,13 @@ impl Local {
     /// When the system gives no memory or threads.
     pub fn start(config: &Config) -> Result<Self, LocalError> {
         let generator = Arc::new(Generator::new(1, config.pool.limits(), crate::machine::lend())?);
-        let board = Arc::new(Board::default());
+        let board = Arc::new(StatusBoard::default());
         let collector = Collector::start(
             feeds::build(config, false, None),
             config.pool.settings(),
             Arc::clone(&generator),
             Arc::clone(&board),
+            Arc::default(),
             None,
         )?;
         Ok(Self { generator, board, _collector: collector })

@@ -9,7 +9,7 @@ use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
-use crate::collector::status::Board;
+use crate::collector::status::StatusBoard;
 use crate::dialect::web::wall::Wall;
 use crate::dialect::workers_kv::WorkersKv;
 use crate::http::access::Access;
@@ -17,6 +17,7 @@ use crate::http::body::Body;
 use crate::http::config::Config;
 use crate::http::meters::Meters;
 use crate::http::provenance::Labels;
+use crate::incident::IncidentLog;
 use lavawall_entropy::Generator;
 
 /// Asks for a seed made of samples that were all taken after the call, and waits until the
@@ -40,8 +41,10 @@ pub enum FreshError {
 pub struct Service {
     /// Gives the bytes, or refuses.
     pub generator: Arc<Generator>,
-    /// Knows the sources.
-    pub board: Arc<Board>,
+    /// The status of the sources.
+    pub board: Arc<StatusBoard>,
+    /// The incidents since the start.
+    pub incidents: Arc<IncidentLog>,
     /// Makes a seed on demand.
     pub fresh: Fresh,
     /// Keeps records, where there is a store.
@@ -51,7 +54,8 @@ pub struct Service {
 /// What all requests share.
 pub(crate) struct App {
     pub(crate) generator: Arc<Generator>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<StatusBoard>,
+    pub(crate) incidents: Arc<IncidentLog>,
     pub(crate) fresh: Fresh,
     pub(crate) kv: Option<Arc<WorkersKv>>,
     pub(crate) access: Arc<Access>,
@@ -68,6 +72,7 @@ impl App {
         Self {
             generator: service.generator,
             board: service.board,
+            incidents: service.incidents,
             fresh: service.fresh,
             kv: service.kv,
             access,

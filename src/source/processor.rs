@@ -1,4 +1,4 @@
-//! What the processor says it is: the identity of the sources that live in it.
+//! The processor's own description: the identity of the sources inside it.
 
 use std::path::Path;
 

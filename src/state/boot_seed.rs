@@ -19,14 +19,14 @@ use lavawall_entropy::Generator;
 const FILE: &str = "boot-seed";
 const BYTES: usize = 64;
 
-/// Domain separation of the seed that stands in until the generator can make one.
+/// Domain separation of the provisional seed, used until the generator can make one.
 const LABEL: &[u8] = b"lavawall v1 next boot seed";
 
-/// Takes the boot seed of the last run, and leaves another in its place.
+/// Takes the boot seed of the last run, and replaces it.
 ///
 /// # Errors
-/// When the file cannot be read, or not be replaced: then it must not be used, or the next run
-/// would start from it again.
+/// When the file cannot be read or replaced: then it must not be used, or the next run would start
+/// from it again.
 pub(crate) fn take(dir: &StateDir) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     let old = match durable::read(&dir.file(FILE)) {
         Ok(old) => old,
@@ -42,7 +42,7 @@ pub(crate) fn take(dir: &StateDir) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
     replaced.map(|()| Some(old))
 }
 
-/// Leaves a boot seed made by the generator for the next run.
+/// Writes a boot seed of the generator for the next run.
 ///
 /// # Errors
 /// When the generator refuses or the file cannot be written.

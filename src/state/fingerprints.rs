@@ -1,5 +1,5 @@
-//! Fingerprints of the pictures a camera has given, kept across restarts so that a recording
-//! played back later is noticed.
+//! Fingerprints of a camera's pictures, kept across restarts to detect a recording that is played
+//! later.
 //!
 //! ```text
 //! frames-<source>.seen       8 bytes a frame, little-endian, oldest first; at most KEPT of them
@@ -19,7 +19,7 @@ const KEPT: usize = 1 << 20;
 
 const ENTRY_BYTES: usize = size_of::<u64>();
 
-/// Appends fingerprints to one file, and starts another when it is full.
+/// Appends fingerprints to a file, and starts another when it is full.
 #[derive(Debug)]
 pub(crate) struct Journal {
     path: PathBuf,
@@ -29,11 +29,10 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal of the source of this name, and gives the fingerprints in it, oldest
-    /// first.
+    /// Opens the journal of the source of this name. Gives its fingerprints, oldest first.
     ///
     /// # Errors
-    /// When it can be neither read nor made.
+    /// When it cannot be read or created.
     pub(crate) fn open(dir: &StateDir, id: &str) -> io::Result<(Self, Vec<u64>)> {
         Self::open_with(dir, id, KEPT)
     }
@@ -50,8 +49,8 @@ impl Journal {
         Ok((Self { path, file: Some(file), written, kept }, seen))
     }
 
-    /// Appends one fingerprint. After a failure the journal is closed: the run goes on without
-    /// it, and one warning says so.
+    /// Appends one fingerprint. A failure closes the journal, with one warning; the source keeps
+    /// running.
     pub(crate) fn append(&mut self, fingerprint: u64) {
         if let Err(error) = self.try_append(fingerprint) {
             tracing::warn!(

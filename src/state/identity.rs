@@ -1,10 +1,10 @@
-//! Which camera was seen first: its identity is held on to across restarts.
+//! The identity of the first camera of a source, enrolled across restarts.
 //!
 //! ```text
-//! camera-<source>.identity    line 1: how the configuration names it; line 2: what it is
+//! camera-<source>.identity    line 1: its name in the configuration; line 2: its identity
 //! ```
-//! A configuration that names another camera enrols anew: that is the operator's own word. So does
-//! removing the file.
+//! A configuration that names another camera enrols that one: the operator decided so. Removing the
+//! file enrols the next camera.
 
 use std::io;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ pub(crate) struct Enrolment {
 }
 
 impl Enrolment {
-    /// Reads what is known for the source of this name, which the configuration calls `device`.
-    /// Without a directory it lasts as long as the process.
+    /// Reads the enrolment of the source of this name, whose configuration names `device`. Without a
+    /// directory it lasts as long as the process.
     pub(crate) fn load(dir: Option<Arc<StateDir>>, id: &str, device: String) -> Self {
         let file = format!("camera-{id}.identity");
         let read = dir.as_ref().map(|dir| durable::read(&dir.file(&file)));
@@ -31,7 +31,7 @@ impl Enrolment {
             Ok(text) => Some(text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => {
-                tracing::warn!("{file}: {error}; the camera is enrolled anew");
+                tracing::warn!("{file}: {error}; the next camera is enrolled");
                 None
             }
         });
@@ -42,17 +42,17 @@ impl Enrolment {
         Self { dir, file, device, identity }
     }
 
-    /// The camera that must be there, if one is enrolled.
+    /// The enrolled identity, if there is one.
     pub(crate) fn identity(&self) -> Option<&str> {
         self.identity.as_deref()
     }
 
-    /// Enrols a camera if none is.
+    /// Enrols a camera unless one is enrolled.
     pub(crate) fn enrol(&mut self, identity: &str) {
         if self.identity.is_some() {
             return;
         }
-        tracing::info!(identity, "this camera is enrolled: no other will be taken for it");
+        tracing::info!(identity, "this camera is enrolled: no other is accepted for this source");
         self.identity = Some(identity.to_owned());
         let Some(dir) = &self.dir else { return };
         let text = format!("{}\n{identity}\n", self.device);

@@ -1,14 +1,24 @@
-//! The ready file: tells whoever started the service where it listens, once it does.
+//! The ready file: contains the address once the service listens, for the process that started it.
 
 use std::fs::File;
+use std::io;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::daemon::DaemonError;
 use crate::durable;
 
-/// Written once.
+/// The ready file cannot be removed or written.
+#[derive(Debug, thiserror::Error)]
+#[error("--ready-file {path}: {error}")]
+pub struct ReadyFileError {
+    /// The file.
+    pub path: PathBuf,
+    /// The system's error.
+    pub error: io::Error,
+}
+
+/// A ready file, written once.
 #[derive(Debug)]
 pub(crate) struct ReadyFile {
     path: Option<PathBuf>,
@@ -16,27 +26,26 @@ pub(crate) struct ReadyFile {
 }
 
 impl ReadyFile {
-    /// Removes what an earlier service left: it does not listen there any more.
-    pub(crate) fn new(path: Option<PathBuf>, address: SocketAddr) -> Result<Self, DaemonError> {
+    /// Removes the file of an earlier service, which no longer listens there.
+    pub(crate) fn new(path: Option<PathBuf>, address: SocketAddr) -> Result<Self, ReadyFileError> {
         if let Some(path) = &path {
-            durable::remove(path)
-                .map_err(|error| DaemonError::ReadyFile { path: path.clone(), error })?;
+            durable::remove(path).map_err(|error| ReadyFileError { path: path.clone(), error })?;
         }
         Ok(Self { path, address })
     }
 
-    /// Writes the address, the first time. The file appears whole: it is written beside and moved.
-    pub(crate) fn write(&mut self) -> Result<(), DaemonError> {
+    /// Writes the address, the first time. The file appears whole: a draft beside it is renamed.
+    pub(crate) fn write(&mut self) -> Result<(), ReadyFileError> {
         let Some(path) = self.path.take() else { return Ok(()) };
         let mut draft = path.clone().into_os_string();
         draft.push(".new");
         let draft = PathBuf::from(draft);
-        // Its directory may be everybody's: through a link it would go elsewhere, into a pipe for ever.
+        // Others may write its directory: a planted link would redirect the draft, or block on a pipe.
         durable::remove(&draft)
             .and_then(|()| File::create_new(&draft))
             .and_then(|mut file| writeln!(file, "{}", self.address))
             .and_then(|()| std::fs::rename(&draft, &path))
-            .map_err(|error| DaemonError::ReadyFile { path, error })
+            .map_err(|error| ReadyFileError { path, error })
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::audit::{Actor, AuditError};
-use crate::collector::status::Board;
 use crate::config::Config;
 use crate::dialect::workers_kv::WorkersKv;
+use crate::incident::IncidentLog;
 use crate::keyring;
 use crate::keyring::seal::{Choice, SealKind};
 use crate::keyring::{Condition, Keyring};
@@ -40,7 +40,7 @@ pub(crate) struct KeyWork {
     init: bool,
     state_dir: Arc<StateDir>,
     generator: Arc<Generator>,
-    board: Arc<Board>,
+    incidents: Arc<IncidentLog>,
     dialect: Arc<WorkersKv>,
     keyring: Arc<Keyring>,
     has_token: bool,
@@ -62,7 +62,7 @@ impl KeyWork {
         config: &Config,
         state_dir: &Arc<StateDir>,
         generator: &Arc<Generator>,
-        board: &Arc<Board>,
+        incidents: &Arc<IncidentLog>,
         dialect: &Arc<WorkersKv>,
         keyring: Arc<Keyring>,
     ) -> Self {
@@ -70,7 +70,7 @@ impl KeyWork {
             init: config.keyring.init,
             state_dir: Arc::clone(state_dir),
             generator: Arc::clone(generator),
-            board: Arc::clone(board),
+            incidents: Arc::clone(incidents),
             dialect: Arc::clone(dialect),
             keyring,
             has_token: false,
@@ -213,7 +213,7 @@ impl KeyWork {
 
     fn report(&self, finding: String) {
         tracing::error!("{finding}");
-        self.board.add_incident(None, finding);
+        self.incidents.open(None, finding);
     }
 
     fn anchor_commits(&self) {

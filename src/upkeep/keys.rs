@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
-use crate::collector::status::Board;
 use crate::config::Config;
 use crate::dialect::workers_kv::WorkersKv;
+use crate::incident::IncidentLog;
 use crate::keyring::{Keyring, Places};
 use crate::kv::Store;
 use crate::kv::engine::ENGINES;
@@ -32,7 +32,7 @@ impl KeyUpkeep {
         config: &Config,
         state_dir: &Arc<StateDir>,
         generator: &Arc<Generator>,
-        board: &Arc<Board>,
+        incidents: &Arc<IncidentLog>,
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let keyring = Keyring::load(places(config, state_dir), Arc::clone(generator))?;
         let keyring = Arc::new(keyring);
@@ -43,7 +43,7 @@ impl KeyUpkeep {
         let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
             .with_value_cache(values);
         let dialect = Arc::new(WorkersKv::new(Arc::new(store), config.http.idle_timeout));
-        let mut work = KeyWork::new(config, state_dir, generator, board, &dialect, keyring);
+        let mut work = KeyWork::new(config, state_dir, generator, incidents, &dialect, keyring);
         let looked = Arc::new(AtomicBool::new(false));
         let has_looked = Arc::clone(&looked);
         let (stop, stopped) = mpsc::channel::<()>();

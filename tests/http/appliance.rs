@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use lavawall::collector::status::Board;
+use lavawall::collector::status::StatusBoard;
 use lavawall::dialect::workers_kv::WorkersKv;
 use lavawall::http::{Access, Config, Fresh, Service, serve};
+use lavawall::incident::IncidentLog;
 use lavawall::net::tcp::Listeners;
 use lavawall_entropy::{Contribution, Generator, Kind, LeaseLimits, Provenance, Quorum, Secret};
 use tokio::sync::watch;
@@ -16,7 +17,8 @@ use tokio::sync::watch;
 pub(crate) struct Appliance {
     pub(crate) address: SocketAddr,
     pub(crate) generator: Arc<Generator>,
-    pub(crate) board: Arc<Board>,
+    pub(crate) board: Arc<StatusBoard>,
+    pub(crate) incidents: Arc<IncidentLog>,
     pub(crate) access: Arc<Access>,
     shutdown: watch::Sender<bool>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
@@ -59,17 +61,23 @@ impl Appliance {
         kv: Option<Arc<WorkersKv>>,
     ) -> Self {
         config.validate().expect("a valid configuration");
-        let board = Arc::new(Board::default());
+        let board = Arc::new(StatusBoard::default());
+        let incidents = Arc::new(IncidentLog::default());
         let access = Arc::new(Access::load(&config).expect("files that can be loaded"));
         let listeners = Listeners::bind(config.listen, config.threads()).expect("loopback");
         let address = listeners.address();
         let (shutdown, told) = watch::channel(false);
-        let service =
-            Service { generator: Arc::clone(&generator), board: Arc::clone(&board), fresh, kv };
+        let service = Service {
+            generator: Arc::clone(&generator),
+            board: Arc::clone(&board),
+            incidents: Arc::clone(&incidents),
+            fresh,
+            kv,
+        };
         let guard = Arc::clone(&access);
         let thread =
             std::thread::spawn(move || serve(service, listeners, None, guard, &config, &told));
-        Self { address, generator, board, access, shutdown, thread: Some(thread) }
+        Self { address, generator, board, incidents, access, shutdown, thread: Some(thread) }
     }
 
     /// Tells the server to stop and does not wait.

@@ -51,7 +51,7 @@ fn the_description_refers_to_what_it_has() {
 fn the_status_is_described_member_by_member() {
     let appliance = Appliance::ready();
     appliance.board.set_sources(vec![report("os", Kind::OperatingSystem)]);
-    appliance.board.add_incident(None, "a test".to_owned());
+    appliance.incidents.open(None, "a test".to_owned());
     let description = get(appliance.address, "/openapi.json").json();
     let status = get(appliance.address, "/status").json();
     for (schema, value) in [

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::calibrate::setup::Setup;
 use crate::cli::report::facts;
 use crate::config::Config;
-use crate::plan::Planned;
+use crate::plan::PlannedSource;
 use crate::report::Fact;
 use crate::source::Facts;
 
@@ -17,7 +17,7 @@ use crate::source::Facts;
 pub(crate) fn sections(
     config: &Config,
     state_dir: Option<&Path>,
-    plans: &[Planned],
+    plans: &[PlannedSource],
 ) -> Vec<(String, Vec<Fact>)> {
     let state_dir = state_dir.map(|dir| dir.display().to_string());
     let state_dir = state_dir.unwrap_or_else(|| "none can be found".to_owned());

@@ -1,6 +1,6 @@
 //! What is known of captured noise, as names and values.
 
-use crate::calibrate::capture::Sidecar;
+use crate::calibrate::Sidecar;
 use crate::calibrate::setup::Setup;
 use crate::report::Fact;
 

@@ -4,13 +4,15 @@ mod files;
 
 use std::num::NonZeroUsize;
 
+use crate::calibrate::Sidecar;
 use crate::calibrate::capture;
-use crate::calibrate::capture::{Amount, Sidecar};
+use crate::calibrate::capture::Amount;
 use crate::calibrate::setup::Setup;
 use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::cli::report::facts;
 use crate::config::{Config, SourceEntry};
+use crate::plan::feeds;
 use crate::report::{Captured, Noise, Source};
 use lavawall_assess::{RestartTests, Samples, test_restarts};
 
@@ -45,7 +47,8 @@ impl Noises {
         print::note(&format!("{}: capturing {} symbols …", entry.id, self.samples));
         let bar = Bar::new("capturing");
         let amount = Amount::Sequence(self.samples);
-        let captured = capture::capture(config, entry, amount, &|done| bar.set(done));
+        let feed = feeds::feed(entry.clone(), config, None);
+        let captured = capture::capture(feed, entry, amount, &|done| bar.set(done));
         drop(bar);
         let mut captured = captured.map_err(|error| error.to_string()).inspect_err(|reason| {
             print::note(&reason);

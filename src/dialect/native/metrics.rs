@@ -35,7 +35,7 @@ const STATES: [Readiness; 4] =
 pub(crate) fn answer(app: &App, now: Instant) -> Response<Body> {
     let facts = Facts {
         status: Status::of(app, now),
-        incidents: app.board.incident_count(),
+        incidents: app.incidents.count(),
         meters: Arc::clone(&app.meters),
     };
     let mut response = Response::new(Body::whole(render(facts)));

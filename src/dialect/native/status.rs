@@ -5,9 +5,10 @@ use std::time::{Instant, SystemTime};
 
 use serde::Serialize;
 
-use crate::collector::status::{Assessed, Incident, LiveFigure, SourceReport, SourceState};
+use crate::collector::status::{Assessed, LiveFigure, SourceReport, SourceState};
 use crate::dialect::web::wall;
 use crate::http::app::App;
+use crate::incident::Incident;
 use crate::keyring::NamespaceId;
 use crate::keyring::seal::SealKind;
 use crate::kv::Store;
@@ -201,7 +202,7 @@ impl Status {
                 .into_iter()
                 .map(|report| SourceStatus::of(credited(&report.id), report))
                 .collect(),
-            incidents: app.board.incidents().into_iter().map(IncidentStatus::of).collect(),
+            incidents: app.incidents.list().into_iter().map(IncidentStatus::of).collect(),
         }
     }
 }

@@ -13,7 +13,7 @@ use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use tokio::sync::Mutex;
 
-use crate::collector::status::{Board, Picture};
+use crate::collector::status::{Picture, StatusBoard};
 use crate::http::body::Body;
 use crate::http::problem::Problem;
 use lavawall_entropy::Kind;
@@ -33,7 +33,7 @@ struct Encoded {
 
 impl Wall {
     /// The answer of `/wall.png`.
-    pub(crate) async fn answer(&self, board: &Board) -> Result<Response<Body>, Problem> {
+    pub(crate) async fn answer(&self, board: &StatusBoard) -> Result<Response<Body>, Problem> {
         let png = self.current(board).await?;
         let mut response = Response::new(Body::whole(png));
         let headers = response.headers_mut();
@@ -43,7 +43,7 @@ impl Wall {
         Ok(response)
     }
 
-    async fn current(&self, board: &Board) -> Result<Bytes, Problem> {
+    async fn current(&self, board: &StatusBoard) -> Result<Bytes, Problem> {
         let mut last = Arc::clone(&self.last).lock_owned().await;
         let Some(picture) = showable(board) else {
             *last = None;
@@ -66,12 +66,12 @@ impl Wall {
 }
 
 /// The source whose picture `/wall.png` shows, if there is one.
-pub(crate) fn showing(board: &Board) -> Option<String> {
+pub(crate) fn showing(board: &StatusBoard) -> Option<String> {
     showable(board).map(|picture| picture.source.clone())
 }
 
 /// The picture on the board, if it comes from a source that is never credited.
-fn showable(board: &Board) -> Option<Arc<Picture>> {
+fn showable(board: &StatusBoard) -> Option<Arc<Picture>> {
     let picture = board.picture()?;
     let sources = board.sources();
     let source = sources.iter().find(|source| source.id == picture.source)?;

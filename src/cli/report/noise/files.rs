@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::calibrate::capture::{MOST_SYMBOLS, Sidecar};
+use crate::calibrate::Sidecar;
+use crate::calibrate::capture::MOST_SYMBOLS;
 use crate::cli::capture::sidecar_of;
 use crate::cli::error::Stop;
 use crate::cli::print;

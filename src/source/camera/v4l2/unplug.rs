@@ -1,25 +1,25 @@
-//! Letting go of a camera that was unplugged. While the kernel takes such a camera out of its lists, the
-//! last program to close it must not come in between: Linux 6.1 (`__media_device_unregister_entity`)
-//! then follows a null pointer under a lock, and this machine sees no camera again before it restarts.
+//! Closing a camera that was unplugged. While the kernel removes such a camera from its lists, the
+//! last program that has it open must not close it: Linux 6.1 (`__media_device_unregister_entity`)
+//! then follows a null pointer under a lock, and the machine sees no camera until it restarts.
 
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the kernel is waited for. It needs some milliseconds.
+/// The longest wait for the kernel, which needs some milliseconds.
 pub(super) const LIMIT: Duration = Duration::from_secs(1);
 
-/// How often it is looked at meanwhile: sysfs tells nobody when something goes.
+/// The interval between checks: sysfs sends no event when an entry disappears.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// The place in sysfs of the device behind a video node, which is there until the kernel has let go
-/// of the device. `None` for a node that hangs on no device.
+/// The sysfs path of the device behind a video node, which exists until the kernel has released the
+/// device. `None` for a node without a device.
 pub(super) fn place(sysfs: &Path, node: &Path) -> Option<PathBuf> {
     sysfs.join(node.file_name()?).join("device").canonicalize().ok()
 }
 
-/// Waits until the kernel has let go of the device at this place, for no longer than this: a driver can
-/// also be taken from a device that stays.
+/// Waits until the kernel has released the device at this path, at most `limit`: a driver can also be
+/// unbound from a device that stays.
 pub(super) fn wait(place: &Path, limit: Duration) {
     let end = Instant::now() + limit;
     while place.exists() && Instant::now() < end {

@@ -1,4 +1,4 @@
-//! Reading a device file before a deadline: what `hwrng`, `tpm` and `serial` share.
+//! Reading a device file before a deadline, for every source behind one.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -9,7 +9,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::source::SourceError;
+use crate::source::contract::SourceError;
+
+/// The restart of a source behind a device file.
+pub(super) const RESTART: &str =
+    "the device file is closed and opened; the device itself stays powered";
 
 /// The wait before a device that says "try again" although it polls ready is asked again.
 const RETRY: Duration = Duration::from_millis(2);
@@ -46,11 +50,11 @@ fn open_any(path: &Path, write: bool) -> Result<File, SourceError> {
         })
 }
 
-/// What a read that gives no bytes means.
+/// The meaning of a read that gives no bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Nothing {
+pub(super) enum EmptyRead {
     /// The end of the file: a failure, since a noise source does not end.
-    TheEnd,
+    EndOfFile,
     /// The answer is not there yet.
     NotYet,
 }
@@ -64,7 +68,7 @@ pub(super) fn read_exact(
 ) -> Result<(), SourceError> {
     let mut filled = 0;
     while filled < out.len() {
-        filled += read_some(device, what, &mut out[filled..], Nothing::TheEnd, deadline)?;
+        filled += read_some(device, what, &mut out[filled..], EmptyRead::EndOfFile, deadline)?;
     }
     Ok(())
 }
@@ -74,13 +78,13 @@ pub(super) fn read_some(
     device: &mut (impl Read + AsFd),
     what: &Path,
     out: &mut [u8],
-    nothing: Nothing,
+    empty: EmptyRead,
     deadline: Instant,
 ) -> Result<usize, SourceError> {
     let started = Instant::now();
     loop {
         match device.read(out) {
-            Ok(0) if nothing == Nothing::NotYet => {}
+            Ok(0) if empty == EmptyRead::NotYet => {}
             Ok(0) => return Err(failed(what, &io::Error::from(ErrorKind::UnexpectedEof))),
             Ok(count) => return Ok(count),
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
