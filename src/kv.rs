@@ -28,6 +28,7 @@ mod namespaces;
 mod pipeline;
 mod read;
 mod record;
+mod record_id;
 mod report;
 mod reseal;
 mod store;
@@ -37,8 +38,9 @@ mod write;
 pub use config::KvConfig;
 pub use edit::{METADATA_LIMIT, Put, VALUE_LIMIT};
 pub use error::KvError;
-pub use name::{NAME_LIMIT, RecordId};
+pub use name::NAME_LIMIT;
 pub use read::{ListedRecord, Metadata, RecordPage, Value};
+pub use record_id::RecordId;
 pub use report::NamespaceReport;
 pub use store::Store;
 

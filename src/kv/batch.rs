@@ -9,10 +9,11 @@ use crate::kv::engine::{Change, Table};
 use crate::kv::error::KvError;
 use crate::kv::index::Slot;
 use crate::kv::multiset_hash::MultisetHash;
-use crate::kv::name::{RecordId, RecordName};
+use crate::kv::name::RecordName;
 use crate::kv::namespace::Namespace;
 use crate::kv::record;
 use crate::kv::record::{Entry, RecordAddress, RowHeader};
+use crate::kv::record_id::RecordId;
 
 /// The changes of one commit in one namespace.
 pub(crate) struct CommitBatch<'a> {

@@ -12,7 +12,7 @@ use crate::crypto::key::{self, Key};
 use crate::crypto::label;
 use crate::keyring::{NamespaceId, NamespaceKeys, VersionState};
 use crate::kv::multiset_hash::MultisetHash;
-use crate::kv::name::RecordId;
+use crate::kv::record_id::RecordId;
 use lavawall_entropy::{Generator, NotReady};
 
 /// The keys that a namespace's records are sealed with.

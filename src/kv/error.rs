@@ -2,7 +2,7 @@
 
 use crate::keyring::{KeyringError, NamespaceId};
 use crate::kv::engine::StorageError;
-use crate::kv::name::RecordId;
+use crate::kv::record_id::RecordId;
 use lavawall_entropy::NotReady;
 
 /// A read or a write failed. Contains no name and no value.

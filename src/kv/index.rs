@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::kv::multiset_hash::MultisetHash;
-use crate::kv::name::{RecordId, RecordName};
+use crate::kv::name::RecordName;
+use crate::kv::record_id::RecordId;
 
 /// The index entry of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

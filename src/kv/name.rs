@@ -1,9 +1,8 @@
-//! Names of records, and the ids that replace them on disk.
+//! Names of records.
 
 use std::borrow::Borrow;
 use std::fmt;
 
-use data_encoding::HEXLOWER;
 use zeroize::Zeroize;
 
 use crate::kv::error::KvError;
@@ -51,22 +50,6 @@ pub(crate) fn check(name: &str) -> Result<(), KvError> {
     }
     // Clients that normalize paths could not address them.
     if name == "." || name == ".." { Err(KvError::NameDots) } else { Ok(()) }
-}
-
-/// Identifies a record on disk and in errors: a keyed hash of its name, which discloses nothing of it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RecordId(pub [u8; 16]);
-
-impl fmt::Display for RecordId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for RecordId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RecordId({self})")
-    }
 }
 
 #[cfg(test)]

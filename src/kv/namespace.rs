@@ -11,9 +11,9 @@ use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::engine::{Storage, StorageAccess, StorageError, Table};
 use crate::kv::error::KvError;
 use crate::kv::index::{Index, RecordFault, Slot};
-use crate::kv::name::RecordId;
 use crate::kv::record;
 use crate::kv::record::{Entry, RecordAddress, RowHeader};
+use crate::kv::record_id::RecordId;
 
 /// Rows that are read at a time while loading.
 const PAGE: usize = 4096;

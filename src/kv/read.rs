@@ -8,10 +8,10 @@ use crate::kv::engine::Table;
 use crate::kv::error::KvError;
 use crate::kv::index::{RecordFault, Slot};
 use crate::kv::name;
-use crate::kv::name::RecordId;
 use crate::kv::namespace::{Namespace, open_entry_row};
 use crate::kv::record;
 use crate::kv::record::{RecordAddress, RowHeader};
+use crate::kv::record_id::RecordId;
 use crate::kv::store::Store;
 
 /// The value of a record.

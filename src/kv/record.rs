@@ -24,7 +24,8 @@ use crate::crypto::key::{KEY_BYTES, Key};
 use crate::crypto::key_material::{KeyMaterial, NONCE_BYTES};
 use crate::crypto::label;
 use crate::keyring::NamespaceId;
-use crate::kv::name::{RecordId, RecordName};
+use crate::kv::name::RecordName;
+use crate::kv::record_id::RecordId;
 use lavawall_entropy::NotReady;
 
 /// The format that is written.

@@ -291,14 +291,14 @@ impl Paths {
             match token {
                 TokenTree::Ident(ident) => {
                     if colons != 2 {
-                        self.note(&std::mem::take(&mut path));
+                        self.note_longer(&std::mem::take(&mut path));
                     }
                     path.push(ident.to_string());
                     colons = 0;
                 }
                 TokenTree::Punct(punct) if punct.as_char() == ':' => colons += 1,
                 other => {
-                    self.note(&std::mem::take(&mut path));
+                    self.note_longer(&std::mem::take(&mut path));
                     colons = 0;
                     if let TokenTree::Group(group) = other {
                         self.note_tokens(group.stream());
@@ -306,7 +306,14 @@ impl Paths {
                 }
             }
         }
-        self.note(&path);
+        self.note_longer(&path);
+    }
+
+    /// As `note`, for tokens of a macro: one word alone, as in `pub(super)`, uses nothing.
+    fn note_longer(&mut self, path: &[String]) {
+        if path.len() > 1 {
+            self.note(path);
+        }
     }
 }
 
