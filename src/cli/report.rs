@@ -20,7 +20,7 @@ use crate::durable;
 use crate::exitcode::Exit;
 use crate::plan as inventory;
 use crate::plan::Planned;
-use crate::report::{Fact, Report, Source};
+use crate::report::{Fact, Report, ReportedSource};
 use lavawall_assess::WANTED_SAMPLES;
 
 use noise::Files;
@@ -138,7 +138,7 @@ impl Arguments {
     }
 
     /// A source of the configuration.
-    fn source(&self, config: &Config, mut plan: Planned, noises: &mut Noises) -> Source {
+    fn source(&self, config: &Config, mut plan: Planned, noises: &mut Noises) -> ReportedSource {
         let found = match noises.of_source(&plan.entry.id) {
             Some(found) => found,
             None if self.no_capture || !self.noise.is_empty() => {
@@ -153,7 +153,7 @@ impl Arguments {
         let restart = noises.restarts(Some(&plan.entry.id), &noise);
         let credit = plan.credit(setup.as_ref());
         let required = if plan.required { "yes" } else { "no" };
-        Source {
+        ReportedSource {
             id: plan.entry.id,
             source_type: plan.entry.spec.type_name().to_owned(),
             kind: plan.entry.spec.kind().to_string(),

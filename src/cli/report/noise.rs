@@ -11,7 +11,7 @@ use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::cli::report::facts;
 use crate::config::{Config, SourceEntry};
-use crate::report::{Captured, Noise, Source};
+use crate::report::{Analysis, Noise, ReportedSource};
 use lavawall_assess::{Samples, restart};
 
 pub(crate) use files::Files;
@@ -19,10 +19,10 @@ use files::Raw;
 
 /// The noise of one source with the setup it was captured with, where that is known, or why there is
 /// none.
-pub(crate) type Found = Result<(Captured<Noise>, Option<Setup>), String>;
+pub(crate) type Found = Result<(Analysis<Noise>, Option<Setup>), String>;
 
 /// The restart tests of one source, or why they could not be made.
-pub(crate) type FoundRestarts = Result<Captured<restart::Restarts>, String>;
+pub(crate) type FoundRestarts = Result<Analysis<restart::Restarts>, String>;
 
 /// Where noise is had from.
 pub(crate) struct Noises {
@@ -53,7 +53,7 @@ impl Noises {
         let symbols = std::mem::take(&mut *captured.symbols);
         let facts = facts::of_sidecar(&captured.sidecar);
         let found = self.assess(symbols, Some(&captured.sidecar));
-        Ok((Captured { facts, found }, Some(captured.sidecar.setup)))
+        Ok((Analysis { facts, found }, Some(captured.sidecar.setup)))
     }
 
     /// The restart tests of a source, if there is a file for it, against what its noise was found
@@ -61,7 +61,7 @@ impl Noises {
     pub(crate) fn restarts(
         &mut self,
         id: Option<&str>,
-        noise: &Result<Captured<Noise>, String>,
+        noise: &Result<Analysis<Noise>, String>,
     ) -> Option<FoundRestarts> {
         let at = self.files.restarts.iter().position(|raw| raw.source() == id)?;
         let raw = self.files.restarts.remove(at);
@@ -77,7 +77,7 @@ impl Noises {
     }
 
     /// Noise that is of none of the configured sources.
-    pub(crate) fn others(&mut self) -> Vec<Source> {
+    pub(crate) fn others(&mut self) -> Vec<ReportedSource> {
         let mut others = Vec::new();
         while !self.files.noise.is_empty() {
             let raw = self.files.noise.remove(0);
@@ -85,7 +85,7 @@ impl Noises {
             let noise = Ok(self.look_at(raw));
             let id = sidecar.as_ref().map(|it| it.source.clone());
             let restart = self.restarts(id.as_deref(), &noise);
-            others.push(Source {
+            others.push(ReportedSource {
                 id: id.unwrap_or(name),
                 source_type: sidecar
                     .as_ref()
@@ -101,10 +101,10 @@ impl Noises {
         others
     }
 
-    fn look_at(&self, raw: Raw) -> Captured<Noise> {
+    fn look_at(&self, raw: Raw) -> Analysis<Noise> {
         print::note(&format!("{}: assessing …", raw.name()));
         let facts = raw.facts();
-        Captured { facts, found: self.assess(raw.symbols, raw.sidecar.as_ref()) }
+        Analysis { facts, found: self.assess(raw.symbols, raw.sidecar.as_ref()) }
     }
 
     fn assess(&self, symbols: Vec<u8>, sidecar: Option<&Sidecar>) -> Noise {
@@ -123,7 +123,7 @@ impl Noises {
         let bar = Bar::new("assessing starts");
         let progress = |done| bar.set(done);
         restart::restarts(&samples, initial, false, self.threads, &progress)
-            .map(|found| Captured { facts, found })
+            .map(|found| Analysis { facts, found })
             .map_err(|error| error.to_string())
     }
 }
