@@ -25,6 +25,7 @@ use std::time::{Instant, SystemTime};
 use serde::Serialize;
 
 use crate::durable;
+use crate::machine::rfc3339_exact;
 pub use chain::Chain;
 pub use chain::LINE_LIMIT;
 pub use chain::check;
@@ -306,7 +307,7 @@ impl Log {
         let open = self.opened(state)?;
         let line = Line {
             sequence: open.chain.sequence + 1,
-            at: jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default().to_string(),
+            at: rfc3339_exact(SystemTime::now()),
             actor: told.actor,
             operation: event.operation,
             namespace: event.namespace.as_deref(),

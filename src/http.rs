@@ -21,6 +21,7 @@ pub(crate) mod format;
 pub(crate) mod meters;
 pub(crate) mod problem;
 pub mod query;
+pub(crate) mod status;
 pub(crate) mod stream;
 
 use std::io;

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::calibrate::setup::Setup;
 use crate::collector::feed::Feed;
 use crate::config::{Config, SourceEntry};
+use crate::machine::rfc3339;
 use crate::plan::feeds;
 use crate::source::{Facts, Source, SourceError, Spec};
 use lavawall_entropy::{PixelFormat, Sample};
@@ -166,8 +167,7 @@ pub fn capture(
 /// Now, RFC 3339, to the second, in UTC.
 #[must_use]
 pub fn now() -> String {
-    let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+    rfc3339(SystemTime::now())
 }
 
 /// A source that is being captured.

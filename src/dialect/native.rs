@@ -5,7 +5,6 @@ pub(crate) mod lists;
 pub(crate) mod metrics;
 pub(crate) mod random;
 pub(crate) mod sampling;
-pub(crate) mod status;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -18,19 +17,19 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 
 use crate::dialect::native::list_query::{List, ListQuery};
-use crate::dialect::native::status::Status;
 use crate::dialect::web as pages;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::problem::Problem;
 use crate::http::query::Invalid;
+use crate::http::status;
 
 /// The routes. Paths are those of `Endpoint::PATHS`.
 pub(crate) fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
-        .route("/status", get(status))
+        .route("/status", get(status_now))
         .route("/random/integers", list(List::integers))
         .route("/random/uuids", list(List::uuids))
         .route("/random/strings", list(List::strings))
@@ -69,8 +68,8 @@ async fn ready(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
     }
 }
 
-async fn status(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    json(StatusCode::OK, &Status::of(&app, Instant::now()))
+async fn status_now(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
+    json(StatusCode::OK, &status::of(&app, Instant::now()))
 }
 
 async fn metrics(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {

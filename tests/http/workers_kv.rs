@@ -135,6 +135,29 @@ impl Kv {
 }
 
 #[test]
+fn every_described_call_is_served_and_no_other() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let description = get(kv.appliance.address, "/openapi.json").json();
+    let mut calls = 0;
+    for (template, item) in description["paths"].as_object().expect("paths") {
+        let path = template.replace("{account_id}", "default").replace("{key_name}", "a");
+        let path = path.replace("/{namespace_id}", &id);
+        let Some(path) = path.strip_prefix(NAMESPACES) else { continue };
+        // The answer to another method names those that are served (RFC 9110 §15.5.6).
+        let refused = kv.json("PATCH", path, &Value::Null);
+        assert_eq!(refused.status, 405, "{template}");
+        let allow = refused.header("allow").expect("the methods").to_lowercase();
+        let served: BTreeSet<_> = allow.split(", ").filter(|method| *method != "head").collect();
+        let described: BTreeSet<_> =
+            item.as_object().expect("methods").keys().map(String::as_str).collect();
+        assert_eq!(described, served, "{template}");
+        calls += described.len();
+    }
+    assert_eq!(calls, 14);
+}
+
+#[test]
 fn namespaces_are_made_listed_renamed_and_deleted() {
     let kv = Kv::start();
     let id = kv.namespace("first");

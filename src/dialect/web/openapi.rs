@@ -1,0 +1,109 @@
+//! `/openapi.json`: the interface in `OpenAPI` 3.1. Paths are written, schemas come from the wire types.
+
+use std::sync::LazyLock;
+
+use hyper::Response;
+use serde_json::{Map, Value, from_str, json, to_vec_pretty};
+
+use crate::api::schema;
+use crate::dialect::web::page::headers;
+use crate::http::app::ok;
+use crate::http::body::Body;
+
+/// Everything but paths and schemas.
+const DOCUMENT: &str = include_str!("openapi/document.json");
+
+/// The paths: the generator's and the pages', the store's, the operator's.
+const PATHS: [&str; 3] = [
+    include_str!("openapi/native.json"),
+    include_str!("openapi/store.json"),
+    include_str!("openapi/operator.json"),
+];
+
+static TEXT: LazyLock<Vec<u8>> =
+    LazyLock::new(|| to_vec_pretty(&document()).expect("names are strings"));
+
+/// The answer of `/openapi.json`.
+pub(crate) fn openapi() -> Response<Body> {
+    ok(headers("application/json"), Body::whole(TEXT.as_slice()))
+}
+
+fn document() -> Value {
+    let mut document: Value = from_str(DOCUMENT).expect("our own JSON");
+    document["info"]["version"] = env!("CARGO_PKG_VERSION").into();
+    document["components"]["schemas"] = json!(schema::schemas());
+    let mut paths = Map::new();
+    for text in PATHS {
+        paths.extend(from_str::<Map<_, _>>(text).expect("our own JSON"));
+    }
+    document["paths"] = paths.into();
+    document
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::meters::Endpoint;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_description_names_every_path_that_is_served_and_no_other() {
+        let paths: Map<String, Value> = from_str(PATHS[0]).expect("JSON");
+        let described: BTreeSet<_> = paths.keys().map(String::as_str).collect();
+        let served: BTreeSet<_> = Endpoint::PATHS.iter().map(|(_, path)| *path).collect();
+        assert_eq!(described, served);
+    }
+
+    #[test]
+    fn the_description_is_of_this_version() {
+        let document = document();
+        assert_eq!(document["openapi"], "3.1.0");
+        assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
+    }
+
+    #[test]
+    fn every_reference_resolves_and_every_part_is_referred_to() {
+        let document = document();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        for reference in &found {
+            let pointer = reference.strip_prefix('#').expect("within the document");
+            assert!(document.pointer(pointer).is_some(), "{reference}");
+        }
+        for section in ["parameters", "headers", "responses", "schemas"] {
+            for name in document["components"][section].as_object().expect("parts").keys() {
+                let reference = format!("#/components/{section}/{name}");
+                assert!(found.contains(&reference), "{reference} is not used");
+            }
+        }
+    }
+
+    #[test]
+    fn no_schema_is_written_by_hand_that_a_wire_type_has() {
+        let written: Value = from_str(DOCUMENT).expect("JSON");
+        assert!(written["components"].get("schemas").is_none());
+        let mut operations = BTreeSet::new();
+        for item in document()["paths"].as_object().expect("paths").values() {
+            for (method, operation) in item.as_object().expect("an item") {
+                let Some(id) = operation["operationId"].as_str() else { continue };
+                assert!(operations.insert(id.to_owned()), "{method} {id} is there twice");
+            }
+        }
+    }
+
+    /// Every `$ref` in a document.
+    fn references(node: &Value, found: &mut BTreeSet<String>) {
+        match node {
+            Value::Object(members) => {
+                for (name, member) in members {
+                    match member.as_str().filter(|_| name == "$ref") {
+                        Some(reference) => drop(found.insert(reference.to_owned())),
+                        None => references(member, found),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+}
