@@ -17,7 +17,7 @@ pub const BULK_BYTES: usize = 100_000_000;
 pub const BULK_READS: usize = 100;
 
 /// Namespaces or names on one page.
-pub const PAGE_ITEMS: u64 = 1000;
+pub const PAGE_ITEMS: usize = 1000;
 
 /// The shortest life of a record in seconds, as Cloudflare has it.
 pub const LIFE_SECONDS: u64 = 60;
