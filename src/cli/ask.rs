@@ -4,7 +4,7 @@ use std::io::{self, BufRead, IsTerminal, Read};
 
 use zeroize::Zeroizing;
 
-use crate::cli::error::Stop;
+use crate::cli::error::CommandError;
 use crate::exitcode::Exit;
 
 /// No passphrase and no share is longer, in bytes.
@@ -12,9 +12,9 @@ const LIMIT: usize = 4096;
 
 /// Asks without echo on a terminal; otherwise reads a line of standard input. Spaces around it are no
 /// part of it.
-pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<String>, Stop> {
+pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     if io::stdin().is_terminal() {
-        let failed = |error: io::Error| Stop::new(Exit::Io, format!("{prompt}: {error}"));
+        let failed = |error: io::Error| CommandError::new(Exit::Io, format!("{prompt}: {error}"));
         let text = rpassword::prompt_password(format!("{prompt}: ")).map_err(failed)?;
         let text = Zeroizing::new(text);
         return Ok(Zeroizing::new(text.trim().to_owned()));
@@ -22,26 +22,28 @@ pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<String>, Stop> {
     line(&mut io::stdin().lock(), prompt)
 }
 
-fn line(from: &mut impl BufRead, prompt: &str) -> Result<Zeroizing<String>, Stop> {
+fn line(from: &mut impl BufRead, prompt: &str) -> Result<Zeroizing<String>, CommandError> {
     // Room for all of it: a text that grows leaves copies.
     let mut line = Zeroizing::new(String::with_capacity(LIMIT + 1));
     let read = from.take(LIMIT as u64 + 1).read_line(&mut line);
-    let read = read.map_err(|error| Stop::new(Exit::Io, format!("{prompt}: {error}")))?;
+    let read = read.map_err(|error| CommandError::new(Exit::Io, format!("{prompt}: {error}")))?;
     if read == 0 {
-        return Err(Stop::data(format!("{prompt}: standard input has ended")));
+        return Err(CommandError::data(format!("{prompt}: standard input has ended")));
     }
     // Cut off, it would be another than was meant, and what is left the answer to the next question.
     if read > LIMIT {
-        return Err(Stop::data(format!("{prompt}: the line has more than {LIMIT} bytes")));
+        return Err(CommandError::data(format!("{prompt}: the line has more than {LIMIT} bytes")));
     }
     Ok(Zeroizing::new(line.trim().to_owned()))
 }
 
 /// A new passphrase; on a terminal it is asked for twice.
-pub(crate) fn new_passphrase() -> Result<Zeroizing<String>, Stop> {
+pub(crate) fn new_passphrase() -> Result<Zeroizing<String>, CommandError> {
     let one = secret("new passphrase")?;
     if io::stdin().is_terminal() && *secret("the same again")? != *one {
-        return Err(Stop::data("the two passphrases are not the same; nothing was changed"));
+        return Err(CommandError::data(
+            "the two passphrases are not the same; nothing was changed",
+        ));
     }
     Ok(one)
 }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::audit;
-use crate::cli::error::Stop;
+use crate::cli::admin_arguments::AdminArguments;
+use crate::cli::error::CommandError;
 use crate::cli::print;
-use crate::client::AdminArguments;
 use crate::durable;
 use crate::exitcode::Exit;
 use crate::state::AUDIT_LOG;
@@ -30,11 +30,7 @@ pub(crate) struct Arguments {
     admin: AdminArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    check(arguments).unwrap_or_else(Stop::say)
-}
-
-fn check(arguments: &Arguments) -> Result<Exit, Stop> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let (path, log) = if let Some(path) = &arguments.file {
         (path.clone(), File::open(path))
     } else {
@@ -42,20 +38,22 @@ fn check(arguments: &Arguments) -> Result<Exit, Stop> {
         let log = durable::open(&path, OpenOptions::new().read(true));
         (path, log)
     };
-    let unreadable = |error: std::io::Error| Stop::unreadable(&path, &error);
+    let unreadable = |error: std::io::Error| CommandError::unreadable(&path, &error);
     let log = log.map_err(unreadable)?;
     let read = audit::check(log, arguments.head.as_deref()).map_err(unreadable)?;
     for finding in &read.findings {
         print::error(&format!("{}: {finding}", path.display()));
     }
     if arguments.head.is_some() && !read.has_head {
-        print::error(&format!("{}: no line has this head: lines are missing", path.display()));
-        return Ok(Exit::Failure);
+        let reason = format!("{}: no line has this head: lines are missing", path.display());
+        return Err(CommandError::failure(reason));
     }
     if read.unfinished > 0 {
-        print::note(&format!("{} bytes at the end are half a line of a crash", read.unfinished));
+        print::note(&format!(
+            "the last {} bytes are an incomplete line, left by a crash",
+            read.unfinished
+        ));
     }
-    let said =
-        print::line(format_args!("{} lines, head {}", read.chain.sequence, read.chain.head()));
-    Ok(if read.findings.is_empty() { said } else { Exit::Failure })
+    print::line(format_args!("{} lines, head {}", read.chain.sequence, read.chain.head()))?;
+    if read.findings.is_empty() { Ok(()) } else { Err(Exit::Failure.into()) }
 }

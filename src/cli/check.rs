@@ -1,13 +1,15 @@
-//! `lavawall check`: would it work? Tries the configuration and every source.
+//! `lavawall check`: tries the configuration and every source.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::{ConfigArguments, print};
+use crate::cli::config_arguments::ConfigArguments;
+use crate::cli::error::CommandError;
+use crate::cli::print;
 use crate::collector::status::{SourceReport, SourceState};
-use crate::daemon::local::Local;
+use crate::daemon::local::LocalGenerator;
 use crate::exitcode::Exit;
 
 /// Try the configuration and every noise source, without serving
@@ -22,36 +24,17 @@ pub(crate) struct Arguments {
     seconds: u64,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let config = match arguments.config.load() {
-        Ok(config) => config,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Config;
-        }
-    };
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let config = arguments.config.load()?;
     print::note(&"trying every source …");
-    let local = match Local::start(&config) {
-        Ok(local) => local,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Refused;
-        }
-    };
+    let local =
+        LocalGenerator::start(&config).map_err(|error| CommandError::new(Exit::Refused, error))?;
     let seeded = local.wait_for_seed(Duration::from_secs(arguments.seconds));
     for report in local.board.sources() {
-        let shown = print::line(describe(&report));
-        if shown != Exit::Ok {
-            return shown;
-        }
+        print::line(describe(&report))?;
     }
-    match seeded {
-        Ok(()) => print::line("a seed was made: the service would be ready"),
-        Err(error) => {
-            print::error(&error);
-            Exit::Failure
-        }
-    }
+    seeded.map_err(CommandError::failure)?;
+    Ok(print::line("a seed was made: the service would be ready")?)
 }
 
 fn describe(report: &SourceReport) -> String {

@@ -7,18 +7,17 @@ mod noise;
 mod pdf;
 mod service;
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::capture;
-use crate::cli::error::Stop;
-use crate::cli::kv::connection::Connection;
+use crate::cli::connection_arguments::ConnectionArguments;
+use crate::cli::error::CommandError;
+use crate::cli::noise_capture;
+use crate::cli::thread_arguments::ThreadArguments;
 use crate::config::Config;
 use crate::durable;
-use crate::exitcode::Exit;
-use crate::plan as inventory;
+use crate::plan;
 use crate::plan::Planned;
 use crate::report::{Fact, Report, Source};
 use lavawall_assess::WANTED_SAMPLES;
@@ -63,7 +62,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     restart: Vec<PathBuf>,
     /// How many symbols to capture from each source
-    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = capture::symbols)]
+    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = noise_capture::symbols_to_capture)]
     samples: usize,
     /// Capture nothing
     #[arg(long)]
@@ -71,27 +70,26 @@ pub(crate) struct Arguments {
     /// Do not ask a running service for its state and its alarms
     #[arg(long)]
     no_service: bool,
-    /// How many threads to use [default: as many as there are cores]
-    #[arg(long)]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    threads: ThreadArguments,
     /// Replace FILE, and the PDF
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    arguments.write().map_or_else(Stop::say, |()| Exit::Ok)
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    arguments.write()
 }
 
 impl Arguments {
-    fn write(&self) -> Result<(), Stop> {
+    fn write(&self) -> Result<(), CommandError> {
         let config = self.connection.config()?;
         // All that can be wrong with the command line is found before the long work.
         let pdf = self.output.with_extension("pdf");
         if self.pdf && pdf == self.output {
-            return Err(Stop::usage(
+            return Err(CommandError::usage(
                 "--output: is the page, and the PDF goes beside it; name it .html",
             ));
         }
@@ -103,27 +101,26 @@ impl Arguments {
         let files = Files::read(&self.noise, &self.restart)?;
         let report = self.report(&config, files);
         durable::replace(&self.output, report.html().as_bytes())
-            .map_err(|error| cannot_create(&self.output, &error))?;
+            .map_err(|error| CommandError::cannot_create(&self.output, &error))?;
         if let Some(converter) = converter {
             converter.convert(&self.output, &pdf)?;
         }
         Ok(())
     }
 
-    fn refuse_to_replace(&self, path: &Path) -> Result<(), Stop> {
+    fn refuse_to_replace(&self, path: &Path) -> Result<(), CommandError> {
         if self.force || !path.exists() {
             return Ok(());
         }
-        Err(Stop::there(path))
+        Err(CommandError::exists(path))
     }
 
     fn report(&self, config: &Config, files: Files) -> Report {
-        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let threads = self.threads.unwrap_or_else(cores);
+        let threads = self.threads.count();
         let mut noises = Noises { files, threads, samples: self.samples };
         // Without a state directory there is no calibration.
         let state_dir = self.connection.state_dir().ok();
-        let plans = inventory::of(config, state_dir.as_deref());
+        let plans = plan::of(config, state_dir.as_deref());
         let configuration = configuration::sections(config, state_dir.as_deref(), &plans);
         let mut sources: Vec<_> =
             plans.into_iter().map(|plan| self.source(config, plan, &mut noises)).collect();
@@ -167,8 +164,4 @@ impl Arguments {
             restart,
         }
     }
-}
-
-fn cannot_create(path: &Path, error: &std::io::Error) -> Stop {
-    Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display()))
 }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{ConfigArguments, print};
+use crate::cli::config_arguments::ConfigArguments;
+use crate::cli::error::CommandError;
 use crate::config::{Config, ConfigError};
 use crate::daemon;
 use crate::daemon::Options;
-use crate::exitcode::Exit;
 
 /// Run the randomness service
 ///
@@ -46,33 +46,20 @@ pub(crate) struct Arguments {
 enum LogFormat {
     /// Lines for people
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    if let Err(exit) = arguments.start_log() {
-        return exit;
-    }
-    let config = match arguments.config() {
-        Ok(config) => config,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Config;
-        }
-    };
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    arguments.start_log()?;
+    let config = arguments.config()?;
     let options = Options { ready_file: arguments.ready_file.clone(), demo: arguments.demo };
-    match daemon::run(&config, &options, || arguments.config()) {
-        Ok(()) => Exit::Ok,
-        Err(error) => {
-            print::error(&error);
-            error.exit()
-        }
-    }
+    daemon::run(&config, &options, || arguments.config())
+        .map_err(|error| CommandError::new(error.exit(), error))
 }
 
 impl Arguments {
-    /// The configuration with what the command line changes.
+    /// The configuration, with the command line's own settings in it.
     fn config(&self) -> Result<Config, ConfigError> {
         let mut config = self.config.load()?;
         if let Some(listen) = self.listen {
@@ -90,12 +77,10 @@ impl Arguments {
         Ok(config)
     }
 
-    fn start_log(&self) -> Result<(), Exit> {
-        let filter = EnvFilter::try_new(&self.log).map_err(|error| {
-            print::error(&format!("--log {:?}: {error}", self.log));
-            Exit::Usage
-        })?;
-        // Colours are for eyes: in a file or a journal they would be noise.
+    fn start_log(&self) -> Result<(), CommandError> {
+        let filter = EnvFilter::try_new(&self.log)
+            .map_err(|error| CommandError::usage(format!("--log {:?}: {error}", self.log)))?;
+        // No colours in a file or a journal.
         let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)

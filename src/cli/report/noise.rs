@@ -4,12 +4,11 @@ mod files;
 
 use std::num::NonZeroUsize;
 
-use crate::calibrate::capture;
 use crate::calibrate::capture::{Amount, Sidecar};
 use crate::calibrate::setup::Setup;
-use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::cli::report::facts;
+use crate::cli::{noise_capture, print};
 use crate::config::{Config, SourceEntry};
 use crate::report::{Captured, Noise, Source};
 use lavawall_assess::{Samples, restart};
@@ -43,10 +42,7 @@ impl Noises {
     /// Captures noise of a source now.
     pub(crate) fn capture(&self, config: &Config, entry: &SourceEntry) -> Found {
         print::note(&format!("{}: capturing {} symbols …", entry.id, self.samples));
-        let bar = Bar::new("capturing");
-        let amount = Amount::Sequence(self.samples);
-        let captured = capture::capture(config, entry, amount, &|done| bar.set(done));
-        drop(bar);
+        let captured = noise_capture::capture(config, entry, Amount::Sequence(self.samples));
         let mut captured = captured.map_err(|error| error.to_string()).inspect_err(|reason| {
             print::note(&reason);
         })?;

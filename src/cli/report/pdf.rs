@@ -6,7 +6,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::cli::error::Stop;
+use crate::cli::error::CommandError;
 use crate::cli::print;
 use crate::durable;
 use crate::exitcode::Exit;
@@ -22,11 +22,11 @@ pub(crate) struct Converter {
 
 impl Converter {
     /// The first that is on the path.
-    pub(crate) fn find() -> Result<Self, Stop> {
+    pub(crate) fn find() -> Result<Self, CommandError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         Self::find_in(&path).ok_or_else(|| {
             let looked_for = CONVERTERS.join(", ");
-            Stop::new(
+            CommandError::new(
                 Exit::Unavailable,
                 format!(
                     "--pdf: none of {looked_for} is on the PATH; install one, or print the page"
@@ -43,10 +43,13 @@ impl Converter {
     }
 
     /// Makes `pdf` of `html`.
-    pub(crate) fn convert(&self, html: &Path, pdf: &Path) -> Result<(), Stop> {
+    pub(crate) fn convert(&self, html: &Path, pdf: &Path) -> Result<(), CommandError> {
         print::note(&format!("making {} with {} …", pdf.display(), self.name));
         let failed = |reason: String| {
-            Stop::new(Exit::Failure, format!("{} made no PDF: {reason}", self.path.display()))
+            CommandError::new(
+                Exit::Failure,
+                format!("{} made no PDF: {reason}", self.path.display()),
+            )
         };
         let scratch = Scratch::new().map_err(|error| failed(error.to_string()))?;
         let (page, made) = (scratch.0.join("report.html"), scratch.0.join("report.pdf"));
@@ -66,8 +69,9 @@ impl Converter {
         }
         let content = std::fs::read(&made)
             .map_err(|error| failed(format!("{error}: {}", print::shown(last))))?;
-        durable::replace(pdf, &content)
-            .map_err(|error| Stop::new(Exit::CannotCreate, format!("{}: {error}", pdf.display())))
+        durable::replace(pdf, &content).map_err(|error| {
+            CommandError::new(Exit::CannotCreate, format!("{}: {error}", pdf.display()))
+        })
     }
 
     fn arguments(&self, scratch: &Path, page: &Path, made: &Path) -> Vec<OsString> {

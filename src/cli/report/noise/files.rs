@@ -5,8 +5,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::calibrate::capture::{MOST_SYMBOLS, Sidecar};
-use crate::cli::capture::sidecar_of;
-use crate::cli::error::Stop;
+use crate::cli::error::CommandError;
+use crate::cli::noise_capture::sidecar_of;
 use crate::cli::print;
 use crate::cli::report::facts;
 use crate::report::Fact;
@@ -31,15 +31,15 @@ pub(crate) struct Raw {
 
 impl Files {
     /// Reads them all, with what is beside them.
-    pub(crate) fn read(noise: &[PathBuf], restarts: &[PathBuf]) -> Result<Self, Stop> {
-        let read = |paths: &[PathBuf]| -> Result<Vec<Raw>, Stop> {
+    pub(crate) fn read(noise: &[PathBuf], restarts: &[PathBuf]) -> Result<Self, CommandError> {
+        let read = |paths: &[PathBuf]| -> Result<Vec<Raw>, CommandError> {
             paths.iter().map(|path| Raw::read(path)).collect()
         };
         let files: Self = Self { noise: read(noise)?, restarts: read(restarts)? };
         for raw in &files.noise {
             if raw.sidecar.as_ref().is_some_and(|sidecar| sidecar.restarts.is_some()) {
                 let name = raw.path.display();
-                return Err(Stop::data(format!(
+                return Err(CommandError::data(format!(
                     "{name}: a matrix of restarts; give it with --restart"
                 )));
             }
@@ -48,7 +48,7 @@ impl Files {
             if !files.noise.iter().any(|noise| noise.source() == raw.source()) {
                 let (name, source) =
                     (raw.path.display(), raw.source().unwrap_or("the same source"));
-                return Err(Stop::usage(format!(
+                return Err(CommandError::usage(format!(
                     "--restart {name}: is tested against noise of {source}, and there is none; \
                      give it with --noise"
                 )));
@@ -59,7 +59,7 @@ impl Files {
 }
 
 impl Raw {
-    fn read(path: &Path) -> Result<Self, Stop> {
+    fn read(path: &Path) -> Result<Self, CommandError> {
         let symbols = read(path, MOST_SYMBOLS)?;
         let beside = sidecar_of(path);
         if !beside.exists() {
@@ -73,10 +73,13 @@ impl Raw {
         let text = read(&beside, SIDECAR_BYTES)?;
         let sidecar: Sidecar = serde_json::from_slice(&text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
-            Stop::data(format!("{}: not what `lavawall capture` writes: {place}", beside.display()))
+            CommandError::data(format!(
+                "{}: not what `lavawall capture` writes: {place}",
+                beside.display()
+            ))
         })?;
         if sidecar.samples != symbols.len() {
-            return Err(Stop::data(format!(
+            return Err(CommandError::data(format!(
                 "{}: {} symbols, and {} says {}",
                 path.display(),
                 symbols.len(),
@@ -109,7 +112,7 @@ impl Raw {
 }
 
 /// The whole of a file that is not longer than it can be.
-fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Stop> {
+fn read(path: &Path, limit: usize) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
@@ -117,6 +120,6 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Stop> {
         length if length > limit => Err(io::ErrorKind::FileTooLarge.into()),
         _ => Ok(()),
     });
-    whole.map_err(|error| Stop::unreadable(path, &error))?;
+    whole.map_err(|error| CommandError::unreadable(path, &error))?;
     Ok(bytes)
 }
