@@ -1,4 +1,4 @@
-//! `lavawall audit`: whether the log of key operations is as it was written.
+//! `lavawall audit`: checks the hash chain of the audit log.
 
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
@@ -13,17 +13,17 @@ use crate::durable;
 use crate::exitcode::Exit;
 use crate::state::AUDIT_LOG;
 
-/// Check the audit log: that no line was changed, taken out or put in
+/// Check that no line of the audit log was changed, removed or inserted
 ///
-/// Every key operation, done or refused, is a line of `audit.log` in the state directory, bound to the
-/// line before it by its SHA-256. Prints how many lines there are and the head, which binds all of
-/// them. Keep it elsewhere: with --head, a log that was cut short or written anew since then is
-/// noticed too. Exits with 1 when a line does not fit.
+/// Every key operation, performed or refused, is a line of `audit.log` in the state directory, bound to
+/// the line before it by SHA-256. Prints the number of lines and the head, the hash that binds all of
+/// them. Keep the head on another machine: --head then also detects a log that was truncated or
+/// rewritten since. Exits with 1 when the chain is broken.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// The log [default: audit.log in the state directory]
     file: Option<PathBuf>,
-    /// A head that was printed earlier; it must be that of some line
+    /// A head that was printed earlier, which some line must have
     #[arg(long, value_name = "HEX")]
     head: Option<String>,
     #[command(flatten)]

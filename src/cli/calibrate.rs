@@ -22,8 +22,8 @@ use lavawall_assess::{Samples, WANTED_SAMPLES};
 ///
 /// Captures raw noise, assesses it by SP 800-90B, derates the figure and writes it to the state
 /// directory. `lavawall serve` then credits it in place of the provisional figure, as long as device,
-/// format, resolution and settings are those it was measured with. CommandError the service first, and give
-/// a camera its usual light. For example:
+/// format, resolution and settings are the same. Stop the service first, and give a camera its usual
+/// light. For example:
 /// lavawall calibrate --source camera --state-dir /var/lib/lavawall
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

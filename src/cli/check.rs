@@ -14,12 +14,12 @@ use crate::exitcode::Exit;
 
 /// Try the configuration and every noise source, without serving
 ///
-/// Exits with 0 when a seed could be made, 1 when not, and 78 when the configuration is wrong.
+/// Exits with 0 when a seed can be made, 1 when not, and 78 when the configuration is wrong.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// How long to give the sources, in seconds
+    /// How long to wait for a seed, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
 }

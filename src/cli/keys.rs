@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// Only keys made while the generator was in this state
     #[arg(long, value_enum)]
     made_while: Option<MadeWhile>,
-    /// Rotate exactly the keys shown, and reseal what is under them
+    /// Rotate exactly the keys shown, and reseal their records
     #[arg(long)]
     rotate: bool,
     /// Print one JSON object per line

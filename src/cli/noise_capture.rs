@@ -1,4 +1,4 @@
-//! Captures noise for the commands, and remarks on what was captured.
+//! Captures noise for the commands, with remarks on it.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -104,7 +104,7 @@ impl Operator {
     }
 }
 
-/// There is no keyring to unseal or change.
+/// The error of a service without a keyring.
 pub(crate) fn no_keyring() -> CommandError {
     CommandError::new(Exit::Unavailable, "there is no keyring yet; make one with: lavawall init")
 }

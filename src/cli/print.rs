@@ -1,4 +1,4 @@
-//! The one place where the command line writes to the terminal.
+//! All output of the command line.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -30,11 +30,11 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), Exit> {
 
 /// Writes `lavawall: …` to standard error.
 pub(crate) fn error(text: &dyn Display) {
-    // There is no other place to report that standard error is closed.
+    // A closed standard error cannot be reported.
     let _ = writeln!(io::stderr().lock(), "lavawall: {text}");
 }
 
-/// Writes a remark to standard error, where it does not mix with output.
+/// Writes a remark to standard error, apart from the output.
 pub(crate) fn note(text: &dyn Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

@@ -7,7 +7,7 @@ use crate::cli::error::CommandError;
 use crate::cli::operator::Operator;
 use crate::cli::{key_versions, rotation};
 
-/// Make new keys, and reseal what the old ones protect
+/// Make new keys, and reseal under them
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

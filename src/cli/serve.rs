@@ -1,4 +1,4 @@
-//! `lavawall serve`: the service.
+//! `lavawall serve`: runs the service.
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -15,29 +15,29 @@ use crate::daemon::Options;
 
 /// Run the randomness service
 ///
-/// Without a configuration it uses every noise source that is there, listens on 127.0.0.1:8080 and
+/// Without a configuration it uses every noise source of the machine, listens on 127.0.0.1:8080 and
 /// keeps its state in $XDG_STATE_HOME/lavawall. SIGHUP reloads certificates, tokens and sources;
-/// SIGTERM finishes the answers that have begun.
+/// SIGTERM finishes the answers in progress and stops.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// Address and port to listen on; port 0 takes a free one
+    /// Address and port to listen on; port 0 is any free port
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Directory for what must survive a restart
+    /// Directory for the state that survives a restart
     #[arg(long, value_name = "DIR", env = "LAVAWALL_STATE_DIR")]
     state_dir: Option<PathBuf>,
-    /// File that gets the address once the service answers
+    /// File to write the address to once the service answers
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// With no camera, show a drawn lava wall; it is mixed in and credited 0
+    /// Without a camera, render a lava wall; it is mixed in and credited 0
     #[arg(long)]
     demo: bool,
-    /// What to log, such as info, debug or lavawall=debug
+    /// Log filter, such as info, debug or lavawall=debug
     #[arg(long, value_name = "FILTER", env = "LAVAWALL_LOG", default_value = "info")]
     log: String,
-    /// How to write the log
+    /// Log format
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }

@@ -1,4 +1,4 @@
-//! `lavawall status`: how the service is, for people and for scripts.
+//! `lavawall status`: the state of the service, for people and for scripts.
 
 use std::fmt::Write;
 
@@ -12,10 +12,10 @@ use crate::cli::service_arguments::ServiceArguments;
 use crate::client::ClientError;
 use crate::exitcode::Exit;
 
-/// The most of a status answer that is read.
+/// The most bytes of a status answer.
 pub(crate) const STATUS_BYTES: usize = 1 << 20;
 
-/// Show how the service and its noise sources are
+/// Show the state of the service and its noise sources
 ///
 /// Exits with 0 when it is ready, and with 1 when it is starting, degraded or refusing.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ fn ask(service: &ServiceArguments) -> Result<String, ClientError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The same without control characters: what a peer says must not steer the terminal.
+/// Removes control characters: text from elsewhere must not control the terminal.
 fn printable(value: Value) -> Value {
     match value {
         Value::String(text) => {
@@ -61,7 +61,7 @@ fn printable(value: Value) -> Value {
     }
 }
 
-/// What is shown of `/status`.
+/// The part of `/status` that is shown.
 #[derive(Debug, Deserialize)]
 struct Status {
     state: String,

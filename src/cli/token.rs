@@ -20,7 +20,7 @@ use crate::http;
 /// lavawall token backup-job > token 2>> tokens
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Who the token is for; appears in the tokens file only
+    /// Name of the caller, for the tokens file
     name: String,
     #[command(flatten)]
     config: ConfigArguments,

@@ -3,7 +3,9 @@
 use std::io::{self, Read, Write};
 use std::ops::Deref;
 
-use zeroize::{Zeroize, Zeroizing};
+#[cfg(feature = "export")]
+use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use lavawall_entropy::append_secret;
 
@@ -26,6 +28,7 @@ impl SecretBuffer {
     }
 
     /// Zeroizes and removes all bytes; keeps the allocation.
+    #[cfg(feature = "export")]
     pub(crate) fn clear(&mut self) {
         // Not the whole allocation: it may be much larger.
         self.0.as_mut_slice().zeroize();

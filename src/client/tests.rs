@@ -1,4 +1,4 @@
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use super::*;
 use crate::exitcode::Exit;
 
-/// A service that gives these answers, one a request, and says what it was asked.
+/// A service that gives these answers, one per request, and returns the requests.
 fn service(answers: Vec<String>) -> (tempfile::TempDir, PathBuf, JoinHandle<Vec<String>>) {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("admin.sock");
@@ -137,4 +137,65 @@ fn addresses_of_other_kinds_are_refused() {
         let error = Client::new(url, &Credentials::default()).err().expect("refused");
         assert_eq!(error.exit(), Exit::Usage, "{url}");
     }
+}
+
+#[test]
+fn a_refusal_is_read_while_the_body_is_still_being_sent() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("admin.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let body = vec![7; 16 << 20];
+    let length = body.len();
+    let served = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        while !line.ends_with("\r\n\r\n") {
+            stream.read_line(&mut line).expect("a line");
+        }
+        let refusal = answer(413, "connection: close\r\n", "too large");
+        stream.get_mut().write_all(refusal.as_bytes()).expect("it reads");
+        let mut chunk = vec![0; 1 << 16];
+        let mut drained = 0;
+        while drained < length {
+            match stream.read(&mut chunk).expect("the body") {
+                0 => break,
+                read => drained += read,
+            }
+        }
+    });
+    let client = Client::over_socket(&path).expect("a client");
+    let payload = Payload { media_type: "text/x".into(), bytes: body.into() };
+    let refused = client.call("PUT", "/", Some(payload)).expect("an answer").accepted(&[200]);
+    let refused = refused.err().expect("refused");
+    assert!(refused.to_string().ends_with(": 413: too large"), "{refused}");
+    drop(client);
+    served.join().expect("it ended");
+}
+
+#[test]
+fn a_connection_that_was_closed_while_idle_is_replaced() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("admin.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    let served = std::thread::spawn(move || {
+        for body in ["one", "two"] {
+            let (stream, _) = listener.accept().expect("a connection");
+            let mut stream = BufReader::new(stream);
+            request(&mut stream);
+            stream.get_mut().write_all(answer(200, "", body).as_bytes()).expect("it reads");
+            drop(stream);
+            closed.send(()).expect("the test waits");
+        }
+    });
+    let client = Client::over_socket(&path).expect("a client");
+    for expected in ["one", "two"] {
+        let answer = client.call("GET", "/", None).expect("an answer");
+        assert_eq!(answer.read(10).expect("a body").to_vec(), expected.as_bytes());
+        is_closed.recv().expect("closed");
+        // Time for the worker thread to notice.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    served.join().expect("it ended");
 }

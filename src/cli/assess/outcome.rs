@@ -1,4 +1,4 @@
-//! The output of an assessment, and what it says about the claim.
+//! The output of an assessment, and its comparison with the claim.
 
 /// The output of an assessment, as text and as JSON.
 pub(crate) struct AssessmentOutput {

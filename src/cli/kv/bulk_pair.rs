@@ -60,6 +60,7 @@ impl BulkPair {
     }
 
     /// When it expires, in seconds since 1970, if it says so.
+    #[cfg(feature = "export")]
     pub(crate) fn expires_at(&self) -> Option<u64> {
         let number = self.expiration.as_ref()?;
         // Some clients write whole numbers as 60.0.
@@ -108,6 +109,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "export")]
     #[test]
     fn expirations_are_read_as_clients_write_them() {
         for (json, expected) in [("60", Some(60)), ("60.0", Some(60)), ("null", None)] {

@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
 struct Counts {
     written: usize,
     expired: usize,
-    /// SecretLines read.
+    /// Lines read.
     lines: usize,
 }
 

@@ -1,4 +1,4 @@
-//! The calls of the Workers KV dialect about namespaces, and about what is in one.
+//! The calls of the Workers KV dialect about namespaces and their names.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;

@@ -52,7 +52,7 @@ pub(crate) struct PutArguments {
 
 /// Write a record's value to standard output, byte by byte as it was put
 ///
-/// Exits with 1 when there is no such record.
+/// Exits with 1 when the record does not exist.
 #[derive(Debug, Args)]
 pub(crate) struct GetArguments {
     /// Title or id of the namespace

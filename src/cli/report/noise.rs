@@ -1,4 +1,4 @@
-//! Raw noise: from files, or captured now.
+//! The noise in the report: from files, or captured now.
 
 mod files;
 
@@ -16,14 +16,13 @@ use lavawall_assess::{Samples, restart};
 pub(crate) use files::Files;
 use files::Raw;
 
-/// The noise of one source with the setup it was captured with, where that is known, or why there is
-/// none.
+/// The noise of one source with the setup of its capture, if known; or the reason for its absence.
 pub(crate) type Found = Result<(Captured<Noise>, Option<Setup>), String>;
 
-/// The restart tests of one source, or why they could not be made.
+/// The restart tests of one source, or why they failed.
 pub(crate) type FoundRestarts = Result<Captured<restart::Restarts>, String>;
 
-/// Where noise is had from.
+/// The origin of noise, and how it is assessed.
 pub(crate) struct Noises {
     pub(crate) files: Files,
     pub(crate) threads: NonZeroUsize,
@@ -31,7 +30,7 @@ pub(crate) struct Noises {
 }
 
 impl Noises {
-    /// What the files have of a source.
+    /// The noise of a source in the files.
     pub(crate) fn of_source(&mut self, id: &str) -> Option<Found> {
         let at = self.files.noise.iter().position(|raw| raw.source() == Some(id))?;
         let raw = self.files.noise.remove(at);
@@ -52,8 +51,7 @@ impl Noises {
         Ok((Captured { facts, found }, Some(captured.sidecar.setup)))
     }
 
-    /// The restart tests of a source, if there is a file for it, against what its noise was found
-    /// to be worth.
+    /// The restart tests of a source against the min-entropy of its noise, if there is a file.
     pub(crate) fn restarts(
         &mut self,
         id: Option<&str>,
@@ -72,7 +70,7 @@ impl Noises {
         Some(self.test_restarts(raw, initial))
     }
 
-    /// Noise that is of none of the configured sources.
+    /// Noise of sources outside the configuration.
     pub(crate) fn others(&mut self) -> Vec<Source> {
         let mut others = Vec::new();
         while !self.files.noise.is_empty() {
@@ -105,7 +103,7 @@ impl Noises {
 
     fn assess(&self, symbols: Vec<u8>, sidecar: Option<&Sidecar>) -> Noise {
         let bar = Bar::new("assessing");
-        // Only the noise of pictures has a grid, and it is differences.
+        // Only camera noise has a grid, and its symbols are differences.
         let signed = sidecar.is_some_and(|sidecar| sidecar.setup.grid.is_some());
         let bits = sidecar.map(|sidecar| sidecar.bits);
         Noise::of(symbols, bits, signed, self.threads, &|done| bar.set(done))
