@@ -6,8 +6,10 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::api::status::{KeyringStatus, LiveStatus, SourceStatus, Status};
+use crate::cli::error::CommandError;
 use crate::cli::print;
-use crate::client::{ClientError, ServiceArguments};
+use crate::cli::service_arguments::ServiceArguments;
+use crate::client::ClientError;
 use crate::exitcode::Exit;
 
 /// The most bytes of a status answer that are read.
@@ -25,30 +27,18 @@ pub(crate) struct Arguments {
     service: ServiceArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let text = match ask(&arguments.service) {
-        Ok(text) => text,
-        Err(error) => {
-            print::error(&error);
-            return error.exit();
-        }
-    };
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    let text = ask(&arguments.service)?;
     let parsed = serde_json::from_str(&text).map(printable).and_then(serde_json::from_value);
-    let status: Status = match parsed {
-        Ok(status) => status,
-        Err(error) => {
-            print::error(&format!("this does not look like a lavawall's status: {error}"));
-            return Exit::Unavailable;
-        }
-    };
+    let status: Status = parsed.map_err(|error| {
+        let reason = format!("this does not look like a lavawall's status: {error}");
+        CommandError::new(Exit::Unavailable, reason)
+    })?;
     let is_ready = status.state == "ready";
     let paint = Paint(rustix::termios::isatty(std::io::stdout()));
     let shown = if arguments.json { text } else { render(&status, paint) };
-    match print::line(shown.trim_end()) {
-        Exit::Ok if is_ready => Exit::Ok,
-        Exit::Ok => Exit::Failure,
-        failed => failed,
-    }
+    print::line(shown.trim_end())?;
+    if is_ready { Ok(()) } else { Err(Exit::Failure.into()) }
 }
 
 fn ask(service: &ServiceArguments) -> Result<String, ClientError> {

@@ -240,7 +240,7 @@ fn a_rotation_survives_a_kill_and_destroys_the_old_version() {
     let rotation = &status["keyring"]["rotations"][0];
     assert!(rotation["done"].as_u64() > Some(0), "{rotation}");
     assert_eq!(rotation["left"], rotation["dependents"]["1"]);
-    assert!(service.done(&["status", "--url", &service.url()], "").contains("resealing under"));
+    assert!(service.done(&["status", "--url", &service.url()], "").contains("resealing"));
     service.signal(Signal::KILL);
     service.wait();
     service.configure(TWO_KINDS);

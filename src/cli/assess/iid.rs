@@ -4,17 +4,17 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::cli::assess::{Shown, below_claim};
+use crate::cli::assess::outcome::{AssessmentOutput, below_claim};
 use lavawall_assess::Samples;
 use lavawall_assess::iid::ChiSquare;
 use lavawall_assess::iid::Iid;
 
-pub(crate) fn show(samples: &Samples, found: &Iid, claim: Option<f64>) -> Shown {
+pub(crate) fn show(samples: &Samples, found: &Iid, claim: Option<f64>) -> AssessmentOutput {
     let refuted = (!found.passes()).then(|| {
         "the samples are not independent and identically distributed: assess them without --iid"
             .to_owned()
     });
-    Shown {
+    AssessmentOutput {
         text: table(samples, found),
         json: json(samples, found),
         complaint: refuted.or_else(|| below_claim(found.min_entropy, claim)),
@@ -90,7 +90,7 @@ fn table(samples: &Samples, found: &Iid) -> String {
     }
     let _ = writeln!(out);
     let _ = if found.passes() {
-        writeln!(out, "min-entropy {:.6} bits a sample of {}", found.min_entropy, samples.bits())
+        writeln!(out, "min-entropy {:.6} bits per sample of {}", found.min_entropy, samples.bits())
     } else {
         writeln!(out, "not independent and identically distributed")
     };

@@ -1,15 +1,14 @@
-//! Raw noise: from files, or captured now.
+//! The noise in the report: from files, or captured now.
 
 mod files;
 
 use std::num::NonZeroUsize;
 
-use crate::calibrate::capture;
 use crate::calibrate::capture::{Amount, Sidecar};
 use crate::calibrate::setup::Setup;
-use crate::cli::print;
 use crate::cli::progress::Bar;
 use crate::cli::report::facts;
+use crate::cli::{noise_capture, print};
 use crate::config::{Config, SourceEntry};
 use crate::report::{Analysis, Noise, ReportedSource};
 use lavawall_assess::{Samples, restart};
@@ -17,14 +16,13 @@ use lavawall_assess::{Samples, restart};
 pub(crate) use files::Files;
 use files::Raw;
 
-/// The noise of one source with the setup it was captured with, where that is known, or why there is
-/// none.
+/// The noise of one source with the setup of its capture, if known; or the reason for its absence.
 pub(crate) type Found = Result<(Analysis<Noise>, Option<Setup>), String>;
 
-/// The restart tests of one source, or why they could not be made.
+/// The restart tests of one source, or why they failed.
 pub(crate) type FoundRestarts = Result<Analysis<restart::Restarts>, String>;
 
-/// Where noise is had from.
+/// The origin of noise, and how it is assessed.
 pub(crate) struct Noises {
     pub(crate) files: Files,
     pub(crate) threads: NonZeroUsize,
@@ -32,7 +30,7 @@ pub(crate) struct Noises {
 }
 
 impl Noises {
-    /// What the files have of a source.
+    /// The noise of a source in the files.
     pub(crate) fn of_source(&mut self, id: &str) -> Option<Found> {
         let at = self.files.noise.iter().position(|raw| raw.source() == Some(id))?;
         let raw = self.files.noise.remove(at);
@@ -43,10 +41,7 @@ impl Noises {
     /// Captures noise of a source now.
     pub(crate) fn capture(&self, config: &Config, entry: &SourceEntry) -> Found {
         print::note(&format!("{}: capturing {} symbols …", entry.id, self.samples));
-        let bar = Bar::new("capturing");
-        let amount = Amount::Sequence(self.samples);
-        let captured = capture::capture(config, entry, amount, &|done| bar.set(done));
-        drop(bar);
+        let captured = noise_capture::capture(config, entry, Amount::Sequence(self.samples));
         let mut captured = captured.map_err(|error| error.to_string()).inspect_err(|reason| {
             print::note(&reason);
         })?;
@@ -56,8 +51,7 @@ impl Noises {
         Ok((Analysis { facts, found }, Some(captured.sidecar.setup)))
     }
 
-    /// The restart tests of a source, if there is a file for it, against what its noise was found
-    /// to be worth.
+    /// The restart tests of a source against the min-entropy of its noise, if there is a file.
     pub(crate) fn restarts(
         &mut self,
         id: Option<&str>,
@@ -76,7 +70,7 @@ impl Noises {
         Some(self.test_restarts(raw, initial))
     }
 
-    /// Noise that is of none of the configured sources.
+    /// Noise of sources outside the configuration.
     pub(crate) fn others(&mut self) -> Vec<ReportedSource> {
         let mut others = Vec::new();
         while !self.files.noise.is_empty() {
@@ -109,7 +103,7 @@ impl Noises {
 
     fn assess(&self, symbols: Vec<u8>, sidecar: Option<&Sidecar>) -> Noise {
         let bar = Bar::new("assessing");
-        // Only the noise of pictures has a grid, and it is differences.
+        // Only camera noise has a grid, and its symbols are differences.
         let signed = sidecar.is_some_and(|sidecar| sidecar.setup.grid.is_some());
         let bits = sidecar.map(|sidecar| sidecar.bits);
         Noise::of(symbols, bits, signed, self.threads, &|done| bar.set(done))

@@ -1,14 +1,14 @@
 //! The running service, as `/status` describes it.
 
 use crate::api::status::{AlarmStatus, IncidentStatus, LiveStatus, SourceStatus, Status};
-use crate::cli::kv::connection::Connection;
+use crate::cli::connection_arguments::ConnectionArguments;
+use crate::cli::error::CommandError;
 use crate::cli::print;
 use crate::cli::status::STATUS_BYTES;
-use crate::client::ClientError;
 use crate::report::{Fact, ReportedIncident, RunningService, RunningSource};
 
 /// Asks the service. The error is the reason why its state is not known.
-pub(crate) fn ask(connection: &Connection) -> Result<RunningService, String> {
+pub(crate) fn ask(connection: &ConnectionArguments) -> Result<RunningService, String> {
     let known = answer(connection).and_then(|bytes| {
         let status: Status = serde_json::from_slice(&bytes)
             .map_err(|error| format!("this does not look like a lavawall's status: {error}"))?;
@@ -19,8 +19,8 @@ pub(crate) fn ask(connection: &Connection) -> Result<RunningService, String> {
     })
 }
 
-fn answer(connection: &Connection) -> Result<Vec<u8>, String> {
-    let ask = || -> Result<Vec<u8>, ClientError> {
+fn answer(connection: &ConnectionArguments) -> Result<Vec<u8>, String> {
+    let ask = || -> Result<Vec<u8>, CommandError> {
         let answer = connection.client()?.call("GET", "/status", None)?.accepted(&[200])?;
         Ok(answer.read(STATUS_BYTES)?.to_vec())
     };

@@ -1,24 +1,23 @@
-//! Lines of text that may be secret, each of a bounded length.
+//! A reader of lines that may be secret, each of a bounded length.
 
 use std::io::{self, BufRead};
 
-use crate::client::wiped::Wiped;
+use crate::client::SecretBuffer;
 
-/// Reads one line after the other.
-pub(crate) struct Lines<R> {
+/// Reads one line after the other; zeroizes the last.
+pub(crate) struct SecretLines<R> {
     from: R,
-    line: Wiped,
+    line: SecretBuffer,
     limit: usize,
 }
 
-impl<R: BufRead> Lines<R> {
+impl<R: BufRead> SecretLines<R> {
     /// Lines of at most `limit` bytes.
     pub(crate) fn new(from: R, limit: usize) -> Self {
-        Self { from, line: Wiped::default(), limit }
+        Self { from, line: SecretBuffer::default(), limit }
     }
 
-    /// The next line without its end; `None` when there is no more. The last one must have an end
-    /// too.
+    /// The next line without its newline; `None` after the last one, which must have a newline too.
     pub(crate) fn next(&mut self) -> io::Result<Option<&[u8]>> {
         self.line.clear();
         loop {
@@ -30,7 +29,10 @@ impl<R: BufRead> Lines<R> {
                 return if self.line.is_empty() {
                     Ok(None)
                 } else {
-                    Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the last line has no end"))
+                    Err(io::Error::new(
+                        io::ErrorKind::UnexpectedEof,
+                        "the last line has no newline",
+                    ))
                 };
             }
             let end = buffer.iter().position(|byte| *byte == b'\n');
@@ -56,12 +58,12 @@ mod tests {
     #[test]
     fn lines_are_whole_bounded_and_ended() {
         let mut lines =
-            Lines::new(io::BufReader::with_capacity(2, b"abc\n\nabcd\nx".as_slice()), 4);
+            SecretLines::new(io::BufReader::with_capacity(2, b"abc\n\nabcd\nx".as_slice()), 4);
         assert_eq!(lines.next().expect("a line"), Some(b"abc".as_slice()));
         assert_eq!(lines.next().expect("a line"), Some(b"".as_slice()));
         assert_eq!(lines.next().expect("a line"), Some(b"abcd".as_slice()));
-        assert!(lines.next().is_err(), "it has no end");
-        assert!(Lines::new(b"abcd\n".as_slice(), 3).next().is_err());
-        assert!(Lines::new(b"".as_slice(), 3).next().expect("nothing").is_none());
+        assert!(lines.next().is_err(), "it has no newline");
+        assert!(SecretLines::new(b"abcd\n".as_slice(), 3).next().is_err());
+        assert!(SecretLines::new(b"".as_slice(), 3).next().expect("nothing").is_none());
     }
 }

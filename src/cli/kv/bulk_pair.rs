@@ -1,4 +1,4 @@
-//! One record as bulk calls and exports write it: JSON with these members.
+//! One record as bulk writes and exports have it: JSON with these members.
 //!
 //! ```text
 //! {"key":"a/b","value":"AAEC","base64":true,"metadata":{…},"expiration":1896091200}
@@ -12,10 +12,10 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::api::json::Json;
 use crate::kv::{METADATA_LIMIT, NAME_LIMIT, VALUE_LIMIT};
 
-/// A record. Name and value are wiped when dropped.
+/// A record. Name and value are zeroized when dropped.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Pair {
+pub(crate) struct BulkPair {
     pub(crate) key: String,
     pub(crate) value: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -30,11 +30,11 @@ pub(crate) struct Pair {
     pub(crate) expiration_ttl: Option<Number>,
 }
 
-impl Pair {
-    /// What the service would refuse, before it is asked.
+impl BulkPair {
+    /// Checks the service's limits before the call.
     ///
     /// # Errors
-    /// The member, its limit and what it has; never its content.
+    /// The member, its limit and its length; never its content.
     pub(crate) fn check(&self) -> Result<(), String> {
         let length = self.key.len();
         if !(1..=NAME_LIMIT).contains(&length) {
@@ -45,7 +45,7 @@ impl Pair {
         }
         let length = if self.base64 {
             let bytes = BASE64.decode(self.value.as_bytes()).map(Zeroizing::new);
-            bytes.map_err(|_| "value: is no base64".to_owned())?.len()
+            bytes.map_err(|_| "value: must be base64".to_owned())?.len()
         } else {
             self.value.len()
         };
@@ -59,7 +59,8 @@ impl Pair {
         Ok(())
     }
 
-    /// When it expires, in seconds since 1970, where it says so.
+    /// When it expires, in seconds since 1970, if it says so.
+    #[cfg(feature = "export")]
     pub(crate) fn expires_at(&self) -> Option<u64> {
         let number = self.expiration.as_ref()?;
         // Some clients write whole numbers as 60.0.
@@ -72,7 +73,7 @@ impl Pair {
     }
 }
 
-impl Drop for Pair {
+impl Drop for BulkPair {
     fn drop(&mut self) {
         self.key.zeroize();
         self.value.zeroize();
@@ -83,13 +84,13 @@ impl Drop for Pair {
 mod tests {
     use super::*;
 
-    fn pair(key: &str, value: String, base64: bool) -> Pair {
+    fn pair(key: &str, value: String, base64: bool) -> BulkPair {
         let key = key.into();
-        Pair { key, value, base64, metadata: None, expiration: None, expiration_ttl: None }
+        BulkPair { key, value, base64, metadata: None, expiration: None, expiration_ttl: None }
     }
 
     #[test]
-    fn limits_are_held_on_the_byte() {
+    fn limits_are_exact_to_the_byte() {
         let text = |length| "v".repeat(length);
         let binary = |length| BASE64.encode(&vec![0; length]);
         for (pair, is_right) in [
@@ -108,14 +109,15 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "export")]
     #[test]
     fn expirations_are_read_as_clients_write_them() {
         for (json, expected) in [("60", Some(60)), ("60.0", Some(60)), ("null", None)] {
             let json = format!(r#"{{"key":"a","value":"","expiration":{json}}}"#);
-            let pair: Pair = serde_json::from_str(&json).expect("a pair");
+            let pair: BulkPair = serde_json::from_str(&json).expect("a pair");
             assert_eq!(pair.expires_at(), expected, "{json}");
         }
         let typing_error = r#"{"key":"a","value":"","expiration-ttl":60}"#;
-        assert!(serde_json::from_str::<Pair>(typing_error).is_err());
+        assert!(serde_json::from_str::<BulkPair>(typing_error).is_err());
     }
 }

@@ -1,29 +1,27 @@
-//! How long a record is kept, as the command line says it.
+//! When a record expires: a duration or a time.
 
 use std::time::SystemTime;
 
 use clap::Args;
 
+use crate::cli::kv::store_wire::LIFE_SECONDS;
 use crate::cli::when::When;
 use crate::keyring;
 
-/// The shortest life of a record in seconds, as the service has it.
-pub(crate) const LEAST: u64 = 60;
-
-/// Until when a record is there.
+/// When a record expires.
 #[derive(Debug, Args)]
-pub(crate) struct Life {
-    /// Keep it so long: seconds, or such as 90s, 12h, 30days; a minute at least
-    #[arg(long, value_name = "TIME", value_parser = lasting, conflicts_with = "expires")]
+pub(crate) struct ExpirationArguments {
+    /// Expire after this time: seconds, or such as 90s, 12h, 30days; at least a minute
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with = "expires")]
     ttl: Option<u64>,
-    /// Keep it until then: such as 2030-01-31T12:00:00Z, 2030-01-31, which is the first second of that
-    /// day in UTC, or seconds since 1970
+    /// Expire at this time: such as 2030-01-31T12:00:00Z, 2030-01-31 for the first second of that day
+    /// in UTC, or seconds since 1970
     #[arg(long, value_name = "WHEN", value_parser = moment)]
     expires: Option<u64>,
 }
 
-impl Life {
-    /// What stands behind the path of the record; empty when it is kept for good.
+impl ExpirationArguments {
+    /// The query of the write; empty when the record does not expire.
     pub(crate) fn query(&self) -> String {
         match (self.ttl, self.expires) {
             (Some(seconds), _) => format!("?expiration_ttl={seconds}"),
@@ -33,14 +31,13 @@ impl Life {
     }
 }
 
-fn lasting(text: &str) -> Result<u64, String> {
+fn duration(text: &str) -> Result<u64, String> {
     let seconds = match text.parse() {
         Ok(seconds) => seconds,
         Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string())?.as_secs(),
     };
-    // The service refuses before it has read the value, which some clients never learn of.
-    if seconds < LEAST {
-        return Err(format!("must be at least {LEAST} s (got {seconds})"));
+    if seconds < LIFE_SECONDS {
+        return Err(format!("must be at least {LIFE_SECONDS} s (got {seconds})"));
     }
     Ok(seconds)
 }
@@ -51,8 +48,8 @@ fn moment(text: &str) -> Result<u64, String> {
         (_, Ok(when)) => u64::try_from(when.first).unwrap_or(0),
         (_, Err(must)) => return Err(format!("{must}, or seconds since 1970")),
     };
-    if seconds < keyring::seconds(SystemTime::now()) + LEAST {
-        return Err(format!("must be at least {LEAST} s from now (got {text})"));
+    if seconds < keyring::seconds(SystemTime::now()) + LIFE_SECONDS {
+        return Err(format!("must be at least {LIFE_SECONDS} s from now (got {text})"));
     }
     Ok(seconds)
 }
@@ -63,10 +60,10 @@ mod tests {
 
     #[test]
     fn times_are_read_in_both_forms() {
-        assert_eq!(lasting("60"), Ok(60));
-        assert!(lasting("59").is_err() && lasting("1s").is_err());
-        assert_eq!(lasting("2h"), Ok(7200));
-        assert!(lasting("soon").is_err() && lasting("-5").is_err());
+        assert_eq!(duration("60"), Ok(60));
+        assert!(duration("59").is_err() && duration("1s").is_err());
+        assert_eq!(duration("2h"), Ok(7200));
+        assert!(duration("soon").is_err() && duration("-5").is_err());
         assert_eq!(moment("4070952000"), Ok(4_070_952_000));
         assert_eq!(moment("2099-01-01T12:00:00Z"), Ok(4_070_952_000));
         assert_eq!(moment("2099-01-01T13:00:00+01:00"), Ok(4_070_952_000));

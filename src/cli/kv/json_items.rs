@@ -1,4 +1,4 @@
-//! The items of a JSON array, or of JSON objects one after the other, one at a time: a file may be
+//! A streaming reader of JSON: the items of an array, or values one after the other. A file may be
 //! larger than memory.
 
 use std::fmt;
@@ -9,18 +9,19 @@ use serde::Deserializer as _;
 use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde_json::{Deserializer, Error};
 
-use crate::cli::error::Stop;
+use crate::cli::error::CommandError;
+use crate::exitcode::Exit;
 
-/// Gives every item to `act`, with its number from 1. Says how many there were.
+/// Calls `act` with every item and its number, from 1. Returns the number of items.
 pub(crate) fn each<T: DeserializeOwned>(
     from: impl Read,
     named: &str,
-    act: impl FnMut(usize, T) -> Result<(), Stop>,
-) -> Result<usize, Stop> {
+    act: impl FnMut(usize, T) -> Result<(), CommandError>,
+) -> Result<usize, CommandError> {
     let mut from = BufReader::with_capacity(1 << 18, from);
     let first = first(&mut from)
-        .map_err(|error| Stop::new(crate::exitcode::Exit::Io, format!("{named}: {error}")))?;
-    let mut walk = Walk { act, number: 0, stop: None, item: PhantomData };
+        .map_err(|error| CommandError::new(Exit::Io, format!("{named}: {error}")))?;
+    let mut walk = Walk { act, number: 0, error: None, item: PhantomData };
     let walked = if first == Some(b'[') {
         let mut json = Deserializer::from_reader(from);
         json.deserialize_seq(&mut walk).and_then(|()| json.end())
@@ -28,17 +29,17 @@ pub(crate) fn each<T: DeserializeOwned>(
         let mut items = Deserializer::from_reader(from).into_iter::<T>();
         items.try_for_each(|item| walk.step(item?))
     };
-    match (walk.stop, walked) {
-        (Some(stop), _) => Err(stop),
+    match (walk.error, walked) {
+        (Some(error), _) => Err(error),
         (None, Ok(())) => Ok(walk.number),
         (None, Err(error)) => {
             let number = walk.number + 1;
-            Err(Stop::data(format!("{named}: item {number}: {error}")))
+            Err(CommandError::data(format!("{named}: item {number}: {error}")))
         }
     }
 }
 
-/// The first byte that is not white space; it stays to be read.
+/// The first byte that is not white space; it is not consumed.
 fn first(from: &mut impl BufRead) -> std::io::Result<Option<u8>> {
     loop {
         let buffer = from.fill_buf()?;
@@ -56,22 +57,22 @@ fn first(from: &mut impl BufRead) -> std::io::Result<Option<u8>> {
 struct Walk<A, T> {
     act: A,
     number: usize,
-    stop: Option<Stop>,
+    error: Option<CommandError>,
     item: PhantomData<T>,
 }
 
-impl<T, A: FnMut(usize, T) -> Result<(), Stop>> Walk<A, T> {
+impl<T, A: FnMut(usize, T) -> Result<(), CommandError>> Walk<A, T> {
     fn step(&mut self, item: T) -> Result<(), Error> {
         let done = (self.act)(self.number + 1, item);
         self.number += 1;
-        done.map_err(|stop| {
-            self.stop = Some(stop);
+        done.map_err(|error| {
+            self.error = Some(error);
             Error::custom("stopped")
         })
     }
 }
 
-impl<'de, T: DeserializeOwned, A: FnMut(usize, T) -> Result<(), Stop>> Visitor<'de>
+impl<'de, T: DeserializeOwned, A: FnMut(usize, T) -> Result<(), CommandError>> Visitor<'de>
     for &mut Walk<A, T>
 {
     type Value = ();
@@ -92,7 +93,7 @@ impl<'de, T: DeserializeOwned, A: FnMut(usize, T) -> Result<(), Stop>> Visitor<'
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Vec<String>, Stop> {
+    fn read(text: &str) -> Result<Vec<String>, CommandError> {
         let mut found = Vec::new();
         each(text.as_bytes(), "x", |number, item: String| {
             assert_eq!(number, found.len() + 1);

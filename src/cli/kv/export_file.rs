@@ -1,4 +1,5 @@
-//! A file that is there once it is whole: written beside its place, readable by its owner alone.
+//! A file that appears once it is whole: written beside its place, then renamed. Only its owner can
+//! read it.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -8,43 +9,43 @@ use rustix::fs::{CWD, RenameFlags};
 
 use crate::durable;
 
-/// A file in the making. Dropped before it is finished, it leaves nothing.
-pub(crate) struct Draft {
+/// A file that is being written. Dropped before [`Self::finish`], it is removed.
+pub(crate) struct ExportFile {
     file: File,
-    /// Where it is now.
-    now_at: PathBuf,
-    /// Where it will be.
+    /// The path while it is written.
+    temporary: PathBuf,
+    /// The final path.
     path: PathBuf,
     is_finished: bool,
 }
 
-impl Draft {
-    /// Begins the file that will be at `path`.
+impl ExportFile {
+    /// Creates the file under a temporary name beside `path`.
     ///
     /// # Errors
-    /// What the system said.
+    /// The system's.
     pub(crate) fn begin(path: &Path) -> io::Result<Self> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.new", std::process::id()));
-        let draft = path.with_file_name(name);
-        let file = durable::private().write(true).create_new(true).open(&draft)?;
-        Ok(Self { file, now_at: draft, path: path.to_owned(), is_finished: false })
+        let temporary = path.with_file_name(name);
+        let file = durable::private().write(true).create_new(true).open(&temporary)?;
+        Ok(Self { file, temporary, path: path.to_owned(), is_finished: false })
     }
 
-    /// Puts it in its place, on the disk. Replaces what is there only when told to.
+    /// Syncs the file and renames it to its path; replaces a file there only with `replace`.
     ///
     /// # Errors
-    /// What the system said; [`io::ErrorKind::AlreadyExists`] when something is there.
+    /// The system's; [`io::ErrorKind::AlreadyExists`] for a file that may not be replaced.
     pub(crate) fn finish(mut self, replace: bool) -> io::Result<()> {
         self.file.sync_all()?;
         let flags = if replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-        rustix::fs::renameat_with(CWD, &self.now_at, CWD, &self.path, flags)?;
+        rustix::fs::renameat_with(CWD, &self.temporary, CWD, &self.path, flags)?;
         self.is_finished = true;
         durable::flush_name(&self.path)
     }
 }
 
-impl Write for Draft {
+impl Write for ExportFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -54,11 +55,11 @@ impl Write for Draft {
     }
 }
 
-impl Drop for Draft {
+impl Drop for ExportFile {
     fn drop(&mut self) {
         if !self.is_finished {
-            // Best effort: what is left is encrypted.
-            let _ = std::fs::remove_file(&self.now_at);
+            // Best effort: its content is encrypted.
+            let _ = std::fs::remove_file(&self.temporary);
         }
     }
 }
@@ -69,12 +70,12 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn a_file_is_there_once_it_is_whole_and_replaces_nothing_unasked() {
+    fn a_file_appears_once_it_is_whole_and_replaces_nothing_unasked() {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("file");
         let files = || std::fs::read_dir(folder.path()).expect("a directory").count();
         let begin = |text: &[u8]| {
-            let mut draft = Draft::begin(&path).expect("begun");
+            let mut draft = ExportFile::begin(&path).expect("begun");
             draft.write_all(text).expect("written");
             draft
         };
