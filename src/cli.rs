@@ -3,7 +3,6 @@
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are the help a terminal shows")]
 
 mod admin_arguments;
-mod admin_wire;
 mod ask;
 mod assess;
 mod audit;

@@ -27,10 +27,13 @@ pub const LIFE_SECONDS: u64 = 60;
 #[schemars(rename = "Result_of_{T}")]
 pub struct Envelope<T> {
     /// Always true; see Failure.
+    #[serde(default)]
     pub success: bool,
     /// Always empty.
+    #[serde(default)]
     pub errors: Vec<StoreError>,
     /// Always empty.
+    #[serde(default)]
     pub messages: Vec<String>,
     /// The result of the call.
     pub result: T,

@@ -1,6 +1,6 @@
 //! The key versions of the service, and the namespaces they belong to.
 
-use crate::cli::admin_wire::{KeyEntry, KeyList};
+use crate::api::keys::{KeyEntry, KeyList};
 use crate::cli::error::CommandError;
 use crate::cli::operator::Operator;
 use crate::cli::print;

@@ -4,8 +4,8 @@ mod table;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::api::keys::{KeyEntry, RevokeRequest, VersionAnswer};
 use crate::cli::admin_arguments::AdminArguments;
-use crate::cli::admin_wire::{KeyEntry, RevokeRequest, VersionAnswer};
 use crate::cli::error::CommandError;
 use crate::cli::operator::Operator;
 use crate::cli::when::When;

@@ -20,7 +20,6 @@ mod namespaces;
 mod record;
 #[cfg(feature = "export")]
 mod secret_lines;
-mod store_wire;
 
 use clap::{Args, Subcommand};
 

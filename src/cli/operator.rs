@@ -6,10 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
+use crate::api::keys::{ConfirmRequest, KeyringAnswer, RequestedSeal, SealAnswer, SealRequest};
 use crate::cli::admin_arguments::AdminArguments;
-use crate::cli::admin_wire::{
-    ConfirmRequest, KeyringAnswer, RequestedSeal, SealAnswer, SealRequest,
-};
 use crate::cli::error::CommandError;
 use crate::cli::{ask, print};
 use crate::client::{Client, ClientError, Payload, SecretBuffer};

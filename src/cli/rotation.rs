@@ -1,12 +1,10 @@
 //! Rotation of keys: starts one, and follows the resealing of records.
 
-use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 
-use serde::Deserialize;
-
-use crate::cli::admin_wire::{KeyringAnswer, ProofRequest, VersionAnswer};
+use crate::api::keys::{KeyringAnswer, ProofRequest, VersionAnswer};
+use crate::api::status::Status;
 use crate::cli::error::CommandError;
 use crate::cli::operator::Operator;
 use crate::cli::print;
@@ -33,26 +31,6 @@ pub(crate) fn rotate_namespace(operator: &Operator, namespace: &str) -> Result<(
     let VersionAnswer { version } = operator.post(&path, &())?;
     print::note(&format!("namespace {namespace}: version {version} seals from now on"));
     Ok(())
-}
-
-/// The part of `/status` that is read.
-#[derive(Deserialize)]
-struct Status {
-    keyring: Option<KeyringStatus>,
-}
-
-#[derive(Deserialize)]
-struct KeyringStatus {
-    state: String,
-    rotations: Vec<RotationStatus>,
-}
-
-#[derive(Deserialize)]
-struct RotationStatus {
-    namespace: String,
-    done: u64,
-    left: u64,
-    dependents: BTreeMap<u32, u64>,
 }
 
 /// Waits, with a progress bar, until no record of the namespace is under an older version.

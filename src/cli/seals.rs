@@ -2,8 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use crate::api::keys::{KeyringAnswer, RequestedSeal, UnsealRequest};
 use crate::cli::admin_arguments::AdminArguments;
-use crate::cli::admin_wire::{KeyringAnswer, RequestedSeal, UnsealRequest};
 use crate::cli::error::CommandError;
 use crate::cli::operator::{Operator, OperatorError, Proof, no_keyring};
 use crate::cli::{ask, print};

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use crate::cli::admin_wire::KeyEntry;
+use crate::api::keys::KeyEntry;
 use crate::cli::print;
 
 /// One line per key.

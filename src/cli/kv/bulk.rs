@@ -1,6 +1,5 @@
 //! `lavawall kv bulk`: many records in few calls.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -10,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::api::json::Json;
+use crate::api::store::{BULK_BYTES, BULK_READS, BULK_RECORDS, BulkValues};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
 use crate::cli::kv::batch::Batch;
@@ -17,7 +17,6 @@ use crate::cli::kv::bulk_pair::BulkPair;
 use crate::cli::kv::json_items;
 use crate::cli::kv::namespace;
 use crate::cli::kv::namespace::NamespaceClient;
-use crate::cli::kv::store_wire::{BULK_BYTES, BULK_READS, BULK_RECORDS};
 use crate::cli::print;
 use crate::client::Payload;
 use crate::client::SecretBuffer;
@@ -72,11 +71,6 @@ enum NamesToRead {
         #[serde(flatten)]
         rest: Map<String, Value>,
     },
-}
-
-#[derive(Deserialize)]
-struct Values {
-    values: BTreeMap<String, Json>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
@@ -168,7 +162,7 @@ fn get(namespace: &str, input: &Input) -> Result<(), CommandError> {
         ask.insert("keys".into(), names.into());
         let body = serde_json::to_vec(&ask).map_err(CommandError::data)?;
         let answer = space.call("POST", "/bulk/get", Some(Payload::json(body)), &[200])?;
-        let Values { values } = namespace::result(&answer.read(ANSWER_LIMIT)?)?;
+        let BulkValues::<Json> { values } = namespace::result(&answer.read(ANSWER_LIMIT)?)?;
         for (name, value) in values {
             let text = format!("{before}{}:{}", Value::from(name), value.text());
             print::write(text.as_bytes())?;

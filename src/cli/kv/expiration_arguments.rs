@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use clap::Args;
 
-use crate::cli::kv::store_wire::LIFE_SECONDS;
+use crate::api::store::LIFE_SECONDS;
 use crate::cli::when::When;
 use crate::keyring;
 

@@ -5,7 +5,6 @@
 //!     one line of JSON per record, as in a bulk write, values in base64
 //! ```
 
-use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -13,18 +12,16 @@ use std::path::{Path, PathBuf};
 use age::x25519::Recipient;
 use age::{Encryptor, stream::StreamWriter};
 use clap::Args;
-use serde::Deserialize;
 use serde_json::Number;
 use zeroize::Zeroizing;
 
-use crate::api::json::Json;
+use crate::api::store::{BULK_READS, BulkGet, BulkRecord, BulkValues, ValueForm};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
 use crate::cli::kv::bulk_pair::BulkPair;
 use crate::cli::kv::export_file::ExportFile;
 use crate::cli::kv::namespace;
 use crate::cli::kv::namespace::NamespaceClient;
-use crate::cli::kv::store_wire::BULK_READS;
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::cli::progress::Bar;
@@ -118,19 +115,9 @@ impl Write for Out {
     }
 }
 
-/// A record of a bulk read with metadata. Read one by one, value and metadata could be of two writes.
-#[derive(Deserialize)]
-struct BulkRecord {
-    value: Zeroizing<String>,
-    metadata: Option<Json>,
-    expiration: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct BulkValues {
-    /// `None` for records that were deleted after they were listed.
-    values: BTreeMap<String, Option<BulkRecord>>,
-}
+/// `None` for records that were deleted after they were listed. Value and metadata come in one record: read
+/// one by one, they could be of two writes.
+type ExportedRecords = BulkValues<Option<BulkRecord<Zeroizing<String>>>>;
 
 /// Writes every record; returns their number.
 fn records<W: Write>(
@@ -165,8 +152,8 @@ fn read(
     names: &[String],
     act: &mut dyn FnMut(BulkPair) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
-    let body = serde_json::json!({ "keys": names, "type": "base64", "withMetadata": true });
-    let payload = Payload::json(body.to_string().into_bytes());
+    let wanted = BulkGet { keys: names.to_vec(), form: ValueForm::Base64, with_metadata: true };
+    let payload = Payload::json(serde_json::to_vec(&wanted).map_err(CommandError::data)?);
     let answer = match space.call("POST", "/bulk/get", Some(payload), &[200]) {
         Err(ClientError::Refused { status: 413, .. }) if names.len() > 1 => {
             let (first, second) = names.split_at(names.len() / 2);
@@ -175,7 +162,7 @@ fn read(
         }
         answer => answer?,
     };
-    let BulkValues { values } = namespace::result(&answer.read(ANSWER_LIMIT)?)?;
+    let ExportedRecords { values } = namespace::result(&answer.read(ANSWER_LIMIT)?)?;
     for (name, found) in values {
         let Some(mut found) = found else { continue };
         act(BulkPair {

@@ -11,13 +11,13 @@ use std::time::SystemTime;
 use age::{DecryptError, Decryptor, IdentityFile};
 use clap::Args;
 
+use crate::api::store::{BULK_RECORDS, LIFE_SECONDS};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
 use crate::cli::kv::batch::Batch;
 use crate::cli::kv::bulk_pair::BulkPair;
 use crate::cli::kv::namespace::NamespaceClient;
 use crate::cli::kv::secret_lines::SecretLines;
-use crate::cli::kv::store_wire::{BULK_RECORDS, LIFE_SECONDS};
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::cli::progress::Bar;

@@ -1,12 +1,11 @@
 //! The calls of the Workers KV dialect about namespaces and their names.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::api::store::{Envelope, ListedRecord, NamespaceEntry, PAGE_ITEMS, TitleRequest};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
-use crate::cli::kv::store_wire::{ListedRecord, NamespaceEntry, PAGE_ITEMS};
 use crate::cli::print::shown;
 use crate::client::{Answer, Client, ClientError, Payload};
 use crate::exitcode::Exit;
@@ -27,29 +26,15 @@ pub(crate) struct NamespaceClient {
     pub(crate) info: NamespaceEntry,
 }
 
-/// The wrapping of every answer but a value.
-#[derive(Deserialize)]
-struct Envelope<T> {
-    result: T,
-    #[serde(default)]
-    result_info: PageInfo,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PageInfo {
-    cursor: String,
-    total_pages: usize,
-}
-
 /// All namespaces of the service.
 pub(crate) fn all(client: &Client) -> Result<Vec<NamespaceEntry>, CommandError> {
     let mut found = Vec::new();
-    for page in 1_usize.. {
+    for page in 1_u64.. {
         let path = format!("{NAMESPACES}?per_page={PAGE_ITEMS}&page={page}");
         let answer = client.call("GET", &path, None)?.accepted(&[200])?;
         let envelope: Envelope<Vec<NamespaceEntry>> = read(answer)?;
-        let more = page < envelope.result_info.total_pages && !envelope.result.is_empty();
+        let pages = envelope.result_info.and_then(|info| info.total_pages).unwrap_or(0);
+        let more = page < pages && !envelope.result.is_empty();
         found.extend(envelope.result);
         if !more {
             break;
@@ -60,10 +45,14 @@ pub(crate) fn all(client: &Client) -> Result<Vec<NamespaceEntry>, CommandError> 
 
 /// Makes a namespace.
 pub(crate) fn create(client: &Client, title: &str) -> Result<NamespaceEntry, CommandError> {
-    let body = serde_json::json!({ "title": title }).to_string();
-    let payload = Payload::json(body.into_bytes());
+    let payload = Payload::json(titled(title)?);
     let answer = client.call("POST", NAMESPACES, Some(payload))?.accepted(&[200])?;
     Ok(read::<NamespaceEntry>(answer)?.result)
+}
+
+/// The body of a call that sets a title.
+pub(crate) fn titled(title: &str) -> Result<Vec<u8>, CommandError> {
+    serde_json::to_vec(&TitleRequest { title: title.to_owned() }).map_err(CommandError::data)
 }
 
 impl NamespaceClient {
@@ -122,7 +111,7 @@ impl NamespaceClient {
             let page: Envelope<Vec<ListedRecord>> = read(self.call("GET", &path, None, &[200])?)?;
             left = left.saturating_sub(page.result.len());
             act(page.result)?;
-            cursor = page.result_info.cursor;
+            cursor = page.result_info.and_then(|info| info.cursor).unwrap_or_default();
             if cursor.is_empty() {
                 break;
             }

@@ -107,8 +107,8 @@ fn create(arguments: &CreateArguments) -> Result<(), CommandError> {
 
 fn rename(arguments: &RenameArguments) -> Result<(), CommandError> {
     let space = NamespaceClient::find(&arguments.connection, &arguments.namespace)?;
-    let body = serde_json::json!({ "title": arguments.title }).to_string();
-    space.call("PUT", "", Some(Payload::json(body.into_bytes())), &[200])?;
+    let payload = Payload::json(namespace::titled(&arguments.title)?);
+    space.call("PUT", "", Some(payload), &[200])?;
     Ok(())
 }
 

@@ -8,13 +8,13 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::api::json::Json;
+use crate::api::store::BULK_RECORDS;
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
 use crate::cli::kv::expiration_arguments::ExpirationArguments;
 use crate::cli::kv::multipart_form::MultipartForm;
 use crate::cli::kv::namespace;
 use crate::cli::kv::namespace::{NamespaceClient, escaped, value_of};
-use crate::cli::kv::store_wire::BULK_RECORDS;
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::client::SecretBuffer;
