@@ -17,9 +17,8 @@ use crate::collector::status::Board;
 use crate::config::{Config, ConfigError};
 use crate::exitcode::Exit;
 use crate::http;
-use crate::http::{Access, FreshError};
+use crate::http::{AccessControl, AccessError, FreshError};
 use crate::net::tcp::Listeners;
-use crate::net::tls::LoadError;
 use crate::net::unix::AdminSocket;
 use lavawall_entropy::{Generator, Readiness};
 
@@ -59,7 +58,7 @@ pub enum DaemonError {
     StateDir(#[from] StateDirError),
     /// Certificates or tokens.
     #[error(transparent)]
-    Access(#[from] LoadError),
+    Access(#[from] AccessError),
     /// The address.
     #[error("http.listen: cannot listen on {address}: {error}")]
     Listen {
@@ -112,7 +111,7 @@ pub fn run(
     harden::take_descriptors(config.http.max_connections);
     let path = config.state_dir.clone().map_or_else(StateDir::default_path, Ok)?;
     let state_dir = Arc::new(StateDir::open(&path)?);
-    let access = Arc::new(Access::load(&config.http)?);
+    let access = Arc::new(AccessControl::load(&config.http)?);
     let address = config.http.listen;
     let listeners = Listeners::bind(address, config.http.threads())
         .map_err(|error| DaemonError::Listen { address, error })?;
@@ -130,7 +129,8 @@ pub fn run(
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
     let http = std::thread::Builder::new().name("http".into()).spawn(move || {
-        http::serve(http_service, listeners, socket, access, &http_config, &stopped)
+        let dialects = crate::dialect::all();
+        http::serve(http_service, dialects, listeners, socket, access, &http_config, &stopped)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &http));
@@ -154,7 +154,7 @@ struct Service {
     generator: Arc<Generator>,
     board: Arc<Board>,
     collector: Arc<Collector>,
-    access: Arc<Access>,
+    access: Arc<AccessControl>,
     state_dir: Arc<StateDir>,
     keys: Option<Keys>,
     can_be_ready: bool,
@@ -165,7 +165,7 @@ impl Service {
         config: &Config,
         options: &Options,
         state_dir: Arc<StateDir>,
-        access: Arc<Access>,
+        access: Arc<AccessControl>,
     ) -> Result<Self, DaemonError> {
         let generator = Arc::new(Generator::new(
             config.http.threads() + 1,
@@ -206,16 +206,17 @@ impl Service {
     }
 
     /// What HTTP serves from.
-    fn http(&self) -> http::Service {
+    fn http(&self) -> http::ServiceParts {
         let collector = Arc::clone(&self.collector);
-        http::Service {
+        http::ServiceParts {
             generator: Arc::clone(&self.generator),
             board: Arc::clone(&self.board),
             fresh: Arc::new(move || {
                 let collector = Arc::clone(&collector);
                 Box::pin(async move { collector.fresh().await.map_err(|_| FreshError::Stopped) })
             }),
-            kv: self.keys.as_ref().map(Keys::dialect),
+            store: self.keys.as_ref().map(Keys::store),
+            store_tokens: self.keys.as_ref().map(Keys::tokens).unwrap_or_default(),
         }
     }
 

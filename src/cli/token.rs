@@ -4,11 +4,11 @@ use clap::Args;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
+use crate::caller::token::hash_token;
 use crate::cli::{ConfigArguments, print};
 use crate::daemon::local;
 use crate::daemon::local::Local;
 use crate::exitcode::Exit;
-use crate::http;
 
 /// Make a bearer token for a caller
 ///
@@ -52,6 +52,6 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         return Exit::Unavailable;
     }
     let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
-    print::note(&format!("{} {}", arguments.name, http::hash_token(&token)));
+    print::note(&format!("{} {}", arguments.name, hash_token(&token)));
     print::line(token.as_str())
 }

@@ -27,7 +27,7 @@ const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
 /// How the service listens and what it allows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub struct HttpConfig {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The most that one call of `/random` may ask for.
@@ -60,7 +60,7 @@ pub struct Config {
     pub fresh_timeout: Duration,
 }
 
-impl Default for Config {
+impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
@@ -78,12 +78,12 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl HttpConfig {
     /// Checks what the types alone cannot.
     ///
     /// # Errors
     /// Names the first field that is wrong.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    pub fn validate(&self) -> Result<(), HttpConfigError> {
         let size = ByteSize::b(1)..=MAX_BYTES_LIMIT;
         within("max-bytes", &self.max_bytes, &size, || "1B to 1TiB".to_owned())?;
         within("max-connections", &self.max_connections, &(1..=CONNECTIONS_LIMIT), || {
@@ -99,7 +99,7 @@ impl Config {
         ] {
             if !TIMEOUT_RANGE.contains(&value) {
                 let value = humantime::format_duration(value).to_string();
-                return Err(ConfigError::new(field, value, "must be 100ms to 1day"));
+                return Err(HttpConfigError::new(field, value, "must be 100ms to 1day"));
             }
         }
         self.validate_access()
@@ -113,11 +113,11 @@ impl Config {
             .map_or(1, NonZeroUsize::get)
     }
 
-    fn validate_access(&self) -> Result<(), ConfigError> {
+    fn validate_access(&self) -> Result<(), HttpConfigError> {
         match (&self.tls_certificate, &self.tls_key) {
             (Some(path), None) => {
                 let value = path.display().to_string();
-                return Err(ConfigError::new(
+                return Err(HttpConfigError::new(
                     "tls-certificate",
                     value,
                     "needs a tls-key beside it",
@@ -125,7 +125,7 @@ impl Config {
             }
             (None, Some(path)) => {
                 let value = path.display().to_string();
-                return Err(ConfigError::new(
+                return Err(HttpConfigError::new(
                     "tls-key",
                     value,
                     "needs a tls-certificate beside it",
@@ -138,7 +138,7 @@ impl Config {
         if guarded || open || self.listen.ip().to_canonical().is_loopback() {
             return Ok(());
         }
-        Err(ConfigError::new(
+        Err(HttpConfigError::new(
             "listen",
             self.listen.to_string(),
             "is reachable from other machines: give tls-certificate, tls-key and tokens, or say \
@@ -150,7 +150,7 @@ impl Config {
 /// One field that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} = {value}: {reason}")]
-pub struct ConfigError {
+pub struct HttpConfigError {
     /// Its name as written in the file.
     pub field: &'static str,
     /// What it was set to.
@@ -159,7 +159,7 @@ pub struct ConfigError {
     pub reason: String,
 }
 
-impl ConfigError {
+impl HttpConfigError {
     fn new(field: &'static str, value: String, reason: impl Into<String>) -> Self {
         Self { field, value, reason: reason.into() }
     }
@@ -170,11 +170,11 @@ fn within<T: PartialOrd + fmt::Display>(
     value: &T,
     range: &std::ops::RangeInclusive<T>,
     limits: impl FnOnce() -> String,
-) -> Result<(), ConfigError> {
+) -> Result<(), HttpConfigError> {
     if range.contains(value) {
         return Ok(());
     }
-    Err(ConfigError::new(field, value.to_string(), format!("must be {}", limits())))
+    Err(HttpConfigError::new(field, value.to_string(), format!("must be {}", limits())))
 }
 
 /// Durations as people write them: `30s`, `15min`.
@@ -199,19 +199,19 @@ mod duration {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Config {
+    fn parse(text: &str) -> HttpConfig {
         toml::from_str(text).expect("the test's own text is valid")
     }
 
     #[test]
     fn an_empty_table_is_the_default_and_the_default_is_valid() {
-        assert_eq!(parse(""), Config::default());
-        assert_eq!(Config::default().validate(), Ok(()));
+        assert_eq!(parse(""), HttpConfig::default());
+        assert_eq!(HttpConfig::default().validate(), Ok(()));
     }
 
     #[test]
     fn unknown_keys_are_refused() {
-        let error = toml::from_str::<Config>("max-byte = 1").expect_err("unknown").to_string();
+        let error = toml::from_str::<HttpConfig>("max-byte = 1").expect_err("unknown").to_string();
         assert!(error.contains("max-byte"), "{error}");
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let config = parse("max-bytes = \"2MiB\"\nidle-timeout = \"15min\"");
         assert_eq!(config.max_bytes.as_u64(), 2 << 20);
         assert_eq!(config.idle_timeout, Duration::from_mins(15));
-        assert!(toml::from_str::<Config>("idle-timeout = \"soon\"").is_err());
+        assert!(toml::from_str::<HttpConfig>("idle-timeout = \"soon\"").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// A form of `/random`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
+pub enum RandomFormat {
     /// The bytes themselves.
     Raw,
     /// Lower-case hexadecimal digits and a newline.
@@ -15,7 +15,7 @@ pub enum Format {
     Json,
 }
 
-impl Format {
+impl RandomFormat {
     /// Every form, as `format=` names it.
     pub const NAMES: [(&'static str, Self); 5] = [
         ("raw", Self::Raw),
@@ -134,33 +134,33 @@ fn thousandths(weight: &str) -> u16 {
 mod tests {
     use super::*;
 
-    fn random(accept: &str) -> Option<Format> {
-        negotiate(Some(accept), &Format::OFFERS)
+    fn random(accept: &str) -> Option<RandomFormat> {
+        negotiate(Some(accept), &RandomFormat::OFFERS)
     }
 
     #[test]
     fn no_preference_gets_the_first_offer() {
-        assert_eq!(negotiate(None, &Format::OFFERS), Some(Format::Raw));
-        assert_eq!(random("*/*"), Some(Format::Raw));
-        assert_eq!(random(""), Some(Format::Raw));
+        assert_eq!(negotiate(None, &RandomFormat::OFFERS), Some(RandomFormat::Raw));
+        assert_eq!(random("*/*"), Some(RandomFormat::Raw));
+        assert_eq!(random(""), Some(RandomFormat::Raw));
         assert_eq!(negotiate(None, &ListFormat::OFFERS), Some(ListFormat::Json));
     }
 
     #[test]
     fn a_named_type_is_given() {
-        assert_eq!(random("application/octet-stream"), Some(Format::Raw));
-        assert_eq!(random("text/plain"), Some(Format::Hex));
-        assert_eq!(random("Application/JSON"), Some(Format::Json));
-        assert_eq!(random("text/*"), Some(Format::Hex));
-        assert_eq!(random("text/html, application/json;charset=utf-8"), Some(Format::Json));
+        assert_eq!(random("application/octet-stream"), Some(RandomFormat::Raw));
+        assert_eq!(random("text/plain"), Some(RandomFormat::Hex));
+        assert_eq!(random("Application/JSON"), Some(RandomFormat::Json));
+        assert_eq!(random("text/*"), Some(RandomFormat::Hex));
+        assert_eq!(random("text/html, application/json;charset=utf-8"), Some(RandomFormat::Json));
     }
 
     #[test]
     fn weights_decide_and_the_most_specific_range_gives_the_weight() {
-        assert_eq!(random("text/plain;q=0.5, application/json;q=0.501"), Some(Format::Json));
-        assert_eq!(random("*/*;q=0.1, text/plain"), Some(Format::Hex));
-        assert_eq!(random("application/octet-stream;q=0, */*"), Some(Format::Hex));
-        assert_eq!(random("text/plain; q=1.0, application/json; q=1"), Some(Format::Hex));
+        assert_eq!(random("text/plain;q=0.5, application/json;q=0.501"), Some(RandomFormat::Json));
+        assert_eq!(random("*/*;q=0.1, text/plain"), Some(RandomFormat::Hex));
+        assert_eq!(random("application/octet-stream;q=0, */*"), Some(RandomFormat::Hex));
+        assert_eq!(random("text/plain; q=1.0, application/json; q=1"), Some(RandomFormat::Hex));
     }
 
     #[test]

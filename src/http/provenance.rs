@@ -20,17 +20,17 @@ pub(crate) const SOURCES: HeaderName = HeaderName::from_static("entropy-sources"
 
 /// Header values, made once a generation.
 #[derive(Default)]
-pub(crate) struct Labels {
-    current: ArcSwapOption<Label>,
+pub(crate) struct ProvenanceHeaders {
+    current: ArcSwapOption<CurrentHeaders>,
 }
 
-struct Label {
+struct CurrentHeaders {
     provenance: Arc<Provenance>,
     generation: HeaderValue,
     sources: HeaderValue,
 }
 
-impl Labels {
+impl ProvenanceHeaders {
     /// Adds what is known of the current seed; nothing before the first. Call it before drawing:
     /// then the answer is of this seed or a later one.
     pub(crate) fn add(&self, generator: &Generator, now: Instant, headers: &mut HeaderMap) {
@@ -45,9 +45,9 @@ impl Labels {
         headers.insert(SOURCES, label.sources.clone());
     }
 
-    fn renew(&self, provenance: Arc<Provenance>) -> Arc<Label> {
+    fn renew(&self, provenance: Arc<Provenance>) -> Arc<CurrentHeaders> {
         let sources = sources(&provenance);
-        let label = Arc::new(Label {
+        let label = Arc::new(CurrentHeaders {
             generation: HeaderValue::from(provenance.generation),
             sources: HeaderValue::try_from(sources).expect("names are reduced to tokens"),
             provenance,

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use crate::http::format::{Format, ListFormat};
+use crate::http::format::{ListFormat, RandomFormat};
 
 /// Characters of an offending name or value that are repeated to the caller.
 const ECHO_CHARS: usize = 64;
@@ -107,7 +107,7 @@ pub struct RandomQuery {
     /// How many bytes.
     pub bytes: u64,
     /// In which form; by `Accept` when `None`.
-    pub format: Option<Format>,
+    pub format: Option<RandomFormat>,
     /// Only from samples taken after the request.
     pub fresh: bool,
 }
@@ -131,7 +131,7 @@ impl RandomQuery {
         let default = Self::DEFAULT_BYTES.min(max_bytes);
         Ok(Self {
             bytes: number("bytes", bytes.as_deref(), &(1..=max_bytes), Some(default))?,
-            format: choice("format", format.as_deref(), &Format::NAMES)?,
+            format: choice("format", format.as_deref(), &RandomFormat::NAMES)?,
             fresh: choice("fresh", fresh.as_deref(), &FLAG)?.unwrap_or(false),
         })
     }
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn everything_asked_is_understood() {
-        let expected = RandomQuery { bytes: 7, format: Some(Format::Base64Url), fresh: true };
+        let expected = RandomQuery { bytes: 7, format: Some(RandomFormat::Base64Url), fresh: true };
         assert_eq!(random("format=base64url&fresh=true&bytes=7"), Ok(expected));
         assert_eq!(random("%62ytes=%37&format=base64url&fresh=true"), Ok(expected));
     }

@@ -193,7 +193,7 @@ impl Status {
             },
             memory_locked: app.generator.is_memory_locked(),
             tls: app.access.is_tls(),
-            keyring: app.kv.as_ref().map(|kv| KeyringStatus::of(kv.store())),
+            keyring: app.store.as_deref().map(KeyringStatus::of),
             picture: wall::showing(&app.board),
             sources: app
                 .board

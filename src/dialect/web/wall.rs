@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::collector::status::{Board, Picture};
 use crate::http::body::Body;
-use crate::http::problem::Problem;
+use crate::http::refusal::Refusal;
 use lavawall_entropy::Kind;
 use png::Unshowable;
 
@@ -33,7 +33,7 @@ struct Encoded {
 
 impl Wall {
     /// The answer of `/wall.png`.
-    pub(crate) async fn answer(&self, board: &Board) -> Result<Response<Body>, Problem> {
+    pub(crate) async fn answer(&self, board: &Board) -> Result<Response<Body>, Refusal> {
         let png = self.current(board).await?;
         let mut response = Response::new(Body::whole(png));
         let headers = response.headers_mut();
@@ -43,14 +43,14 @@ impl Wall {
         Ok(response)
     }
 
-    async fn current(&self, board: &Board) -> Result<Bytes, Problem> {
+    async fn current(&self, board: &Board) -> Result<Bytes, Refusal> {
         let mut last = Arc::clone(&self.last).lock_owned().await;
         let Some(picture) = showable(board) else {
             *last = None;
-            return Err(Problem::not_found("there is no recorded or drawn wall to show"));
+            return Err(Refusal::not_found("there is no recorded or drawn wall to show"));
         };
         if let Some(encoded) = last.as_ref().filter(|last| Arc::ptr_eq(&last.picture, &picture)) {
-            return encoded.png.clone().map_err(Problem::from);
+            return encoded.png.clone().map_err(Refusal::from);
         }
         // The work takes the lock with it: a caller who leaves does not make room for another.
         let work = tokio::task::spawn_blocking(move || {
@@ -61,7 +61,7 @@ impl Wall {
             *last = Some(Encoded { picture, png: png.clone() });
             png
         });
-        work.await.unwrap_or(Err(Unshowable::Crashed)).map_err(Problem::from)
+        work.await.unwrap_or(Err(Unshowable::Crashed)).map_err(Refusal::from)
     }
 }
 
@@ -78,7 +78,7 @@ fn showable(board: &Board) -> Option<Arc<Picture>> {
     (source.kind == Kind::None).then_some(picture)
 }
 
-impl From<Unshowable> for Problem {
+impl From<Unshowable> for Refusal {
     fn from(_: Unshowable) -> Self {
         Self::not_found("the last picture of the wall is damaged; the log says how")
     }
