@@ -98,8 +98,8 @@ impl AccessControl {
         self.tls.load_full()
     }
 
-    /// The caller of a request with these headers. A peer on the operator's socket needs no token,
-    /// and nobody does when no token file is configured.
+    /// The caller of a request with these headers. A peer on the operator's socket needs no token.
+    /// Without a configured token file no caller needs one.
     pub(crate) fn identify(
         &self,
         peer: Option<Peer>,

@@ -11,20 +11,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::size;
 
-/// The largest `max-bytes`: what one connection takes in half an hour at 0.5 GB/s.
+/// The largest `max-bytes`: half an hour of one connection at 0.5 GB/s.
 const MAX_BYTES_LIMIT: ByteSize = ByteSize::tib(1);
 
-/// More worker threads than any machine has cores is a typing error.
+/// More worker threads than a machine has cores are a typing error.
 const THREADS_LIMIT: usize = 1024;
 
-/// More connections than there are file descriptors to be had on a default kernel (`fs.nr_open`).
+/// The most file descriptors of a process on a default kernel (`fs.nr_open`).
 const CONNECTIONS_LIMIT: usize = 1 << 20;
 
 /// Timeouts longer than a day are a typing error, and shorter than 100 ms cut off honest clients.
 const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_hours(24);
 
-/// How the service listens and what it allows.
+/// Addresses, TLS, tokens and limits of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct HttpConfig {
@@ -37,25 +37,25 @@ pub struct HttpConfig {
     pub tls_certificate: Option<PathBuf>,
     /// Private key in PEM.
     pub tls_key: Option<PathBuf>,
-    /// File of hashed tokens, one a line: `name sha256:HEX`. When given, every call but
+    /// File of hashed tokens, one per line: `name sha256:HEX`. When given, every call but
     /// `/health/…` needs one of them.
     pub tokens: Option<PathBuf>,
     /// Consent to serve randomness to a network in the clear, to anyone.
     pub listen_beyond_loopback_without_tls_or_tokens: bool,
-    /// Worker threads; as many as there are cores when not given.
+    /// Worker threads; by default one per core.
     pub threads: Option<NonZeroUsize>,
-    /// Connections at a time, all workers together. Beyond it callers get a 503 and are
+    /// Concurrent connections of all workers together. Further callers get a 503 and are
     /// disconnected.
     pub max_connections: usize,
-    /// A client that neither completes a request nor takes a byte of an answer for this long is
-    /// disconnected; noticed within twice the time. Bounds slow headers, idle connections and
+    /// A client that neither completes a request nor reads a byte of an answer for this long is
+    /// disconnected, within twice the time. Bounds slow headers, idle connections and
     /// clients that vanished.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
-    /// How long answers that have begun may go on after the service was told to stop.
+    /// The most time for answers under way when the service stops.
     #[serde(with = "duration")]
     pub drain_timeout: Duration,
-    /// How long `fresh=true` waits for a new seed.
+    /// The most time that `fresh=true` waits for a new seed.
     #[serde(with = "duration")]
     pub fresh_timeout: Duration,
 }
@@ -79,10 +79,10 @@ impl Default for HttpConfig {
 }
 
 impl HttpConfig {
-    /// Checks what the types alone cannot.
+    /// Checks the limits that the types do not express.
     ///
     /// # Errors
-    /// Names the first field that is wrong.
+    /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), HttpConfigError> {
         let size = ByteSize::b(1)..=MAX_BYTES_LIMIT;
         within("max-bytes", &self.max_bytes, &size, || "1B to 1TiB".to_owned())?;
@@ -147,15 +147,15 @@ impl HttpConfig {
     }
 }
 
-/// One field that cannot be.
+/// An invalid field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} = {value}: {reason}")]
 pub struct HttpConfigError {
-    /// Its name as written in the file.
+    /// Its name in the file.
     pub field: &'static str,
-    /// What it was set to.
+    /// Its value.
     pub value: String,
-    /// Why not.
+    /// The reason.
     pub reason: String,
 }
 
@@ -177,7 +177,7 @@ fn within<T: PartialOrd + fmt::Display>(
     Err(HttpConfigError::new(field, value.to_string(), format!("must be {}", limits())))
 }
 
-/// Durations as people write them: `30s`, `15min`.
+/// Durations as text: `30s`, `15min`.
 mod duration {
     use std::time::Duration;
 
@@ -190,7 +190,7 @@ mod duration {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(from)?;
         humantime::parse_duration(&text).map_err(|error| {
-            D::Error::custom(format_args!("{text:?} is no duration such as \"30s\": {error}"))
+            D::Error::custom(format_args!("{text:?} is not a duration such as \"30s\": {error}"))
         })
     }
 }

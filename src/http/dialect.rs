@@ -61,15 +61,28 @@ pub(crate) trait Dialect: Send + Sync {
 /// All dialects.
 pub struct Dialects {
     all: Vec<Box<dyn Dialect>>,
-    /// Prefix, peers only, dialect, meter.
-    mounted: Vec<(&'static str, bool, usize, MeterId)>,
-    /// Path, dialect, meter.
-    at_root: Vec<(&'static str, usize, MeterId)>,
-    /// The labels of the meters.
-    labels: Vec<&'static str>,
+    mounts: Vec<Mount>,
+    root_paths: Vec<RootPath>,
+    meter_labels: Vec<&'static str>,
+    unknown: MeterId,
 }
 
-/// The dialect of a path, and the meter of its requests.
+/// A dialect below a prefix of its own, and the meter of all its requests.
+struct Mount {
+    prefix: &'static str,
+    is_for_peers_only: bool,
+    dialect: usize,
+    meter: MeterId,
+}
+
+/// A path at the root, the dialect that serves it, and its meter.
+struct RootPath {
+    path: &'static str,
+    dialect: usize,
+    meter: MeterId,
+}
+
+/// The dialect of a path, and the meter of the request.
 pub(crate) struct Destination<'a> {
     pub(crate) dialect: &'a dyn Dialect,
     pub(crate) meter: MeterId,
@@ -78,21 +91,25 @@ pub(crate) struct Destination<'a> {
 impl Dialects {
     /// The first of `all` has its paths at [`ROOT`], and refuses the paths that no dialect serves.
     pub(crate) fn new(all: Vec<Box<dyn Dialect>>) -> Self {
-        let (mut mounted, mut at_root, mut labels) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, dialect) in all.iter().enumerate() {
-            let prefix = dialect.prefix();
+        let (mut mounts, mut root_paths, mut meter_labels) = (Vec::new(), Vec::new(), Vec::new());
+        let mut meter = |label| {
+            meter_labels.push(label);
+            MeterId(meter_labels.len() - 1)
+        };
+        for (dialect, it) in all.iter().enumerate() {
+            let prefix = it.prefix();
             if prefix == ROOT {
-                for path in dialect.endpoints() {
-                    at_root.push((path, number, MeterId(labels.len())));
-                    labels.push(path);
-                }
+                let paths = it.endpoints().into_iter();
+                root_paths.extend(paths.map(|path| RootPath { path, dialect, meter: meter(path) }));
             } else {
-                let meter = MeterId(labels.len());
-                mounted.push((prefix, dialect.is_for_peers_only(), number, meter));
-                labels.push(prefix.trim_end_matches('/'));
+                let is_for_peers_only = it.is_for_peers_only();
+                let meter = meter(prefix.trim_end_matches('/'));
+                mounts.push(Mount { prefix, is_for_peers_only, dialect, meter });
             }
         }
-        Self { all, mounted, at_root, labels }
+        // One meter for all: callers must not be able to fill the counters with names.
+        let unknown = meter("other");
+        Self { all, mounts, root_paths, meter_labels, unknown }
     }
 
     /// The path templates of all dialects.
@@ -101,24 +118,22 @@ impl Dialects {
         self.all.iter().flat_map(|dialect| dialect.endpoints())
     }
 
-    /// The labels of the meters. Unknown paths have one label together: callers must not be able to
-    /// fill the counters with names.
-    pub(crate) fn meter_labels(&self) -> Vec<&'static str> {
-        self.labels.iter().copied().chain(["other"]).collect()
+    /// The labels of the meters.
+    pub(crate) fn meter_labels(&self) -> &[&'static str] {
+        &self.meter_labels
     }
 
     /// The dialect that answers `path`.
     pub(crate) fn find(&self, path: &str, is_peer: bool) -> Destination<'_> {
-        let mounted = self.mounted.iter().find(|(prefix, is_for_peers_only, ..)| {
-            path.starts_with(prefix) && (is_peer || !is_for_peers_only)
-        });
-        let (number, meter) = match mounted {
-            Some(&(.., number, meter)) => (number, meter),
-            None => match self.at_root.iter().find(|(served, ..)| *served == path) {
-                Some(&(_, number, meter)) => (number, meter),
-                None => (0, MeterId(self.labels.len())),
-            },
+        let mount = self
+            .mounts
+            .iter()
+            .find(|mount| path.starts_with(mount.prefix) && (is_peer || !mount.is_for_peers_only));
+        let root_path = || self.root_paths.iter().find(|root_path| root_path.path == path);
+        let (dialect, meter) = match mount {
+            Some(mount) => (mount.dialect, mount.meter),
+            None => root_path().map_or((0, self.unknown), |it| (it.dialect, it.meter)),
         };
-        Destination { dialect: &*self.all[number], meter }
+        Destination { dialect: &*self.all[dialect], meter }
     }
 }

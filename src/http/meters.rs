@@ -24,10 +24,10 @@ pub(crate) struct Meters {
 
 impl Meters {
     /// Counters for endpoints with these labels.
-    pub(crate) fn new(labels: Vec<&'static str>) -> Self {
+    pub(crate) fn new(labels: &[&'static str]) -> Self {
         let counters = || [const { AtomicU64::new(0) }; STATUSES];
         Self {
-            requests: labels.into_iter().map(|label| (label, counters())).collect(),
+            requests: labels.iter().map(|label| (*label, counters())).collect(),
             bytes: AtomicU64::default(),
             connections: AtomicU64::default(),
             turned_away: AtomicU64::default(),
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_and_every_status_is_counted_as_itself() {
-        let meters = Meters::new(vec!["/random", "other"]);
+        let meters = Meters::new(&["/random", "other"]);
         for (endpoint, status) in [(0, 200), (0, 200), (0, 413), (1, 404), (1, 599), (1, 100)] {
             let status = StatusCode::from_u16(status).expect("a status");
             meters.add_request(MeterId(endpoint), status);

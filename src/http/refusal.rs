@@ -28,11 +28,11 @@ pub(crate) enum Class {
     Unauthenticated,
     /// The caller's secret is not the right one.
     Forbidden,
-    /// There is no such object.
+    /// The object does not exist.
     NotFound,
-    /// The path has no such method.
+    /// The path does not have this method.
     MethodNotAllowed,
-    /// No form that the caller accepts.
+    /// The caller accepts none of the formats.
     NotAcceptable,
     /// The client stopped sending.
     TooSlow,

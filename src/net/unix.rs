@@ -114,7 +114,7 @@ mod tests {
         let (socket, _other) = UnixStream::pair().expect("two sockets");
         let own = rustix::process::geteuid().as_raw();
         assert_eq!(admit(&socket, own), Some(Peer { uid: own }));
-        // Root is let in whoever runs the service; `tests/service` has another user, as root can.
+        // Root is always admitted; `tests/service` tests another user, which only root can become.
         assert_eq!(admit(&socket, own + 1).is_some(), own == 0);
     }
 
