@@ -47,7 +47,7 @@ pub struct Config {
     /// Where the service keeps its state. Default `$XDG_STATE_HOME/lavawall`.
     pub state_dir: Option<PathBuf>,
     /// The HTTP listener.
-    pub http: http::Config,
+    pub http: http::HttpConfig,
     /// When seeds are made.
     pub pool: collector::config::Config,
     /// Where keys are kept.

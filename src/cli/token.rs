@@ -6,12 +6,12 @@ use clap::Args;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
+use crate::caller::token::hash_token;
 use crate::cli::config_arguments::ConfigArguments;
 use crate::cli::error::CommandError;
 use crate::cli::print;
 use crate::daemon::local::LocalGenerator;
 use crate::exitcode::Exit;
-use crate::http;
 
 /// Make a bearer token for a caller
 ///
@@ -42,6 +42,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let local = LocalGenerator::seeded(&config).map_err(|error| unavailable(&error))?;
     local.generator.fill(bytes.as_mut_slice()).map_err(|error| unavailable(&error))?;
     let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
-    print::note(&format!("{} {}", arguments.name, http::hash_token(&token)));
+    print::note(&format!("{} {}", arguments.name, hash_token(&token)));
     Ok(print::line(token.as_str())?)
 }

@@ -7,8 +7,5 @@ mod dashboard;
 mod docs;
 mod openapi;
 mod page;
-pub(crate) mod wall;
-
-pub(crate) use dashboard::dashboard;
-pub(crate) use docs::docs;
-pub(crate) use openapi::openapi;
+pub(crate) mod routes;
+mod wall;

@@ -42,7 +42,7 @@ pub(crate) fn of(app: &App, now: Instant) -> Status {
         },
         memory_locked: app.generator.is_memory_locked(),
         tls: app.access.is_tls(),
-        keyring: app.kv.as_ref().map(|kv| of_keyring(kv.store())),
+        keyring: app.store.as_deref().map(of_keyring),
         picture: showable(&app.board).map(|picture| picture.source.clone()),
         sources: app
             .board

@@ -1,12 +1,21 @@
-//! The ready file: tells whoever started the service where it listens, once it does.
+//! The ready file: the address of the service, written once it listens.
 
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::daemon::DaemonError;
 use crate::durable;
+
+/// Why the ready file cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("--ready-file {path}: {error}")]
+pub struct ReadyFileError {
+    /// The file.
+    pub path: PathBuf,
+    /// The system's error.
+    pub error: std::io::Error,
+}
 
 /// Written once.
 #[derive(Debug)]
@@ -17,16 +26,15 @@ pub(crate) struct ReadyFile {
 
 impl ReadyFile {
     /// Removes what an earlier service left: it does not listen there any more.
-    pub(crate) fn new(path: Option<PathBuf>, address: SocketAddr) -> Result<Self, DaemonError> {
+    pub(crate) fn new(path: Option<PathBuf>, address: SocketAddr) -> Result<Self, ReadyFileError> {
         if let Some(path) = &path {
-            durable::remove(path)
-                .map_err(|error| DaemonError::ReadyFile { path: path.clone(), error })?;
+            durable::remove(path).map_err(|error| ReadyFileError { path: path.clone(), error })?;
         }
         Ok(Self { path, address })
     }
 
     /// Writes the address, the first time. The file appears whole: it is written beside and moved.
-    pub(crate) fn write(&mut self) -> Result<(), DaemonError> {
+    pub(crate) fn write(&mut self) -> Result<(), ReadyFileError> {
         let Some(path) = self.path.take() else { return Ok(()) };
         let mut draft = path.clone().into_os_string();
         draft.push(".new");
@@ -36,7 +44,7 @@ impl ReadyFile {
             .and_then(|()| File::create_new(&draft))
             .and_then(|mut file| writeln!(file, "{}", self.address))
             .and_then(|()| std::fs::rename(&draft, &path))
-            .map_err(|error| DaemonError::ReadyFile { path, error })
+            .map_err(|error| ReadyFileError { path, error })
     }
 }
 

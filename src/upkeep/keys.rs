@@ -15,10 +15,9 @@ use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 use crate::audit::AuditError;
-use crate::caller::token::{Tokens, hash_token};
+use crate::caller::token::{ReloadableTokens, Tokens, hash_token};
 use crate::collector::status::Board;
 use crate::config::Config;
-use crate::dialect::workers_kv::WorkersKv;
 use crate::durable;
 use crate::keyring;
 use crate::keyring::seal::{Choice, SealKind};
@@ -49,7 +48,8 @@ const SWEEPS: usize = 20;
 
 /// The thread; told to stop, and waited for, when dropped.
 pub(crate) struct Keys {
-    dialect: Arc<WorkersKv>,
+    store: Arc<Store>,
+    tokens: Arc<ReloadableTokens>,
     looked: Arc<AtomicBool>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -61,7 +61,8 @@ struct Work {
     state_dir: Arc<StateDir>,
     generator: Arc<Generator>,
     board: Arc<Board>,
-    dialect: Arc<WorkersKv>,
+    store: Arc<Store>,
+    tokens: Arc<ReloadableTokens>,
     keyring: Arc<Keyring>,
     has_token: bool,
     rotation_rate: u32,
@@ -95,13 +96,14 @@ impl Keys {
         let opened = usize::try_from(config.kv.opened_cache.as_u64())?;
         let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
             .holding_opened(opened);
-        let dialect = Arc::new(WorkersKv::new(Arc::new(store), config.http.idle_timeout));
+        let (store, tokens) = (Arc::new(store), Arc::<ReloadableTokens>::default());
         let mut work = Work {
             init: config.keyring.init,
             state_dir: Arc::clone(state_dir),
             generator: Arc::clone(generator),
             board: Arc::clone(board),
-            dialect: Arc::clone(&dialect),
+            store: Arc::clone(&store),
+            tokens: Arc::clone(&tokens),
             keyring,
             has_token: false,
             rotation_rate: config.kv.rotation_rate,
@@ -116,7 +118,7 @@ impl Keys {
         let thread = std::thread::Builder::new()
             .name("keys".into())
             .spawn(move || work.run(&told, &has_looked))?;
-        Ok(Self { dialect, looked, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { store, tokens, looked, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Whether the first start's work was done, or could not be.
@@ -124,9 +126,14 @@ impl Keys {
         self.looked.load(Ordering::Acquire)
     }
 
-    /// What HTTP serves.
-    pub(crate) fn dialect(&self) -> Arc<WorkersKv> {
-        Arc::clone(&self.dialect)
+    /// The store.
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// The tokens that admit to the store; set once the administrator's token is read or made.
+    pub(crate) fn tokens(&self) -> Arc<ReloadableTokens> {
+        Arc::clone(&self.tokens)
     }
 }
 
@@ -230,12 +237,12 @@ impl Work {
 
     fn try_look(&mut self) -> Result<Duration, AnyError> {
         if !self.has_token {
-            self.dialect.set_tokens(self.token()?);
+            self.tokens.set(self.token()?);
             self.has_token = true;
         }
         match self.keyring.condition() {
             Condition::Absent if self.init => {
-                self.dialect.store().init(&Choice::File)?;
+                self.store.init(&Choice::File)?;
                 tracing::info!(
                     "made a keyring under a file seal; docs/keys.md says what it protects"
                 );
@@ -248,7 +255,7 @@ impl Work {
         if !is_open(self.keyring.condition()) {
             return Ok(EVERY_WHILE_SEALED);
         }
-        let store = self.dialect.store();
+        let store = &self.store;
         if !store.is_open() {
             self.open(store)?;
         }
@@ -296,7 +303,7 @@ impl Work {
     }
 
     fn mark(&self) {
-        let store = self.dialect.store();
+        let store = &self.store;
         if let Some(error) = store.is_open().then(|| store.mark().err()).flatten() {
             tracing::error!("{error}");
         }

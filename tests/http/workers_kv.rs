@@ -5,8 +5,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lavawall::caller::token::{Tokens, hash_token};
-use lavawall::dialect::workers_kv::WorkersKv;
+use lavawall::caller::token::{ReloadableTokens, Tokens, hash_token};
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, Places};
 use lavawall::kv::Store;
@@ -21,7 +20,7 @@ const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
 
 struct Kv {
     appliance: Appliance,
-    dialect: Arc<WorkersKv>,
+    store: Arc<Store>,
     memory: Arc<MemoryStorage>,
     folder: tempfile::TempDir,
 }
@@ -78,12 +77,13 @@ impl Kv {
         let storage = Box::new(Shared(Arc::clone(&memory)));
         let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
         store.open().expect("opened");
-        let dialect = Arc::new(WorkersKv::new(Arc::new(store), Duration::from_secs(5)));
-        dialect.set_tokens(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
+        let store = Arc::new(store);
+        let tokens = ReloadableTokens::default();
+        tokens.set(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
         let fresh: lavawall::http::Fresh = Arc::new(|| Box::pin(std::future::pending()));
-        let kv = Some(Arc::clone(&dialect));
-        let appliance = Appliance::with_store(generator, config(), fresh, kv);
-        Self { appliance, dialect, memory, folder }
+        let kept = Some((Arc::clone(&store), Arc::new(tokens)));
+        let appliance = Appliance::with_store(generator, config(), fresh, kept);
+        Self { appliance, store, memory, folder }
     }
 
     fn call(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
@@ -488,8 +488,8 @@ fn a_sealed_keyring_is_503_with_the_reason_and_randomness_goes_on() {
     let kv = Kv::start();
     let id = kv.namespace("first");
     kv.put(&id, "a", b"1");
-    kv.dialect.store().keyring().seal().expect("sealed");
-    kv.dialect.store().close();
+    kv.store.keyring().seal().expect("sealed");
+    kv.store.close();
     let answer = kv.call("GET", &format!("{id}/values/a"), "x", b"");
     assert_eq!(answer.status, 503);
     assert!(answer.text().contains("sealed"), "{}", answer.text());
@@ -500,8 +500,8 @@ fn a_sealed_keyring_is_503_with_the_reason_and_randomness_goes_on() {
     let status = get(kv.appliance.address, "/status").json();
     assert_eq!(status["keyring"]["state"], "sealed");
     assert_eq!(status["keyring"]["seal"], "file");
-    assert!(kv.dialect.store().keyring().open_alone().expect("the file is there"));
-    kv.dialect.store().open().expect("opened");
+    assert!(kv.store.keyring().open_alone().expect("the file is there"));
+    kv.store.open().expect("opened");
     assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "1");
 }
 

@@ -9,8 +9,8 @@ use hyper::header::{
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use crate::http::app::ok;
 use crate::http::body::Body;
+use crate::http::respond::ok;
 
 /// A page without its content.
 pub(crate) struct PageFrame {

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use crate::collector::status::{Board, Picture};
 use crate::http::body::Body;
-use crate::http::problem::Problem;
+use crate::http::refusal::Refusal;
 use crate::http::status::showable;
 use png::Unshowable;
 
@@ -32,7 +32,7 @@ struct Encoded {
 
 impl Wall {
     /// The answer of `/wall.png`.
-    pub(crate) async fn answer(&self, board: &Board) -> Result<Response<Body>, Problem> {
+    pub(crate) async fn answer(&self, board: &Board) -> Result<Response<Body>, Refusal> {
         let png = self.current(board).await?;
         let mut response = Response::new(Body::whole(png));
         let headers = response.headers_mut();
@@ -42,14 +42,14 @@ impl Wall {
         Ok(response)
     }
 
-    async fn current(&self, board: &Board) -> Result<Bytes, Problem> {
+    async fn current(&self, board: &Board) -> Result<Bytes, Refusal> {
         let mut last = Arc::clone(&self.last).lock_owned().await;
         let Some(picture) = showable(board) else {
             *last = None;
-            return Err(Problem::not_found("there is no recorded or drawn wall to show"));
+            return Err(Refusal::not_found("there is no recorded or drawn wall to show"));
         };
         if let Some(encoded) = last.as_ref().filter(|last| Arc::ptr_eq(&last.picture, &picture)) {
-            return encoded.png.clone().map_err(Problem::from);
+            return encoded.png.clone().map_err(Refusal::from);
         }
         // The work holds the lock: a caller that disconnects does not let another start.
         let work = tokio::task::spawn_blocking(move || {
@@ -60,11 +60,11 @@ impl Wall {
             *last = Some(Encoded { picture, png: png.clone() });
             png
         });
-        work.await.unwrap_or(Err(Unshowable::Crashed)).map_err(Problem::from)
+        work.await.unwrap_or(Err(Unshowable::Crashed)).map_err(Refusal::from)
     }
 }
 
-impl From<Unshowable> for Problem {
+impl From<Unshowable> for Refusal {
     fn from(_: Unshowable) -> Self {
         Self::not_found("the last picture of the wall is damaged; the log says how")
     }

@@ -1,24 +1,21 @@
 //! Calls about namespaces.
 
-use std::sync::Arc;
-
-use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::Response;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::dialect::workers_kv::envelope;
-use crate::dialect::workers_kv::envelope::Refusal;
-use crate::dialect::workers_kv::path::Query;
-use crate::dialect::workers_kv::{WorkersKv, upload};
+use crate::dialect::workers_kv::path::{KvQuery, namespace_not_found};
 use crate::http::body::Body;
+use crate::http::call::OwnedCall;
+use crate::http::refusal::Refusal;
 use crate::keyring::{NamespaceId, NamespaceInfo};
 use crate::kv::Store;
 
-/// No description of a namespace is longer.
+/// The most bytes of a namespace's description.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// How many namespaces a page has when nobody says, and at the most.
+/// Namespaces per page, by default and at the most.
 const PER_PAGE: u64 = 20;
 const PER_PAGE_LIMIT: u64 = 1000;
 
@@ -33,25 +30,19 @@ fn shown(info: &NamespaceInfo) -> Value {
 
 fn find(store: &Store, id: NamespaceId) -> Result<NamespaceInfo, Refusal> {
     let found = store.namespaces()?.into_iter().find(|info| info.id == id);
-    found.ok_or_else(Refusal::namespace_not_found)
+    found.ok_or_else(namespace_not_found)
 }
 
-pub(crate) async fn create(
-    dialect: &Arc<WorkersKv>,
-    request: &mut Request<Incoming>,
-) -> Result<Response<Body>, Refusal> {
-    let Titled { title } = upload::json(dialect, request, BODY_LIMIT).await?;
-    let info = dialect.on_disk(move |store| Ok(store.create_namespace(&title)?)).await?;
+pub(crate) async fn create(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
+    let Titled { title } = call.json(BODY_LIMIT).await?;
+    let info = call.on_store(move |store| Ok(store.create_namespace(&title)?)).await?;
     Ok(envelope::result(&shown(&info)))
 }
 
-pub(crate) async fn list(
-    dialect: &Arc<WorkersKv>,
-    query: &Query,
-) -> Result<Response<Body>, Refusal> {
+pub(crate) async fn list(call: &OwnedCall, query: &KvQuery) -> Result<Response<Body>, Refusal> {
     let page = query.number("page", 1..=u64::from(u32::MAX))?.unwrap_or(1);
     let per_page = query.number("per_page", 1..=PER_PAGE_LIMIT)?.unwrap_or(PER_PAGE);
-    let mut infos = dialect.on_disk(|store| Ok(store.namespaces()?)).await?;
+    let mut infos = call.on_store(|store| Ok(store.namespaces()?)).await?;
     if query.text("order") == Some("title") {
         infos.sort_by(|one, other| one.title.cmp(&other.title));
     }
@@ -71,31 +62,24 @@ pub(crate) async fn list(
     Ok(envelope::page(&shown, &info))
 }
 
-pub(crate) async fn get(
-    dialect: &Arc<WorkersKv>,
-    id: NamespaceId,
-) -> Result<Response<Body>, Refusal> {
-    let info = dialect.on_disk(move |store| find(store, id)).await?;
+pub(crate) async fn get(call: &OwnedCall, id: NamespaceId) -> Result<Response<Body>, Refusal> {
+    let info = call.on_store(move |store| find(store, id)).await?;
     Ok(envelope::result(&shown(&info)))
 }
 
 pub(crate) async fn rename(
-    dialect: &Arc<WorkersKv>,
+    call: &mut OwnedCall,
     id: NamespaceId,
-    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let Titled { title } = upload::json(dialect, request, BODY_LIMIT).await?;
+    let Titled { title } = call.json(BODY_LIMIT).await?;
     let rename = move |store: &Store| {
         store.rename_namespace(id, &title)?;
         find(store, id)
     };
-    Ok(envelope::result(&shown(&dialect.on_disk(rename).await?)))
+    Ok(envelope::result(&shown(&call.on_store(rename).await?)))
 }
 
-pub(crate) async fn delete(
-    dialect: &Arc<WorkersKv>,
-    id: NamespaceId,
-) -> Result<Response<Body>, Refusal> {
-    dialect.on_disk(move |store| Ok(store.delete_namespace(id)?)).await?;
+pub(crate) async fn delete(call: &OwnedCall, id: NamespaceId) -> Result<Response<Body>, Refusal> {
+    call.on_store(move |store| Ok(store.delete_namespace(id)?)).await?;
     Ok(envelope::result(&Value::Null))
 }
