@@ -67,6 +67,15 @@ pub struct Failure {
     pub success: bool,
 }
 
+impl Failure {
+    /// A refusal for this reason.
+    #[must_use]
+    pub fn of(code: u32, message: &str) -> Self {
+        let errors = vec![StoreError { code, message: message.to_owned() }];
+        Self { errors, messages: Vec::new(), result: (), success: false }
+    }
+}
+
 /// A reason for a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StoreError {

@@ -2,8 +2,8 @@
 
 use hyper::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use serde::Serialize;
 
+use crate::api::problem::ProblemDocument;
 use crate::http::body::Body;
 use crate::http::refusal::{Class, Refusal, Subject};
 use lavawall_entropy::NotReady;
@@ -11,60 +11,36 @@ use lavawall_entropy::NotReady;
 /// The media type of RFC 9457 §3.
 const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
 
-/// The members of RFC 9457 §3.1, then our extensions.
-#[derive(Serialize)]
-struct Problem<'a> {
-    /// The paragraph about it in `/docs`.
-    #[serde(rename = "type")]
-    kind: String,
-    title: &'static str,
-    status: u16,
-    detail: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    present: Option<Vec<&'static str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    needed: Option<usize>,
-}
-
 /// The response.
 pub(crate) fn render(refusal: &Refusal) -> Response<Body> {
     let (slug, title) = kind(refusal);
-    let mut problem = Problem {
+    let mut problem = ProblemDocument {
         kind: format!("/docs#problem-{slug}"),
-        title,
+        title: title.into(),
         status: refusal.class.status().as_u16(),
-        detail: &refusal.message,
-        field: None,
-        limit: None,
-        value: None,
-        present: None,
-        needed: None,
+        detail: refusal.message.to_string(),
+        ..ProblemDocument::default()
     };
     match &refusal.subject {
         Subject::Host(count) => {
-            problem.field = Some("Host");
-            problem.limit = Some("1");
+            problem.field = Some("Host".to_owned());
+            problem.limit = Some("1".to_owned());
             problem.value = Some(count.to_string());
         }
         Subject::Parameter(invalid) => {
-            problem.field = Some(&invalid.field);
-            problem.limit = Some(&invalid.limit);
+            problem.field = Some(invalid.field.clone());
+            problem.limit = Some(invalid.limit.clone());
             problem.value = Some(invalid.value.clone());
         }
         Subject::Accept(offers) => {
-            problem.field = Some("Accept");
-            problem.limit = Some(offers);
+            problem.field = Some("Accept".to_owned());
+            problem.limit = Some(offers.clone());
         }
         Subject::Seed(why) => {
             if let NotReady::Starting(quorum) | NotReady::Expired(quorum) = &**why {
-                problem.present = Some(quorum.present.iter().map(|kind| kind.name()).collect());
-                problem.needed = Some(quorum.needed);
+                problem.present =
+                    Some(quorum.present.iter().map(|kind| kind.name().into()).collect());
+                problem.needed = u64::try_from(quorum.needed).ok();
             }
         }
         _ => {}

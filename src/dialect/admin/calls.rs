@@ -4,17 +4,23 @@ use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 use hyper::{Response, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
+use crate::api::keys::{
+    ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest, RequestedSeal, RevokeRequest,
+    SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
+};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
 use crate::http::respond::json as json_response;
+use crate::keyring::seal::Choice;
 use crate::keyring::seal::shares::Share;
-use crate::keyring::seal::{Choice, SealKind};
-use crate::keyring::{Condition, KeyInfo, Keyring, KeyringError, NamespaceId, Piece, PreparedId};
+use crate::keyring::{
+    Condition, KeyInfo, Keyring, KeyringError, NamespaceId, Piece, PreparedId, VersionState,
+};
 use crate::kv::Store;
 
 /// More bytes than any passphrase or set of shares has.
@@ -32,63 +38,6 @@ const NOT_IN_FORCE: &str =
 
 type Outcome = Result<Response<Body>, Refusal>;
 
-/// The request for a new seal.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SealRequest {
-    seal: SealForm,
-    #[serde(default)]
-    proof: Vec<Zeroizing<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum SealForm {
-    File,
-    Passphrase(Zeroizing<String>),
-    Shares { threshold: u8, count: u8 },
-}
-
-/// Passphrases or shares of the seal in force.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct SealSecrets {
-    piece: Option<Zeroizing<String>>,
-    proof: Vec<Zeroizing<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RevokeRequest {
-    version: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConfirmRequest {
-    prepared: String,
-}
-
-/// The state of the keyring.
-#[derive(Serialize)]
-struct KeyringAnswer {
-    state: &'static str,
-    seal: Option<SealKind>,
-    /// Pieces given and needed to open it.
-    have: Option<u8>,
-    need: Option<u8>,
-}
-
-/// A key version, and the records that depend on it.
-#[derive(Serialize)]
-struct KeyAnswer {
-    #[serde(flatten)]
-    key: KeyInfo,
-    title: Option<String>,
-    /// Records under it; `None` while the store is closed.
-    records: Option<u64>,
-}
-
 pub(crate) async fn keyring(call: &OwnedCall) -> Outcome {
     call.on_store(|store| Ok(answer(&state(store.keyring())))).await
 }
@@ -104,7 +53,7 @@ pub(crate) async fn init(call: &mut OwnedCall) -> Outcome {
 }
 
 pub(crate) async fn unseal(call: &mut OwnedCall) -> Outcome {
-    let SealSecrets { piece, .. } = call.json(BODY_LIMIT).await?;
+    let UnsealRequest { piece } = call.json(BODY_LIMIT).await?;
     call.on_store(move |store| {
         let keyring = store.keyring();
         match piece {
@@ -164,7 +113,7 @@ pub(crate) async fn confirm(call: &mut OwnedCall) -> Outcome {
 }
 
 pub(crate) async fn rotate_root(call: &mut OwnedCall) -> Outcome {
-    let SealSecrets { proof, .. } = call.json(BODY_LIMIT).await?;
+    let ProofRequest { proof } = call.json(BODY_LIMIT).await?;
     call.on_store(move |store| {
         store.keyring().rotate_root(&pieces(&proof))?;
         Ok(answer(&state(store.keyring())))
@@ -187,22 +136,23 @@ pub(crate) async fn keys(call: &OwnedCall) -> Outcome {
         let keys = store.keyring().keys()?;
         let keys: Vec<_> = keys
             .into_iter()
-            .map(|key| KeyAnswer { title: title_of(key.namespace), records: records(&key), key })
+            .map(|key| entry(title_of(key.namespace), records(&key), &key))
             .collect();
-        Ok(answer(&json!({ "keys": keys })))
+        // As a value its members are sorted.
+        Ok(answer(&json!(KeyList { keys })))
     })
     .await
 }
 
 pub(crate) async fn rotate(call: &OwnedCall, id: NamespaceId) -> Outcome {
-    call.on_store(move |store| Ok(answer(&json!({ "version": store.rotate(id)? })))).await
+    call.on_store(move |store| Ok(answer(&VersionAnswer { version: store.rotate(id)? }))).await
 }
 
 pub(crate) async fn revoke(call: &mut OwnedCall, id: NamespaceId) -> Outcome {
     let RevokeRequest { version } = call.json(BODY_LIMIT).await?;
     call.on_store(move |store| {
         store.revoke(id, version)?;
-        Ok(answer(&json!({ "version": version })))
+        Ok(answer(&VersionAnswer { version }))
     })
     .await
 }
@@ -219,14 +169,37 @@ fn wait_for_records(store: &Store) {
 fn state(keyring: &Keyring) -> KeyringAnswer {
     let condition = keyring.condition();
     let (have, need) = keyring.pieces().ok().unzip();
-    KeyringAnswer { state: condition.name(), seal: condition.seal(), have, need }
+    let seal = condition.seal().map(|seal| seal.to_string());
+    KeyringAnswer { state: condition.name().to_owned(), seal, have, need }
 }
 
-fn choice(form: SealForm) -> Choice {
-    match form {
-        SealForm::File => Choice::File,
-        SealForm::Passphrase(text) => Choice::Passphrase(Zeroizing::new(text.as_bytes().to_vec())),
-        SealForm::Shares { threshold, count } => Choice::Shares { threshold, count },
+fn entry(title: Option<String>, records: Option<u64>, key: &KeyInfo) -> KeyEntry {
+    let state = match key.state {
+        VersionState::Active => "active",
+        VersionState::Retired => "retired",
+        VersionState::Revoked => "revoked",
+        VersionState::Destroyed => "destroyed",
+    };
+    KeyEntry {
+        namespace: key.namespace.map(|id| id.to_string()),
+        title,
+        version: key.version,
+        state: state.to_owned(),
+        made_at: i64::try_from(key.origin.made_at).unwrap_or(i64::MAX),
+        generation: key.origin.generation,
+        made_while: key.origin.state.to_string(),
+        kinds: key.origin.kinds.iter().map(ToString::to_string).collect(),
+        records,
+    }
+}
+
+fn choice(seal: RequestedSeal) -> Choice {
+    match seal {
+        RequestedSeal::File => Choice::File,
+        RequestedSeal::Passphrase(text) => {
+            Choice::Passphrase(Zeroizing::new(text.as_bytes().to_vec()))
+        }
+        RequestedSeal::Shares { threshold, count } => Choice::Shares { threshold, count },
     }
 }
 
@@ -237,9 +210,8 @@ fn pieces(proof: &[Zeroizing<String>]) -> Vec<Piece> {
 /// The shares, which are stored nowhere, and the id with which the seal is put in force, unless it
 /// is already.
 fn handed_out(shares: &[Share], prepared: Option<&PreparedId>) -> Response<Body> {
-    let texts: Vec<_> = shares.iter().map(Share::text).collect();
-    let texts: Vec<_> = texts.iter().map(|text| text.as_str()).collect();
-    answer(&json!({ "shares": texts, "prepared": prepared.map(|id| HEXLOWER.encode(id)) }))
+    let shares = shares.iter().map(Share::text).collect();
+    answer(&SealAnswer { prepared: prepared.map(|id| HEXLOWER.encode(id)), shares })
 }
 
 fn answer(result: &impl Serialize) -> Response<Body> {

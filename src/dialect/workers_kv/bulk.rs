@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use data_encoding::BASE64;
 use hyper::Response;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::api::json::Json;
+use crate::api::store::{
+    BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkPut, BulkRecord,
+    BulkValues, ValueForm,
+};
 use crate::dialect::workers_kv::envelope;
 use crate::dialect::workers_kv::values::{expirations, json_of, lives, unix_now};
 use crate::http::body::Body;
@@ -18,30 +21,14 @@ use crate::http::refusal::{Class, Refusal, Subject};
 use crate::keyring::NamespaceId;
 use crate::kv::{METADATA_LIMIT, Put, Store, VALUE_LIMIT};
 
-/// The limits of one call, as in the service: 100 MB, 10,000 pairs, 100 names to read.
-const BODY_LIMIT: usize = 100_000_000;
-const PAIRS_LIMIT: usize = 10_000;
-const READ_LIMIT: usize = 100;
-
 /// The most bytes of a list of names: 10,000 of 512 bytes, every letter escaped.
-const NAMES_LIMIT: usize = PAIRS_LIMIT * (6 * 512 + 8);
+const NAMES_LIMIT: usize = BULK_RECORDS * (6 * 512 + 8);
 
 /// The most bytes of one pair's metadata as it is sent, spaces and escapes included.
 const METADATA_TEXT_LIMIT: usize = 64 * METADATA_LIMIT;
 
-#[derive(Deserialize)]
-struct Pair {
-    key: String,
-    value: String,
-    #[serde(default)]
-    metadata: Option<Box<RawValue>>,
-    #[serde(default)]
-    expiration: Option<f64>,
-    #[serde(default)]
-    expiration_ttl: Option<f64>,
-    #[serde(default)]
-    base64: bool,
-}
+/// One record as it is sent. Its metadata is parsed once its length is known to be allowed.
+type Pair = BulkPut<Box<RawValue>>;
 
 /// One pair, checked.
 struct CheckedPair {
@@ -49,45 +36,6 @@ struct CheckedPair {
     value: Zeroizing<Vec<u8>>,
     metadata: Option<Vec<u8>>,
     expiry: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct BulkQuery {
-    keys: Vec<String>,
-    #[serde(default, rename = "type")]
-    form: Form,
-    #[serde(default, rename = "withMetadata")]
-    with_metadata: bool,
-}
-
-/// The form of values.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Form {
-    #[default]
-    Text,
-    Json,
-    /// An extension: text loses bytes that are not UTF-8.
-    Base64,
-}
-
-/// The records of a bulk read, null for absent ones.
-#[derive(Serialize)]
-struct BulkValues {
-    values: BTreeMap<String, Option<BulkValue>>,
-}
-
-/// One record.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum BulkValue {
-    Value(Content),
-    Whole {
-        value: Content,
-        metadata: Option<Json>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        expiration: Option<u64>,
-    },
 }
 
 /// A value in either form.
@@ -102,11 +50,11 @@ pub(crate) async fn put(
     call: &mut OwnedCall,
     namespace: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
-    let pairs: Vec<Pair> = call.json(BODY_LIMIT).await?;
-    bounded(pairs.len(), PAIRS_LIMIT)?;
+    let pairs: Vec<Pair> = call.json(BULK_BYTES).await?;
+    bounded(pairs.len(), BULK_RECORDS)?;
     let now = unix_now();
     let count = pairs.len();
-    let ready = pairs.into_iter().zip(1..).map(|(pair, number)| pair.check(number, now));
+    let ready = pairs.into_iter().zip(1..).map(|(pair, number)| CheckedPair::of(pair, number, now));
     let ready = ready.collect::<Result<Vec<_>, _>>()?;
     let write = move |store: &Store| {
         let puts: Vec<_> = ready.iter().map(CheckedPair::put).collect();
@@ -120,8 +68,8 @@ pub(crate) async fn get(
     call: &mut OwnedCall,
     namespace: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
-    let wanted: BulkQuery = call.json(NAMES_LIMIT).await?;
-    bounded(wanted.keys.len(), READ_LIMIT)?;
+    let wanted: BulkGet = call.json(NAMES_LIMIT).await?;
+    bounded(wanted.keys.len(), BULK_READS)?;
     let read = move |store: &Store| {
         let mut values = BTreeMap::new();
         let mut left = VALUE_LIMIT;
@@ -141,7 +89,7 @@ pub(crate) async fn delete(
     namespace: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
     let names: Vec<String> = call.json(NAMES_LIMIT).await?;
-    bounded(names.len(), PAIRS_LIMIT)?;
+    bounded(names.len(), BULK_RECORDS)?;
     let count = names.len();
     let delete = move |store: &Store| {
         let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -156,8 +104,9 @@ fn answer_too_large() -> Refusal {
     Refusal::new(Class::TooLarge, Subject::Operation, message)
 }
 
-fn counted(count: usize) -> Value {
-    json!({ "successful_key_count": count, "unsuccessful_keys": [] })
+fn counted(count: usize) -> BulkCount {
+    let successful_key_count = u64::try_from(count).unwrap_or(u64::MAX);
+    BulkCount { successful_key_count, unsuccessful_keys: Vec::new() }
 }
 
 fn bounded(count: usize, limit: usize) -> Result<(), Refusal> {
@@ -167,31 +116,29 @@ fn bounded(count: usize, limit: usize) -> Result<(), Refusal> {
     Err(Refusal::invalid(format!("the list must have 1 to {limit} items (got {count})")))
 }
 
-impl Pair {
-    fn check(self, number: usize, now: u64) -> Result<CheckedPair, Refusal> {
-        let name = Zeroizing::new(self.key);
-        let text = Zeroizing::new(self.value);
-        let value = if self.base64 {
+impl CheckedPair {
+    fn of(pair: Pair, number: usize, now: u64) -> Result<Self, Refusal> {
+        let name = Zeroizing::new(pair.key);
+        let text = Zeroizing::new(pair.value);
+        let value = if pair.base64 {
             let bytes = BASE64.decode(text.as_bytes());
             bytes.map_err(|_| Refusal::invalid(format!("pair {number}: value is not base64")))?
         } else {
             text.as_bytes().to_vec()
         };
-        let expiry = match whole(number, "expiration_ttl", self.expiration_ttl, lives())? {
+        let expiry = match whole(number, "expiration_ttl", pair.expiration_ttl, lives())? {
             Some(ttl) => Some(now.saturating_add(ttl)),
             // Ignored beside a time to live, as the service does.
-            None => whole(number, "expiration", self.expiration, expirations(now))?,
+            None => whole(number, "expiration", pair.expiration, expirations(now))?,
         };
-        Ok(CheckedPair {
+        Ok(Self {
             name,
             value: Zeroizing::new(value),
-            metadata: self.metadata.map(|json| compact(number, &json)).transpose()?,
+            metadata: pair.metadata.map(|json| compact(number, &json)).transpose()?,
             expiry,
         })
     }
-}
 
-impl CheckedPair {
     fn put(&self) -> Put<'_> {
         Put {
             name: &self.name,
@@ -243,8 +190,8 @@ fn show(
     store: &Store,
     namespace: NamespaceId,
     name: &str,
-    wanted: &BulkQuery,
-) -> Result<(Option<BulkValue>, usize), Refusal> {
+    wanted: &BulkGet,
+) -> Result<(Option<BulkFound<Content>>, usize), Refusal> {
     let now = unix_now();
     let found = if wanted.with_metadata {
         // In one read: a write between two would mix an old and a new record.
@@ -256,17 +203,19 @@ fn show(
     let Some((value, metadata)) = found else { return Ok((None, 0)) };
     let bytes = value.bytes.len();
     let value = match wanted.form {
-        Form::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
-        Form::Base64 => Content::Text(BASE64.encode(&value.bytes)),
-        Form::Json => Json::read(&value.bytes)
+        ValueForm::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
+        ValueForm::Base64 => Content::Text(BASE64.encode(&value.bytes)),
+        ValueForm::Json => Json::read(&value.bytes)
             .map(Content::Json)
             .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
     };
     let shown = match metadata {
-        None => BulkValue::Value(value),
-        Some(metadata) => {
-            BulkValue::Whole { value, metadata: json_of(&metadata), expiration: metadata.expiry }
-        }
+        None => BulkFound::Value(value),
+        Some(metadata) => BulkFound::Record(BulkRecord {
+            value,
+            metadata: json_of(&metadata),
+            expiration: metadata.expiry,
+        }),
     };
     Ok((Some(shown), bytes))
 }
@@ -280,7 +229,8 @@ mod tests {
         let metadata = |json: String| {
             let json = format!(r#"[{{"key":"a","value":"","metadata":{json}}}]"#);
             let pairs: Vec<Pair> = serde_json::from_str(&json).expect("pairs");
-            let ready: Result<Vec<_>, _> = pairs.into_iter().map(|pair| pair.check(1, 0)).collect();
+            let ready: Result<Vec<_>, _> =
+                pairs.into_iter().map(|pair| CheckedPair::of(pair, 1, 0)).collect();
             ready.map(|mut ready| ready.remove(0).metadata)
         };
         assert_eq!(metadata("null".into()).expect("none"), None);

@@ -7,8 +7,8 @@
 
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use serde_json::Value;
 
+use crate::api::store::{Envelope, Failure, PageInfo};
 use crate::http::body::Body;
 use crate::http::refusal::{Class, Refusal, Subject};
 use crate::http::respond::json;
@@ -31,11 +31,7 @@ pub(crate) fn render(refusal: &Refusal) -> Response<Body> {
         tracing::error!("{}", refusal.operator_message());
     }
     let (status, code, message) = shape(refusal);
-    let errors = [serde_json::json!({ "code": code, "message": message })];
-    let body = serde_json::json!({
-        "success": false, "errors": errors, "messages": [], "result": null
-    });
-    let mut response = json(status, &body);
+    let mut response = json(status, &Failure::of(code, message));
     refusal.add_headers(response.headers_mut());
     response
 }
@@ -55,30 +51,14 @@ fn shape(refusal: &Refusal) -> (StatusCode, u32, &str) {
     }
 }
 
-/// The envelope. Not a `Value`: JSON in the result would lose digits.
-#[derive(Serialize)]
-struct Envelope<'a, T> {
-    success: bool,
-    errors: [(); 0],
-    messages: [(); 0],
-    result: &'a T,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    result_info: Option<&'a Value>,
-}
-
-/// An answer with this result.
-pub(crate) fn result(result: &impl Serialize) -> Response<Body> {
-    success(result, None)
+/// An answer with this result. Not a `Value`: JSON in the result would lose digits.
+pub(crate) fn result(result: impl Serialize) -> Response<Body> {
+    json(StatusCode::OK, &Envelope::of(result))
 }
 
 /// An answer with a part of a list.
-pub(crate) fn page(result: &impl Serialize, info: &Value) -> Response<Body> {
-    success(result, Some(info))
-}
-
-fn success(result: &impl Serialize, result_info: Option<&Value>) -> Response<Body> {
-    let envelope = Envelope { success: true, errors: [], messages: [], result, result_info };
-    json(StatusCode::OK, &envelope)
+pub(crate) fn page(result: impl Serialize, info: PageInfo) -> Response<Body> {
+    json(StatusCode::OK, &Envelope::page(result, info))
 }
 
 #[cfg(test)]

@@ -1,9 +1,8 @@
 //! Calls about namespaces.
 
 use hyper::Response;
-use serde::Deserialize;
-use serde_json::{Value, json};
 
+use crate::api::store::{NamespaceEntry, PAGE_ITEMS, PageInfo, TitleRequest};
 use crate::dialect::workers_kv::envelope;
 use crate::dialect::workers_kv::path::{KvQuery, namespace_not_found};
 use crate::http::body::Body;
@@ -17,15 +16,11 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 /// Namespaces per page, by default and at the most.
 const PER_PAGE: u64 = 20;
-const PER_PAGE_LIMIT: u64 = 1000;
+const PER_PAGE_LIMIT: u64 = PAGE_ITEMS as u64;
 
-#[derive(Deserialize)]
-struct Titled {
-    title: String,
-}
-
-fn shown(info: &NamespaceInfo) -> Value {
-    json!({ "id": info.id.to_string(), "title": info.title, "supports_url_encoding": true })
+fn shown(info: &NamespaceInfo) -> NamespaceEntry {
+    let (id, title) = (info.id.to_string(), info.title.clone());
+    NamespaceEntry { id, supports_url_encoding: true, title }
 }
 
 fn find(store: &Store, id: NamespaceId) -> Result<NamespaceInfo, Refusal> {
@@ -34,9 +29,9 @@ fn find(store: &Store, id: NamespaceId) -> Result<NamespaceInfo, Refusal> {
 }
 
 pub(crate) async fn create(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
-    let Titled { title } = call.json(BODY_LIMIT).await?;
+    let TitleRequest { title } = call.json(BODY_LIMIT).await?;
     let info = call.on_store(move |store| Ok(store.create_namespace(&title)?)).await?;
-    Ok(envelope::result(&shown(&info)))
+    Ok(envelope::result(shown(&info)))
 }
 
 pub(crate) async fn list(call: &OwnedCall, query: &KvQuery) -> Result<Response<Body>, Refusal> {
@@ -52,34 +47,36 @@ pub(crate) async fn list(call: &OwnedCall, query: &KvQuery) -> Result<Response<B
     let fits = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let skipped = fits((page - 1).saturating_mul(per_page));
     let shown: Vec<_> = infos.iter().skip(skipped).take(fits(per_page)).map(shown).collect();
-    let info = json!({
-        "page": page,
-        "per_page": per_page,
-        "count": shown.len(),
-        "total_count": infos.len(),
-        "total_pages": infos.len().div_ceil(fits(per_page)),
-    });
-    Ok(envelope::page(&shown, &info))
+    let total_count = infos.len() as u64;
+    let info = PageInfo {
+        count: shown.len() as u64,
+        cursor: None,
+        page: Some(page),
+        per_page: Some(per_page),
+        total_count: Some(total_count),
+        total_pages: Some(total_count.div_ceil(per_page)),
+    };
+    Ok(envelope::page(shown, info))
 }
 
 pub(crate) async fn get(call: &OwnedCall, id: NamespaceId) -> Result<Response<Body>, Refusal> {
     let info = call.on_store(move |store| find(store, id)).await?;
-    Ok(envelope::result(&shown(&info)))
+    Ok(envelope::result(shown(&info)))
 }
 
 pub(crate) async fn rename(
     call: &mut OwnedCall,
     id: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
-    let Titled { title } = call.json(BODY_LIMIT).await?;
+    let TitleRequest { title } = call.json(BODY_LIMIT).await?;
     let rename = move |store: &Store| {
         store.rename_namespace(id, &title)?;
         find(store, id)
     };
-    Ok(envelope::result(&shown(&call.on_store(rename).await?)))
+    Ok(envelope::result(shown(&call.on_store(rename).await?)))
 }
 
 pub(crate) async fn delete(call: &OwnedCall, id: NamespaceId) -> Result<Response<Body>, Refusal> {
     call.on_store(move |store| Ok(store.delete_namespace(id)?)).await?;
-    Ok(envelope::result(&Value::Null))
+    Ok(envelope::result(()))
 }

@@ -6,11 +6,10 @@ use std::time::SystemTime;
 use data_encoding::BASE64URL_NOPAD;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Response};
-use serde::Serialize;
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::api::json::Json;
+use crate::api::store::{LIFE_SECONDS, ListedRecord, PAGE_ITEMS, PageInfo};
 use crate::dialect::workers_kv::path::{KvQuery, RecordName};
 use crate::dialect::workers_kv::{envelope, upload};
 use crate::http::body::Body;
@@ -21,14 +20,11 @@ use crate::keyring;
 use crate::keyring::NamespaceId;
 use crate::kv::{Metadata, Put, Store};
 
-/// The shortest time to live in seconds, as in the service.
-const TTL_LEAST: u64 = 60;
-
 /// A hundred years: later is a typing error.
 const TTL_MOST: u64 = 100 * 365 * 24 * 60 * 60;
 
 /// Names per page, at the most and by default.
-const LIST_LIMIT: u64 = 1000;
+const LIST_LIMIT: u64 = PAGE_ITEMS as u64;
 
 /// The header with the time at which a value expires.
 const EXPIRATION: HeaderName = HeaderName::from_static("expiration");
@@ -83,7 +79,7 @@ pub(crate) async fn put(
         Ok(store.put(namespace, &[one], now)?)
     };
     call.on_store(put).await?;
-    Ok(envelope::result(&Value::Null))
+    Ok(envelope::result(()))
 }
 
 pub(crate) async fn delete(
@@ -92,7 +88,7 @@ pub(crate) async fn delete(
     name: RecordName,
 ) -> Result<Response<Body>, Refusal> {
     call.on_store(move |store| Ok(store.delete(namespace, &[&name])?)).await?;
-    Ok(envelope::result(&Value::Null))
+    Ok(envelope::result(()))
 }
 
 pub(crate) async fn list(
@@ -111,13 +107,14 @@ pub(crate) async fn list(
     let page = call.on_store(list).await?;
     let cursor = page.records.last().filter(|_| page.more).map(|last| cursor(&last.name));
     let shown = page.records.iter().map(|record| ListedRecord {
-        name: &record.name,
+        name: record.name.as_str(),
         expiration: record.metadata.expiry,
         metadata: json_of(&record.metadata),
     });
     let shown: Vec<_> = shown.collect();
-    let info = json!({ "count": shown.len(), "cursor": cursor.unwrap_or_default() });
-    Ok(envelope::page(&shown, &info))
+    let count = shown.len() as u64;
+    let cursor = Some(cursor.unwrap_or_default());
+    Ok(envelope::page(&shown, PageInfo { count, cursor, ..PageInfo::default() }))
 }
 
 fn key_not_found() -> Refusal {
@@ -126,22 +123,12 @@ fn key_not_found() -> Refusal {
 
 /// The valid expiration times, in seconds since 1970.
 pub(crate) fn expirations(now: u64) -> RangeInclusive<u64> {
-    now.saturating_add(TTL_LEAST)..=now.saturating_add(TTL_MOST)
+    now.saturating_add(LIFE_SECONDS)..=now.saturating_add(TTL_MOST)
 }
 
 /// The valid times to live, in seconds.
 pub(crate) fn lives() -> RangeInclusive<u64> {
-    TTL_LEAST..=TTL_MOST
-}
-
-/// A record as a list shows it.
-#[derive(Serialize)]
-struct ListedRecord<'a> {
-    name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expiration: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    metadata: Option<Json>,
+    LIFE_SECONDS..=TTL_MOST
 }
 
 /// Metadata as JSON, when there is any.
