@@ -180,7 +180,7 @@ mod tests {
     }
 
     proptest! {
-        /// As strict as a reader that keeps everything, and it reads the same from what is kept.
+        /// As strict as a parser that keeps every value, and the kept text parses to the same value.
         #[test]
         fn it_is_read_as_before(json in r#"[\[\]{},:" \\ntu0-9e.ä-]{0,12}|\[[ 0-9a-z".,-]{0,9}\]"#) {
             let expected = from_str::<Value>(&json).ok();

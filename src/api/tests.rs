@@ -15,7 +15,7 @@ use crate::api::store::{
     NamespaceEntry,
 };
 
-/// As the service answered before these types were shared.
+/// Compares with an answer of the service as it was before these types were shared.
 #[track_caller]
 fn golden<T: Serialize + DeserializeOwned>(text: &str) -> T {
     let read: T = serde_json::from_str(text).expect("the answer is read");
@@ -130,7 +130,7 @@ fn names_in_schemas_are_those_of_the_enumerations() {
 }
 
 #[test]
-fn what_a_schema_requires_is_always_there_in_an_answer() {
+fn every_member_of_the_status_is_required_by_its_schema() {
     let schemas = schemas();
     let status: Value = serde_json::from_str(STATUS).expect("JSON");
     let parts: BTreeMap<_, _> = [

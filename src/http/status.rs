@@ -116,7 +116,7 @@ fn of_source(in_last_seed: bool, report: SourceReport) -> SourceStatus {
         credited_bits: report.credited_bits,
         credit_basis: report.credit_basis,
         assessed: report.assessed.map(of_assessment),
-        live: report.live.map(of_window),
+        live: report.live.as_ref().map(of_window),
         in_last_seed,
         is_virtual: report.virtual_device,
         identity: report.identity,
@@ -141,8 +141,8 @@ fn of_assessment(assessed: Assessed) -> AssessedStatus {
     AssessedStatus { min_entropy, credited, samples: wide(samples), estimator, at }
 }
 
-fn of_window(figure: LiveFigure) -> LiveStatus {
-    let LiveFigure { min_entropy, estimator, samples, at } = figure;
+fn of_window(figure: &LiveFigure) -> LiveStatus {
+    let LiveFigure { min_entropy, estimator, samples, at } = *figure;
     let estimator = estimator.to_owned();
     LiveStatus { min_entropy, estimator, samples: wide(samples), at: rfc3339(at) }
 }

@@ -25,7 +25,7 @@ function typeOf(schema) {
     return element("a", { href: "#schema-" + name }, name);
   }
   if (schema.const !== undefined) return code(JSON.stringify(schema.const));
-  if (schema.enum) return element("span", {}, ...between(schema.enum.map(code), ", "));
+  if (schema.enum) return element("span", {}, ...between(schema.enum.map((value) => code(String(value))), ", "));
   if (schema.oneOf) return element("span", {}, ...between(schema.oneOf.map(typeOf), " or "));
   if (schema.type === "object" && schema.properties) {
     return element("span", {}, "object with ", ...between(Object.entries(schema.properties)

@@ -61,7 +61,7 @@ pub(crate) async fn put(
         Ok(store.put(namespace, &puts, now)?)
     };
     call.on_store(write).await?;
-    Ok(envelope::result(&counted(count)))
+    Ok(envelope::result(counted(count)))
 }
 
 pub(crate) async fn get(
@@ -81,7 +81,7 @@ pub(crate) async fn get(
         }
         Ok(BulkValues { values })
     };
-    Ok(envelope::result(&call.on_store(read).await?))
+    Ok(envelope::result(call.on_store(read).await?))
 }
 
 pub(crate) async fn delete(
@@ -96,7 +96,7 @@ pub(crate) async fn delete(
         Ok(store.delete(namespace, &names)?)
     };
     call.on_store(delete).await?;
-    Ok(envelope::result(&counted(count)))
+    Ok(envelope::result(counted(count)))
 }
 
 fn answer_too_large() -> Refusal {

@@ -53,7 +53,7 @@ pub(crate) async fn metadata(
     let found =
         call.on_store(move |store| Ok(store.metadata(namespace, &name, unix_now())?)).await?;
     let found = found.ok_or_else(key_not_found)?;
-    Ok(envelope::result(&json_of(&found)))
+    Ok(envelope::result(json_of(&found)))
 }
 
 pub(crate) async fn put(
