@@ -5,16 +5,16 @@ use std::time::Instant;
 
 use crate::dialect::web;
 use crate::dialect::web::wall::Wall;
-use crate::http::call::{Answer, Call};
+use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Dialect, ROOT};
 use crate::http::problem;
 use crate::http::refusal::Refusal;
 use crate::http::routes::{self, Route};
 
 const ROUTES: [Route<Web>; 4] = [
-    ("/openapi.json", |_, _| Ok(Answer::Now(web::openapi()))),
-    ("/docs", |_, _| Ok(Answer::Now(web::docs()))),
-    ("/", |_, call| Ok(Answer::Now(web::dashboard(call.app, Instant::now())))),
+    ("/openapi.json", |_, _| Ok(Reply::Now(web::openapi()))),
+    ("/docs", |_, _| Ok(Reply::Now(web::docs()))),
+    ("/", |_, call| Ok(Reply::Now(web::dashboard(call.app, Instant::now())))),
     ("/wall.png", |web, call| Ok(web.wall(call))),
 ];
 
@@ -33,16 +33,16 @@ impl Dialect for Web {
         routes::paths(&ROUTES)
     }
 
-    fn answer(&self, call: Call<'_>) -> Answer {
+    fn answer(&self, call: Call<'_>) -> Reply {
         routes::answer(self, &ROUTES, call)
-            .unwrap_or_else(|refusal: Refusal| Answer::Now(self.render(refusal)))
+            .unwrap_or_else(|refusal: Refusal| Reply::Now(self.render(refusal)))
     }
 }
 
 impl Web {
-    fn wall(&self, call: Call<'_>) -> Answer {
+    fn wall(&self, call: Call<'_>) -> Reply {
         let (wall, call) = (Arc::clone(&self.wall), call.into_owned());
-        Answer::later(async move {
+        Reply::later(async move {
             let answer = wall.answer(&call.app.board).await;
             answer.unwrap_or_else(|refusal| problem::render(&refusal))
         })
