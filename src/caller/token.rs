@@ -202,9 +202,9 @@ mod tests {
         let tokens = Tokens::parse(&format!("ci {}", hash_token("one"))).expect("valid");
         let identify = |values: &[&'static [u8]]| tokens.identify(values.iter().copied());
         assert_eq!(identify(&[b"Bearer one"]), Some(Caller::Token("ci".into())));
-        let one = b"Bearer one".as_slice();
-        for values in [&[][..], &[b"Bearer two"], &[b"Basic one"], &[one, one]] {
-            assert_eq!(identify(values), None);
+        let one: &[u8] = b"Bearer one";
+        for values in [vec![], vec![&b"Bearer two"[..]], vec![b"Basic one"], vec![one, one]] {
+            assert_eq!(identify(&values), None);
         }
     }
 

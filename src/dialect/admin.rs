@@ -18,7 +18,7 @@ mod calls;
 use hyper::{Method, Response};
 
 use crate::http::body::Body;
-use crate::http::call::{Answer, Call, OwnedCall};
+use crate::http::call::{Call, OwnedCall, Reply};
 use crate::http::dialect::Dialect;
 use crate::http::problem;
 use crate::http::refusal::Refusal;
@@ -57,9 +57,9 @@ impl Dialect for Admin {
         true
     }
 
-    fn answer(&self, call: Call<'_>) -> Answer {
+    fn answer(&self, call: Call<'_>) -> Reply {
         let mut call = call.into_owned();
-        Answer::later(async move {
+        Reply::later(async move {
             let answer = route(&mut call).await;
             call.finish(answer.unwrap_or_else(render)).await
         })

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::caller::{Caller, Peer};
 use crate::dialect::native::list_query::List;
 use crate::http::app::App;
-use crate::http::call::{Answer, Call};
+use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Dialect, ROOT};
 use crate::http::refusal::Refusal;
 use crate::http::respond::json_line;
@@ -33,13 +33,13 @@ const ROUTES: [Route<Native>; 9] = [
     ("/random/uuids", |_, call| lists::answer(&call, List::uuids)),
     ("/random/strings", |_, call| lists::answer(&call, List::strings)),
     ("/random/shuffle", |_, call| lists::answer(&call, List::shuffle)),
-    (LIVE, |_, _| Ok(Answer::Now(json_line(StatusCode::OK, &json!({ "status": "live" }))))),
+    (LIVE, |_, _| Ok(Reply::Now(json_line(StatusCode::OK, &json!({ "status": "live" }))))),
     (READY, |_, call| ready(&call)),
     ("/status", |_, call| {
         let status = status::of(call.app, Instant::now());
-        Ok(Answer::Now(json_line(StatusCode::OK, &status)))
+        Ok(Reply::Now(json_line(StatusCode::OK, &status)))
     }),
-    ("/metrics", |_, call| Ok(Answer::Now(metrics::answer(call.app, Instant::now())))),
+    ("/metrics", |_, call| Ok(Reply::Now(metrics::answer(call.app, Instant::now())))),
 ];
 
 /// The service's own dialect.
@@ -66,15 +66,15 @@ impl Dialect for Native {
         app.access.identify(peer, request.headers())
     }
 
-    fn answer(&self, call: Call<'_>) -> Answer {
+    fn answer(&self, call: Call<'_>) -> Reply {
         routes::answer(self, &ROUTES, call)
-            .unwrap_or_else(|refusal| Answer::Now(self.render(refusal)))
+            .unwrap_or_else(|refusal| Reply::Now(self.render(refusal)))
     }
 }
 
-fn ready(call: &Call<'_>) -> Result<Answer, Refusal> {
+fn ready(call: &Call<'_>) -> Result<Reply, Refusal> {
     let now = Instant::now();
     call.app.generator.check(now)?;
     let state = call.app.generator.state(now);
-    Ok(Answer::Now(json_line(StatusCode::OK, &json!({ "state": state }))))
+    Ok(Reply::Now(json_line(StatusCode::OK, &json!({ "state": state }))))
 }

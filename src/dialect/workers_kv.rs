@@ -19,7 +19,7 @@ use crate::dialect::workers_kv::path::{ENDPOINTS, Operation, PREFIX, Target};
 use crate::http::access::by_token;
 use crate::http::app::App;
 use crate::http::body::Body;
-use crate::http::call::{Answer, Call, OwnedCall};
+use crate::http::call::{Call, OwnedCall, Reply};
 use crate::http::dialect::Dialect;
 use crate::http::refusal::{Class, Refusal};
 
@@ -54,17 +54,17 @@ impl Dialect for WorkersKv {
         by_token(&app.store_tokens, request.headers())
     }
 
-    fn answer(&self, call: Call<'_>) -> Answer {
+    fn answer(&self, call: Call<'_>) -> Reply {
         let mut call = call.into_owned();
-        Answer::later(async move {
+        Reply::later(async move {
             let answer = route(&mut call).await;
             call.finish(answer.unwrap_or_else(|refusal| envelope::render(&refusal))).await
         })
     }
 
-    fn turn_away(&self, call: Call<'_>, refusal: Refusal) -> Answer {
+    fn turn_away(&self, call: Call<'_>, refusal: Refusal) -> Reply {
         let call = call.into_owned();
-        Answer::later(async move {
+        Reply::later(async move {
             if refusal.class == Class::Unauthenticated {
                 call.app.record_turned_away(asked(&call.request)).await;
             }

@@ -26,8 +26,8 @@ pub(crate) struct Call<'a> {
     activity: &'a Arc<Activity>,
 }
 
-/// An answer, in most cases complete.
-pub(crate) enum Answer {
+/// The answer to a call, in most cases complete.
+pub(crate) enum Reply {
     /// Complete.
     Now(Response<Body>),
     /// After some work.
@@ -66,7 +66,7 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Answer {
+impl Reply {
     /// An answer that takes time.
     pub(crate) fn later(work: impl Future<Output = Response<Body>> + Send + 'static) -> Self {
         Self::Later(Box::pin(work))

@@ -6,7 +6,7 @@ use hyper::{Request, Response};
 use crate::caller::{Caller, Peer};
 use crate::http::app::App;
 use crate::http::body::Body;
-use crate::http::call::{Answer, Call};
+use crate::http::call::{Call, Reply};
 use crate::http::meters::MeterId;
 use crate::http::problem;
 use crate::http::refusal::Refusal;
@@ -44,12 +44,12 @@ pub(crate) trait Dialect: Send + Sync {
     }
 
     /// Answers a call of an identified caller.
-    fn answer(&self, call: Call<'_>) -> Answer;
+    fn answer(&self, call: Call<'_>) -> Reply;
 
     /// Answers a call whose caller was not identified.
-    fn turn_away(&self, call: Call<'_>, refusal: Refusal) -> Answer {
+    fn turn_away(&self, call: Call<'_>, refusal: Refusal) -> Reply {
         drop(call);
-        Answer::Now(self.render(refusal))
+        Reply::Now(self.render(refusal))
     }
 
     /// A refusal in the shape of this dialect: by default an RFC 9457 problem.

@@ -12,7 +12,7 @@ use hyper::{Request, Response};
 use crate::caller::{Caller, Peer};
 use crate::http::app::App;
 use crate::http::body::Body;
-use crate::http::call::{Answer, Call};
+use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Destination, Dialects};
 use crate::http::meters::{MeterId, Meters};
 use crate::http::problem;
@@ -38,9 +38,9 @@ impl Handler {
         Self { app, dialects, activity, peer }
     }
 
-    fn answer(&self, destination: &Destination<'_>, request: Request<Incoming>) -> Answer {
+    fn answer(&self, destination: &Destination<'_>, request: Request<Incoming>) -> Reply {
         if let Some(refusal) = Refusal::of_host(&request) {
-            return Answer::Now(problem::render(&refusal));
+            return Reply::Now(problem::render(&refusal));
         }
         let dialect = destination.dialect;
         let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
@@ -54,25 +54,25 @@ impl Handler {
 impl hyper::service::Service<Request<Incoming>> for Handler {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = MeteredAnswer;
+    type Future = MeteredReply;
 
-    fn call(&self, request: Request<Incoming>) -> MeteredAnswer {
+    fn call(&self, request: Request<Incoming>) -> MeteredReply {
         let destination = self.dialects.find(request.uri().path(), self.peer.is_some());
         match self.answer(&destination, request) {
-            Answer::Now(response) => {
+            Reply::Now(response) => {
                 self.app.meters.add_request(destination.meter, response.status());
-                MeteredAnswer::Now(Some(response))
+                MeteredReply::Now(Some(response))
             }
-            Answer::Later(work) => {
+            Reply::Later(work) => {
                 let meters = Arc::clone(&self.app.meters);
-                MeteredAnswer::Later { work, meters, meter: destination.meter }
+                MeteredReply::Later { work, meters, meter: destination.meter }
             }
         }
     }
 }
 
-/// An [`Answer`] that is counted when it is there.
-pub(crate) enum MeteredAnswer {
+/// A [`Reply`] that is counted when it is there.
+pub(crate) enum MeteredReply {
     /// Already counted.
     Now(Option<Response<Body>>),
     /// To be counted.
@@ -83,7 +83,7 @@ pub(crate) enum MeteredAnswer {
     },
 }
 
-impl Future for MeteredAnswer {
+impl Future for MeteredReply {
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -142,7 +142,7 @@ impl Refusal {
     }
 
     /// The same, caused by stored data, a disk or the system.
-    fn as_fault(self) -> Self {
+    fn into_fault(self) -> Self {
         Self { is_fault: true, ..self }
     }
 

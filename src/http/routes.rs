@@ -2,11 +2,11 @@
 
 use hyper::Method;
 
-use crate::http::call::{Answer, Call};
+use crate::http::call::{Call, Reply};
 use crate::http::refusal::Refusal;
 
 /// A path of the dialect `D`, and the function that answers it.
-pub(crate) type Route<D> = (&'static str, fn(&D, Call<'_>) -> Result<Answer, Refusal>);
+pub(crate) type Route<D> = (&'static str, fn(&D, Call<'_>) -> Result<Reply, Refusal>);
 
 /// The paths of `routes`.
 pub(crate) fn paths<D>(routes: &[Route<D>]) -> Vec<&'static str> {
@@ -18,7 +18,7 @@ pub(crate) fn answer<D>(
     dialect: &D,
     routes: &[Route<D>],
     call: Call<'_>,
-) -> Result<Answer, Refusal> {
+) -> Result<Reply, Refusal> {
     let Some((_, answer)) = routes.iter().find(|(path, _)| *path == call.path()) else {
         return Err(Refusal::not_found("there is nothing at this path"));
     };

@@ -73,12 +73,11 @@ impl<S: ConnectionService> Entrance for UnixEntrance<S> {
         let own_uid = self.own_uid;
         async move {
             let Some(permit) = permit else { return };
-            match admit(&socket, own_uid) {
-                Some(peer) => serve_clear(socket, Some(peer), terms).await,
-                None => {
-                    drop(socket);
-                    terms.service.refuse_peer().await;
-                }
+            if let Some(peer) = admit(&socket, own_uid) {
+                serve_clear(socket, Some(peer), terms).await;
+            } else {
+                drop(socket);
+                terms.service.refuse_peer().await;
             }
             drop(permit);
         }

@@ -10,7 +10,7 @@ use crate::dialect::native::random::accepted;
 use crate::dialect::native::sampling::{between, shuffle, up_to};
 use crate::http::body::Body;
 use crate::http::buffer::AnswerBuffer;
-use crate::http::call::{Answer, Call};
+use crate::http::call::{Call, Reply};
 use crate::http::format::ListFormat;
 use crate::http::query::Invalid;
 use crate::http::refusal::Refusal;
@@ -24,7 +24,7 @@ const WORDS: usize = 256;
 pub(crate) fn answer(
     call: &Call<'_>,
     parse: fn(&str) -> Result<ListQuery, Invalid>,
-) -> Result<Answer, Refusal> {
+) -> Result<Reply, Refusal> {
     let app = call.app;
     let (list, format) = parse(call.query())?;
     let format = match format {
@@ -36,7 +36,7 @@ pub(crate) fn answer(
     let mut buffer = AnswerBuffer::new(body.len());
     buffer.bytes().copy_from_slice(body.as_bytes());
     app.meters.add_bytes(body.len());
-    Ok(Answer::Now(ok(headers, Body::whole(buffer.into_bytes()))))
+    Ok(Reply::Now(ok(headers, Body::whole(buffer.into_bytes()))))
 }
 
 /// Draws the list.

@@ -8,7 +8,7 @@ use hyper::{HeaderMap, Response};
 
 use crate::http::app::App;
 use crate::http::body::Body;
-use crate::http::call::{Answer, Call};
+use crate::http::call::{Call, Reply};
 use crate::http::format::{RandomFormat, negotiate};
 use crate::http::problem;
 use crate::http::query::RandomQuery;
@@ -17,17 +17,17 @@ use crate::http::respond::ok;
 use crate::http::stream::RandomStream;
 
 /// Answers at once, or after a fresh seed.
-pub(crate) fn answer(call: Call<'_>) -> Result<Answer, Refusal> {
+pub(crate) fn answer(call: Call<'_>) -> Result<Reply, Refusal> {
     let query = RandomQuery::parse(call.query(), call.app.max_bytes)?;
     let format = match query.format {
         Some(format) => format,
         None => accepted(call.request.headers(), &RandomFormat::OFFERS)?,
     };
     if !query.fresh {
-        return draw(call.app, query.bytes, format).map(Answer::Now);
+        return draw(call.app, query.bytes, format).map(Reply::Now);
     }
     let call = call.into_owned();
-    Ok(Answer::later(async move {
+    Ok(Reply::later(async move {
         let answer = match wait_for_fresh_seed(&call.app).await {
             Ok(()) => draw(&call.app, query.bytes, format),
             Err(refusal) => Err(refusal),

@@ -7,16 +7,16 @@ use crate::dialect::web::dashboard::dashboard;
 use crate::dialect::web::docs::docs;
 use crate::dialect::web::openapi::openapi;
 use crate::dialect::web::wall::Wall;
-use crate::http::call::{Answer, Call};
+use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Dialect, ROOT};
 use crate::http::problem;
 use crate::http::refusal::Refusal;
 use crate::http::routes::{self, Route};
 
 const ROUTES: [Route<Web>; 4] = [
-    ("/openapi.json", |_, _| Ok(Answer::Now(openapi()))),
-    ("/docs", |_, _| Ok(Answer::Now(docs()))),
-    ("/", |_, call| Ok(Answer::Now(dashboard(call.app, Instant::now())))),
+    ("/openapi.json", |_, _| Ok(Reply::Now(openapi()))),
+    ("/docs", |_, _| Ok(Reply::Now(docs()))),
+    ("/", |_, call| Ok(Reply::Now(dashboard(call.app, Instant::now())))),
     ("/wall.png", |web, call| Ok(web.wall(call))),
 ];
 
@@ -35,16 +35,16 @@ impl Dialect for Web {
         routes::paths(&ROUTES)
     }
 
-    fn answer(&self, call: Call<'_>) -> Answer {
+    fn answer(&self, call: Call<'_>) -> Reply {
         routes::answer(self, &ROUTES, call)
-            .unwrap_or_else(|refusal: Refusal| Answer::Now(self.render(refusal)))
+            .unwrap_or_else(|refusal: Refusal| Reply::Now(self.render(refusal)))
     }
 }
 
 impl Web {
-    fn wall(&self, call: Call<'_>) -> Answer {
+    fn wall(&self, call: Call<'_>) -> Reply {
         let (wall, call) = (Arc::clone(&self.wall), call.into_owned());
-        Answer::later(async move {
+        Reply::later(async move {
             let answer = wall.answer(&call.app.board).await;
             answer.unwrap_or_else(|refusal| problem::render(&refusal))
         })

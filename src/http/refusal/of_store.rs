@@ -20,7 +20,7 @@ impl From<KeyringError> for Refusal {
         let hidden = |class, message: &'static str| {
             Self::new(class, Subject::Operation, message)
                 .with_operator_message(text.clone())
-                .as_fault()
+                .into_fault()
         };
         match &error {
             KeyringError::Incomplete(_) | KeyringError::LeftBehind { .. } => {
@@ -95,13 +95,15 @@ impl From<KvError> for Refusal {
             KvError::Closed => Self::unavailable(NOT_OPEN),
             KvError::Orphaned => Self::new(Class::Conflict, Subject::Operation, text),
             KvError::Damaged(_) | KvError::Revoked { .. } | KvError::Destroyed { .. } => {
-                Self::new(Class::Damaged, Subject::Record, text).as_fault()
+                Self::new(Class::Damaged, Subject::Record, text).into_fault()
             }
-            KvError::Disagrees(_) => Self::new(Class::Damaged, Subject::Namespace, text).as_fault(),
+            KvError::Disagrees(_) => {
+                Self::new(Class::Damaged, Subject::Namespace, text).into_fault()
+            }
             KvError::Storage(StorageError { what: Access::Write, .. }) => {
-                hidden(WRITE_FAILED).as_fault()
+                hidden(WRITE_FAILED).into_fault()
             }
-            _ => hidden(STORE_FAILED).as_fault(),
+            _ => hidden(STORE_FAILED).into_fault(),
         }
     }
 }
