@@ -47,7 +47,7 @@ pub struct Config {
     /// The state directory. Default `$XDG_STATE_HOME/lavawall`.
     pub state_dir: Option<PathBuf>,
     /// The HTTP listener.
-    pub http: http::Config,
+    pub http: http::HttpConfig,
     /// The quorum and the reseed interval.
     pub pool: collector::config::PoolConfig,
     /// The keyring.

@@ -17,10 +17,9 @@ use crate::collector::status::StatusBoard;
 use crate::config::{Config, ConfigError};
 use crate::exitcode::Exit;
 use crate::http;
-use crate::http::{Access, FreshError};
+use crate::http::{AccessControl, AccessError, FreshError};
 use crate::incident::IncidentLog;
 use crate::net::tcp::Listeners;
-use crate::net::tls::LoadError;
 use crate::net::unix::AdminSocket;
 use lavawall_entropy::{Generator, Readiness};
 
@@ -29,11 +28,11 @@ use crate::state::{ADMIN_SOCKET, StateDir, StateDirError};
 use crate::upkeep::keys::KeyUpkeep;
 use notify::Notify;
 
-/// How often the main thread looks at the state: for the ready file and the service manager.
+/// How often the main thread checks the state, for the ready file and the service manager.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A service that cannot seed within this time says that it is up all the same: it answers, with
-/// 503 and the reason.
+/// A service without a seed after this time reports that it is up all the same: it answers, with 503
+/// and the reason.
 const READY_AFTER: Duration = Duration::from_secs(5);
 
 /// Signals that come together, as `timeout` and terminals send them, count as one.
@@ -42,10 +41,10 @@ const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
 /// How often a new boot seed is written, besides once after the first seed and once at the end.
 const BOOT_SEED_EVERY: Duration = Duration::from_hours(1);
 
-/// What the command line adds to the configuration.
+/// Options of the command line.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// Where the address is written once the service is ready.
+    /// The file for the address, written once the service is ready.
     pub ready_file: Option<PathBuf>,
     /// Show the rendered wall when there is no camera.
     pub demo: bool,
@@ -60,13 +59,13 @@ pub enum DaemonError {
     StateDir(#[from] StateDirError),
     /// Certificates or tokens.
     #[error(transparent)]
-    Access(#[from] LoadError),
+    Access(#[from] AccessError),
     /// The address.
     #[error("http.listen: cannot listen on {address}: {error}")]
     Listen {
-        /// The address asked for.
+        /// The configured address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
     /// The ready file.
@@ -95,10 +94,10 @@ impl DaemonError {
     }
 }
 
-/// Runs the service until it is told to stop. `reread` gives the configuration anew, for a reload.
+/// Runs the service until a signal stops it. `reread` reads the configuration again, for a reload.
 ///
 /// # Errors
-/// Says why it could not start, or what broke.
+/// Why it could not start, or the fault that ended it.
 pub fn run(
     config: &Config,
     options: &Options,
@@ -108,7 +107,7 @@ pub fn run(
     harden::take_descriptors(config.http.max_connections);
     let path = config.state_dir.clone().map_or_else(StateDir::default_path, Ok)?;
     let state_dir = Arc::new(StateDir::open(&path)?);
-    let access = Arc::new(Access::load(&config.http)?);
+    let access = Arc::new(AccessControl::load(&config.http)?);
     let address = config.http.listen;
     let listeners = Listeners::bind(address, config.http.threads())
         .map_err(|error| DaemonError::Listen { address, error })?;
@@ -126,11 +125,12 @@ pub fn run(
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
     let http = std::thread::Builder::new().name("http".into()).spawn(move || {
-        http::serve(http_service, listeners, socket, access, &http_config, &stopped)
+        let dialects = crate::dialect::all();
+        http::serve(http_service, dialects, listeners, socket, access, &http_config, &stopped)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &http));
-    // Tells HTTP to finish, also when something broke; workers end within the drain timeout.
+    // HTTP finishes, also after a fault; its threads end within the drain timeout.
     let _ = stop.send(true);
     let served = http.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
     service.leave_boot_seed();
@@ -145,13 +145,13 @@ fn bind_admin_socket(state_dir: &StateDir) -> Option<AdminSocket> {
         .ok()
 }
 
-/// What runs besides HTTP.
+/// The parts besides HTTP.
 struct Service {
     generator: Arc<Generator>,
     board: Arc<StatusBoard>,
     incidents: Arc<IncidentLog>,
     collector: Arc<Collector>,
-    access: Arc<Access>,
+    access: Arc<AccessControl>,
     state_dir: Arc<StateDir>,
     keys: Option<KeyUpkeep>,
     can_be_ready: bool,
@@ -162,7 +162,7 @@ impl Service {
         config: &Config,
         options: &Options,
         state_dir: Arc<StateDir>,
-        access: Arc<Access>,
+        access: Arc<AccessControl>,
     ) -> Result<Self, DaemonError> {
         let generator = Arc::new(Generator::new(
             config.http.threads() + 1,
@@ -204,10 +204,10 @@ impl Service {
         Ok(Self { generator, board, incidents, collector, access, state_dir, keys, can_be_ready })
     }
 
-    /// What HTTP serves from.
-    fn http(&self) -> http::Service {
+    /// The parts that HTTP serves.
+    fn http(&self) -> http::ServiceParts {
         let collector = Arc::clone(&self.collector);
-        http::Service {
+        http::ServiceParts {
             generator: Arc::clone(&self.generator),
             board: Arc::clone(&self.board),
             incidents: Arc::clone(&self.incidents),
@@ -215,11 +215,12 @@ impl Service {
                 let collector = Arc::clone(&collector);
                 Box::pin(async move { collector.fresh().await.map_err(|_| FreshError::Stopped) })
             }),
-            kv: self.keys.as_ref().map(KeyUpkeep::dialect),
+            store: self.keys.as_ref().map(KeyUpkeep::store),
+            store_tokens: self.keys.as_ref().map(KeyUpkeep::tokens).unwrap_or_default(),
         }
     }
 
-    /// Waits for signals, and says when the service is ready.
+    /// Waits for signals, and reports when the service is ready.
     async fn watch(
         &self,
         config: &Config,
@@ -235,8 +236,8 @@ impl Service {
         let mut boot_seed_due = Instant::now();
         loop {
             match signals.next().await {
-                Some(Told::Stop) => break,
-                Some(Told::Reload) => self.reload(config, options, reread()),
+                Some(SignalRequest::Stop) => break,
+                Some(SignalRequest::Reload) => self.reload(config, options, reread()),
                 None => {}
             }
             if http.is_finished() {
@@ -258,10 +259,10 @@ impl Service {
         tracing::info!("stopping: answers that have begun are finished; a second signal ends them");
         Notify::stopping();
         let _ = stop.send(true);
-        let told_at = Instant::now();
+        let stopped_at = Instant::now();
         while !http.is_finished() {
-            let told = signals.next().await;
-            if told == Some(Told::Stop) && told_at.elapsed() >= SECOND_SIGNAL_AFTER {
+            let signal = signals.next().await;
+            if signal == Some(SignalRequest::Stop) && stopped_at.elapsed() >= SECOND_SIGNAL_AFTER {
                 tracing::warn!("stopped by a second signal");
                 std::process::exit(Exit::Failure as i32);
             }
@@ -269,8 +270,7 @@ impl Service {
         Ok(())
     }
 
-    /// Takes over what can change while running: certificates, tokens and sources. What is wrong
-    /// is said and changes nothing.
+    /// Reloads certificates, tokens and sources. An error is logged and changes nothing.
     fn reload(&self, old: &Config, options: &Options, config: Result<Config, ConfigError>) {
         match self.access.reload() {
             Ok(()) => tracing::info!("reloaded certificates and tokens"),
@@ -318,20 +318,20 @@ impl Signals {
         })
     }
 
-    /// What the service is told within the next moment, if anything.
-    async fn next(&mut self) -> Option<Told> {
+    /// The next signal, if one arrives within a moment.
+    async fn next(&mut self) -> Option<SignalRequest> {
         tokio::select! {
-            _ = self.terminate.recv() => Some(Told::Stop),
-            _ = self.interrupt.recv() => Some(Told::Stop),
-            _ = self.reload.recv() => Some(Told::Reload),
+            _ = self.terminate.recv() => Some(SignalRequest::Stop),
+            _ = self.interrupt.recv() => Some(SignalRequest::Stop),
+            _ = self.reload.recv() => Some(SignalRequest::Reload),
             () = tokio::time::sleep(LOOK_EVERY) => None,
         }
     }
 }
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum SignalRequest {
     Stop,
     Reload,
 }

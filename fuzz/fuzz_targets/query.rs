@@ -4,7 +4,7 @@
 
 use lavawall::dialect::native::list_query::{List, MOST_ITEMS};
 use lavawall::http::query::{Invalid, RandomQuery};
-use lavawall::http::{Format, negotiate};
+use lavawall::http::{RandomFormat, negotiate};
 use libfuzzer_sys::fuzz_target;
 
 /// What `/random` gives at the most, here.
@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
             Err(error) => check(&error),
         }
     }
-    let _ = negotiate(Some(text), &Format::OFFERS);
+    let _ = negotiate(Some(text), &RandomFormat::OFFERS);
 });
 
 fn check(error: &Invalid) {

@@ -1,7 +1,9 @@
-//! JSON as somebody wrote it: without the space between its parts, every number to its last digit.
+//! JSON as it was written: without white space between its parts, every number to its last digit.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -16,10 +18,10 @@ use serde_json::{Error, from_slice};
 pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// Reads JSON, all of it: what is only skipped over may be what no reader takes.
+    /// Reads all of it: a parser that only skips a value accepts more than one that keeps it.
     ///
     /// # Errors
-    /// When it is not JSON in UTF-8, is nested deeper than 127, or has a number that is beyond a double's.
+    /// When it is not JSON in UTF-8, is nested deeper than 127, or has a number beyond a double's range.
     pub fn read(json: &[u8]) -> Result<Self, Error> {
         from_slice::<Readable>(json)?;
         let text = std::str::from_utf8(json).map_err(Error::custom)?;
@@ -40,13 +42,28 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
+impl JsonSchema for Json {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Json".into()
+    }
+
+    /// Any value.
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        true.into()
+    }
+}
+
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Json({} bytes)", self.text().len())
     }
 }
 
-/// JSON without the space between its parts, and with no more escapes than there must be.
+/// JSON without white space between its parts, and with no escape that is not needed.
 fn compact(json: &str) -> Result<String, Error> {
     let mut compact = String::with_capacity(json.len());
     let mut rest = json;
@@ -61,7 +78,7 @@ fn compact(json: &str) -> Result<String, Error> {
     Ok(compact)
 }
 
-/// What is JSON throughout; nothing of it is kept.
+/// Any JSON value, fully parsed and dropped.
 struct Readable;
 
 impl<'de> Deserialize<'de> for Readable {
@@ -143,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_reader_takes_is_refused() {
+    fn json_that_a_full_parser_refuses_is_refused() {
         let deep = |depth| "[".repeat(depth) + &"]".repeat(depth);
         assert!(Json::read(deep(127).as_bytes()).is_ok() && Json::read(b"1e308").is_ok());
         for json in [
@@ -163,7 +180,7 @@ mod tests {
     }
 
     proptest! {
-        /// As strict as a reader that keeps everything, and it reads the same from what is kept.
+        /// As strict as a parser that keeps every value, and the kept text parses to the same value.
         #[test]
         fn it_is_read_as_before(json in r#"[\[\]{},:" \\ntu0-9e.ä-]{0,12}|\[[ 0-9a-z".,-]{0,9}\]"#) {
             let expected = from_str::<Value>(&json).ok();

@@ -1,9 +1,9 @@
-//! `lavawall cameras`: what there is to point at the wall.
+//! `lavawall cameras`: the cameras of this machine.
 
 use clap::Args;
 
+use crate::cli::error::CommandError;
 use crate::cli::print;
-use crate::exitcode::Exit;
 use crate::source::camera;
 
 /// List this machine's cameras: device, identity, name
@@ -12,11 +12,13 @@ use crate::source::camera;
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {}
 
-pub(crate) fn run(_: &Arguments) -> Exit {
+pub(crate) fn run(_: &Arguments) -> Result<(), CommandError> {
     let cameras = camera::list();
     if cameras.is_empty() {
-        print::error(&"this machine has no camera");
-        return Exit::Failure;
+        return Err(CommandError::failure("this machine has no camera"));
     }
-    cameras.iter().map(print::line).find(|shown| *shown != Exit::Ok).unwrap_or(Exit::Ok)
+    for camera in &cameras {
+        print::line(camera)?;
+    }
+    Ok(())
 }

@@ -1,10 +1,10 @@
-//! `lavawall completions`: what the shell needs to complete our commands.
+//! `lavawall completions`: completion scripts for shells.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::{Cli, print};
-use crate::exitcode::Exit;
+use crate::cli::error::CommandError;
+use crate::cli::print;
 
 /// Print a completion script for a shell
 ///
@@ -15,8 +15,8 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &Arguments, command: &mut Command) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "lavawall", &mut script);
-    print::write(&script).err().unwrap_or(Exit::Ok)
+    clap_complete::generate(arguments.shell, command, "lavawall", &mut script);
+    Ok(print::write(&script)?)
 }

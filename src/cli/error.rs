@@ -1,6 +1,6 @@
-//! Why a command ends before it has done what was asked.
+//! Why a command ends early: its message and exit code.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 use std::path::Path;
 
 use crate::calibrate::capture::CaptureError;
@@ -8,33 +8,34 @@ use crate::cli::print;
 use crate::client::ClientError;
 use crate::config::ConfigError;
 use crate::exitcode::Exit;
+use crate::state::StateDirError;
 
-/// What is said, and the exit code.
+/// A message for the user, and an exit code.
 #[derive(Debug)]
-pub(crate) struct Stop {
+pub(crate) struct CommandError {
     exit: Exit,
-    /// `None` when it has been said, or there is nobody left to tell.
-    reason: Option<String>,
+    /// `None` when there is nothing to say: it was said already, or the reader has gone away.
+    message: Option<String>,
 }
 
-impl Stop {
-    pub(crate) fn new(exit: Exit, reason: impl Display) -> Self {
-        Self { exit, reason: Some(reason.to_string()) }
+impl CommandError {
+    pub(crate) fn new(exit: Exit, message: impl Display) -> Self {
+        Self { exit, message: Some(message.to_string()) }
     }
 
     /// The command line is wrong.
-    pub(crate) fn usage(reason: impl Display) -> Self {
-        Self::new(Exit::Usage, reason)
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self::new(Exit::Usage, message)
     }
 
-    /// The input is not what it should be.
-    pub(crate) fn data(reason: impl Display) -> Self {
-        Self::new(Exit::Data, reason)
+    /// The input is invalid.
+    pub(crate) fn data(message: impl Display) -> Self {
+        Self::new(Exit::Data, message)
     }
 
     /// The answer is no.
-    pub(crate) fn no(reason: impl Display) -> Self {
-        Self::new(Exit::Failure, reason)
+    pub(crate) fn failure(message: impl Display) -> Self {
+        Self::new(Exit::Failure, message)
     }
 
     /// A file cannot be read.
@@ -47,36 +48,52 @@ impl Stop {
         Self::new(exit, format!("{}: {error}", path.display()))
     }
 
-    /// A file would be replaced unasked.
-    pub(crate) fn there(path: &Path) -> Self {
-        let reason = format!("{} is there already; --force replaces it", path.display());
-        Self::new(Exit::CannotCreate, reason)
+    /// A file cannot be created or written.
+    pub(crate) fn cannot_create(path: &Path, error: &impl Display) -> Self {
+        Self::new(Exit::CannotCreate, format!("{}: {error}", path.display()))
     }
 
-    /// The same with more behind what is said.
+    /// A file exists and may not be replaced.
+    pub(crate) fn exists(path: &Path) -> Self {
+        Self::cannot_create(path, &"exists; --force replaces it")
+    }
+
+    /// The same error with `more` after its message.
     pub(crate) fn and(mut self, more: &str) -> Self {
-        if let Some(reason) = &mut self.reason {
-            reason.push_str(more);
+        if let Some(message) = &mut self.message {
+            message.push_str(more);
         }
         self
     }
 
-    /// Tells the user.
-    pub(crate) fn say(self) -> Exit {
-        if let Some(reason) = &self.reason {
-            print::error(reason);
+    /// Prints the message; returns the exit code.
+    pub(crate) fn report(self) -> Exit {
+        if let Some(message) = &self.message {
+            print::error(message);
         }
         self.exit
     }
 }
 
-impl From<ConfigError> for Stop {
+impl Display for CommandError {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message.as_deref().unwrap_or_default())
+    }
+}
+
+impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> Self {
         Self::new(Exit::Config, error)
     }
 }
 
-impl From<CaptureError> for Stop {
+impl From<StateDirError> for CommandError {
+    fn from(error: StateDirError) -> Self {
+        Self::new(Exit::Config, error)
+    }
+}
+
+impl From<CaptureError> for CommandError {
     fn from(error: CaptureError) -> Self {
         let exit = match error {
             CaptureError::Unknown { .. } => Exit::Usage,
@@ -86,15 +103,15 @@ impl From<CaptureError> for Stop {
     }
 }
 
-impl From<ClientError> for Stop {
+impl From<ClientError> for CommandError {
     fn from(error: ClientError) -> Self {
         Self::new(error.exit(), error)
     }
 }
 
-/// Standard output said how to end.
-impl From<Exit> for Stop {
+/// Standard output cannot be written, which was said already, or its reader has gone away.
+impl From<Exit> for CommandError {
     fn from(exit: Exit) -> Self {
-        Self { exit, reason: None }
+        Self { exit, message: None }
     }
 }

@@ -8,7 +8,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 pub(crate) enum Format {
     /// The bytes themselves
     Raw,
-    /// Two lower-case hexadecimal digits a byte, and a newline
+    /// Two lower-case hexadecimal digits per byte, and a newline
     Hex,
     /// Base64 with padding, and a newline
     Base64,
@@ -17,11 +17,11 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// How many bytes may be encoded apart from each other without changing the text: a multiple
-    /// of three, for base64.
-    pub(crate) const PIECE_BYTES: usize = 48 * 1024;
+    /// How many bytes are encoded at once. A multiple of three, so that base64 has no padding between
+    /// chunks.
+    pub(crate) const CHUNK_BYTES: usize = 48 * 1024;
 
-    /// Encodes one piece. Only the last may be shorter than [`Format::PIECE_BYTES`].
+    /// Encodes one chunk. Only the last may be shorter than [`Format::CHUNK_BYTES`].
     pub(crate) fn encode(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::Raw => bytes.to_vec(),
@@ -31,7 +31,7 @@ impl Format {
         }
     }
 
-    /// What ends the text.
+    /// The end of the text.
     pub(crate) fn end(self) -> &'static [u8] {
         if self == Self::Raw { b"" } else { b"\n" }
     }

@@ -2,29 +2,32 @@
 
 mod batch;
 mod bulk;
-pub(crate) mod connection;
+mod bulk_pair;
+mod expiration_arguments;
+#[cfg(feature = "export")]
 mod export;
-mod form;
+#[cfg(feature = "export")]
+#[cfg(feature = "export")]
 mod import;
-mod items;
-mod life;
-mod lines;
+mod json_items;
 mod list;
+#[cfg(not(feature = "export"))]
+mod missing_export;
+mod multipart_form;
+mod namespace;
 mod namespaces;
-mod pair;
 mod record;
-mod space;
+#[cfg(feature = "export")]
+mod secret_lines;
 
 use clap::{Args, Subcommand};
 
-use crate::exitcode::Exit;
-
-use crate::cli::error::Stop;
+use crate::cli::error::CommandError;
 
 /// Keep secrets in the service's encrypted key-value store
 ///
-/// On the service's own machine its admin socket is asked, and no token is needed; elsewhere use
-/// --url and --token-file. For example:
+/// On the service's own machine the commands use its admin socket, and no token is needed; elsewhere
+/// use --url and --token-file. For example:
 ///   lavawall kv namespaces create keys
 ///   lavawall kv put keys database/password < password
 ///   lavawall kv get keys database/password
@@ -43,20 +46,31 @@ enum Command {
     Delete(record::DeleteArguments),
     List(list::Arguments),
     Bulk(bulk::Arguments),
+    #[cfg(feature = "export")]
     Export(export::Arguments),
+    #[cfg(feature = "export")]
     Import(import::Arguments),
+    #[cfg(not(feature = "export"))]
+    Export(missing_export::ExportArguments),
+    #[cfg(not(feature = "export"))]
+    Import(missing_export::ImportArguments),
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let done = match &arguments.command {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+    match &arguments.command {
         Command::Namespaces(arguments) => namespaces::run(arguments),
         Command::Put(arguments) => record::put(arguments),
         Command::Get(arguments) => record::get(arguments),
         Command::Delete(arguments) => record::delete(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
+        #[cfg(feature = "export")]
         Command::Export(arguments) => export::run(arguments),
+        #[cfg(feature = "export")]
         Command::Import(arguments) => import::run(arguments),
-    };
-    done.map_or_else(Stop::say, |()| Exit::Ok)
+        #[cfg(not(feature = "export"))]
+        Command::Export(_) => Err(missing_export::refuse("export")),
+        #[cfg(not(feature = "export"))]
+        Command::Import(_) => Err(missing_export::refuse("import")),
+    }
 }

@@ -1,11 +1,12 @@
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::PathBuf;
 use std::thread::JoinHandle;
 
 use super::*;
+use crate::exitcode::Exit;
 
-/// A service that gives these answers, one a request, and says what it was asked.
+/// A service that gives these answers, one per request, and returns the requests.
 fn service(answers: Vec<String>) -> (tempfile::TempDir, PathBuf, JoinHandle<Vec<String>>) {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("admin.sock");
@@ -61,8 +62,7 @@ fn requests_go_over_one_connection_to_the_socket_and_show_no_token() {
     let client = Client::new(&url, &credentials).expect("no token is needed");
     let one = client.call("GET", "/a", None).expect("an answer");
     assert_eq!(one.read(3).expect("a body").to_vec(), b"one");
-    let bytes = Zeroizing::new(b"secret".to_vec());
-    let payload = Payload { media_type: "text/x", bytes: &bytes };
+    let payload = Payload { media_type: "text/x".into(), bytes: b"secret".to_vec().into() };
     let two = client.call("POST", "/b", Some(payload)).expect("an answer");
     assert_eq!(two.status(), 201);
     let two = two.accepted(&[200, 201]).expect("accepted");
@@ -86,7 +86,7 @@ fn an_error_says_what_the_service_said_in_either_form() {
         (401, envelope, "401: no; never", Exit::Refused),
     ] {
         let (_folder, path, _) = service(vec![answer(status, "", body)]);
-        let client = Client::over_socket(&path);
+        let client = Client::over_socket(&path).expect("a client");
         let error = client.call("GET", "/", None).expect("an answer").accepted(&[200]);
         let error = error.err().expect("refused");
         assert_eq!(error.to_string(), format!("unix:{}: {expected}", path.display()));
@@ -102,14 +102,16 @@ fn an_answer_longer_than_its_limit_or_shorter_than_announced_is_an_error() {
         ("connection: close\r\ncontent-length: 5", "four", 10),
     ] {
         let (_folder, path, _) = service(vec![format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n{body}")]);
-        let answer = Client::over_socket(&path).call("GET", "/", None).expect("an answer");
+        let client = Client::over_socket(&path).expect("a client");
+        let answer = client.call("GET", "/", None).expect("an answer");
         assert!(matches!(answer.read(limit), Err(ClientError::BrokenOff { .. })), "{head}");
     }
     let long = "x".repeat(100_000);
     let chunked = format!("{:x}\r\n{long}\r\n0\r\n\r\n", long.len());
     let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     let (_folder, path, _) = service(vec![format!("{head}{chunked}")]);
-    let answer = Client::over_socket(&path).call("GET", "/", None).expect("an answer");
+    let client = Client::over_socket(&path).expect("a client");
+    let answer = client.call("GET", "/", None).expect("an answer");
     assert_eq!(answer.read(100_000).expect("just so long").to_vec(), long.as_bytes());
 }
 
@@ -120,7 +122,8 @@ fn a_socket_that_is_not_there_or_not_served_is_named() {
     let refused = folder.path().join("left.sock");
     drop(UnixListener::bind(&refused).expect("a socket"));
     for path in [absent, refused] {
-        let error = Client::over_socket(&path).call("GET", "/", None).err().expect("nobody");
+        let client = Client::over_socket(&path).expect("a client");
+        let error = client.call("GET", "/", None).err().expect("nobody");
         let text = error.to_string();
         assert!(text.contains(path.to_str().expect("a path")), "{text}");
         assert!(text.contains("is the service running?"), "{text}");
@@ -137,12 +140,62 @@ fn addresses_of_other_kinds_are_refused() {
 }
 
 #[test]
-fn the_socket_is_in_the_state_directory_unless_named() {
-    let arguments = |socket: Option<&str>| AdminArguments {
-        socket: socket.map(PathBuf::from),
-        state_dir: Some("state".into()),
-        config: ConfigArguments { config: None },
-    };
-    assert_eq!(arguments(None).path().expect("a path"), Path::new("state/admin.sock"));
-    assert_eq!(arguments(Some("x")).path().expect("a path"), Path::new("x"));
+fn a_refusal_is_read_while_the_body_is_still_being_sent() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("admin.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let body = vec![7; 16 << 20];
+    let length = body.len();
+    let served = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut stream = BufReader::new(stream);
+        let mut line = String::new();
+        while !line.ends_with("\r\n\r\n") {
+            stream.read_line(&mut line).expect("a line");
+        }
+        let refusal = answer(413, "connection: close\r\n", "too large");
+        stream.get_mut().write_all(refusal.as_bytes()).expect("it reads");
+        let mut chunk = vec![0; 1 << 16];
+        let mut drained = 0;
+        while drained < length {
+            match stream.read(&mut chunk).expect("the body") {
+                0 => break,
+                read => drained += read,
+            }
+        }
+    });
+    let client = Client::over_socket(&path).expect("a client");
+    let payload = Payload { media_type: "text/x".into(), bytes: body.into() };
+    let refused = client.call("PUT", "/", Some(payload)).expect("an answer").accepted(&[200]);
+    let refused = refused.err().expect("refused");
+    assert!(refused.to_string().ends_with(": 413: too large"), "{refused}");
+    drop(client);
+    served.join().expect("it ended");
+}
+
+#[test]
+fn a_connection_that_was_closed_while_idle_is_replaced() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("admin.sock");
+    let listener = UnixListener::bind(&path).expect("a socket");
+    let (closed, is_closed) = std::sync::mpsc::channel();
+    let served = std::thread::spawn(move || {
+        for body in ["one", "two"] {
+            let (stream, _) = listener.accept().expect("a connection");
+            let mut stream = BufReader::new(stream);
+            request(&mut stream);
+            stream.get_mut().write_all(answer(200, "", body).as_bytes()).expect("it reads");
+            drop(stream);
+            closed.send(()).expect("the test waits");
+        }
+    });
+    let client = Client::over_socket(&path).expect("a client");
+    for expected in ["one", "two"] {
+        let answer = client.call("GET", "/", None).expect("an answer");
+        assert_eq!(answer.read(10).expect("a body").to_vec(), expected.as_bytes());
+        is_closed.recv().expect("closed");
+        // Time for the worker thread to notice.
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    served.join().expect("it ended");
 }

@@ -9,40 +9,40 @@ use crate::config::Config;
 use crate::plan::feeds;
 use lavawall_entropy::{Generator, NotReady};
 
-/// How long a first seed is waited for before giving up.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long [`LocalGenerator::seeded`] waits for the first seed.
+const SEED_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often progress is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often the generator is checked for a seed.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Sources that run as long as this lives.
+/// A generator and the sources that seed it, which run until this is dropped.
 #[derive(Debug)]
-pub struct Local {
-    /// Gives the bytes.
+pub struct LocalGenerator {
+    /// The generator.
     pub generator: Arc<Generator>,
-    /// Knows the sources.
+    /// The status of the sources.
     pub board: Arc<StatusBoard>,
     _collector: Collector,
 }
 
-/// Why there is no randomness here.
+/// Why there are no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalError {
     /// Memory or threads.
-    #[error("the system gave no memory or no thread: {0}")]
+    #[error("cannot allocate memory or start a thread: {0}")]
     System(#[from] std::io::Error),
-    /// The quorum was not reached.
+    /// The quorum was not reached in time.
     #[error("no seed within {} s: {reason}", waited.as_secs())]
     NoSeed {
-        /// How long it was waited for.
+        /// The time limit.
         waited: Duration,
         /// What is missing.
         reason: NotReady,
     },
 }
 
-impl Local {
+impl LocalGenerator {
     /// Starts the sources.
     ///
     /// # Errors
@@ -61,17 +61,27 @@ impl Local {
         Ok(Self { generator, board, _collector: collector })
     }
 
+    /// Starts the sources and waits for the first seed, for half a minute at most.
+    ///
+    /// # Errors
+    /// As [`Self::start`] and [`Self::wait_for_seed`].
+    pub fn seeded(config: &Config) -> Result<Self, LocalError> {
+        let local = Self::start(config)?;
+        local.wait_for_seed(SEED_TIMEOUT)?;
+        Ok(local)
+    }
+
     /// Waits for the first seed.
     ///
     /// # Errors
-    /// When there is none within `limit`: says which kinds are missing.
+    /// [`LocalError::NoSeed`] after `limit`, with the kinds of source that are missing.
     pub fn wait_for_seed(&self, limit: Duration) -> Result<(), LocalError> {
         let end = Instant::now() + limit;
         while let Err(reason) = self.generator.check(Instant::now()) {
             if Instant::now() >= end {
                 return Err(LocalError::NoSeed { waited: limit, reason });
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }

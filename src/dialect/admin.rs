@@ -1,11 +1,11 @@
-//! What only the operator of this machine may ask: keys, and what changes them, over a unix socket.
+//! The operator's dialect: keys and changes of keys, over a unix socket.
 //!
 //! ```text
-//! GET  /admin/keyring                          how it is
+//! GET  /admin/keyring                          its state
 //! POST /admin/keyring/init     {seal}          makes one; answers with the shares, once
 //! POST /admin/keyring/unseal   {piece}         a passphrase or a share; nothing for a file
 //! POST /admin/keyring/seal
-//! POST /admin/keyring/rekey    {proof, seal}   answers with the shares, once, and in force not yet
+//! POST /admin/keyring/rekey    {proof, seal}   answers with the shares, once; not yet in force
 //! POST /admin/keyring/confirm  {prepared}      the shares have arrived: they are in force
 //! POST /admin/keyring/rotate   {proof}         the root key
 //! GET  /admin/keys                             every key version, with its provenance
@@ -13,73 +13,87 @@
 //! POST /admin/namespaces/{id}/revoke {version}
 //! ```
 
-pub(crate) mod calls;
-pub(crate) mod refusal;
+mod calls;
 
-use std::sync::Arc;
+use hyper::{Method, Response};
 
-use hyper::body::Incoming;
-use hyper::{Method, Request, Response};
-
-use crate::dialect::workers_kv::WorkersKv;
 use crate::http::body::Body;
-use crate::http::problem::Problem;
+use crate::http::call::{Call, OwnedCall, Reply};
+use crate::http::dialect::Dialect;
+use crate::http::problem;
+use crate::http::refusal::Refusal;
 use crate::keyring::NamespaceId;
 
-/// Where its paths begin.
-pub(crate) const PREFIX: &str = "/admin/";
+/// The start of its paths.
+const PREFIX: &str = "/admin/";
 
-/// Who calls over the socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Peer {
-    /// The user, as the kernel knows it.
-    pub(crate) uid: u32,
-}
+/// The path templates.
+const ENDPOINTS: [&str; 10] = [
+    "/admin/keyring",
+    "/admin/keyring/init",
+    "/admin/keyring/unseal",
+    "/admin/keyring/seal",
+    "/admin/keyring/rekey",
+    "/admin/keyring/confirm",
+    "/admin/keyring/rotate",
+    "/admin/keys",
+    "/admin/namespaces/{namespace}/rotate",
+    "/admin/namespaces/{namespace}/revoke",
+];
 
-impl Peer {
-    /// As the audit log names it.
-    pub(crate) fn actor(self) -> String {
-        format!("socket, uid {}", self.uid)
+/// The dialect.
+pub(crate) struct Admin;
+
+impl Dialect for Admin {
+    fn prefix(&self) -> &'static str {
+        PREFIX
+    }
+
+    fn endpoints(&self) -> Vec<&'static str> {
+        ENDPOINTS.to_vec()
+    }
+
+    fn is_for_peers_only(&self) -> bool {
+        true
+    }
+
+    fn answer(&self, call: Call<'_>) -> Reply {
+        let mut call = call.into_owned();
+        Reply::later(async move {
+            let answer = route(&mut call).await;
+            call.finish(answer.unwrap_or_else(render)).await
+        })
+    }
+
+    fn render(&self, refusal: Refusal) -> Response<Body> {
+        render(refusal)
     }
 }
 
-/// Answers one request.
-pub(crate) async fn answer(
-    dialect: Option<Arc<WorkersKv>>,
-    peer: Peer,
-    request: &mut Request<Incoming>,
-) -> Response<Body> {
-    let Some(dialect) = dialect else {
-        return refusal::no_keyring().response();
-    };
-    route(dialect, peer, request).await.unwrap_or_else(Problem::response)
+/// A problem with the operator's message, paths included.
+fn render(refusal: Refusal) -> Response<Body> {
+    problem::render(&refusal.for_operator())
 }
 
-async fn route(
-    dialect: Arc<WorkersKv>,
-    peer: Peer,
-    request: &mut Request<Incoming>,
-) -> Result<Response<Body>, Problem> {
-    let path = request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
+async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
+    call.app.store()?;
+    let path = call.request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let parts: Vec<_> = path.split('/').collect();
-    let caller = calls::Caller { dialect, peer };
-    match (request.method(), parts.as_slice()) {
-        (&Method::GET, ["keyring"]) => caller.keyring().await,
-        (&Method::POST, ["keyring", "init"]) => caller.init(request).await,
-        (&Method::POST, ["keyring", "unseal"]) => caller.unseal(request).await,
-        (&Method::POST, ["keyring", "seal"]) => caller.seal().await,
-        (&Method::POST, ["keyring", "rekey"]) => caller.rekey(request).await,
-        (&Method::POST, ["keyring", "confirm"]) => caller.confirm(request).await,
-        (&Method::POST, ["keyring", "rotate"]) => caller.rotate_root(request).await,
-        (&Method::GET, ["keys"]) => caller.keys().await,
-        (&Method::POST, ["namespaces", id, "rotate"]) => caller.rotate(namespace(id)?).await,
-        (&Method::POST, ["namespaces", id, "revoke"]) => {
-            caller.revoke(namespace(id)?, request).await
-        }
-        _ => Err(Problem::not_found("there is no such administrator's call")),
+    match (call.request.method(), parts.as_slice()) {
+        (&Method::GET, ["keyring"]) => calls::keyring(call).await,
+        (&Method::POST, ["keyring", "init"]) => calls::init(call).await,
+        (&Method::POST, ["keyring", "unseal"]) => calls::unseal(call).await,
+        (&Method::POST, ["keyring", "seal"]) => calls::seal(call).await,
+        (&Method::POST, ["keyring", "rekey"]) => calls::rekey(call).await,
+        (&Method::POST, ["keyring", "confirm"]) => calls::confirm(call).await,
+        (&Method::POST, ["keyring", "rotate"]) => calls::rotate_root(call).await,
+        (&Method::GET, ["keys"]) => calls::keys(call).await,
+        (&Method::POST, ["namespaces", id, "rotate"]) => calls::rotate(call, namespace(id)?).await,
+        (&Method::POST, ["namespaces", id, "revoke"]) => calls::revoke(call, namespace(id)?).await,
+        _ => Err(Refusal::not_found("there is no such administrator's call")),
     }
 }
 
-fn namespace(id: &str) -> Result<NamespaceId, Problem> {
-    NamespaceId::parse(id).ok_or_else(|| Problem::not_found("there is no namespace of this id"))
+fn namespace(id: &str) -> Result<NamespaceId, Refusal> {
+    NamespaceId::parse(id).ok_or_else(|| Refusal::not_found("there is no namespace of this id"))
 }

@@ -1,103 +1,80 @@
-//! Everything but `/random`, on axum's router.
+//! The service's own dialect: randomness, health, status and metrics.
 
 pub mod list_query;
 pub(crate) mod lists;
 pub(crate) mod metrics;
 pub(crate) mod random;
 pub(crate) mod sampling;
-pub(crate) mod status;
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
-use axum::extract::{RawQuery, State as Shared};
-use axum::routing::{MethodRouter, get};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Response, StatusCode};
-use serde::Serialize;
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
+use serde_json::json;
 
-use crate::dialect::native::list_query::{List, ListQuery};
-use crate::dialect::native::status::Status;
-use crate::dialect::web as pages;
+use crate::caller::{Caller, Peer};
+use crate::dialect::native::list_query::List;
 use crate::http::app::App;
-use crate::http::body::Body;
-use crate::http::problem::Problem;
-use crate::http::query::Invalid;
+use crate::http::call::{Call, Reply};
+use crate::http::dialect::{Dialect, ROOT};
+use crate::http::refusal::Refusal;
+use crate::http::respond::json_line;
+use crate::http::routes::{self, Route};
+use crate::http::status;
 
-/// The routes. Paths are those of `Endpoint::PATHS`.
-pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
-        .route("/status", get(status))
-        .route("/random/integers", list(List::integers))
-        .route("/random/uuids", list(List::uuids))
-        .route("/random/strings", list(List::strings))
-        .route("/random/shuffle", list(List::shuffle))
-        .route("/metrics", get(metrics))
-        .route("/wall.png", get(wall))
-        .route("/", get(dashboard))
-        .route("/docs", get(async || routed(pages::docs())))
-        .route("/openapi.json", get(async || routed(pages::openapi())))
-        .fallback(async || routed(Problem::not_found("there is nothing at this path").response()))
-        .method_not_allowed_fallback(async || routed(Problem::method_not_allowed().response()))
-        .with_state(app)
-}
+/// Answered without a token: a monitor need not be a caller.
+const LIVE: &str = "/health/live";
+const READY: &str = "/health/ready";
 
-/// A list whose query `parse` reads.
-fn list(parse: fn(&str) -> Result<ListQuery, Invalid>) -> MethodRouter<Arc<App>> {
-    get(
-        async move |Shared(app): Shared<Arc<App>>,
-                    RawQuery(query): RawQuery,
-                    headers: HeaderMap| {
-            let answer = lists::answer(&app, parse, query.as_deref(), &headers);
-            routed(answer.unwrap_or_else(Problem::response))
-        },
-    )
-}
+/// The hot path first.
+const ROUTES: [Route<Native>; 9] = [
+    ("/random", |_, call| random::answer(call)),
+    ("/random/integers", |_, call| lists::answer(&call, List::integers)),
+    ("/random/uuids", |_, call| lists::answer(&call, List::uuids)),
+    ("/random/strings", |_, call| lists::answer(&call, List::strings)),
+    ("/random/shuffle", |_, call| lists::answer(&call, List::shuffle)),
+    (LIVE, |_, _| Ok(Reply::Now(json_line(StatusCode::OK, &json!({ "status": "live" }))))),
+    (READY, |_, call| ready(&call)),
+    ("/status", |_, call| {
+        let status = status::of(call.app, Instant::now());
+        Ok(Reply::Now(json_line(StatusCode::OK, &status)))
+    }),
+    ("/metrics", |_, call| Ok(Reply::Now(metrics::answer(call.app, Instant::now())))),
+];
 
-async fn live() -> Response<axum::body::Body> {
-    json(StatusCode::OK, &serde_json::json!({ "status": "live" }))
-}
+/// The service's own dialect.
+pub(crate) struct Native;
 
-async fn ready(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    let now = Instant::now();
-    match app.generator.check(now) {
-        Ok(()) => json(StatusCode::OK, &serde_json::json!({ "state": app.generator.state(now) })),
-        Err(why) => routed(Problem::not_ready(&why).response()),
+impl Dialect for Native {
+    fn prefix(&self) -> &'static str {
+        ROOT
+    }
+
+    fn endpoints(&self) -> Vec<&'static str> {
+        routes::paths(&ROUTES)
+    }
+
+    fn authenticate(
+        &self,
+        app: &App,
+        peer: Option<Peer>,
+        request: &Request<Incoming>,
+    ) -> Result<Caller, Refusal> {
+        if matches!(request.uri().path(), LIVE | READY) {
+            return Ok(peer.map_or(Caller::Anonymous, Caller::Peer));
+        }
+        app.access.identify(peer, request.headers())
+    }
+
+    fn answer(&self, call: Call<'_>) -> Reply {
+        routes::answer(self, &ROUTES, call)
+            .unwrap_or_else(|refusal| Reply::Now(self.render(refusal)))
     }
 }
 
-async fn status(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    json(StatusCode::OK, &Status::of(&app, Instant::now()))
-}
-
-async fn metrics(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    routed(metrics::answer(&app, Instant::now()))
-}
-
-async fn wall(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    routed(app.wall.answer(&app.board).await.unwrap_or_else(Problem::response))
-}
-
-async fn dashboard(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    routed(pages::dashboard(&app, Instant::now()))
-}
-
-/// The value and a newline, so that it looks right in a terminal.
-fn json(status: StatusCode, value: &impl Serialize) -> Response<axum::body::Body> {
-    let mut text = serde_json::to_vec(value).expect("names are strings and numbers are finite");
-    text.push(b'\n');
-    let mut response = Response::new(axum::body::Body::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// A response of ours as axum wants it.
-fn routed(response: Response<Body>) -> Response<axum::body::Body> {
-    response.map(axum::body::Body::new)
+fn ready(call: &Call<'_>) -> Result<Reply, Refusal> {
+    let now = Instant::now();
+    call.app.generator.check(now)?;
+    let state = call.app.generator.state(now);
+    Ok(Reply::Now(json_line(StatusCode::OK, &json!({ "state": state }))))
 }

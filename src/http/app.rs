@@ -1,27 +1,28 @@
-//! What the server serves from, and what all its requests share.
+//! The service behind the dialects, and the state that all requests share.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hyper::HeaderMap;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Response, StatusCode};
-use serde::Serialize;
 
+use crate::audit::Asked;
+use crate::caller::token::ReloadableTokens;
 use crate::collector::status::StatusBoard;
-use crate::dialect::web::wall::Wall;
-use crate::dialect::workers_kv::WorkersKv;
-use crate::http::access::Access;
-use crate::http::body::Body;
-use crate::http::config::Config;
+use crate::http::access::AccessControl;
+use crate::http::body_reading::BodyReader;
+use crate::http::config::HttpConfig;
 use crate::http::meters::Meters;
-use crate::http::provenance::Labels;
+use crate::http::provenance::ProvenanceHeaders;
+use crate::http::refusal::Refusal;
 use crate::incident::IncidentLog;
+use crate::kv::Store;
 use lavawall_entropy::Generator;
 
-/// Asks for a seed made of samples that were all taken after the call, and waits until the
-/// generator has it. May wait for ever: the caller limits it.
+/// Requests a seed of samples that were all taken after the call, and waits until the generator has
+/// it. May wait for ever: the caller limits it.
 pub type Fresh = Arc<dyn Fn() -> FreshSeed + Send + Sync>;
 
 /// Ready once the generator has a fresh seed.
@@ -36,53 +37,67 @@ pub enum FreshError {
     Stopped,
 }
 
-/// Where answers come from.
+/// The parts of the service from which answers come.
 #[derive(Clone)]
-pub struct Service {
+pub struct ServiceParts {
     /// Gives the bytes, or refuses.
     pub generator: Arc<Generator>,
     /// The status of the sources.
     pub board: Arc<StatusBoard>,
-    /// The incidents since the start.
+    /// The incidents.
     pub incidents: Arc<IncidentLog>,
     /// Makes a seed on demand.
     pub fresh: Fresh,
-    /// Keeps records, where there is a store.
-    pub kv: Option<Arc<WorkersKv>>,
+    /// Keeps records; absent when it could not be read at the start.
+    pub store: Option<Arc<Store>>,
+    /// The tokens that admit to the store.
+    pub store_tokens: Arc<ReloadableTokens>,
 }
 
-/// What all requests share.
+/// The state that all requests share.
 pub(crate) struct App {
     pub(crate) generator: Arc<Generator>,
     pub(crate) board: Arc<StatusBoard>,
     pub(crate) incidents: Arc<IncidentLog>,
     pub(crate) fresh: Fresh,
-    pub(crate) kv: Option<Arc<WorkersKv>>,
-    pub(crate) access: Arc<Access>,
-    pub(crate) labels: Labels,
+    pub(crate) store: Option<Arc<Store>>,
+    pub(crate) store_tokens: Arc<ReloadableTokens>,
+    pub(crate) access: Arc<AccessControl>,
+    pub(crate) bodies: BodyReader,
     pub(crate) meters: Arc<Meters>,
-    pub(crate) wall: Wall,
     pub(crate) max_bytes: u64,
     pub(crate) fresh_timeout: Duration,
     pub(crate) started: Instant,
+    provenance: ProvenanceHeaders,
 }
 
 impl App {
-    pub(crate) fn new(service: Service, access: Arc<Access>, config: &Config) -> Self {
+    pub(crate) fn new(
+        parts: ServiceParts,
+        access: Arc<AccessControl>,
+        meters: Meters,
+        config: &HttpConfig,
+    ) -> Self {
         Self {
-            generator: service.generator,
-            board: service.board,
-            incidents: service.incidents,
-            fresh: service.fresh,
-            kv: service.kv,
+            generator: parts.generator,
+            board: parts.board,
+            incidents: parts.incidents,
+            fresh: parts.fresh,
+            store: parts.store,
+            store_tokens: parts.store_tokens,
             access,
-            labels: Labels::default(),
-            meters: Arc::default(),
-            wall: Wall::default(),
+            bodies: BodyReader::new(config.idle_timeout),
+            meters: Arc::new(meters),
             max_bytes: config.max_bytes.as_u64(),
             fresh_timeout: config.fresh_timeout,
             started: Instant::now(),
+            provenance: ProvenanceHeaders::default(),
         }
+    }
+
+    /// The store, or the refusal of every call that needs it.
+    pub(crate) fn store(&self) -> Result<&Arc<Store>, Refusal> {
+        self.store.as_ref().ok_or_else(Refusal::no_store)
     }
 
     /// The headers of an answer that holds randomness, before it is drawn.
@@ -91,25 +106,21 @@ impl App {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        self.labels.add(&self.generator, Instant::now(), &mut headers);
+        self.provenance.add(&self.generator, Instant::now(), &mut headers);
         headers
     }
-}
 
-/// An answer of JSON that nobody keeps.
-pub(crate) fn json_with(status: StatusCode, value: &impl Serialize) -> Response<Body> {
-    let text = serde_json::to_vec(value).expect("names are strings and numbers are finite");
-    let mut response = Response::new(Body::whole(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// A 200 with these headers.
-pub(crate) fn ok(headers: HeaderMap, body: Body) -> Response<Body> {
-    let mut response = Response::new(body);
-    *response.headers_mut() = headers;
-    response
+    /// Counts in the audit log a call whose caller was not identified. The call is refused whether
+    /// or not that succeeds.
+    pub(crate) async fn record_turned_away(&self, asked: Asked) {
+        let Some(store) = self.store.clone() else { return };
+        let now = Instant::now();
+        if !store.keyring().audit().turn_away(asked, now) {
+            return;
+        }
+        let write = move || store.keyring().audit().write_turned_away(now);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
+            tracing::error!("calls without a known token were refused: {error}");
+        }
+    }
 }

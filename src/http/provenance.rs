@@ -1,4 +1,4 @@
-//! The headers that say where an answer came from.
+//! The provenance headers of random answers.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 
 use lavawall_entropy::{Generator, Provenance};
 
-/// Which seed, counted from the start of the service.
+/// The number of the seed since the start of the service.
 pub(crate) const GENERATION: HeaderName = HeaderName::from_static("entropy-generation");
 
 /// The age of the seed in whole seconds.
@@ -18,21 +18,21 @@ pub(crate) const AGE: HeaderName = HeaderName::from_static("entropy-age");
 /// Every source in the seed, `q=1` for the credited ones.
 pub(crate) const SOURCES: HeaderName = HeaderName::from_static("entropy-sources");
 
-/// Header values, made once a generation.
+/// The header values, built once per generation.
 #[derive(Default)]
-pub(crate) struct Labels {
-    current: ArcSwapOption<Label>,
+pub(crate) struct ProvenanceHeaders {
+    current: ArcSwapOption<CurrentHeaders>,
 }
 
-struct Label {
+struct CurrentHeaders {
     provenance: Arc<Provenance>,
     generation: HeaderValue,
     sources: HeaderValue,
 }
 
-impl Labels {
-    /// Adds what is known of the current seed; nothing before the first. Call it before drawing:
-    /// then the answer is of this seed or a later one.
+impl ProvenanceHeaders {
+    /// Adds the headers of the current seed; none before the first. Call it before drawing: then
+    /// the answer is of this seed or a later one.
     pub(crate) fn add(&self, generator: &Generator, now: Instant, headers: &mut HeaderMap) {
         let Some(provenance) = generator.provenance() else { return };
         let label = match self.current.load_full() {
@@ -45,9 +45,9 @@ impl Labels {
         headers.insert(SOURCES, label.sources.clone());
     }
 
-    fn renew(&self, provenance: Arc<Provenance>) -> Arc<Label> {
+    fn renew(&self, provenance: Arc<Provenance>) -> Arc<CurrentHeaders> {
         let sources = sources(&provenance);
-        let label = Arc::new(Label {
+        let label = Arc::new(CurrentHeaders {
             generation: HeaderValue::from(provenance.generation),
             sources: HeaderValue::try_from(sources).expect("names are reduced to tokens"),
             provenance,
@@ -66,7 +66,7 @@ fn sources(provenance: &Provenance) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// The name with everything that is not a token character (RFC 9110 §5.6.2) made an underscore.
+/// The name with an underscore for every character that a token cannot have (RFC 9110 §5.6.2).
 fn token(name: &str) -> String {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
     name.chars().map(|c| if is_token(c) { c } else { '_' }).collect()

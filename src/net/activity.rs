@@ -1,4 +1,4 @@
-//! Whether a connection is alive: who waits for whom, seen from the bytes that go out.
+//! Whether a connection is alive: which side waits for the other, by the bytes written.
 
 use std::io;
 use std::pin::Pin;
@@ -8,46 +8,45 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::net::lingering_close::Linger;
+use crate::net::lingering_close::LingeringClose;
 
-/// What one connection does. One thread writes all of it, so the atomics cost nothing.
+/// The state of one connection. One thread writes all of it, so the atomics cost nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
     written: AtomicU64,
     blocked: AtomicBool,
     busy: AtomicU32,
-    sends: AtomicBool,
+    is_sending: AtomicBool,
 }
 
 impl Activity {
-    /// Says that the service, not the client, is who keeps the other waiting, until the guard is
-    /// dropped.
+    /// Marks that the client waits for the service, until the guard is dropped.
     pub(crate) fn busy(activity: &Arc<Self>) -> Busy {
         activity.busy.fetch_add(1, Relaxed);
         Busy(Arc::clone(activity))
     }
 
-    /// Says that a request was answered before all of it was read: its client may still be sending.
+    /// Marks that a request was answered before all of it was read: its client may still be sending.
     pub(crate) fn still_sends(&self) {
-        self.sends.store(true, Relaxed);
+        self.is_sending.store(true, Relaxed);
     }
 
-    /// Whether the client did something since `written` bytes had gone out, or is not the one to
-    /// do something. `written` is brought up to date.
+    /// Whether the client read something since `written` bytes had been written, or waits for the
+    /// service. Updates `written`.
     pub(crate) fn is_alive_since(&self, written: &mut u64) -> bool {
         self.has_written_since(written)
             || (self.busy.load(Relaxed) > 0 && !self.blocked.load(Relaxed))
     }
 
-    /// Whether nothing is being answered: nothing went out since `written` bytes had, the client
-    /// could have taken more, and nobody works on an answer. `written` is brought up to date.
+    /// Whether nothing is being answered: nothing was written since `written` bytes, the client could
+    /// have read more, and no answer is under way. Updates `written`.
     pub(crate) fn is_idle_since(&self, written: &mut u64) -> bool {
         !self.has_written_since(written)
             && !self.blocked.load(Relaxed)
             && self.busy.load(Relaxed) == 0
     }
 
-    /// Whether more has gone out than `written` bytes, which is brought up to date.
+    /// Whether more than `written` bytes have been written. Updates `written`.
     fn has_written_since(&self, written: &mut u64) -> bool {
         let now = self.written.load(Relaxed);
         now != std::mem::replace(written, now)
@@ -63,22 +62,22 @@ impl Drop for Busy {
     }
 }
 
-/// A socket whose writes are noted.
+/// A socket whose writes are recorded.
 ///
-/// Reads are not: a client that sends its request a byte at a time is as idle as one that sends
-/// nothing. Every answer and every piece of one shows up as bytes written.
+/// Reads are not: a client that sends its request byte by byte is as idle as one that sends nothing.
+/// Every answer and every part of one shows up as bytes written.
 pub(crate) struct Watched<S> {
     socket: S,
     activity: Arc<Activity>,
-    linger: Linger,
+    linger: LingeringClose,
 }
 
 impl<S> Watched<S> {
     pub(crate) fn new(socket: S, activity: Arc<Activity>) -> Self {
-        Self { socket, activity, linger: Linger::default() }
+        Self { socket, activity, linger: LingeringClose::default() }
     }
 
-    fn note(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn record(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.activity.blocked.store(result.is_pending(), Relaxed);
         if let Poll::Ready(Ok(bytes)) = &result {
             self.activity.written.fetch_add(*bytes as u64, Relaxed);
@@ -104,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.socket).poll_write(cx, bytes);
-        self.note(result)
+        self.record(result)
     }
 
     fn poll_write_vectored(
@@ -113,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.socket).poll_write_vectored(cx, pieces);
-        self.note(result)
+        self.record(result)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -126,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self { socket, activity, linger } = &mut *self;
-        if activity.sends.load(Relaxed) {
+        if activity.is_sending.load(Relaxed) {
             return linger.poll(socket, cx);
         }
         Pin::new(socket).poll_shutdown(cx)

@@ -1,7 +1,7 @@
-//! The end of a connection whose client still sends: it is heard out, so that it reads the answer.
+//! Lingering close (RFC 9112 §9.6): drain the input to avoid a reset.
 //!
-//! A socket that is closed with bytes unread resets the connection, and the reset takes the answer with
-//! it (RFC 9112 §9.6): who sends a value that is too large would see a broken pipe, and not the 413.
+//! A socket that is closed with bytes unread resets the connection, and the reset discards the answer: a
+//! client that sends too large a value would see a broken pipe, and not the 413.
 
 use std::future::Future;
 use std::io;
@@ -12,28 +12,28 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long nothing may come before the client is taken to have stopped. Whoever goes on sending is
-/// bounded by the idle timeout of the connection, as nothing is written any more.
+/// The silence after which the client counts as finished. A client that goes on sending is bounded by
+/// the idle timeout of the connection, since nothing is written any more.
 const SILENCE: Duration = Duration::from_secs(2);
 
-/// What is read at a time, and thrown away.
-const PIECE: usize = 16 * 1024;
+/// The bytes that are read and dropped at a time.
+const CHUNK: usize = 16 * 1024;
 
 /// The closing of one socket: our direction first, then the client's.
 #[derive(Debug)]
-pub(crate) struct Linger {
+pub(crate) struct LingeringClose {
     within: Duration,
     silence: Option<Pin<Box<Sleep>>>,
 }
 
-impl Default for Linger {
+impl Default for LingeringClose {
     fn default() -> Self {
         Self { within: SILENCE, silence: None }
     }
 }
 
-impl Linger {
-    /// Closes `socket` for writing, and is ready when the client has closed it too or has been silent.
+impl LingeringClose {
+    /// Closes `socket` for writing; ready when the client has closed it too or is silent.
     pub(crate) fn poll<S: AsyncRead + AsyncWrite + Unpin>(
         &mut self,
         socket: &mut S,
@@ -47,11 +47,11 @@ impl Linger {
                 none.insert(Box::pin(sleep(within)))
             }
         };
-        let mut piece = [0; PIECE];
+        let mut chunk = [0; CHUNK];
         loop {
-            let mut read = ReadBuf::new(&mut piece);
+            let mut read = ReadBuf::new(&mut chunk);
             match Pin::new(&mut *socket).poll_read(cx, &mut read) {
-                // There is nobody left to tell what went wrong.
+                // The client is gone: the error has no reader.
                 Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) if read.filled().is_empty() => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) => silence.as_mut().reset(Instant::now() + within),
@@ -77,7 +77,7 @@ mod tests {
     fn the_client_sees_the_end_and_is_read_until_it_ends_too() {
         run(async {
             let (mut client, mut server) = duplex(1024);
-            let mut linger = Linger { within: Duration::from_mins(1), silence: None };
+            let mut linger = LingeringClose { within: Duration::from_mins(1), silence: None };
             let close = poll_fn(|cx| linger.poll(&mut server, cx));
             let send = async {
                 let mut answer = Vec::new();
@@ -94,7 +94,7 @@ mod tests {
     fn a_silent_client_is_left() {
         run(async {
             let (_client, mut server) = duplex(1024);
-            let mut linger = Linger { within: Duration::from_millis(1), silence: None };
+            let mut linger = LingeringClose { within: Duration::from_millis(1), silence: None };
             poll_fn(|cx| linger.poll(&mut server, cx)).await.expect("closed");
         });
     }

@@ -1,17 +1,29 @@
-//! Listening: one socket a worker, all on one port, so that workers share nothing.
+//! TCP listeners: one socket per worker thread, all on one port, so that threads share nothing.
 
+use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
+use hyper::body::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
-/// Connections the kernel holds for a worker that has not come to accept them.
-pub(crate) const BACKLOG: i32 = 1024;
+use crate::net::accept::{BACKLOG, Entrance};
+use crate::net::connection::{Terms, serve_tcp};
+use crate::net::permits::ConnectionPermit;
+use crate::net::service::ConnectionService;
 
-/// Bound sockets, one a worker thread.
+/// The most time for sending the refusal of an overloaded server.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Bound sockets, one per worker thread.
 pub struct Listeners {
     address: SocketAddr,
-    sockets: Vec<TcpListener>,
+    sockets: Vec<std::net::TcpListener>,
 }
 
 impl Listeners {
@@ -19,11 +31,11 @@ impl Listeners {
     /// all of them.
     ///
     /// # Errors
-    /// When the address is in use, also by another instance of this service, or not ours to take.
+    /// When the address is in use, also by another instance of this service, or not permitted.
     pub fn bind(address: SocketAddr, count: usize) -> io::Result<Self> {
         if address.port() != 0 {
-            // Sockets that share a port would also share it with another instance. One that does
-            // not share finds out.
+            // Sockets that share a port would also share it with another instance: binding one
+            // that does not share detects that.
             drop(socket(address, false)?);
         }
         let first = socket(address, true)?;
@@ -35,19 +47,19 @@ impl Listeners {
         Ok(Self { address, sockets })
     }
 
-    /// Where the service is reached.
+    /// The address of the service.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The sockets.
-    pub(crate) fn into_sockets(self) -> Vec<TcpListener> {
+    pub(crate) fn into_sockets(self) -> Vec<std::net::TcpListener> {
         self.sockets
     }
 }
 
-fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+fn socket(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     #[cfg(unix)]
@@ -56,6 +68,65 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// One of the sockets, registered with the runtime of its thread.
+pub(crate) struct TcpEntrance<S> {
+    listener: TcpListener,
+    terms: Terms<S>,
+}
+
+impl<S> TcpEntrance<S> {
+    /// # Errors
+    /// When the runtime refuses the socket.
+    pub(crate) fn open(socket: std::net::TcpListener, terms: Terms<S>) -> io::Result<Self> {
+        Ok(Self { listener: TcpListener::from_std(socket)?, terms })
+    }
+}
+
+impl<S: ConnectionService> Entrance for TcpEntrance<S> {
+    type Socket = TcpStream;
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
+        self.listener.poll_accept(cx).map_ok(|(socket, _)| socket)
+    }
+
+    fn serve(
+        &self,
+        socket: TcpStream,
+        permit: Option<ConnectionPermit>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let terms = self.terms.clone();
+        terms.service.count_connection(permit.is_some());
+        async move {
+            if permit.is_none() {
+                // A TLS client is only disconnected: a handshake costs more than an answer.
+                if terms.service.tls().is_none() {
+                    refuse(socket, terms.service.overloaded()).await;
+                }
+                return;
+            }
+            // Without it an answer in two segments waits for the client's acknowledgement. A socket
+            // that is closed already reports so when it is read.
+            let _ = socket.set_nodelay(true);
+            serve_tcp(socket, terms).await;
+            drop(permit);
+        }
+    }
+}
+
+/// Sends the refusal of an overloaded server.
+async fn refuse(mut socket: TcpStream, answer: Bytes) {
+    let send = async {
+        socket.write_all(&answer).await?;
+        socket.shutdown().await?;
+        // Closing with a request unread would reset the connection and lose the answer.
+        let mut request = [0; 1024];
+        while socket.read(&mut request).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // Best effort: the client may be gone.
+    let _ = timeout(REFUSAL_TIMEOUT, send).await;
 }
 
 #[cfg(test)]

@@ -11,74 +11,55 @@ use zeroize::Zeroizing;
 
 use crate::durable;
 
-/// Why certificates or tokens could not be loaded.
+/// Why a certificate and its key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LoadError {
+pub enum TlsError {
     /// A file could not be read.
     #[error("{}: {error}", path.display())]
     Read {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The system's error.
         error: std::io::Error,
     },
     /// A file holds no usable PEM.
     #[error("{}: {reason}", path.display())]
     Pem {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// Why; never a part of the key.
+        /// The reason; never a part of the key.
         reason: String,
     },
     /// Certificate and key do not make a TLS server.
     #[error("{}: {error}", path.display())]
-    Tls {
+    Server {
         /// The certificate.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         error: rustls::Error,
-    },
-    /// A line of the tokens file is wrong.
-    #[error("line {line}: {reason}")]
-    Token {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong; never the line itself.
-        reason: &'static str,
-    },
-    /// The tokens file names none.
-    #[error("there is no token in it, so nobody could call")]
-    NoTokens,
-    /// The tokens file is wrong.
-    #[error("{}: {error}", path.display())]
-    Tokens {
-        /// Which one.
-        path: PathBuf,
-        /// What is wrong in it.
-        error: Box<LoadError>,
     },
 }
 
 /// A server that speaks TLS 1.2 and 1.3, and HTTP/2 and HTTP/1.1 by ALPN.
 ///
 /// # Errors
-/// Names the file and what is wrong with it.
+/// Names the file and the fault in it.
 ///
 /// # Security
 /// Handshakes, their keys and session tickets draw from the operating system through `ring`, not
 /// from the generator: the one stated exception to the single entropy path.
-pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, LoadError> {
-    let pem = |path: &Path, reason: String| LoadError::Pem { path: path.to_owned(), reason };
+pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+    let pem = |path: &Path, reason: String| TlsError::Pem { path: path.to_owned(), reason };
     let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| pem(certificate, error.to_string()))?;
     if chain.is_empty() {
-        return Err(pem(certificate, "there is no certificate in it".to_owned()));
+        return Err(pem(certificate, "the file has no certificate".to_owned()));
     }
     let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| pem(key, "there is no private key in it".to_owned()))?;
-    let tls = |error| LoadError::Tls { path: certificate.to_owned(), error };
+        .map_err(|_| pem(key, "the file has no private key".to_owned()))?;
+    let tls = |error| TlsError::Server { path: certificate.to_owned(), error };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(tls)?
@@ -90,7 +71,7 @@ pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, 
     Ok(Arc::new(config))
 }
 
-/// The whole of a small file.
-pub(crate) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-    durable::read_given(path).map_err(|error| LoadError::Read { path: path.to_owned(), error })
+/// Reads a whole small file.
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    durable::read_given(path).map_err(|error| TlsError::Read { path: path.to_owned(), error })
 }

@@ -1,106 +1,97 @@
-//! The socket: a file that only the operator can open, and who is at the other end of it.
+//! The operator's unix socket: a file that only the service's user can open, and the check of the
+//! peer's user.
 
+use std::future::Future;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener as StdListener;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 
-use crate::audit::Asked;
-use crate::dialect::admin::Peer;
+use crate::caller::Peer;
 use crate::durable;
-use crate::net::connection;
-use crate::net::connection::{Terms, stopped};
+use crate::net::accept::Entrance;
+use crate::net::connection::{Terms, serve_clear};
+use crate::net::permits::ConnectionPermit;
+use crate::net::service::ConnectionService;
 
 /// The most connections at a time: the operator, and a few programs of the operator's.
-const CONNECTIONS: usize = 64;
+pub(crate) const PEERS_LIMIT: usize = 64;
 
 /// A bound socket. Its file stays, and is replaced at the next start.
 pub struct AdminSocket {
-    listener: StdListener,
+    listener: std::os::unix::net::UnixListener,
 }
 
 impl AdminSocket {
-    /// Binds it at `path`, with mode 0600. What is left there by an earlier run is replaced: the
-    /// caller holds the lock of the directory.
+    /// Binds it at `path`, with mode 0600. A file of an earlier run is replaced: the caller holds
+    /// the lock of the directory.
     ///
     /// # Errors
-    /// What the system said.
+    /// The system's error.
     pub fn bind(path: &Path) -> io::Result<Self> {
         durable::remove(path)?;
-        let listener = StdListener::bind(path)?;
-        // Until then whoever may enter the directory can connect; the peer's user is looked at too.
+        let listener = std::os::unix::net::UnixListener::bind(path)?;
+        // Until then every user with access to the directory can connect; the peer's user is
+        // checked too.
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
         Ok(Self { listener })
     }
 }
 
-/// Serves it until told to stop.
-///
-/// # Errors
-/// When the runtime cannot be set up.
-pub(crate) fn serve(socket: AdminSocket, terms: &Terms, drain_timeout: Duration) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = UnixListener::from_std(socket.listener)?;
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
-        let own = rustix::process::geteuid().as_raw();
-        let told_to_stop = stopped(terms.shutdown.clone());
-        tokio::pin!(told_to_stop);
-        loop {
-            let accepted = tokio::select! {
-                () = &mut told_to_stop => break,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((socket, _)) => {
-                    let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-                    let Some(peer) = admit(&socket, own) else {
-                        turn_away(terms);
-                        continue;
-                    };
-                    let terms = terms.clone();
-                    connections.spawn(async move {
-                        connection::serve_peer(socket, peer, terms).await;
-                        drop(place);
-                    });
-                }
-                Err(error) => {
-                    tracing::warn!("the admin socket: {error}");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            }
-            while connections.try_join_next().is_some() {}
-        }
-        let all_done = async { while connections.join_next().await.is_some() {} };
-        let _ = timeout(drain_timeout, all_done).await;
-        Ok(())
-    })
+/// The socket, registered with the runtime of its thread.
+pub(crate) struct UnixEntrance<S> {
+    listener: UnixListener,
+    terms: Terms<S>,
+    own_uid: u32,
 }
 
-/// Has the audit log know that somebody was turned away.
-fn turn_away(terms: &Terms) {
-    if let Some(dialect) = terms.app.kv.clone() {
-        tokio::spawn(async move { dialect.turn_away(Asked::Socket).await });
+impl<S> UnixEntrance<S> {
+    /// # Errors
+    /// When the runtime refuses the socket.
+    pub(crate) fn open(socket: AdminSocket, terms: Terms<S>) -> io::Result<Self> {
+        let own_uid = rustix::process::geteuid().as_raw();
+        Ok(Self { listener: UnixListener::from_std(socket.listener)?, terms, own_uid })
     }
 }
 
-/// Who it is, if it is the service's own user or root.
+impl<S: ConnectionService> Entrance for UnixEntrance<S> {
+    type Socket = UnixStream;
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
+        self.listener.poll_accept(cx).map_ok(|(socket, _)| socket)
+    }
+
+    fn serve(
+        &self,
+        socket: UnixStream,
+        permit: Option<ConnectionPermit>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let terms = self.terms.clone();
+        let own_uid = self.own_uid;
+        async move {
+            let Some(permit) = permit else { return };
+            if let Some(peer) = admit(&socket, own_uid) {
+                serve_clear(socket, Some(peer), terms).await;
+            } else {
+                drop(socket);
+                terms.service.refuse_peer().await;
+            }
+            drop(permit);
+        }
+    }
+}
+
+/// The peer, if it runs as the service's own user or as root.
 fn admit(socket: &UnixStream, own: u32) -> Option<Peer> {
     let uid = socket.peer_cred().ok()?.uid();
-    let is_let_in = is_operator(uid, own);
-    if !is_let_in {
+    let is_admitted = is_operator(uid, own);
+    if !is_admitted {
         tracing::warn!("the admin socket: user {uid} was turned away");
     }
-    is_let_in.then_some(Peer { uid })
+    is_admitted.then_some(Peer { uid })
 }
 
 fn is_operator(uid: u32, own: u32) -> bool {
@@ -122,7 +113,7 @@ mod tests {
         let (socket, _other) = UnixStream::pair().expect("two sockets");
         let own = rustix::process::geteuid().as_raw();
         assert_eq!(admit(&socket, own), Some(Peer { uid: own }));
-        // Root is let in whoever runs the service; `tests/service` has another user, as root can.
+        // Root is always admitted; `tests/service` tests another user, which only root can become.
         assert_eq!(admit(&socket, own + 1).is_some(), own == 0);
     }
 

@@ -6,8 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::audit::{Actor, AuditError};
+use crate::caller::token::ReloadableTokens;
 use crate::config::Config;
-use crate::dialect::workers_kv::WorkersKv;
 use crate::incident::IncidentLog;
 use crate::keyring;
 use crate::keyring::seal::{Choice, SealKind};
@@ -41,7 +41,8 @@ pub(crate) struct KeyWork {
     state_dir: Arc<StateDir>,
     generator: Arc<Generator>,
     incidents: Arc<IncidentLog>,
-    dialect: Arc<WorkersKv>,
+    store: Arc<Store>,
+    tokens: Arc<ReloadableTokens>,
     keyring: Arc<Keyring>,
     has_token: bool,
     rotation_rate: u32,
@@ -63,7 +64,8 @@ impl KeyWork {
         state_dir: &Arc<StateDir>,
         generator: &Arc<Generator>,
         incidents: &Arc<IncidentLog>,
-        dialect: &Arc<WorkersKv>,
+        store: &Arc<Store>,
+        tokens: &Arc<ReloadableTokens>,
         keyring: Arc<Keyring>,
     ) -> Self {
         Self {
@@ -71,7 +73,8 @@ impl KeyWork {
             state_dir: Arc::clone(state_dir),
             generator: Arc::clone(generator),
             incidents: Arc::clone(incidents),
-            dialect: Arc::clone(dialect),
+            store: Arc::clone(store),
+            tokens: Arc::clone(tokens),
             keyring,
             has_token: false,
             rotation_rate: config.kv.rotation_rate,
@@ -151,12 +154,12 @@ impl KeyWork {
     fn try_look(&mut self) -> Result<Duration, AnyError> {
         if !self.has_token {
             let tokens = admin_token::read_or_make(&self.state_dir, &self.generator)?;
-            self.dialect.set_tokens(tokens);
+            self.tokens.set(tokens);
             self.has_token = true;
         }
         match self.keyring.condition() {
             Condition::Absent if self.init => {
-                self.dialect.store().init(&Actor::SERVICE, &Choice::File)?;
+                self.store.init(&Actor::SERVICE, &Choice::File)?;
                 tracing::info!(
                     "made a keyring under a file seal; docs/keys.md says what it protects"
                 );
@@ -169,7 +172,7 @@ impl KeyWork {
         if !is_open(self.keyring.condition()) {
             return Ok(EVERY_WHILE_SEALED);
         }
-        let store = self.dialect.store();
+        let store = &self.store;
         if !store.is_open() {
             self.open(store)?;
         }
@@ -217,7 +220,7 @@ impl KeyWork {
     }
 
     fn anchor_commits(&self) {
-        let store = self.dialect.store();
+        let store = &self.store;
         if let Some(error) = store.is_open().then(|| store.anchor_commits().err()).flatten() {
             tracing::error!("{error}");
         }

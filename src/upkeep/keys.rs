@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
+use crate::caller::token::ReloadableTokens;
 use crate::config::Config;
-use crate::dialect::workers_kv::WorkersKv;
 use crate::incident::IncidentLog;
 use crate::keyring::{Keyring, Places};
 use crate::kv::Store;
@@ -17,7 +17,8 @@ use lavawall_entropy::Generator;
 
 /// The thread; stopped and joined when dropped.
 pub(crate) struct KeyUpkeep {
-    dialect: Arc<WorkersKv>,
+    store: Arc<Store>,
+    tokens: Arc<ReloadableTokens>,
     looked: Arc<AtomicBool>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -42,15 +43,16 @@ impl KeyUpkeep {
         let values = usize::try_from(config.kv.opened_cache.as_u64())?;
         let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
             .with_value_cache(values);
-        let dialect = Arc::new(WorkersKv::new(Arc::new(store), config.http.idle_timeout));
-        let mut work = KeyWork::new(config, state_dir, generator, incidents, &dialect, keyring);
+        let (store, tokens) = (Arc::new(store), Arc::<ReloadableTokens>::default());
+        let mut work =
+            KeyWork::new(config, state_dir, generator, incidents, &store, &tokens, keyring);
         let looked = Arc::new(AtomicBool::new(false));
         let has_looked = Arc::clone(&looked);
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::Builder::new()
             .name("keys".into())
             .spawn(move || work.run(&stopped, &has_looked))?;
-        Ok(Self { dialect, looked, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { store, tokens, looked, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Whether the first start's work was done, or failed.
@@ -58,9 +60,14 @@ impl KeyUpkeep {
         self.looked.load(Ordering::Acquire)
     }
 
-    /// The dialect over the store.
-    pub(crate) fn dialect(&self) -> Arc<WorkersKv> {
-        Arc::clone(&self.dialect)
+    /// The store.
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// The tokens that admit to the store; set once the administrator's token is read or made.
+    pub(crate) fn tokens(&self) -> Arc<ReloadableTokens> {
+        Arc::clone(&self.tokens)
     }
 }
 

@@ -100,7 +100,7 @@ fn wrong_files_are_refused_before_anything_is_captured_and_nothing_is_written() 
         (&["--noise", "short.bin"], 65, "4095 symbols, and short.bin.json says 4096"),
         (&["--noise", "odd.bin"], 65, "odd.bin.json: not what `lavawall capture` writes"),
         (&["--pdf", "--output", "report.pdf"], 64, "name it .html"),
-        (&["--noise", "raw.bin", "--output", "raw.bin"], 73, "raw.bin is there already"),
+        (&["--noise", "raw.bin", "--output", "raw.bin"], 73, "raw.bin: exists"),
     ] {
         let output = place.report(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));

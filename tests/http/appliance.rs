@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use lavawall::caller::token::ReloadableTokens;
 use lavawall::collector::status::StatusBoard;
-use lavawall::dialect::workers_kv::WorkersKv;
-use lavawall::http::{Access, Config, Fresh, Service, serve};
+use lavawall::http::{AccessControl, Fresh, HttpConfig, ServiceParts, serve};
 use lavawall::incident::IncidentLog;
+use lavawall::kv::Store;
 use lavawall::net::tcp::Listeners;
 use lavawall_entropy::{Contribution, Generator, Kind, LeaseLimits, Provenance, Quorum, Secret};
 use tokio::sync::watch;
@@ -19,7 +20,7 @@ pub(crate) struct Appliance {
     pub(crate) generator: Arc<Generator>,
     pub(crate) board: Arc<StatusBoard>,
     pub(crate) incidents: Arc<IncidentLog>,
-    pub(crate) access: Arc<Access>,
+    pub(crate) access: Arc<AccessControl>,
     shutdown: watch::Sender<bool>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
@@ -33,12 +34,12 @@ impl Appliance {
     }
 
     /// A server without a seed.
-    pub(crate) fn starting(config: Config) -> Self {
+    pub(crate) fn starting(config: HttpConfig) -> Self {
         Self::with_fresh(config, Arc::new(|| Box::pin(std::future::pending())))
     }
 
     /// A server without a seed that has its own way to get fresh ones.
-    pub(crate) fn with_fresh(config: Config, fresh: Fresh) -> Self {
+    pub(crate) fn with_fresh(config: HttpConfig, fresh: Fresh) -> Self {
         let limits = LeaseLimits {
             reseed_interval: Duration::from_mins(1),
             grace_period: Duration::from_mins(15),
@@ -49,34 +50,37 @@ impl Appliance {
     }
 
     /// A server around this generator.
-    pub(crate) fn around(generator: Arc<Generator>, config: Config, fresh: Fresh) -> Self {
+    pub(crate) fn around(generator: Arc<Generator>, config: HttpConfig, fresh: Fresh) -> Self {
         Self::with_store(generator, config, fresh, None)
     }
 
     /// A server that keeps records.
     pub(crate) fn with_store(
         generator: Arc<Generator>,
-        config: Config,
+        config: HttpConfig,
         fresh: Fresh,
-        kv: Option<Arc<WorkersKv>>,
+        store: Option<(Arc<Store>, Arc<ReloadableTokens>)>,
     ) -> Self {
         config.validate().expect("a valid configuration");
         let board = Arc::new(StatusBoard::default());
-        let incidents = Arc::new(IncidentLog::default());
-        let access = Arc::new(Access::load(&config).expect("files that can be loaded"));
+        let incidents = Arc::<IncidentLog>::default();
+        let access = Arc::new(AccessControl::load(&config).expect("files that can be loaded"));
         let listeners = Listeners::bind(config.listen, config.threads()).expect("loopback");
         let address = listeners.address();
         let (shutdown, told) = watch::channel(false);
-        let service = Service {
+        let (store, store_tokens) = store.unzip();
+        let parts = ServiceParts {
             generator: Arc::clone(&generator),
             board: Arc::clone(&board),
             incidents: Arc::clone(&incidents),
             fresh,
-            kv,
+            store,
+            store_tokens: store_tokens.unwrap_or_default(),
         };
         let guard = Arc::clone(&access);
-        let thread =
-            std::thread::spawn(move || serve(service, listeners, None, guard, &config, &told));
+        let thread = std::thread::spawn(move || {
+            serve(parts, lavawall::dialect::all(), listeners, None, guard, &config, &told)
+        });
         Self { address, generator, board, incidents, access, shutdown, thread: Some(thread) }
     }
 
@@ -103,11 +107,11 @@ impl Drop for Appliance {
 }
 
 /// Two workers on a free port of loopback.
-pub(crate) fn config() -> Config {
-    Config {
+pub(crate) fn config() -> HttpConfig {
+    HttpConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         threads: std::num::NonZeroUsize::new(2),
-        ..Config::default()
+        ..HttpConfig::default()
     }
 }
 

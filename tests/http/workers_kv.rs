@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lavawall::audit::Actor;
-use lavawall::caller::token::{Tokens, hash_token};
-use lavawall::dialect::workers_kv::WorkersKv;
+use lavawall::caller::token::{ReloadableTokens, Tokens, hash_token};
 use lavawall::keyring::seal::Choice;
 use lavawall::keyring::{Keyring, Places};
 use lavawall::kv::Store;
-use lavawall::kv::engine::{Fault, MemoryStorage};
+use lavawall::kv::engine::{Fault, MemoryStorage, Storage};
 use lavawall_entropy::{Generator, LeaseLimits};
 use serde_json::{Value, json};
 
@@ -22,9 +21,39 @@ const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
 
 struct Kv {
     appliance: Appliance,
-    dialect: Arc<WorkersKv>,
-    memory: MemoryStorage,
+    store: Arc<Store>,
+    memory: Arc<MemoryStorage>,
     folder: tempfile::TempDir,
+}
+
+/// A storage that the test keeps a hand on.
+struct Shared(Arc<MemoryStorage>);
+
+impl Storage for Shared {
+    fn get(
+        &self,
+        table: lavawall::kv::engine::Table,
+        key: &[u8],
+    ) -> Result<Option<Vec<u8>>, lavawall::kv::engine::StorageError> {
+        self.0.get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: lavawall::kv::engine::Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<lavawall::kv::engine::Row>, lavawall::kv::engine::StorageError> {
+        self.0.scan(table, prefix, after, limit)
+    }
+
+    fn commit(
+        &self,
+        batch: &mut lavawall::kv::engine::Changes<'_>,
+    ) -> Result<(), lavawall::kv::engine::StorageError> {
+        self.0.commit(batch)
+    }
 }
 
 impl Kv {
@@ -45,16 +74,17 @@ impl Kv {
         };
         let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("none yet"));
         keyring.init(&Actor::SERVICE, &Choice::File).expect("made");
-        let memory = MemoryStorage::default();
-        let storage = Box::new(memory.clone());
+        let memory = Arc::new(MemoryStorage::default());
+        let storage = Box::new(Shared(Arc::clone(&memory)));
         let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
         store.open().expect("opened");
-        let dialect = Arc::new(WorkersKv::new(Arc::new(store), Duration::from_secs(5)));
-        dialect.set_tokens(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
+        let store = Arc::new(store);
+        let tokens = ReloadableTokens::default();
+        tokens.set(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
         let fresh: lavawall::http::Fresh = Arc::new(|| Box::pin(std::future::pending()));
-        let kv = Some(Arc::clone(&dialect));
-        let appliance = Appliance::with_store(generator, config(), fresh, kv);
-        Self { appliance, dialect, memory, folder }
+        let kept = Some((Arc::clone(&store), Arc::new(tokens)));
+        let appliance = Appliance::with_store(generator, config(), fresh, kept);
+        Self { appliance, store, memory, folder }
     }
 
     fn call(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
@@ -103,6 +133,29 @@ impl Kv {
         let answer = self.call("PUT", &path, "application/octet-stream", value);
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
+}
+
+#[test]
+fn every_described_call_is_served_and_no_other() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let description = get(kv.appliance.address, "/openapi.json").json();
+    let mut calls = 0;
+    for (template, item) in description["paths"].as_object().expect("paths") {
+        let path = template.replace("{account_id}", "default").replace("{key_name}", "a");
+        let path = path.replace("/{namespace_id}", &id);
+        let Some(path) = path.strip_prefix(NAMESPACES) else { continue };
+        // The answer to another method names those that are served (RFC 9110 §15.5.6).
+        let refused = kv.json("PATCH", path, &Value::Null);
+        assert_eq!(refused.status, 405, "{template}");
+        let allow = refused.header("allow").expect("the methods").to_lowercase();
+        let served: BTreeSet<_> = allow.split(", ").filter(|method| *method != "head").collect();
+        let described: BTreeSet<_> =
+            item.as_object().expect("methods").keys().map(String::as_str).collect();
+        assert_eq!(described, served, "{template}");
+        calls += described.len();
+    }
+    assert_eq!(calls, 14);
 }
 
 #[test]
@@ -436,8 +489,8 @@ fn a_sealed_keyring_is_503_with_the_reason_and_randomness_goes_on() {
     let kv = Kv::start();
     let id = kv.namespace("first");
     kv.put(&id, "a", b"1");
-    kv.dialect.store().keyring().seal(&Actor::SERVICE).expect("sealed");
-    kv.dialect.store().close();
+    kv.store.keyring().seal(&Actor::SERVICE).expect("sealed");
+    kv.store.close();
     let answer = kv.call("GET", &format!("{id}/values/a"), "x", b"");
     assert_eq!(answer.status, 503);
     assert!(answer.text().contains("sealed"), "{}", answer.text());
@@ -448,10 +501,8 @@ fn a_sealed_keyring_is_503_with_the_reason_and_randomness_goes_on() {
     let status = get(kv.appliance.address, "/status").json();
     assert_eq!(status["keyring"]["state"], "sealed");
     assert_eq!(status["keyring"]["seal"], "file");
-    assert!(
-        kv.dialect.store().keyring().unseal_stored(&Actor::SERVICE).expect("the file is there")
-    );
-    kv.dialect.store().open().expect("opened");
+    assert!(kv.store.keyring().unseal_stored(&Actor::SERVICE).expect("the file is there"));
+    kv.store.open().expect("opened");
     assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "1");
 }
 

@@ -1,23 +1,23 @@
-//! The ten estimators' figures, as a table and as JSON.
+//! The figures of the ten estimators, as a table and as JSON.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::cli::assess::{Shown, below_claim, number};
+use crate::cli::assess::outcome::{AssessmentOutput, below_claim, number};
 use lavawall_assess::{Assessment, Estimate, Samples};
 
-pub(crate) fn show(samples: &Samples, found: &Assessment, claim: Option<f64>) -> Shown {
-    Shown {
+pub(crate) fn show(samples: &Samples, found: &Assessment, claim: Option<f64>) -> AssessmentOutput {
+    AssessmentOutput {
         text: table(samples, found),
         json: json(found),
         complaint: below_claim(found.min_entropy(), claim),
     }
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
-struct Answer {
+struct Estimates {
     samples: usize,
     bits: u8,
     h_original: Option<f64>,
@@ -39,7 +39,7 @@ fn json(found: &Assessment) -> String {
         literal: figure.literal,
         bitstring: figure.bitstring,
     };
-    let answer = Answer {
+    let answer = Estimates {
         samples: found.samples,
         bits: found.bits,
         h_original: found.h_original(),
@@ -76,7 +76,7 @@ fn table(samples: &Samples, found: &Assessment) -> String {
     }
     let _ = writeln!(
         out,
-        "  {:<18} {:>12} {:>12}\n\nmin-entropy {:.6} bits a sample of {}",
+        "  {:<18} {:>12} {:>12}\n\nmin-entropy {:.6} bits per sample of {}",
         "least",
         number(found.h_original()),
         number(found.h_bitstring()),

@@ -4,15 +4,17 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::cli::assess::{Shown, below_claim};
-use lavawall_assess::{ChiSquare, IidTests, PermutationCounts, PermutationStatistic, Samples};
+use crate::cli::assess::outcome::{AssessmentOutput, below_claim};
+use lavawall_assess::ChiSquare;
+use lavawall_assess::IidTests;
+use lavawall_assess::Samples;
 
-pub(crate) fn show(samples: &Samples, found: &IidTests, claim: Option<f64>) -> Shown {
+pub(crate) fn show(samples: &Samples, found: &IidTests, claim: Option<f64>) -> AssessmentOutput {
     let refuted = (!found.passes()).then(|| {
         "the samples are not independent and identically distributed: assess them without --iid"
             .to_owned()
     });
-    Shown {
+    AssessmentOutput {
         text: table(samples, found),
         json: json(samples, found),
         complaint: refuted.or_else(|| below_claim(found.min_entropy, claim)),
@@ -29,7 +31,8 @@ fn json(samples: &Samples, found: &IidTests) -> String {
         })
     };
     let permutation =
-        |(statistic, value, counts): &(PermutationStatistic, f64, PermutationCounts)| {
+        |(statistic, value, counts): &(_, f64, lavawall_assess::PermutationCounts)| {
+            let statistic: &lavawall_assess::PermutationStatistic = statistic;
             json!({
                 "name": statistic.to_string(),
                 "value": value,
@@ -88,7 +91,7 @@ fn table(samples: &Samples, found: &IidTests) -> String {
     }
     let _ = writeln!(out);
     let _ = if found.passes() {
-        writeln!(out, "min-entropy {:.6} bits a sample of {}", found.min_entropy, samples.bits())
+        writeln!(out, "min-entropy {:.6} bits per sample of {}", found.min_entropy, samples.bits())
     } else {
         writeln!(out, "not independent and identically distributed")
     };

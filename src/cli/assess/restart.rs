@@ -4,20 +4,20 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use crate::cli::assess::{Shown, number};
+use crate::cli::assess::outcome::{AssessmentOutput, number};
 use lavawall_assess::RestartTests;
 
-pub(crate) fn show(found: &RestartTests) -> Shown {
+pub(crate) fn show(found: &RestartTests) -> AssessmentOutput {
     let complaint = if found.is_sane() {
         let least = found.least[0].min(found.least[1]);
-        format!("restarts are worth {least:.6}, less than half of {}", found.initial)
+        format!("the restarts have {least:.6} bits per sample, less than half of {}", found.initial)
     } else {
         format!(
             "one symbol occurs {} times in a row or column; at most {} are allowed",
             found.most, found.cutoff
         )
     };
-    Shown {
+    AssessmentOutput {
         text: table(found),
         json: json(found),
         complaint: (!found.is_valid()).then_some(complaint),
@@ -65,7 +65,7 @@ fn table(found: &RestartTests) -> String {
     }
     let _ = writeln!(out, "  {:<18} {:>12.6} {:>12.6}\n", "least", found.least[0], found.least[1]);
     let _ = match found.min_entropy() {
-        Some(h) => writeln!(out, "min-entropy {h:.6} bits a sample"),
+        Some(h) => writeln!(out, "min-entropy {h:.6} bits per sample"),
         None => writeln!(out, "the restart tests failed"),
     };
     out

@@ -1,14 +1,14 @@
-//! Keys as a person reads them.
+//! The table of keys.
 
 use std::fmt::Write;
 
 use jiff::Timestamp;
 
-use crate::cli::keys::Key;
+use crate::api::keys::KeyEntry;
 use crate::cli::print;
 
-/// A line for each key.
-pub(crate) fn of(keys: &[Key]) -> String {
+/// One line per key.
+pub(crate) fn of(keys: &[KeyEntry]) -> String {
     let mut out = format!(
         "{:<32}  {:>7}  {:<9}  {:<20}  {:<9}  {:>7}  {}\n",
         "NAMESPACE", "VERSION", "STATE", "MADE", "WHILE", "RECORDS", "KINDS"

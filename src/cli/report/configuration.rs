@@ -1,5 +1,4 @@
-//! The configuration as it takes effect. None of its keys holds a secret: secrets are in files, which
-//! are named.
+//! The effective configuration. It holds no secrets, only the names of their files.
 
 use std::path::Path;
 
@@ -20,7 +19,7 @@ pub(crate) fn sections(
     plans: &[PlannedSource],
 ) -> Vec<(String, Vec<Fact>)> {
     let state_dir = state_dir.map(|dir| dir.display().to_string());
-    let state_dir = state_dir.unwrap_or_else(|| "none can be found".to_owned());
+    let state_dir = state_dir.unwrap_or_else(|| "not found".to_owned());
     let mut sections = vec![
         ("Service".to_owned(), vec![Fact::new("state-dir", state_dir)]),
         ("[http]".to_owned(), keys(&config.http)),

@@ -1,10 +1,10 @@
-//! What is known of captured noise, as names and values.
+//! The facts about captured noise, as names and values.
 
 use crate::calibrate::Sidecar;
 use crate::calibrate::setup::Setup;
 use crate::report::Fact;
 
-/// Where noise comes from.
+/// The origin of noise.
 pub(crate) fn of_sidecar(sidecar: &Sidecar) -> Vec<Fact> {
     let mut facts = of_setup(&sidecar.setup);
     facts.push(Fact::new("captured", &sidecar.at));
@@ -27,7 +27,7 @@ pub(crate) fn of_sidecar(sidecar: &Sidecar) -> Vec<Fact> {
     facts
 }
 
-/// What a source is and how it is set.
+/// A source and its settings.
 pub(crate) fn of_setup(setup: &Setup) -> Vec<Fact> {
     let resolution = setup.resolution.map(|[width, height]| format!("{width} × {height}"));
     let settings = Some(setup.settings.clone()).filter(|settings| !settings.is_empty());

@@ -1,294 +1,208 @@
-//! The calls: each is one key operation, done where it may wait for a disk.
+//! The calls: one key operation each, on a thread that may wait for a disk.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
-use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use crate::audit::Actor;
-use crate::dialect::admin::Peer;
-use crate::dialect::workers_kv::{Refusal, WorkersKv, read_json};
-use crate::http::app::json_with;
+use crate::api::keys::{
+    ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest, RequestedSeal, RevokeRequest,
+    SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
+};
 use crate::http::body::Body;
-use crate::http::problem::Problem;
+use crate::http::call::OwnedCall;
+use crate::http::refusal::Refusal;
+use crate::http::respond::json as json_response;
+use crate::keyring::seal::Choice;
 use crate::keyring::seal::shares::Share;
-use crate::keyring::seal::{Choice, SealKind};
 use crate::keyring::{
-    Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece,
+    Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece, VersionState,
 };
 use crate::kv::Store;
 
-/// No passphrase and no set of shares is longer.
+/// More bytes than any passphrase or set of shares has.
 const BODY_LIMIT: usize = 64 * 1024;
 
-/// How long an unsealing waits for the records to be loaded.
+/// The most time that an unsealing waits for the records to be loaded.
 const RECORDS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often it looks.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// The pause between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What whoever holds shares must know when they did not become what opens the keyring.
-const NOT_IN_FORCE: &str = "the shares that were shown do not count, and the seal is as it was";
+/// For the holders of shares that did not come into force.
+const NOT_IN_FORCE: &str =
+    "the shares that were shown do not count, and the seal is as it was before";
 
-/// Who calls, and what is called.
-pub(crate) struct Caller {
-    pub(crate) dialect: Arc<WorkersKv>,
-    pub(crate) peer: Peer,
+type Outcome = Result<Response<Body>, Refusal>;
+
+pub(crate) async fn keyring(call: &OwnedCall) -> Outcome {
+    call.on_store(|store| Ok(answer(&state(store.keyring())))).await
 }
 
-/// A seal that is asked for.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SealWanted {
-    seal: Wanted,
-    #[serde(default)]
-    proof: Vec<Zeroizing<String>>,
+pub(crate) async fn init(call: &mut OwnedCall) -> Outcome {
+    let request: SealRequest = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        let shares = store.init(actor, &choice(request.seal))?;
+        wait_for_records(store);
+        Ok(handed_out(&shares, None))
+    })
+    .await
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum Wanted {
-    File,
-    Passphrase(Zeroizing<String>),
-    Shares { threshold: u8, count: u8 },
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, default)]
-struct Pieces {
-    piece: Option<Zeroizing<String>>,
-    proof: Vec<Zeroizing<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VersionNamed {
-    version: u32,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Prepared {
-    prepared: String,
-}
-
-/// How the keyring is.
-#[derive(Serialize)]
-struct Told {
-    state: &'static str,
-    seal: Option<SealKind>,
-    /// Pieces given and needed to open it.
-    have: Option<u8>,
-    need: Option<u8>,
-}
-
-/// A key version, and what depends on it.
-#[derive(Serialize)]
-struct KeyTold {
-    #[serde(flatten)]
-    key: KeyInfo,
-    title: Option<String>,
-    /// Records under it; `None` while the store is closed.
-    records: Option<u64>,
-}
-
-impl Caller {
-    pub(crate) async fn keyring(self) -> Result<Response<Body>, Problem> {
-        self.on_disk(|store| Ok(answer(&told(store.keyring())))).await
-    }
-
-    pub(crate) async fn init(
-        self,
-        request: &mut Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
-        let wanted: SealWanted = self.json(request).await?;
-        let actor = self.actor();
-        self.on_disk(move |store| {
-            let shares = store.init(&actor, &choice(wanted.seal))?;
-            wait_for_records(store);
-            Ok(handed_out(&shares, None))
-        })
-        .await
-    }
-
-    pub(crate) async fn unseal(
-        self,
-        request: &mut Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
-        let Pieces { piece, .. } = self.json(request).await?;
-        let actor = self.actor();
-        self.on_disk(move |store| {
-            let keyring = store.keyring();
-            match piece {
-                Some(piece) => drop(keyring.unseal(&actor, piece.as_bytes())?),
-                None if keyring.unseal_stored(&actor)? => {}
-                None => {
-                    return Err(Problem::of_keys(
-                        StatusCode::BAD_REQUEST,
-                        "piece: this seal needs a passphrase or a share",
-                    ));
-                }
+pub(crate) async fn unseal(call: &mut OwnedCall) -> Outcome {
+    let UnsealRequest { piece } = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        let keyring = store.keyring();
+        match piece {
+            Some(piece) => drop(keyring.unseal(actor, piece.as_bytes())?),
+            None if keyring.unseal_stored(actor)? => {}
+            None => {
+                return Err(Refusal::invalid("piece: this seal needs a passphrase or a share"));
             }
-            wait_for_records(store);
-            Ok(answer(&told(keyring)))
-        })
-        .await
-    }
-
-    pub(crate) async fn seal(self) -> Result<Response<Body>, Problem> {
-        let actor = self.actor();
-        self.on_disk(move |store| {
-            store.seal(&actor)?;
-            Ok(answer(&told(store.keyring())))
-        })
-        .await
-    }
-
-    pub(crate) async fn rekey(
-        self,
-        request: &mut Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
-        let wanted: SealWanted = self.json(request).await?;
-        let actor = self.actor();
-        self.on_disk(move |store| {
-            let proof = pieces(&wanted.proof);
-            let (id, shares) =
-                store.keyring().prepare_seal(&actor, &proof, &choice(wanted.seal))?;
-            if shares.is_empty() {
-                store.keyring().put_in_force(&actor, &id)?;
-                return Ok(handed_out(&shares, None));
-            }
-            // Whoever asks has to say first that they arrived.
-            Ok(handed_out(&shares, Some(&id)))
-        })
-        .await
-    }
-
-    pub(crate) async fn confirm(
-        self,
-        request: &mut Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
-        let Prepared { prepared } = self.json(request).await?;
-        let id = HEXLOWER.decode(prepared.as_bytes()).ok().and_then(|id| id.try_into().ok());
-        let id: PreparedId = id.ok_or(KeyringError::Unprepared)?;
-        let actor = self.actor();
-        self.on_disk(move |store| {
-            let done = store.keyring().put_in_force(&actor, &id);
-            let is_in_force = KeyringError::took_effect(&done);
-            done.map_err(|error| {
-                let problem = Problem::from(error);
-                if is_in_force { problem } else { problem.prefixed(NOT_IN_FORCE) }
-            })?;
-            Ok(answer(&told(store.keyring())))
-        })
-        .await
-    }
-
-    pub(crate) async fn rotate_root(
-        self,
-        request: &mut Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
-        let given: Pieces = self.json(request).await?;
-        let actor = self.actor();
-        self.on_disk(move |store| {
-            store.keyring().rotate_root(&actor, &pieces(&given.proof))?;
-            Ok(answer(&told(store.keyring())))
-        })
-        .await
-    }
-
-    pub(crate) async fn keys(self) -> Result<Response<Body>, Problem> {
-        self.on_disk(|store| {
-            let titles = store.namespaces()?;
-            let title_of = |id: Option<NamespaceId>| {
-                titles.iter().find(|info| Some(info.id) == id).map(|info| info.title.clone())
-            };
-            let report = store.report().ok();
-            let records = |key: &KeyInfo| {
-                let report = report.as_ref()?;
-                let of = report.iter().find(|it| Some(it.id) == key.namespace)?;
-                Some(of.dependents.get(&key.version).copied().unwrap_or(0))
-            };
-            let keys = store.keyring().keys()?;
-            let keys: Vec<_> = keys
-                .into_iter()
-                .map(|key| KeyTold { title: title_of(key.namespace), records: records(&key), key })
-                .collect();
-            Ok(answer(&json!({ "keys": keys })))
-        })
-        .await
-    }
-
-    pub(crate) async fn rotate(self, id: NamespaceId) -> Result<Response<Body>, Problem> {
-        let actor = self.actor();
-        let rotate =
-            move |store: &Store| Ok(answer(&json!({ "version": store.rotate(&actor, id)? })));
-        self.on_disk(rotate).await
-    }
-
-    pub(crate) async fn revoke(
-        self,
-        id: NamespaceId,
-        request: &mut Request<Incoming>,
-    ) -> Result<Response<Body>, Problem> {
-        let VersionNamed { version } = self.json(request).await?;
-        let actor = self.actor();
-        self.on_disk(move |store| {
-            store.revoke(&actor, id, version)?;
-            Ok(answer(&json!({ "version": version })))
-        })
-        .await
-    }
-
-    /// The caller, for the audit log.
-    fn actor(&self) -> Actor {
-        Actor::named(self.peer.actor())
-    }
-
-    async fn json<T: DeserializeOwned>(
-        &self,
-        request: &mut Request<Incoming>,
-    ) -> Result<T, Problem> {
-        read_json(&self.dialect, request, BODY_LIMIT).await.map_err(Refusal::problem)
-    }
-
-    async fn on_disk(
-        self,
-        work: impl FnOnce(&Store) -> Result<Response<Body>, Problem> + Send + 'static,
-    ) -> Result<Response<Body>, Problem> {
-        self.dialect.run(work).await.unwrap_or_else(|| {
-            let detail = "an internal fault; the log says more";
-            Err(Problem::of_keys(StatusCode::INTERNAL_SERVER_ERROR, detail))
-        })
-    }
+        }
+        wait_for_records(store);
+        Ok(answer(&state(keyring)))
+    })
+    .await
 }
 
-/// Whoever opens the keyring wants to use records next. The service loads them.
+pub(crate) async fn seal(call: &OwnedCall) -> Outcome {
+    call.act_on_store(|store, actor| {
+        store.seal(actor)?;
+        Ok(answer(&state(store.keyring())))
+    })
+    .await
+}
+
+pub(crate) async fn rekey(call: &mut OwnedCall) -> Outcome {
+    let request: SealRequest = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        let proof = pieces(&request.proof);
+        let (id, shares) = store.keyring().prepare_seal(actor, &proof, &choice(request.seal))?;
+        if shares.is_empty() {
+            store.keyring().put_in_force(actor, &id)?;
+            return Ok(handed_out(&shares, None));
+        }
+        // In force once the operator confirms that the shares have arrived.
+        Ok(handed_out(&shares, Some(&id)))
+    })
+    .await
+}
+
+pub(crate) async fn confirm(call: &mut OwnedCall) -> Outcome {
+    let ConfirmRequest { prepared } = call.json(BODY_LIMIT).await?;
+    let id = HEXLOWER.decode(prepared.as_bytes()).ok().and_then(|id| id.try_into().ok());
+    let id: PreparedId = id.ok_or(KeyringError::Unprepared)?;
+    call.act_on_store(move |store, actor| {
+        let done = store.keyring().put_in_force(actor, &id);
+        let is_in_force = KeyringError::took_effect(&done);
+        done.map_err(|error| {
+            let refusal = Refusal::from(error);
+            if is_in_force {
+                return refusal;
+            }
+            let message = format!("{NOT_IN_FORCE}: {}", refusal.operator_message());
+            refusal.with_operator_message(message)
+        })?;
+        Ok(answer(&state(store.keyring())))
+    })
+    .await
+}
+
+pub(crate) async fn rotate_root(call: &mut OwnedCall) -> Outcome {
+    let ProofRequest { proof } = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        store.keyring().rotate_root(actor, &pieces(&proof))?;
+        Ok(answer(&state(store.keyring())))
+    })
+    .await
+}
+
+pub(crate) async fn keys(call: &OwnedCall) -> Outcome {
+    call.on_store(|store| {
+        let titles = store.namespaces()?;
+        let title_of = |id: Option<NamespaceId>| {
+            titles.iter().find(|info| Some(info.id) == id).map(|info| info.title.clone())
+        };
+        let report = store.report().ok();
+        let records = |key: &KeyInfo| {
+            let report = report.as_ref()?;
+            let of = report.iter().find(|it| Some(it.id) == key.namespace)?;
+            Some(of.dependents.get(&key.version).copied().unwrap_or(0))
+        };
+        let keys = store.keyring().keys()?;
+        let keys: Vec<_> = keys
+            .into_iter()
+            .map(|key| entry(title_of(key.namespace), records(&key), &key))
+            .collect();
+        // As a value its members are sorted.
+        Ok(answer(&json!(KeyList { keys })))
+    })
+    .await
+}
+
+pub(crate) async fn rotate(call: &OwnedCall, id: NamespaceId) -> Outcome {
+    call.act_on_store(move |store, actor| {
+        Ok(answer(&VersionAnswer { version: store.rotate(actor, id)? }))
+    })
+    .await
+}
+
+pub(crate) async fn revoke(call: &mut OwnedCall, id: NamespaceId) -> Outcome {
+    let RevokeRequest { version } = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        store.revoke(actor, id, version)?;
+        Ok(answer(&VersionAnswer { version }))
+    })
+    .await
+}
+
+/// Waits until the service has loaded the records: an operator who opens the keyring uses them next.
 fn wait_for_records(store: &Store) {
     let until = Instant::now() + RECORDS_TIMEOUT;
     let is_open = || matches!(store.keyring().condition(), Condition::Unsealed(_));
     while is_open() && !store.is_open() && Instant::now() < until {
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(CHECK_INTERVAL);
     }
 }
 
-fn told(keyring: &Keyring) -> Told {
+fn state(keyring: &Keyring) -> KeyringAnswer {
     let condition = keyring.condition();
     let (have, need) = keyring.pieces().ok().unzip();
-    Told { state: condition.name(), seal: condition.seal(), have, need }
+    let seal = condition.seal().map(|seal| seal.to_string());
+    KeyringAnswer { state: condition.name().to_owned(), seal, have, need }
 }
 
-fn choice(wanted: Wanted) -> Choice {
-    match wanted {
-        Wanted::File => Choice::File,
-        Wanted::Passphrase(text) => Choice::Passphrase(Zeroizing::new(text.as_bytes().to_vec())),
-        Wanted::Shares { threshold, count } => Choice::Shares { threshold, count },
+fn entry(title: Option<String>, records: Option<u64>, key: &KeyInfo) -> KeyEntry {
+    let state = match key.state {
+        VersionState::Active => "active",
+        VersionState::Retired => "retired",
+        VersionState::Revoked => "revoked",
+        VersionState::Destroyed => "destroyed",
+    };
+    KeyEntry {
+        namespace: key.namespace.map(|id| id.to_string()),
+        title,
+        version: key.version,
+        state: state.to_owned(),
+        made_at: i64::try_from(key.provenance.made_at).unwrap_or(i64::MAX),
+        generation: key.provenance.generation,
+        made_while: key.provenance.state.to_string(),
+        kinds: key.provenance.kinds.iter().map(ToString::to_string).collect(),
+        records,
+    }
+}
+
+fn choice(seal: RequestedSeal) -> Choice {
+    match seal {
+        RequestedSeal::File => Choice::File,
+        RequestedSeal::Passphrase(text) => {
+            Choice::Passphrase(Zeroizing::new(text.as_bytes().to_vec()))
+        }
+        RequestedSeal::Shares { threshold, count } => Choice::Shares { threshold, count },
     }
 }
 
@@ -296,13 +210,13 @@ fn pieces(proof: &[Zeroizing<String>]) -> Vec<UnsealPiece> {
     proof.iter().map(|piece| Zeroizing::new(piece.as_bytes().to_vec())).collect()
 }
 
-/// The shares, which are kept nowhere; and by what the seal is put in force, if it is not.
+/// The shares, which are stored nowhere, and the id with which the seal is put in force, unless it
+/// is already.
 fn handed_out(shares: &[Share], prepared: Option<&PreparedId>) -> Response<Body> {
-    let texts: Vec<_> = shares.iter().map(Share::text).collect();
-    let texts: Vec<_> = texts.iter().map(|text| text.as_str()).collect();
-    answer(&json!({ "shares": texts, "prepared": prepared.map(|id| HEXLOWER.encode(id)) }))
+    let shares = shares.iter().map(Share::text).collect();
+    answer(&SealAnswer { prepared: prepared.map(|id| HEXLOWER.encode(id)), shares })
 }
 
 fn answer(result: &impl Serialize) -> Response<Body> {
-    json_with(StatusCode::OK, result)
+    json_response(StatusCode::OK, result)
 }

@@ -1,9 +1,10 @@
-//! What the lists are asked for: integers, UUIDs, strings, a permutation. Pure, as `query` is.
+//! The queries of the lists: integers, UUIDs, strings, a permutation. Pure, as `query` is.
 
 use crate::http::format::ListFormat;
 use crate::http::query::{Invalid, list_format, number, parse};
 
-/// The most items in one list. Long lists are several calls: each answer is made whole.
+/// The most items in one list. Longer lists take several calls: each answer is complete before it is
+/// sent.
 pub const MOST_ITEMS: u64 = 100_000;
 
 /// The longest string, in characters.
@@ -12,7 +13,7 @@ pub const MOST_LENGTH: u64 = 4096;
 /// The most characters in all strings of one list.
 pub const MOST_CHARACTERS: u64 = 1_000_000;
 
-/// Alphabets that have a name.
+/// The named alphabets.
 pub const ALPHABETS: [(&str, &str); 6] = [
     ("alphanumeric", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"),
     ("letters", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
@@ -22,10 +23,10 @@ pub const ALPHABETS: [(&str, &str); 6] = [
     ("base64url", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
 ];
 
-/// The most characters in an alphabet of the caller's own.
+/// The most characters in an alphabet that the caller spells out.
 const MOST_ALPHABET: usize = 256;
 
-/// What a list is of, and how many.
+/// The kind of a list and its length.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum List {
     /// Whole numbers, both ends included.
@@ -34,12 +35,12 @@ pub enum List {
         least: i64,
         /// The greatest.
         most: i64,
-        /// How many, 1 to [`MOST_ITEMS`].
+        /// The number of items, 1 to [`MOST_ITEMS`].
         count: u64,
     },
     /// Version 4 UUIDs (RFC 9562 §5.4).
     Uuids {
-        /// How many, 1 to [`MOST_ITEMS`].
+        /// The number of items, 1 to [`MOST_ITEMS`].
         count: u64,
     },
     /// Strings of equal length.
@@ -48,24 +49,24 @@ pub enum List {
         length: u64,
         /// The characters to choose from, 2 to 256 of them, each once.
         alphabet: Vec<char>,
-        /// How many, 1 to [`MOST_ITEMS`].
+        /// The number of items, 1 to [`MOST_ITEMS`].
         count: u64,
     },
     /// The numbers from 0 to `n` − 1 in random order.
     Shuffle {
-        /// How many, 1 to [`MOST_ITEMS`].
+        /// The number of items, 1 to [`MOST_ITEMS`].
         n: u64,
     },
 }
 
-/// A list and its form; by `Accept` when `None`.
+/// A list and its format; by `Accept` when `None`.
 pub type ListQuery = (List, Option<ListFormat>);
 
 impl List {
     /// Reads the query of `/random/integers`.
     ///
     /// # Errors
-    /// Names the parameter that is wrong.
+    /// Names the invalid parameter.
     pub fn integers(query: &str) -> Result<ListQuery, Invalid> {
         let [least, most, count, format] = parse(query, &["min", "max", "count", "format"])?;
         let any = i64::MIN..=i64::MAX;
@@ -78,7 +79,7 @@ impl List {
     /// Reads the query of `/random/uuids`.
     ///
     /// # Errors
-    /// Names the parameter that is wrong.
+    /// Names the invalid parameter.
     pub fn uuids(query: &str) -> Result<ListQuery, Invalid> {
         let [count, format] = parse(query, &["count", "format"])?;
         let count = items("count", count.as_deref(), Some(1))?;
@@ -88,7 +89,7 @@ impl List {
     /// Reads the query of `/random/strings`.
     ///
     /// # Errors
-    /// Names the parameter that is wrong.
+    /// Names the invalid parameter.
     pub fn strings(query: &str) -> Result<ListQuery, Invalid> {
         let [length, alphabet, count, format] =
             parse(query, &["length", "alphabet", "count", "format"])?;
@@ -102,7 +103,7 @@ impl List {
     /// Reads the query of `/random/shuffle`.
     ///
     /// # Errors
-    /// Names the parameter that is wrong.
+    /// Names the invalid parameter.
     pub fn shuffle(query: &str) -> Result<ListQuery, Invalid> {
         let [n, format] = parse(query, &["n", "format"])?;
         let n = items("n", n.as_deref(), None)?;
@@ -135,7 +136,7 @@ fn characters(value: Option<&str>) -> Result<Vec<char>, Invalid> {
     let mut sorted = given.clone();
     sorted.sort_unstable();
     sorted.dedup();
-    // A character that is there twice would come twice as often.
+    // A repeated character would be drawn twice as often.
     if sorted.len() == given.len() { Ok(given) } else { wrong("a character is there twice") }
 }
 

@@ -1,20 +1,20 @@
-//! `/random/integers`, `uuids`, `strings` and `shuffle`: choices from the generator's words, without
-//! bias. An answer is made whole before it is sent: the limits keep it to a few megabytes.
+//! `/random/integers`, `uuids`, `strings` and `shuffle`: unbiased choices from the generator's words.
+//! An answer is complete before it is sent: the limits keep it to a few megabytes.
 
 use std::fmt::Write;
 
-use hyper::{HeaderMap, Response};
 use zeroize::Zeroizing;
 
 use crate::dialect::native::list_query::{List, ListQuery};
 use crate::dialect::native::random::accepted;
 use crate::dialect::native::sampling::{between, shuffle, up_to};
-use crate::http::app::{App, ok};
 use crate::http::body::Body;
-use crate::http::buffer::Piece;
+use crate::http::buffer::AnswerBuffer;
+use crate::http::call::{Call, Reply};
 use crate::http::format::ListFormat;
-use crate::http::problem::Problem;
 use crate::http::query::Invalid;
+use crate::http::refusal::Refusal;
+use crate::http::respond::ok;
 use lavawall_entropy::{Generator, NotReady};
 
 /// Words drawn from the generator at once.
@@ -22,22 +22,21 @@ const WORDS: usize = 256;
 
 /// Reads the query by `parse`, draws the list and writes it.
 pub(crate) fn answer(
-    app: &App,
+    call: &Call<'_>,
     parse: fn(&str) -> Result<ListQuery, Invalid>,
-    query: Option<&str>,
-    headers: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
-    let (list, format) = parse(query.unwrap_or_default())?;
+) -> Result<Reply, Refusal> {
+    let app = call.app;
+    let (list, format) = parse(call.query())?;
     let format = match format {
         Some(format) => format,
-        None => accepted(headers, &ListFormat::OFFERS)?,
+        None => accepted(call.request.headers(), &ListFormat::OFFERS)?,
     };
     let headers = app.random_headers(format.media_type());
     let body = write(&list, format, &mut Words::new(&app.generator))?;
-    let mut piece = Piece::new(body.len());
-    piece.bytes().copy_from_slice(body.as_bytes());
+    let mut buffer = AnswerBuffer::new(body.len());
+    buffer.bytes().copy_from_slice(body.as_bytes());
     app.meters.add_bytes(body.len());
-    Ok(ok(headers, Body::whole(piece.into_bytes())))
+    Ok(Reply::Now(ok(headers, Body::whole(buffer.into_bytes()))))
 }
 
 /// Draws the list.
@@ -84,7 +83,7 @@ fn write(
 }
 
 impl List {
-    /// No answer is longer than this, in bytes.
+    /// The most bytes of an answer.
     fn longest(&self) -> usize {
         let bytes = match self {
             // A sign, nineteen digits and a comma.
@@ -122,8 +121,8 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The answer in the making: an array in JSON, or a line each. Never grown, or an unwiped copy would
-/// be left behind.
+/// The items written so far: an array in JSON, or a line per item. Never reallocated: that would leave
+/// a copy that is not zeroized.
 struct Items {
     out: Zeroizing<String>,
     format: ListFormat,
@@ -144,7 +143,7 @@ impl Items {
         self.end();
     }
 
-    /// A string. The characters that JSON would want to be escaped are.
+    /// A string, escaped where JSON requires it.
     fn text(&mut self, text: impl Iterator<Item = char>) {
         if self.format == ListFormat::Text {
             self.out.extend(text);

@@ -1,4 +1,4 @@
-//! `/metrics`: the counters and the state of things, in the text form that Prometheus reads.
+//! `/metrics`: counters and state in the text format of Prometheus.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use prometheus_client::metrics::gauge::ConstGauge as Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::collector::status::SourceState;
-use crate::dialect::native::status::{SourceStatus, Status};
+use crate::api::status::{SourceStatus, Status};
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::meters::Meters;
+use crate::http::status;
 use lavawall_entropy::Readiness;
 
 /// The prefix of every name.
@@ -27,14 +27,14 @@ const PREFIX: &str = "lavawall";
 /// `OpenMetrics` 1.0, which the encoder writes and every Prometheus since 2.5 reads.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Every state, one of which is 1.
+/// Every state. One of them is 1.
 const STATES: [Readiness; 4] =
     [Readiness::Starting, Readiness::Ready, Readiness::Degraded, Readiness::Refusing];
 
 /// The answer of `/metrics` at `now`.
 pub(crate) fn answer(app: &App, now: Instant) -> Response<Body> {
     let facts = Facts {
-        status: Status::of(app, now),
+        status: status::of(app, now),
         incidents: app.incidents.count(),
         meters: Arc::clone(&app.meters),
     };
@@ -53,7 +53,7 @@ fn render(facts: Facts) -> String {
     text
 }
 
-/// What one answer tells. Nothing of it is secret, and no device's identity is in it.
+/// One answer. It holds no secret and no device's identity.
 #[derive(Debug)]
 struct Facts {
     status: Status,
@@ -64,21 +64,28 @@ struct Facts {
 impl Collector for Facts {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut sheet = Sheet(encoder);
-        self.write_standing(&mut sheet)?;
+        self.write_state(&mut sheet)?;
         self.write_traffic(&mut sheet)?;
         self.write_sources(&mut sheet)
     }
 }
 
 impl Facts {
-    fn write_standing(&self, to: &mut Sheet<'_>) -> fmt::Result {
+    fn write_state(&self, to: &mut Sheet<'_>) -> fmt::Result {
         let status = &self.status;
-        to.one("build", "What runs here", None, &Info::new([("version", status.version)]))?;
-        let names = STATES.map(|state| (state.to_string(), u32::from(state == status.state)));
-        let one_hot = names.iter().map(|(name, is)| ([("state", name.as_str())], Gauge::new(*is)));
+        to.one(
+            "build",
+            "What runs here",
+            None,
+            &Info::new([("version", status.version.as_str())]),
+        )?;
+        let names = STATES.map(|state| state.to_string());
+        let one_hot = names
+            .iter()
+            .map(|name| ([("state", name.as_str())], Gauge::new(u32::from(*name == status.state))));
         to.each("state", "1 for the state the service is in", one_hot)?;
         to.one("generation", "Seeds since the start", None, &Gauge::new(status.generation))?;
-        // Before the first seed there is no age, and no zero that could pass for one.
+        // Before the first seed the metric is absent: a zero would read as a fresh seed.
         if let Some(age) = status.seed_age_seconds {
             to.one("seed_age", "Age of the seed in use", Some(&Unit::Seconds), &Gauge::new(age))?;
         }
@@ -108,7 +115,7 @@ impl Facts {
     }
 
     fn write_sources(&self, to: &mut Sheet<'_>) -> fmt::Result {
-        let healthy = |source: &SourceStatus| source.state == SourceState::Healthy;
+        let healthy = |source: &SourceStatus| source.state == "healthy";
         let healthy = self.sources(|source| Gauge::new(u32::from(healthy(source))));
         to.each("source_healthy", "1 while the source passes its health tests", healthy)?;
         let rate = self.sources(|source| Gauge::new(source.credit_bits_per_second));
@@ -125,18 +132,18 @@ impl Facts {
         to.each("source_alarms", "Alarms of health tests", alarms)
     }
 
-    /// One value for each source, under its name and its kind.
+    /// One value per source, labelled with its name and kind.
     fn sources<'f, M>(
         &'f self,
         value: impl Fn(&SourceStatus) -> M + 'f,
     ) -> impl Iterator<Item = ([(&'static str, &'f str); 2], M)> {
         self.status.sources.iter().map(move |source| {
-            ([("source", source.id.as_str()), ("kind", source.kind.name())], value(source))
+            ([("source", source.id.as_str()), ("kind", source.kind.as_str())], value(source))
         })
     }
 }
 
-/// The text in the making.
+/// The text being written.
 struct Sheet<'e>(DescriptorEncoder<'e>);
 
 impl Sheet<'_> {
@@ -164,7 +171,7 @@ impl Sheet<'_> {
     }
 }
 
-/// A status code as a label; the rare ones have one in common.
+/// A status code as a label; rare ones share one.
 fn label(code: u16) -> String {
     if code == 0 { "other".to_owned() } else { code.to_string() }
 }

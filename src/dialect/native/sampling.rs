@@ -1,4 +1,4 @@
-//! Unbiased choices from uniform words: what does not divide evenly is drawn again.
+//! Unbiased choices from uniform words, by rejection of the remainder.
 
 /// A number from 0 to `most`, each as likely as any other.
 ///

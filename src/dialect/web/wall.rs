@@ -1,8 +1,7 @@
-//! `/wall.png`: the recorded or drawn wall, made a PNG once for each picture.
+//! `/wall.png`: the recorded or drawn wall, encoded as PNG once per picture.
 //!
-//! A live camera's frame is a secret and never gets here. Two places hold that: its runner puts
-//! nothing on the board, and what is on the board is shown only if its source is one that can
-//! never be credited.
+//! A live camera's frame is a secret and never gets here. Two checks: its runner puts nothing on the
+//! board, and a picture on the board is shown only if its source is never credited.
 
 mod png;
 
@@ -15,12 +14,12 @@ use tokio::sync::Mutex;
 
 use crate::collector::status::{Picture, StatusBoard};
 use crate::http::body::Body;
-use crate::http::problem::Problem;
-use lavawall_entropy::Kind;
+use crate::http::refusal::Refusal;
+use crate::http::status::showable;
 use png::Unshowable;
 
-/// The last picture that was asked for. One is made at a time, and runners put up a new one at
-/// most once a second: callers cannot make it cost more than that.
+/// The last encoded picture. One is encoded at a time, and runners put up a new one at most once per
+/// second, so that callers cannot cause more work than that.
 #[derive(Default)]
 pub(crate) struct Wall {
     last: Arc<Mutex<Option<Encoded>>>,
@@ -33,7 +32,7 @@ struct Encoded {
 
 impl Wall {
     /// The answer of `/wall.png`.
-    pub(crate) async fn answer(&self, board: &StatusBoard) -> Result<Response<Body>, Problem> {
+    pub(crate) async fn answer(&self, board: &StatusBoard) -> Result<Response<Body>, Refusal> {
         let png = self.current(board).await?;
         let mut response = Response::new(Body::whole(png));
         let headers = response.headers_mut();
@@ -43,16 +42,16 @@ impl Wall {
         Ok(response)
     }
 
-    async fn current(&self, board: &StatusBoard) -> Result<Bytes, Problem> {
+    async fn current(&self, board: &StatusBoard) -> Result<Bytes, Refusal> {
         let mut last = Arc::clone(&self.last).lock_owned().await;
         let Some(picture) = showable(board) else {
             *last = None;
-            return Err(Problem::not_found("there is no recorded or drawn wall to show"));
+            return Err(Refusal::not_found("there is no recorded or drawn wall to show"));
         };
         if let Some(encoded) = last.as_ref().filter(|last| Arc::ptr_eq(&last.picture, &picture)) {
-            return encoded.png.clone().map_err(Problem::from);
+            return encoded.png.clone().map_err(Refusal::from);
         }
-        // The work takes the lock with it: a caller who leaves does not make room for another.
+        // The work holds the lock: a caller that disconnects does not let another start.
         let work = tokio::task::spawn_blocking(move || {
             let png = png::encode(&picture).map(Bytes::from);
             if let Err(why) = &png {
@@ -61,24 +60,11 @@ impl Wall {
             *last = Some(Encoded { picture, png: png.clone() });
             png
         });
-        work.await.unwrap_or(Err(Unshowable::Crashed)).map_err(Problem::from)
+        work.await.unwrap_or(Err(Unshowable::Crashed)).map_err(Refusal::from)
     }
 }
 
-/// The source whose picture `/wall.png` shows, if there is one.
-pub(crate) fn showing(board: &StatusBoard) -> Option<String> {
-    showable(board).map(|picture| picture.source.clone())
-}
-
-/// The picture on the board, if it comes from a source that is never credited.
-fn showable(board: &StatusBoard) -> Option<Arc<Picture>> {
-    let picture = board.picture()?;
-    let sources = board.sources();
-    let source = sources.iter().find(|source| source.id == picture.source)?;
-    (source.kind == Kind::None).then_some(picture)
-}
-
-impl From<Unshowable> for Problem {
+impl From<Unshowable> for Refusal {
     fn from(_: Unshowable) -> Self {
         Self::not_found("the last picture of the wall is damaged; the log says how")
     }

@@ -1,95 +1,41 @@
-//! Calls about many records at once. What is written in one call is written whole, or not at all.
+//! Calls about many records at once. All writes of one call are applied, or none.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use data_encoding::BASE64;
-use hyper::body::Incoming;
-use hyper::{Request, Response};
-use serde::{Deserialize, Serialize};
+use hyper::Response;
+use serde::Serialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use crate::api::json::Json;
+use crate::api::store::{
+    BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkPut, BulkRecord,
+    BulkValues, ValueForm,
+};
 use crate::dialect::workers_kv::envelope;
-use crate::dialect::workers_kv::envelope::Refusal;
-use crate::dialect::workers_kv::values::{expirations, json_of, lives};
-use crate::dialect::workers_kv::{WorkersKv, now, upload};
+use crate::dialect::workers_kv::values::{expirations, json_of, lives, unix_now};
 use crate::http::body::Body;
+use crate::http::call::OwnedCall;
+use crate::http::refusal::{Class, Refusal, Subject};
 use crate::keyring::NamespaceId;
 use crate::kv::{METADATA_LIMIT, Put, Store, VALUE_LIMIT};
 
-/// The most of one call, as the service has it: 100 MB, 10,000 pairs, 100 names to read.
-const BODY_LIMIT: usize = 100_000_000;
-const PAIRS_LIMIT: usize = 10_000;
-const READ_LIMIT: usize = 100;
+/// The most bytes of a list of names: 10,000 of 512 bytes, every letter escaped.
+const NAMES_LIMIT: usize = BULK_RECORDS * (6 * 512 + 8);
 
-/// No list of names is longer: 10,000 of 512 bytes, every letter escaped.
-const NAMES_LIMIT: usize = PAIRS_LIMIT * (6 * 512 + 8);
-
-/// The most that is read of one pair's metadata, spaces and escapes included, in bytes.
+/// The most bytes of one pair's metadata as it is sent, spaces and escapes included.
 const METADATA_TEXT_LIMIT: usize = 64 * METADATA_LIMIT;
 
-#[derive(Deserialize)]
-struct Pair {
-    key: String,
-    value: String,
-    #[serde(default)]
-    metadata: Option<Box<RawValue>>,
-    #[serde(default)]
-    expiration: Option<f64>,
-    #[serde(default)]
-    expiration_ttl: Option<f64>,
-    #[serde(default)]
-    base64: bool,
-}
+/// One record as it is sent. Its metadata is parsed once its length is known to be allowed.
+type Pair = BulkPut<Box<RawValue>>;
 
 /// One pair, checked.
-struct Ready {
+struct CheckedPair {
     name: Zeroizing<String>,
     value: Zeroizing<Vec<u8>>,
     metadata: Option<Vec<u8>>,
     expiry: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Wanted {
-    keys: Vec<String>,
-    #[serde(default, rename = "type")]
-    form: Form,
-    #[serde(default, rename = "withMetadata")]
-    with_metadata: bool,
-}
-
-/// How values are shown.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Form {
-    #[default]
-    Text,
-    Json,
-    /// Ours: as text, bytes that are no UTF-8 are lost.
-    Base64,
-}
-
-/// Records as a bulk read shows them, null for those that are not there.
-#[derive(Serialize)]
-struct Found {
-    values: BTreeMap<String, Option<Shown>>,
-}
-
-/// One record.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Shown {
-    Value(Content),
-    Whole {
-        value: Content,
-        metadata: Option<Json>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        expiration: Option<u64>,
-    },
 }
 
 /// A value in either form.
@@ -101,63 +47,66 @@ enum Content {
 }
 
 pub(crate) async fn put(
-    dialect: &Arc<WorkersKv>,
+    call: &mut OwnedCall,
     namespace: NamespaceId,
-    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let pairs: Vec<Pair> = upload::json(dialect, request, BODY_LIMIT).await?;
-    bounded(pairs.len(), PAIRS_LIMIT)?;
-    let now = now();
+    let pairs: Vec<Pair> = call.json(BULK_BYTES).await?;
+    bounded(pairs.len(), BULK_RECORDS)?;
+    let now = unix_now();
     let count = pairs.len();
-    let ready = pairs.into_iter().zip(1..).map(|(pair, number)| pair.check(number, now));
+    let ready = pairs.into_iter().zip(1..).map(|(pair, number)| CheckedPair::of(pair, number, now));
     let ready = ready.collect::<Result<Vec<_>, _>>()?;
     let write = move |store: &Store| {
-        let puts: Vec<_> = ready.iter().map(Ready::put).collect();
+        let puts: Vec<_> = ready.iter().map(CheckedPair::put).collect();
         Ok(store.put(namespace, &puts, now)?)
     };
-    dialect.on_disk(write).await?;
-    Ok(envelope::result(&counted(count)))
+    call.on_store(write).await?;
+    Ok(envelope::result(counted(count)))
 }
 
 pub(crate) async fn get(
-    dialect: &Arc<WorkersKv>,
+    call: &mut OwnedCall,
     namespace: NamespaceId,
-    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let wanted: Wanted = upload::json(dialect, request, NAMES_LIMIT).await?;
-    bounded(wanted.keys.len(), READ_LIMIT)?;
+    let wanted: BulkGet = call.json(NAMES_LIMIT).await?;
+    bounded(wanted.keys.len(), BULK_READS)?;
     let read = move |store: &Store| {
         let mut values = BTreeMap::new();
         let mut left = VALUE_LIMIT;
         for name in &wanted.keys {
             let (value, bytes) = show(store, namespace, name, &wanted)?;
-            // Without it a hundred of the largest would be in memory at once.
-            left = left.checked_sub(bytes).ok_or_else(|| Refusal::too_large_answer(VALUE_LIMIT))?;
+            // Without it a hundred of the largest values would be in memory at once.
+            left = left.checked_sub(bytes).ok_or_else(answer_too_large)?;
             values.insert(name.clone(), value);
         }
-        Ok(Found { values })
+        Ok(BulkValues { values })
     };
-    Ok(envelope::result(&dialect.on_disk(read).await?))
+    Ok(envelope::result(call.on_store(read).await?))
 }
 
 pub(crate) async fn delete(
-    dialect: &Arc<WorkersKv>,
+    call: &mut OwnedCall,
     namespace: NamespaceId,
-    request: &mut Request<Incoming>,
 ) -> Result<Response<Body>, Refusal> {
-    let names: Vec<String> = upload::json(dialect, request, NAMES_LIMIT).await?;
-    bounded(names.len(), PAIRS_LIMIT)?;
+    let names: Vec<String> = call.json(NAMES_LIMIT).await?;
+    bounded(names.len(), BULK_RECORDS)?;
     let count = names.len();
     let delete = move |store: &Store| {
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         Ok(store.delete(namespace, &names)?)
     };
-    dialect.on_disk(delete).await?;
-    Ok(envelope::result(&counted(count)))
+    call.on_store(delete).await?;
+    Ok(envelope::result(counted(count)))
 }
 
-fn counted(count: usize) -> Value {
-    json!({ "successful_key_count": count, "unsuccessful_keys": [] })
+fn answer_too_large() -> Refusal {
+    let message = format!("the values have more than {VALUE_LIMIT} bytes together: ask for fewer");
+    Refusal::new(Class::TooLarge, Subject::Operation, message)
+}
+
+fn counted(count: usize) -> BulkCount {
+    let successful_key_count = u64::try_from(count).unwrap_or(u64::MAX);
+    BulkCount { successful_key_count, unsuccessful_keys: Vec::new() }
 }
 
 fn bounded(count: usize, limit: usize) -> Result<(), Refusal> {
@@ -167,31 +116,29 @@ fn bounded(count: usize, limit: usize) -> Result<(), Refusal> {
     Err(Refusal::invalid(format!("the list must have 1 to {limit} items (got {count})")))
 }
 
-impl Pair {
-    fn check(self, number: usize, now: u64) -> Result<Ready, Refusal> {
-        let name = Zeroizing::new(self.key);
-        let text = Zeroizing::new(self.value);
-        let value = if self.base64 {
+impl CheckedPair {
+    fn of(pair: Pair, number: usize, now: u64) -> Result<Self, Refusal> {
+        let name = Zeroizing::new(pair.key);
+        let text = Zeroizing::new(pair.value);
+        let value = if pair.base64 {
             let bytes = BASE64.decode(text.as_bytes());
-            bytes.map_err(|_| Refusal::invalid(format!("pair {number}: value is no base64")))?
+            bytes.map_err(|_| Refusal::invalid(format!("pair {number}: value is not base64")))?
         } else {
             text.as_bytes().to_vec()
         };
-        let expiry = match whole(number, "expiration_ttl", self.expiration_ttl, lives())? {
+        let expiry = match whole(number, "expiration_ttl", pair.expiration_ttl, lives())? {
             Some(ttl) => Some(now.saturating_add(ttl)),
-            // With a life it is not looked at, as the service does not.
-            None => whole(number, "expiration", self.expiration, expirations(now))?,
+            // Ignored beside a time to live, as the service does.
+            None => whole(number, "expiration", pair.expiration, expirations(now))?,
         };
-        Ok(Ready {
+        Ok(Self {
             name,
             value: Zeroizing::new(value),
-            metadata: self.metadata.map(|json| compact(number, &json)).transpose()?,
+            metadata: pair.metadata.map(|json| compact(number, &json)).transpose()?,
             expiry,
         })
     }
-}
 
-impl Ready {
     fn put(&self) -> Put<'_> {
         Put {
             name: &self.name,
@@ -202,7 +149,7 @@ impl Ready {
     }
 }
 
-/// Metadata without spaces, as it is kept.
+/// Metadata without spaces, as it is stored.
 fn compact(number: usize, json: &RawValue) -> Result<Vec<u8>, Refusal> {
     let length = json.get().len();
     if length > METADATA_TEXT_LIMIT {
@@ -238,16 +185,16 @@ fn whole(
     )))
 }
 
-/// One record as a bulk read shows it, when there is one; and how long its value is.
+/// One record of a bulk read, if there is one, and the length of its value.
 fn show(
     store: &Store,
     namespace: NamespaceId,
     name: &str,
-    wanted: &Wanted,
-) -> Result<(Option<Shown>, usize), Refusal> {
-    let now = now();
+    wanted: &BulkGet,
+) -> Result<(Option<BulkFound<Content>>, usize), Refusal> {
+    let now = unix_now();
     let found = if wanted.with_metadata {
-        // Together: a write between two reads would join what does not belong together.
+        // In one read: a write between two would mix an old and a new record.
         let both = store.get_with_metadata(namespace, name, now)?;
         both.map(|(value, metadata)| (value, Some(metadata)))
     } else {
@@ -256,17 +203,19 @@ fn show(
     let Some((value, metadata)) = found else { return Ok((None, 0)) };
     let bytes = value.bytes.len();
     let value = match wanted.form {
-        Form::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
-        Form::Base64 => Content::Text(BASE64.encode(&value.bytes)),
-        Form::Json => Json::read(&value.bytes)
+        ValueForm::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
+        ValueForm::Base64 => Content::Text(BASE64.encode(&value.bytes)),
+        ValueForm::Json => Json::read(&value.bytes)
             .map(Content::Json)
             .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
     };
     let shown = match metadata {
-        None => Shown::Value(value),
-        Some(metadata) => {
-            Shown::Whole { value, metadata: json_of(&metadata), expiration: metadata.expiry }
-        }
+        None => BulkFound::Value(value),
+        Some(metadata) => BulkFound::Record(BulkRecord {
+            value,
+            metadata: json_of(&metadata),
+            expiration: metadata.expiry,
+        }),
     };
     Ok((Some(shown), bytes))
 }
@@ -280,7 +229,8 @@ mod tests {
         let metadata = |json: String| {
             let json = format!(r#"[{{"key":"a","value":"","metadata":{json}}}]"#);
             let pairs: Vec<Pair> = serde_json::from_str(&json).expect("pairs");
-            let ready: Result<Vec<_>, _> = pairs.into_iter().map(|pair| pair.check(1, 0)).collect();
+            let ready: Result<Vec<_>, _> =
+                pairs.into_iter().map(|pair| CheckedPair::of(pair, 1, 0)).collect();
             ready.map(|mut ready| ready.remove(0).metadata)
         };
         assert_eq!(metadata("null".into()).expect("none"), None);

@@ -1,5 +1,5 @@
-//! Paths and queries of the dialect. A name may hold any letter, so paths are taken apart before they
-//! are decoded: `a%2Fb` is one name.
+//! Paths and queries of the dialect. A name may hold any letter, so paths are split before they are
+//! decoded: `a%2Fb` is one name.
 
 use std::collections::BTreeMap;
 
@@ -7,39 +7,54 @@ use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use crate::dialect::workers_kv::envelope::Refusal;
+use crate::http::refusal::{Class, Refusal, Subject};
 use crate::keyring::NamespaceId;
 
-/// The one account there is.
+/// The start of the dialect's paths.
+pub(crate) const PREFIX: &str = "/client/v4/";
+
+/// The path templates.
+pub(crate) const ENDPOINTS: [&str; 8] = [
+    "/client/v4/accounts/{account}/storage/kv/namespaces",
+    "/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}",
+    "/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/keys",
+    "/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/values/{name}",
+    "/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/metadata/{name}",
+    "/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/bulk",
+    "/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/bulk/get",
+    "/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/bulk/delete",
+];
+
+/// The only account.
 const ACCOUNT: &str = "default";
 
-/// What a request asks for.
+/// The operation of a request and its object.
 pub(crate) struct Target {
-    pub(crate) call: Call,
-    /// All zero where the call has none.
+    pub(crate) operation: Operation,
+    /// All zero where the operation has none.
     pub(crate) namespace: NamespaceId,
-    pub(crate) query: Query,
+    pub(crate) query: KvQuery,
 }
 
 /// A record's name.
-pub(crate) type Name = Zeroizing<String>;
+pub(crate) type RecordName = Zeroizing<String>;
 
-/// Parameters, each by its last value. Those that are not known are left alone, as the service does.
-pub(crate) struct Query(BTreeMap<String, String>);
+/// Parameters, each by its last value. Unknown ones are ignored, as the service does.
+pub(crate) struct KvQuery(BTreeMap<String, String>);
 
-/// The calls.
+/// The operations.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Call {
+pub(crate) enum Operation {
     CreateNamespace,
     ListNamespaces,
     GetNamespace,
     RenameNamespace,
     DeleteNamespace,
     ListKeys,
-    GetValue(Name),
-    GetMetadata(Name),
-    PutValue(Name),
-    DeleteValue(Name),
+    GetValue(RecordName),
+    GetMetadata(RecordName),
+    PutValue(RecordName),
+    DeleteValue(RecordName),
     BulkPut,
     BulkGet,
     BulkDelete,
@@ -48,49 +63,47 @@ pub(crate) enum Call {
 impl Target {
     /// Reads method, path and query.
     pub(crate) fn parse(method: &Method, uri: &Uri) -> Result<Self, Refusal> {
-        let rest = uri
-            .path()
-            .strip_prefix(crate::dialect::workers_kv::PREFIX)
-            .ok_or_else(Refusal::no_route)?;
+        let rest = uri.path().strip_prefix(PREFIX).ok_or_else(no_route)?;
         let parts: Vec<_> = rest.splitn(8, '/').collect();
         let ["accounts", account, "storage", "kv", "namespaces", below @ ..] = &parts[..] else {
-            return Err(Refusal::no_route());
+            return Err(no_route());
         };
         if decode(account)?.as_str() != ACCOUNT {
-            return Err(Refusal::no_account(ACCOUNT));
+            let message = format!("could not route: the only account here is {ACCOUNT}");
+            return Err(Refusal::not_found(message));
         }
-        let query = Query::parse(uri.query().unwrap_or_default());
+        let query = KvQuery::parse(uri.query().unwrap_or_default());
         let (id, rest) = match below {
             [] | [""] => {
-                let call = match method.as_str() {
-                    "GET" | "HEAD" => Call::ListNamespaces,
-                    "POST" => Call::CreateNamespace,
-                    _ => return Err(Refusal::method_not_allowed("GET, HEAD, POST")),
+                let operation = match method.as_str() {
+                    "GET" | "HEAD" => Operation::ListNamespaces,
+                    "POST" => Operation::CreateNamespace,
+                    _ => return Err(method_not_allowed("GET, HEAD, POST")),
                 };
-                return Ok(Self { call, namespace: NamespaceId([0; 16]), query });
+                return Ok(Self { operation, namespace: NamespaceId([0; 16]), query });
             }
             [id, rest @ ..] => (id, rest),
         };
-        let namespace = NamespaceId::parse(id).ok_or_else(Refusal::namespace_not_found)?;
-        Ok(Self { call: within(method, rest)?, namespace, query })
+        let namespace = NamespaceId::parse(id).ok_or_else(namespace_not_found)?;
+        Ok(Self { operation: within(method, rest)?, namespace, query })
     }
 }
 
-/// What is asked of a namespace.
-fn within(method: &Method, rest: &[&str]) -> Result<Call, Refusal> {
+/// The operation on a namespace.
+fn within(method: &Method, rest: &[&str]) -> Result<Operation, Refusal> {
     match (rest, method.as_str()) {
-        ([] | [""], "GET" | "HEAD") => Ok(Call::GetNamespace),
-        ([] | [""], "PUT") => Ok(Call::RenameNamespace),
-        ([] | [""], "DELETE") => Ok(Call::DeleteNamespace),
-        (["keys"], "GET" | "HEAD") => Ok(Call::ListKeys),
-        (["bulk"], "PUT") => Ok(Call::BulkPut),
-        (["bulk"], "DELETE") | (["bulk", "delete"], "POST") => Ok(Call::BulkDelete),
-        (["bulk", "get"], "POST") => Ok(Call::BulkGet),
-        (["values", name], "GET" | "HEAD") => decode(name).map(Call::GetValue),
-        (["values", name], "PUT") => decode(name).map(Call::PutValue),
-        (["values", name], "DELETE") => decode(name).map(Call::DeleteValue),
-        (["metadata", name], "GET" | "HEAD") => decode(name).map(Call::GetMetadata),
-        _ => Err(methods(rest).map_or_else(Refusal::no_route, Refusal::method_not_allowed)),
+        ([] | [""], "GET" | "HEAD") => Ok(Operation::GetNamespace),
+        ([] | [""], "PUT") => Ok(Operation::RenameNamespace),
+        ([] | [""], "DELETE") => Ok(Operation::DeleteNamespace),
+        (["keys"], "GET" | "HEAD") => Ok(Operation::ListKeys),
+        (["bulk"], "PUT") => Ok(Operation::BulkPut),
+        (["bulk"], "DELETE") | (["bulk", "delete"], "POST") => Ok(Operation::BulkDelete),
+        (["bulk", "get"], "POST") => Ok(Operation::BulkGet),
+        (["values", name], "GET" | "HEAD") => decode(name).map(Operation::GetValue),
+        (["values", name], "PUT") => decode(name).map(Operation::PutValue),
+        (["values", name], "DELETE") => decode(name).map(Operation::DeleteValue),
+        (["metadata", name], "GET" | "HEAD") => decode(name).map(Operation::GetMetadata),
+        _ => Err(methods(rest).map_or_else(no_route, method_not_allowed)),
     }
 }
 
@@ -105,13 +118,27 @@ fn methods(rest: &[&str]) -> Option<&'static str> {
     }
 }
 
-fn decode(part: &str) -> Result<Name, Refusal> {
+fn no_route() -> Refusal {
+    Refusal::not_found("could not route: no such object or path")
+}
+
+fn method_not_allowed(allow: &'static str) -> Refusal {
+    let message = format!("this method is not answered here: use {allow}");
+    Refusal::method_not_allowed(allow, message)
+}
+
+/// The refusal of a call about a namespace that does not exist.
+pub(crate) fn namespace_not_found() -> Refusal {
+    Refusal::new(Class::NotFound, Subject::Namespace, "namespace not found")
+}
+
+fn decode(part: &str) -> Result<RecordName, Refusal> {
     let decoded = percent_decode_str(part).decode_utf8();
     let decoded = decoded.map_err(|_| Refusal::invalid("the path is not UTF-8"))?;
     Ok(Zeroizing::new(decoded.into_owned()))
 }
 
-impl Query {
+impl KvQuery {
     fn parse(query: &str) -> Self {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
@@ -144,16 +171,17 @@ impl Query {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect::workers_kv::envelope;
 
     const ID: &str = "00112233445566778899aabbccddeeff";
 
-    fn call(method: &str, path: &str) -> Result<Call, Refusal> {
+    fn call(method: &str, path: &str) -> Result<Operation, Refusal> {
         let uri = format!("/client/v4/accounts/default/storage/kv/namespaces{path}");
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        Target::parse(&method, &uri.parse().expect("a path")).map(|target| target.call)
+        Target::parse(&method, &uri.parse().expect("a path")).map(|target| target.operation)
     }
 
-    fn name(name: &str) -> Name {
+    fn name(name: &str) -> RecordName {
         Zeroizing::new(name.to_owned())
     }
 
@@ -170,7 +198,7 @@ mod tests {
             ("%2E%2E", ".."),
         ] {
             let parsed = call("GET", &format!("/{ID}/values/{path}")).expect("a name");
-            assert_eq!(parsed, Call::GetValue(name(expected)), "{path}");
+            assert_eq!(parsed, Operation::GetValue(name(expected)), "{path}");
         }
         assert!(call("GET", &format!("/{ID}/values/%FF")).is_err(), "not UTF-8");
     }
@@ -178,19 +206,19 @@ mod tests {
     #[test]
     fn every_call_is_found_and_no_other() {
         for (method, path, expected) in [
-            ("GET", "", Call::ListNamespaces),
-            ("POST", "", Call::CreateNamespace),
-            ("GET", &format!("/{ID}"), Call::GetNamespace),
-            ("PUT", &format!("/{ID}"), Call::RenameNamespace),
-            ("DELETE", &format!("/{ID}"), Call::DeleteNamespace),
-            ("GET", &format!("/{ID}/keys"), Call::ListKeys),
-            ("PUT", &format!("/{ID}/bulk"), Call::BulkPut),
-            ("DELETE", &format!("/{ID}/bulk"), Call::BulkDelete),
-            ("POST", &format!("/{ID}/bulk/delete"), Call::BulkDelete),
-            ("POST", &format!("/{ID}/bulk/get"), Call::BulkGet),
-            ("PUT", &format!("/{ID}/values/x"), Call::PutValue(name("x"))),
-            ("DELETE", &format!("/{ID}/values/x"), Call::DeleteValue(name("x"))),
-            ("GET", &format!("/{ID}/metadata/x"), Call::GetMetadata(name("x"))),
+            ("GET", "", Operation::ListNamespaces),
+            ("POST", "", Operation::CreateNamespace),
+            ("GET", &format!("/{ID}"), Operation::GetNamespace),
+            ("PUT", &format!("/{ID}"), Operation::RenameNamespace),
+            ("DELETE", &format!("/{ID}"), Operation::DeleteNamespace),
+            ("GET", &format!("/{ID}/keys"), Operation::ListKeys),
+            ("PUT", &format!("/{ID}/bulk"), Operation::BulkPut),
+            ("DELETE", &format!("/{ID}/bulk"), Operation::BulkDelete),
+            ("POST", &format!("/{ID}/bulk/delete"), Operation::BulkDelete),
+            ("POST", &format!("/{ID}/bulk/get"), Operation::BulkGet),
+            ("PUT", &format!("/{ID}/values/x"), Operation::PutValue(name("x"))),
+            ("DELETE", &format!("/{ID}/values/x"), Operation::DeleteValue(name("x"))),
+            ("GET", &format!("/{ID}/metadata/x"), Operation::GetMetadata(name("x"))),
         ] {
             assert_eq!(call(method, path).expect("a call"), expected, "{method} {path}");
         }
@@ -212,7 +240,8 @@ mod tests {
             .chain(["/ID/values/x", "/ID/metadata/x"])
         {
             let path = path.replace("ID", ID);
-            let answer = call("PATCH", &path).expect_err("no method of ours").response();
+            let answer = call("PATCH", &path).expect_err("no method of ours");
+            let answer = envelope::render(&answer);
             assert_eq!(answer.status(), 405, "{path}");
             let allowed = answer.headers()["allow"].to_str().expect("text").to_owned();
             for method in ["GET", "HEAD", "POST", "PUT", "DELETE"] {
@@ -234,7 +263,7 @@ mod tests {
 
     #[test]
     fn numbers_are_bounded_on_both_sides() {
-        let query = Query::parse("limit=10&ttl=60.0&bad=x&empty=");
+        let query = KvQuery::parse("limit=10&ttl=60.0&bad=x&empty=");
         let number = |name, range| query.number(name, range).map_err(|_| ());
         assert_eq!(number("limit", 10..=1000), Ok(Some(10)));
         assert_eq!(number("ttl", 60..=100), Ok(Some(60)));

@@ -1,14 +1,17 @@
-//! One source: its noise, its worth, its limits.
+//! One source: its noise, assessment and limits.
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::report::content::{Analysis, ReportedSource};
 use crate::report::noise::{Noise, PICTURED};
-use crate::report::page::{grouped, limits, list};
-use crate::report::{Captured, Source, planes, plots};
-use lavawall_assess::{Assessment, RestartTests, WANTED_SAMPLES};
+use crate::report::page::limits;
+use crate::report::page::parts::{grouped, list};
+use crate::report::{planes, plots};
+use lavawall_assess::RestartTests;
+use lavawall_assess::{Assessment, WANTED_SAMPLES};
 
-/// The assessed min-entropy, in bits a symbol.
-pub(super) fn worth(source: &Source) -> String {
+/// The assessed min-entropy, in bits per symbol.
+pub(crate) fn worth(source: &ReportedSource) -> String {
     let found = source.noise.as_ref().ok().and_then(|noise| noise.found.assessment.as_ref().ok());
     found.map_or_else(
         || "-".to_owned(),
@@ -16,7 +19,7 @@ pub(super) fn worth(source: &Source) -> String {
     )
 }
 
-pub(super) fn section(number: usize, source: &Source) -> Markup {
+pub(crate) fn section(number: usize, source: &ReportedSource) -> Markup {
     html! {
         section.source id={ "source-" (number) } {
             h2 { (source.id) " " small { (source.source_type) ", " (source.kind) } }
@@ -29,7 +32,7 @@ pub(super) fn section(number: usize, source: &Source) -> Markup {
                 Ok(noise) => { (raw(noise)) }
                 Err(reason) => { p.remark { "None is shown: " (reason) } }
             }
-            h3 { "Restarts" }
+            h3 { "RestartTests" }
             @match &source.restart {
                 Some(Ok(restart)) => { (restarts(restart)) }
                 Some(Err(reason)) => { p.remark { "Not tested: " (reason) } }
@@ -41,7 +44,7 @@ pub(super) fn section(number: usize, source: &Source) -> Markup {
     }
 }
 
-fn raw(noise: &Captured<Noise>) -> Markup {
+fn raw(noise: &Analysis<Noise>) -> Markup {
     let found = &noise.found;
     html! {
         (list(&noise.facts))
@@ -107,16 +110,16 @@ fn estimators(found: &Assessment) -> Markup {
     let bits = f64::from(found.bits);
     html! {
         p {
-            "Min-entropy " strong { (format!("{:.6}", found.min_entropy())) } " bits a symbol of "
+            "Min-entropy " strong { (format!("{:.6}", found.min_entropy())) } " bits per symbol of "
             (found.bits) ", by the " (decisive.estimator) " estimator (SP 800-90B §6.3), over "
             (grouped(found.samples)) " symbols."
         }
         div.wide { table.estimators {
             thead { tr {
                 th scope="col" { "estimator" }
-                th.number scope="col" { "a symbol" }
+                th.number scope="col" { "per symbol" }
                 th scope="col" {}
-                th.number scope="col" { "a bit" }
+                th.number scope="col" { "per bit" }
                 th scope="col" {}
                 th scope="col" {}
             } }
@@ -142,14 +145,14 @@ fn estimators(found: &Assessment) -> Markup {
     }
 }
 
-fn restarts(restart: &Captured<RestartTests>) -> Markup {
+fn restarts(restart: &Analysis<RestartTests>) -> Markup {
     let found = &restart.found;
     let [rows, columns] = found.least;
     html! {
         (list(&restart.facts))
         p {
             @match found.min_entropy() {
-                Some(h) => { "Passed: " strong { (format!("{h:.6}")) } " bits a symbol may be claimed." }
+                Some(h) => { "Passed: " strong { (format!("{h:.6}")) } " bits per symbol may be claimed." }
                 None => { strong.bad { "Failed" } ": restarts are not worth what the sequence is." }
             }
             " (SP 800-90B §3.1.4)"

@@ -15,10 +15,10 @@ const MAX_PIXELS: u64 = 3840 * 2160;
 /// Why there is no PNG.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unshowable {
-    /// Width or height cannot be.
-    #[error("{width} by {height} is no size of a picture")]
+    /// Invalid width or height.
+    #[error("{width} by {height} is not a valid size of a picture")]
     Size { width: u32, height: u32 },
-    /// The payload is not as long as the format says.
+    /// The payload has the wrong length for the format.
     #[error("{length} bytes of payload instead of {expected}")]
     Length { length: usize, expected: usize },
     /// The JPEG picture inside is of another size.
@@ -88,7 +88,7 @@ fn yuyv_to_rgb(bytes: &[u8]) -> Vec<u8> {
     rgb
 }
 
-/// ITU-R BT.601 in limited range, which is what V4L2 means by YUYV unless told otherwise:
+/// ITU-R BT.601 in limited range, the default of V4L2 for YUYV:
 ///
 /// R = 1.164 (Y − 16) + 1.596 (V − 128)
 /// G = 1.164 (Y − 16) − 0.392 (U − 128) − 0.813 (V − 128)
