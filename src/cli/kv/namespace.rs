@@ -8,7 +8,7 @@ use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
 use crate::cli::kv::store_wire::{ListedRecord, NamespaceEntry, PAGE_ITEMS};
 use crate::cli::print::shown;
-use crate::client::{Answer, Client, ClientError, Payload};
+use crate::client::{Client, ClientError, Payload, ServiceAnswer};
 use crate::exitcode::Exit;
 
 /// The path of namespaces.
@@ -98,7 +98,7 @@ impl NamespaceClient {
         below: &str,
         payload: Option<Payload>,
         accepted: &[u16],
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<ServiceAnswer, ClientError> {
         let path = format!("{NAMESPACES}/{}{below}", self.info.id);
         self.client.call(method, &path, payload)?.accepted(accepted)
     }
@@ -132,7 +132,7 @@ impl NamespaceClient {
 }
 
 /// Reads an answer with its wrapping.
-fn read<T: DeserializeOwned>(answer: Answer) -> Result<Envelope<T>, CommandError> {
+fn read<T: DeserializeOwned>(answer: ServiceAnswer) -> Result<Envelope<T>, CommandError> {
     parse(&answer.read(PAGE_BYTES)?)
 }
 

@@ -1,4 +1,4 @@
-//! What a running service says of itself and of its sources.
+//! The running service's own state and that of its sources.
 
 use serde::Deserialize;
 
@@ -28,7 +28,7 @@ fn answer(connection: &ConnectionArguments) -> Result<Vec<u8>, String> {
     ask().map_err(|error| error.to_string())
 }
 
-/// What is shown of `/status`.
+/// The part of `/status` that is shown.
 #[derive(Debug, Deserialize)]
 struct Status {
     state: String,
