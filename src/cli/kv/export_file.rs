@@ -70,7 +70,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
-    fn a_file_appears_once_it_is_whole_and_replaces_nothing_unasked() {
+    fn a_file_is_there_once_it_is_whole_and_replaces_nothing_unasked() {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("file");
         let files = || std::fs::read_dir(folder.path()).expect("a directory").count();
