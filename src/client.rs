@@ -14,7 +14,7 @@ mod secret_buffer;
 mod service_client;
 mod transport;
 
-pub(crate) use answer::Answer;
+pub(crate) use answer::ServiceAnswer;
 pub(crate) use credentials::Credentials;
 pub(crate) use error::ClientError;
 pub(crate) use payload::Payload;

@@ -8,7 +8,7 @@ use crate::exitcode::Exit;
 /// Writes one line to standard output.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub(crate) fn line(text: impl Display) -> Result<(), Exit> {
     write(format!("{text}\n").as_bytes())
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::config_arguments::ConfigArguments;
 use crate::cli::error::CommandError;
-use crate::cli::format::Format;
+use crate::cli::output_format::OutputFormat;
 use crate::cli::print;
 use crate::cli::service_arguments::ServiceArguments;
 use crate::daemon::local::LocalGenerator;
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     bytes: ByteSize,
     /// How to write them [default: hex on a terminal, raw otherwise]
     #[arg(long, short, value_enum)]
-    format: Option<Format>,
+    format: Option<OutputFormat>,
     /// Wait for a seed made only of noise taken from now on (prediction resistance)
     #[arg(long)]
     fresh: bool,
@@ -40,7 +40,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     let format = arguments.format.unwrap_or_else(|| {
-        if rustix::termios::isatty(std::io::stdout()) { Format::Hex } else { Format::Raw }
+        if rustix::termios::isatty(std::io::stdout()) {
+            OutputFormat::Hex
+        } else {
+            OutputFormat::Raw
+        }
     });
     if arguments.bytes.as_u64() == 0 {
         return Err(CommandError::usage("bytes: must be at least 1 (got 0)"));
@@ -48,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     if arguments.local { from_here(arguments, format) } else { from_service(arguments, format) }
 }
 
-fn from_service(arguments: &Arguments, format: Format) -> Result<(), CommandError> {
+fn from_service(arguments: &Arguments, format: OutputFormat) -> Result<(), CommandError> {
     let fresh = if arguments.fresh { "&fresh=true" } else { "" };
     let path = format!("/random?format=raw&bytes={}{fresh}", arguments.bytes.as_u64());
     let client = arguments.service.client();
@@ -60,7 +64,7 @@ fn from_service(arguments: &Arguments, format: Format) -> Result<(), CommandErro
     })
 }
 
-fn from_here(arguments: &Arguments, format: Format) -> Result<(), CommandError> {
+fn from_here(arguments: &Arguments, format: OutputFormat) -> Result<(), CommandError> {
     let config = arguments.config.load()?;
     let local = LocalGenerator::seeded(&config)
         .map_err(|error| CommandError::new(Exit::Unavailable, error))?;
@@ -72,10 +76,10 @@ fn from_here(arguments: &Arguments, format: Format) -> Result<(), CommandError> 
 /// Writes `left` bytes, chunk by chunk in constant memory.
 fn copy(
     mut left: u64,
-    format: Format,
+    format: OutputFormat,
     mut fill: impl FnMut(&mut [u8]) -> Result<(), String>,
 ) -> Result<(), CommandError> {
-    let mut buffer = Zeroizing::new(vec![0; Format::CHUNK_BYTES]);
+    let mut buffer = Zeroizing::new(vec![0; OutputFormat::CHUNK_BYTES]);
     while left > 0 {
         let len = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
         let chunk = &mut buffer[..len];

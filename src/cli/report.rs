@@ -22,7 +22,7 @@ use crate::plan::PlannedSource;
 use crate::report::{Fact, Report, ReportedSource};
 use lavawall_assess::WANTED_SAMPLES;
 
-use noise::Files;
+use noise::NoiseFiles;
 use noise::Noises;
 use pdf::Converter;
 
@@ -90,7 +90,7 @@ impl Arguments {
         let pdf = self.output.with_extension("pdf");
         if self.pdf && pdf == self.output {
             return Err(CommandError::usage(
-                "--output: must not end in .pdf: it is the page, and the PDF goes beside it",
+                "--output: is the page, and the PDF goes beside it: name it .html",
             ));
         }
         let converter = if self.pdf { Some(Converter::find()?) } else { None };
@@ -98,7 +98,7 @@ impl Arguments {
         if converter.is_some() {
             self.refuse_to_replace(&pdf)?;
         }
-        let files = Files::read(&self.noise, &self.restart)?;
+        let files = NoiseFiles::read(&self.noise, &self.restart)?;
         let report = self.report(&config, files);
         durable::replace(&self.output, report.html().as_bytes())
             .map_err(|error| CommandError::cannot_create(&self.output, &error))?;
@@ -115,7 +115,7 @@ impl Arguments {
         Err(CommandError::exists(path))
     }
 
-    fn report(&self, config: &Config, files: Files) -> Report {
+    fn report(&self, config: &Config, files: NoiseFiles) -> Report {
         let threads = self.threads.count();
         let mut noises = Noises { files, threads, samples: self.samples };
         // A calibration is read only from a state directory.

@@ -33,6 +33,11 @@ impl When {
     }
 }
 
+/// Seconds since 1970 as RFC 3339 has them, in UTC.
+pub(crate) fn rfc3339(seconds: i64) -> String {
+    Timestamp::from_second(seconds).unwrap_or_default().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,14 +19,14 @@ const ERROR_BYTES: u64 = 64 * 1024;
 const REASON_LENGTH: usize = 500;
 
 /// An answer whose body is still to be read.
-pub(crate) struct Answer {
+pub(crate) struct ServiceAnswer {
     status: u16,
     body: AnswerBody,
     /// How errors name the service.
     url: String,
 }
 
-impl Answer {
+impl ServiceAnswer {
     pub(crate) fn new(status: u16, body: AnswerBody, url: String) -> Self {
         Self { status, body, url }
     }

@@ -25,7 +25,7 @@ impl Credentials {
     /// The TLS configuration.
     ///
     /// # Errors
-    /// Names the file of the certificate authority and what is wrong with it.
+    /// [`ClientError::File`] for the file of the certificate authority.
     pub(crate) fn tls(&self) -> Result<Arc<ClientConfig>, ClientError> {
         let mut roots = RootCertStore::empty();
         if let Some(path) = &self.ca_file {
@@ -48,7 +48,7 @@ impl Credentials {
     /// The `Authorization` header, where there is a token.
     ///
     /// # Errors
-    /// Names the token file and what is wrong with it, never its content.
+    /// [`ClientError::File`] for the token file; its reason never quotes the token.
     pub(crate) fn authorization(&self) -> Result<Option<HeaderValue>, ClientError> {
         let Some(path) = &self.token_file else { return Ok(None) };
         let failed = |reason: String| ClientError::File { path: path.clone(), reason };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::exitcode::Exit;
 
-/// Why there was no answer, or none that was asked for.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum ClientError {
@@ -14,7 +14,7 @@ pub(crate) enum ClientError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// The address has another form.

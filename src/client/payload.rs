@@ -36,7 +36,7 @@ pub(crate) struct PayloadBody {
 }
 
 impl PayloadBody {
-    /// The body, and what is notified as it is taken.
+    /// The body, and the receiver of its progress.
     pub(crate) fn new(bytes: SecretBuffer) -> (Self, watch::Receiver<()>) {
         let (taken, progress) = watch::channel(());
         (Self { rest: Bytes::from_owner(bytes), taken }, progress)

@@ -22,7 +22,7 @@ impl SecretBuffer {
         Self(Zeroizing::new(Vec::with_capacity(bytes)))
     }
 
-    /// Appends `bytes`. When there is no room the buffer moves, and its old place is zeroized.
+    /// Appends `bytes`. A buffer that must move to grow zeroizes its old place.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         append_secret(&mut self.0, bytes);
     }

@@ -11,12 +11,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::client::answer::{Answer, AnswerBody, IdleConnection};
+use crate::client::answer::{AnswerBody, IdleConnection, ServiceAnswer};
 use crate::client::credentials::Credentials;
 use crate::client::error::{ClientError, with_causes};
 use crate::client::payload::{Payload, PayloadBody};
 use crate::client::secret_buffer::SecretBuffer;
-use crate::client::transport::{CONNECT_TIMEOUT, Endpoint, HttpConnection};
+use crate::client::transport::{CONNECT_TIMEOUT, HttpConnection, ServiceAddress};
 
 /// Where the service listens unless configured.
 pub(crate) const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -27,7 +27,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A client of one service. Calls use one connection after the other's answer is read, else several.
 pub(crate) struct Client {
-    endpoint: Endpoint,
+    endpoint: ServiceAddress,
     /// The `Host` header.
     host: String,
     /// Precedes the path of every call.
@@ -51,7 +51,7 @@ impl Client {
         }
         let invalid = || ClientError::Address { url: url.to_owned() };
         let uri: Uri = url.parse().map_err(|_| invalid())?;
-        let endpoint = Endpoint::of(&uri, credentials.tls()?).ok_or_else(invalid)?;
+        let endpoint = ServiceAddress::of(&uri, credentials.tls()?).ok_or_else(invalid)?;
         let host = uri.host().ok_or_else(invalid)?;
         let host = uri.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
         Ok(Self {
@@ -71,7 +71,7 @@ impl Client {
     /// When the system starts no thread.
     pub(crate) fn over_socket(path: &Path) -> Result<Self, ClientError> {
         Ok(Self {
-            endpoint: Endpoint::Socket(path.to_owned()),
+            endpoint: ServiceAddress::Socket(path.to_owned()),
             host: "localhost".into(),
             base_path: String::new(),
             url: format!("unix:{}", path.display()),
@@ -90,14 +90,14 @@ impl Client {
         method: &str,
         path: &str,
         payload: Option<Payload>,
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<ServiceAnswer, ClientError> {
         let (request, progress) = self.request(method, path, payload)?;
         let sent = self.send(request, &progress);
         let (response, connection) = sent.map_err(|reason| self.unreachable(&reason))?;
         let status = response.status().as_u16();
         let (runtime, idle) = (Arc::clone(&self.runtime), Arc::clone(&self.idle));
         let body = AnswerBody::new(runtime, response.into_body(), connection, idle);
-        Ok(Answer::new(status, body, self.url.clone()))
+        Ok(ServiceAnswer::new(status, body, self.url.clone()))
     }
 
     fn request(

@@ -25,14 +25,14 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) type HttpConnection = SendRequest<PayloadBody>;
 
 /// Where a service listens.
-pub(crate) enum Endpoint {
+pub(crate) enum ServiceAddress {
     /// A unix socket.
     Socket(PathBuf),
     /// A host and its port; with TLS where there is a configuration for it.
     Host { name: String, port: u16, tls: Option<Arc<ClientConfig>> },
 }
 
-impl Endpoint {
+impl ServiceAddress {
     /// The host of an `http` or `https` address; `None` for any other.
     pub(crate) fn of(uri: &Uri, tls: Arc<ClientConfig>) -> Option<Self> {
         let (port, tls) = match uri.scheme_str()? {

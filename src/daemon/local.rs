@@ -25,7 +25,7 @@ pub struct LocalGenerator {
     _collector: Collector,
 }
 
-/// Why there are no random bytes.
+/// Why a local generator cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LocalError {
@@ -37,7 +37,7 @@ pub enum LocalError {
     NoSeed {
         /// The time limit.
         waited: Duration,
-        /// What is missing.
+        /// The sources that are missing.
         reason: NotReady,
     },
 }

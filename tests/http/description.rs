@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use lavawall::api::random::{Integers, RandomBytes, Texts};
 use lavawall_entropy::{Kind, PixelFormat};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::appliance::Appliance;
 use crate::board::{frame, report, show};
-use crate::client::{Client, get};
+use crate::client::{Answer, Client, get};
 
 #[test]
 fn every_described_path_answers_as_described() {
@@ -32,6 +35,25 @@ fn every_described_path_answers_as_described() {
         let wrong = Client::connect(appliance.address).call("DELETE", path, &[]);
         assert_eq!(wrong.problem()["status"], 405, "{path}");
     }
+}
+
+#[test]
+fn random_answers_are_the_wire_types_that_are_described() {
+    let appliance = Appliance::ready();
+    let address = appliance.address;
+    let bytes: RandomBytes = read(&get(address, "/random?bytes=4&format=json"));
+    assert_eq!((bytes.format.as_str(), bytes.bytes, bytes.data.len()), ("hex", 4, 8));
+    let integers: Integers = read(&get(address, "/random/integers?min=-3&max=-3&format=json"));
+    assert_eq!(integers.data, [-3]);
+    let texts: Texts = read(&get(address, "/random/uuids?count=2&format=json"));
+    assert_eq!(texts.data.len(), 2);
+}
+
+/// Reads an answer that has no member but those of the wire type.
+fn read<T: Serialize + DeserializeOwned>(answer: &Answer) -> T {
+    let read: T = serde_json::from_value(answer.json()).expect("the wire type");
+    assert_eq!(serde_json::json!(read), answer.json());
+    read
 }
 
 #[test]

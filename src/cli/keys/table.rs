@@ -2,10 +2,8 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
-
 use crate::api::keys::KeyEntry;
-use crate::cli::print;
+use crate::cli::{print, when};
 
 /// One line per key.
 pub(crate) fn of(keys: &[KeyEntry]) -> String {
@@ -14,7 +12,7 @@ pub(crate) fn of(keys: &[KeyEntry]) -> String {
         "NAMESPACE", "VERSION", "STATE", "MADE", "WHILE", "RECORDS", "KINDS"
     );
     for key in keys {
-        let made = Timestamp::from_second(key.made_at).unwrap_or_default();
+        let made = when::rfc3339(key.made_at);
         let records = key.records.map_or_else(String::new, |records| records.to_string());
         let (namespace, version) = match &key.namespace {
             None => ("root key", String::new()),

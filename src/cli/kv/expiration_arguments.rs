@@ -36,6 +36,7 @@ fn duration(text: &str) -> Result<u64, String> {
         Ok(seconds) => seconds,
         Err(_) => humantime::parse_duration(text).map_err(|error| error.to_string())?.as_secs(),
     };
+    // Checked here too: the service would refuse only once the value, which may be large, is on its way.
     if seconds < LIFE_SECONDS {
         return Err(format!("must be at least {LIFE_SECONDS} s (got {seconds})"));
     }

@@ -7,7 +7,7 @@ use crate::api::store::{Envelope, ListedRecord, NamespaceEntry, PAGE_ITEMS, Titl
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
 use crate::cli::print::shown;
-use crate::client::{Answer, Client, ClientError, Payload};
+use crate::client::{Client, ClientError, Payload, ServiceAnswer};
 use crate::exitcode::Exit;
 
 /// The path of namespaces.
@@ -87,7 +87,7 @@ impl NamespaceClient {
         below: &str,
         payload: Option<Payload>,
         accepted: &[u16],
-    ) -> Result<Answer, ClientError> {
+    ) -> Result<ServiceAnswer, ClientError> {
         let path = format!("{NAMESPACES}/{}{below}", self.info.id);
         self.client.call(method, &path, payload)?.accepted(accepted)
     }
@@ -121,7 +121,7 @@ impl NamespaceClient {
 }
 
 /// Reads an answer with its wrapping.
-fn read<T: DeserializeOwned>(answer: Answer) -> Result<Envelope<T>, CommandError> {
+fn read<T: DeserializeOwned>(answer: ServiceAnswer) -> Result<Envelope<T>, CommandError> {
     parse(&answer.read(PAGE_BYTES)?)
 }
 

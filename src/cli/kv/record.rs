@@ -18,7 +18,7 @@ use crate::cli::kv::namespace::{NamespaceClient, escaped, value_of};
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::client::SecretBuffer;
-use crate::client::{Answer, ClientError, Payload};
+use crate::client::{ClientError, Payload, ServiceAnswer};
 use crate::durable;
 use crate::exitcode::Exit;
 use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
@@ -155,10 +155,10 @@ fn bounded(from: impl Read, named: &Path) -> Result<SecretBuffer, CommandError> 
 
 /// Turns 404 into an error that names the record.
 fn found(
-    answer: Result<Answer, ClientError>,
+    answer: Result<ServiceAnswer, ClientError>,
     space: &NamespaceClient,
     name: &str,
-) -> Result<Answer, CommandError> {
+) -> Result<ServiceAnswer, CommandError> {
     match answer {
         Err(ClientError::Refused { status: 404, .. }) => Err(CommandError::failure(format!(
             "there is no record {} in namespace {}",

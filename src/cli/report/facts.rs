@@ -14,13 +14,13 @@ pub(crate) fn of_sidecar(sidecar: &Sidecar) -> Vec<Fact> {
         facts.push(Fact::new("restarts", text));
     }
     if sidecar.refusals > 0 {
-        facts.push(Fact::new("starts that it refused itself", sidecar.refusals));
+        facts.push(Fact::new("starts refused by its own test", sidecar.refusals));
     }
     let alarms = match &sidecar.last_alarm {
         Some(last) => format!("{}, the last finding: {last}", sidecar.alarms),
         None => sidecar.alarms.to_string(),
     };
-    facts.push(Fact::new("alarms meanwhile", alarms));
+    facts.push(Fact::new("alarms during the capture", alarms));
     if let Some(why) = &sidecar.credited_nothing {
         facts.push(Fact::new("credited nothing", why));
     }

@@ -14,8 +14,8 @@ use crate::config::{Config, SourceEntry};
 use crate::report::{Analysis, Noise, ReportedSource};
 use lavawall_assess::{RestartTests, Samples, test_restarts};
 
-pub(crate) use files::Files;
-use files::Raw;
+use files::NoiseFile;
+pub(crate) use files::NoiseFiles;
 
 /// The noise of one source with the setup of its capture, if known; or the reason for its absence.
 pub(crate) type Found = Result<(Analysis<Noise>, Option<Setup>), String>;
@@ -25,7 +25,7 @@ pub(crate) type FoundRestarts = Result<Analysis<RestartTests>, String>;
 
 /// The origin of noise, and how it is assessed.
 pub(crate) struct Noises {
-    pub(crate) files: Files,
+    pub(crate) files: NoiseFiles,
     pub(crate) threads: NonZeroUsize,
     pub(crate) samples: usize,
 }
@@ -96,7 +96,7 @@ impl Noises {
         others
     }
 
-    fn look_at(&self, raw: Raw) -> Analysis<Noise> {
+    fn look_at(&self, raw: NoiseFile) -> Analysis<Noise> {
         print::note(&format!("{}: assessing …", raw.name()));
         let facts = raw.facts();
         Analysis { facts, found: self.assess(raw.symbols, raw.sidecar.as_ref()) }
@@ -110,7 +110,7 @@ impl Noises {
         Noise::of(symbols, bits, signed, self.threads, &|done| bar.set(done))
     }
 
-    fn test_restarts(&self, raw: Raw, initial: f64) -> FoundRestarts {
+    fn test_restarts(&self, raw: NoiseFile, initial: f64) -> FoundRestarts {
         print::note(&format!("{}: testing restarts …", raw.name()));
         let facts = raw.facts();
         let bits = raw.sidecar.as_ref().map(|sidecar| sidecar.bits);

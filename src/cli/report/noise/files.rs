@@ -16,13 +16,13 @@ use crate::report::Fact;
 const SIDECAR_BYTES: usize = 1 << 16;
 
 /// The files on the command line.
-pub(crate) struct Files {
-    pub(crate) noise: Vec<Raw>,
-    pub(crate) restarts: Vec<Raw>,
+pub(crate) struct NoiseFiles {
+    pub(crate) noise: Vec<NoiseFile>,
+    pub(crate) restarts: Vec<NoiseFile>,
 }
 
 /// One file of noise.
-pub(crate) struct Raw {
+pub(crate) struct NoiseFile {
     path: PathBuf,
     /// One symbol per byte.
     pub(crate) symbols: Vec<u8>,
@@ -30,11 +30,11 @@ pub(crate) struct Raw {
     pub(crate) sidecar: Option<Sidecar>,
 }
 
-impl Files {
+impl NoiseFiles {
     /// Reads the files with their descriptions.
     pub(crate) fn read(noise: &[PathBuf], restarts: &[PathBuf]) -> Result<Self, CommandError> {
-        let read = |paths: &[PathBuf]| -> Result<Vec<Raw>, CommandError> {
-            paths.iter().map(|path| Raw::read(path)).collect()
+        let read = |paths: &[PathBuf]| -> Result<Vec<NoiseFile>, CommandError> {
+            paths.iter().map(|path| NoiseFile::read(path)).collect()
         };
         let files: Self = Self { noise: read(noise)?, restarts: read(restarts)? };
         for raw in &files.noise {
@@ -59,7 +59,7 @@ impl Files {
     }
 }
 
-impl Raw {
+impl NoiseFile {
     fn read(path: &Path) -> Result<Self, CommandError> {
         let symbols = read(path, MOST_SYMBOLS)?;
         let beside = sidecar_of(path);

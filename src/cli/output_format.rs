@@ -5,7 +5,7 @@ use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 
 /// The forms `lavawall random` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum OutputFormat {
     /// The bytes themselves
     Raw,
     /// Two lower-case hexadecimal digits per byte, and a newline
@@ -16,12 +16,12 @@ pub(crate) enum Format {
     Base64url,
 }
 
-impl Format {
+impl OutputFormat {
     /// How many bytes are encoded at once. A multiple of three, so that base64 has no padding between
     /// chunks.
     pub(crate) const CHUNK_BYTES: usize = 48 * 1024;
 
-    /// Encodes one chunk. Only the last may be shorter than [`Format::CHUNK_BYTES`].
+    /// Encodes one chunk. Only the last may be shorter than [`OutputFormat::CHUNK_BYTES`].
     pub(crate) fn encode(self, bytes: &[u8]) -> Vec<u8> {
         match self {
             Self::Raw => bytes.to_vec(),
