@@ -1,5 +1,5 @@
 //! Connections: listeners, TLS, limits on time and number, and their end. Knows nothing of what is
-//! served: the protocol is a parameter ([`service::ConnectionService`]).
+//! served: the protocol is a parameter (`service::ConnectionService`).
 //!
 //! ```text
 //! tcp (a socket per thread) ─┐
