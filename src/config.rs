@@ -197,7 +197,7 @@ fn overlay<'a>(
     };
     let kebab = |part: &str| part.to_lowercase().replace('_', "-");
     let Some((section, key)) = path.split_once('_').map(|(a, b)| (kebab(a), kebab(b))) else {
-        return Err(ConfigError::variable(name, "names no section and key"));
+        return Err(ConfigError::variable(name, "must name a section and a key"));
     };
     let span = keys.variable(name, &section, &key);
     let value = match DeValue::parse(value).map(Spanned::into_inner) {
@@ -208,7 +208,7 @@ fn overlay<'a>(
         .entry(Spanned::new(span.clone(), section.into()))
         .or_insert_with(|| Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
     let DeValue::Table(table) = entry.get_mut() else {
-        return Err(ConfigError::variable(name, "names a section that is no table"));
+        return Err(ConfigError::variable(name, "names a section that is not a table"));
     };
     table.remove(key.as_str());
     table.insert(Spanned::new(span.clone(), key.into()), Spanned::new(span, value));

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_replaced_whole_and_readable_by_nobody_else() {
+    fn files_are_replaced_whole_and_readable_by_their_owner_alone() {
         let base = tempfile::tempdir().expect("a directory");
         let dir = StateDir::open(&base.path().join("state")).expect("a state directory");
         dir.replace("seed", b"one").expect("written");

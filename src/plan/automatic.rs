@@ -33,3 +33,29 @@ pub(crate) fn sources(demo: bool, required: &[String]) -> Vec<SourceEntry> {
 fn demonstrations() -> impl Iterator<Item = &'static TypeEntry> {
     TYPES.iter().filter(|entry| matches!(entry.presence, Presence::Demonstration))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(demo: bool, required: &[&str]) -> Vec<String> {
+        let required: Vec<_> = required.iter().map(|name| (*name).to_owned()).collect();
+        sources(demo, &required).into_iter().map(|entry| entry.id).collect()
+    }
+
+    #[test]
+    fn required_sources_run_without_being_detected_and_pictures_come_last() {
+        let mut names = names(false, &["cpu", "hwrng", "tpm", "camera", "serial"]);
+        assert_eq!(names.pop().as_deref(), Some("camera"));
+        assert_eq!(names, ["os", "cpu", "jitter", "hwrng", "tpm"]);
+    }
+
+    #[test]
+    fn a_drawing_runs_in_a_demonstration_and_only_without_a_camera() {
+        assert!(!names(true, &["camera"]).contains(&"rendered".to_owned()));
+        assert!(!names(false, &[]).contains(&"rendered".to_owned()));
+        let demo = names(true, &[]);
+        let pictures = ["camera", "rendered"].map(|name| demo.contains(&name.to_owned()));
+        assert!(pictures[0] != pictures[1], "one of the two: {demo:?}");
+    }
+}

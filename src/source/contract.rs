@@ -43,7 +43,7 @@ pub struct Facts {
 #[non_exhaustive]
 pub enum SourceError {
     /// The device is missing.
-    #[error("{what} is not there: {reason}")]
+    #[error("{what} not found: {reason}")]
     Absent {
         /// The device asked for.
         what: String,
@@ -51,7 +51,7 @@ pub enum SourceError {
         reason: String,
     },
     /// The device gave nothing before the deadline.
-    #[error("{what} gave nothing within {waited_ms} ms")]
+    #[error("{what} gave no data within {waited_ms} ms")]
     Timeout {
         /// The device asked for.
         what: String,
@@ -59,7 +59,7 @@ pub enum SourceError {
         waited_ms: u64,
     },
     /// The device is there but must not be used, for example a virtual camera.
-    #[error("{what} is refused: {reason}")]
+    #[error("{what} refused: {reason}")]
     Refused {
         /// The device asked for.
         what: String,
@@ -67,7 +67,7 @@ pub enum SourceError {
         reason: String,
     },
     /// The device that answers is not the one that was enrolled.
-    #[error("{what} has changed: it was {expected}, now it is {found}")]
+    #[error("{what} is another device: enrolled {expected}, found {found}")]
     IdentityChanged {
         /// The device asked for.
         what: String,

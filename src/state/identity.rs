@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn naming_another_camera_enrols_anew_and_another_source_is_another_matter() {
+    fn naming_another_camera_enrols_that_one_and_each_source_has_its_own() {
         let (_base, dir) = dir();
         let load =
             |id: &str, device: &str| Enrolment::load(Some(Arc::clone(&dir)), id, device.to_owned());
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_damaged_enrols_anew() {
+    fn a_damaged_file_enrols_the_next_camera() {
         let (_base, dir) = dir();
         dir.replace("camera-camera.identity", b"auto").expect("writable");
         let load = Enrolment::load(Some(dir), "camera", "auto".to_owned());

@@ -29,7 +29,9 @@ fn a_window_worth_less_than_the_claim_is_a_finding_until_a_later_one_is_worth_en
     fill(&mut monitor, |n| n.to_le_bytes()[0]);
     assert!(judge(&mut monitor, &waiting).min_entropy < 0.01);
     assert_eq!(monitor.verdict(None), Verdict::Fine, "nothing is claimed of it");
-    let Verdict::Low(finding) = monitor.verdict(Some(1.0)) else { panic!("a counter is no noise") };
+    let Verdict::Low(finding) = monitor.verdict(Some(1.0)) else {
+        panic!("a counter is not noise")
+    };
     assert_eq!((finding.test, finding.severity), (HealthTest::BelowClaim, Severity::Intermittent));
     let mut state = 1_u64;
     let noise: Vec<u8> = (0..WINDOW)
@@ -38,7 +40,7 @@ fn a_window_worth_less_than_the_claim_is_a_finding_until_a_later_one_is_worth_en
             state.to_be_bytes()[0]
         })
         .collect();
-    assert_eq!(monitor.verdict(Some(1.0)), Verdict::StillLow, "until it is judged anew");
+    assert_eq!(monitor.verdict(Some(1.0)), Verdict::StillLow, "until another window is assessed");
     fill(&mut monitor, |n| noise[n]);
     assert!(judge(&mut monitor, &waiting).min_entropy > MOST_REQUIRED);
     assert_eq!(monitor.verdict(Some(8.0)), Verdict::Fine, "so few symbols cannot show eight bits");

@@ -89,7 +89,7 @@ fn drawn() -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "writes the fixture anew, after the drawing has changed"]
+#[ignore = "rewrites the fixture, after the drawing has changed"]
 fn write_the_shipped_recording() {
     fs::write(WALL, drawn()).expect("writable");
 }

@@ -116,7 +116,7 @@ fn a_camera_is_found_by_its_numbers_and_its_serial() {
     assert_eq!(path("usb:046D:0825").expect("there"), Path::new("/dev/video0"));
     for absent in ["usb:046d:0826", "usb:046d:0825:C", "/dev/video9"] {
         let error = path(absent).expect_err("absent").to_string();
-        assert!(error.starts_with(&format!("camera {absent} is not there: ")), "{error}");
+        assert!(error.starts_with(&format!("camera {absent} not found: ")), "{error}");
     }
 }
 
@@ -124,5 +124,5 @@ fn a_camera_is_found_by_its_numbers_and_its_serial() {
 fn no_sysfs_means_no_camera() {
     assert_eq!(list(Path::new("/nowhere")), []);
     let error = find(Path::new("/nowhere"), &CameraDevice::Auto).expect_err("none");
-    assert_eq!(error.to_string(), "camera auto is not there: this machine has no camera");
+    assert_eq!(error.to_string(), "camera auto not found: this machine has no camera");
 }
