@@ -12,7 +12,9 @@ use crate::durable::plain::{open, private};
 /// A file in the making, readable by its owner alone. Dropped before it is finished, it leaves nothing.
 pub struct Draft {
     file: File,
-    draft: PathBuf,
+    /// Where it is now.
+    now_at: PathBuf,
+    /// Where it will be.
     path: PathBuf,
     is_finished: bool,
 }
@@ -34,7 +36,7 @@ impl Draft {
             // Best effort: the next try must not find it.
             let _ = std::fs::remove_file(&draft);
         })?;
-        Ok(Self { file, draft, path: path.to_owned(), is_finished: false })
+        Ok(Self { file, now_at: draft, path: path.to_owned(), is_finished: false })
     }
 
     /// As [`Draft::reuse`], under a name that belongs to this process alone, `path.PID.new`.
@@ -44,7 +46,7 @@ impl Draft {
     pub fn exclusive(path: &Path) -> io::Result<Self> {
         let draft = named(path, &format!(".{}.new", std::process::id()));
         let file = private().write(true).create_new(true).open(&draft)?;
-        Ok(Self { file, draft, path: path.to_owned(), is_finished: false })
+        Ok(Self { file, now_at: draft, path: path.to_owned(), is_finished: false })
     }
 
     /// Flushes the file, renames it to its place and flushes its name. An existing file is replaced only
@@ -56,7 +58,7 @@ impl Draft {
     pub fn finish(mut self, replace: bool) -> io::Result<()> {
         self.file.sync_all()?;
         let flags = if replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-        rustix::fs::renameat_with(CWD, &self.draft, CWD, &self.path, flags)?;
+        rustix::fs::renameat_with(CWD, &self.now_at, CWD, &self.path, flags)?;
         self.is_finished = true;
         flush_name(&self.path)
     }
@@ -76,7 +78,7 @@ impl Drop for Draft {
     fn drop(&mut self) {
         if !self.is_finished {
             // Best effort: a file that cannot be written may not be removable either.
-            let _ = std::fs::remove_file(&self.draft);
+            let _ = std::fs::remove_file(&self.now_at);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The keyring's promises.
+//! The keyring's behaviour.
 
 mod audit;
 mod seals;

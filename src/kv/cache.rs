@@ -1,7 +1,7 @@
 //! Cache of decrypted values: decrypting one costs more than finding it.
 //!
-//! A value is cached only while its record has it: each write or removal of the record removes it, and a
-//! record version is never used twice. All values are zeroized when the store is closed.
+//! A value is cached only until its record changes: each write or removal of the record evicts it, and a record
+//! version is never used twice. All values are zeroized when the store is closed.
 
 use std::fmt;
 use std::sync::Arc;

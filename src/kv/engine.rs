@@ -22,8 +22,8 @@ pub struct Engine {
 }
 
 /// Every engine; the store uses the first.
-pub const ENGINES: [Engine; 1] =
-    [Engine { name: "redb", at: |path, cache| Box::new(RedbStorage::at(path, cache)) }];
+pub const ENGINES: &[Engine] =
+    &[Engine { name: "redb", at: |path, cache| Box::new(RedbStorage::at(path, cache)) }];
 
 #[cfg(test)]
 mod tests;

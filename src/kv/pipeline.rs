@@ -8,7 +8,7 @@ use crate::kv::engine::{Change, StorageAccess, StorageError};
 /// The most chunks that wait for the storage.
 const AHEAD: usize = 4;
 
-/// Where chunks are put in. Dropped before its end, it leaves a batch that no storage may keep.
+/// Sends chunks. Dropped before `end`, it makes the batch incomplete, and the storage must discard it.
 pub(crate) struct ChunkSender(SyncSender<Chunk>);
 
 /// The changes of the batch, ending with an error when it is incomplete.
@@ -30,12 +30,12 @@ pub(crate) fn channel() -> (ChunkSender, SealedChanges) {
 }
 
 impl ChunkSender {
-    /// Gives a chunk away, and waits while there are too many. Whether anybody still wants one.
+    /// Sends a chunk, and waits while too many are pending. Whether the storage still receives.
     pub(crate) fn send(&self, changes: Vec<Change>) -> bool {
         self.0.send(Chunk { changes, is_last: false }).is_ok()
     }
 
-    /// Gives the last chunk away: with it the batch is whole.
+    /// Sends the last chunk, which completes the batch.
     pub(crate) fn end(self, changes: Vec<Change>) {
         // A receiver that is gone has its own error.
         let _ = self.0.send(Chunk { changes, is_last: true });

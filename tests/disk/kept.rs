@@ -45,7 +45,7 @@ pub(crate) fn open(folder: &Path, generator: &Arc<Generator>) -> Result<Store, S
     let keyring = Keyring::load(places, Arc::clone(generator)).map_err(|it| it.to_string())?;
     match keyring.condition() {
         Condition::Absent => {
-            drop(keyring.init(&Actor::SERVICE, &Choice::File).map_err(|it| it.to_string())?)
+            drop(keyring.init(&Actor::SERVICE, &Choice::File).map_err(|it| it.to_string())?);
         }
         _ => drop(keyring.unseal_stored(&Actor::SERVICE).map_err(|it| it.to_string())?),
     }

@@ -38,6 +38,7 @@ impl MemoryStorage {
     }
 
     /// All rows, as a reader of the disk sees them.
+    #[must_use]
     pub fn rows(&self) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
         let inner = self.0.lock();
         let rows = inner.rows.iter();
