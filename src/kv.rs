@@ -39,7 +39,7 @@ pub use config::KvConfig;
 pub use edit::{METADATA_LIMIT, Put, VALUE_LIMIT};
 pub use error::KvError;
 pub use name::NAME_LIMIT;
-pub use read::{ListedRecord, Metadata, RecordPage, Value};
+pub use read::{Metadata, RecordEntry, RecordPage, Value};
 pub use record_id::RecordId;
 pub use report::NamespaceReport;
 pub use store::Store;

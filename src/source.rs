@@ -33,4 +33,4 @@ pub use claim::{Claim, Derating};
 pub use contract::{Facts, Source, SourceError};
 pub use registry::{SourceSpec, TYPES, TypeEntry, credited_kinds};
 pub use setup_facts::SetupFacts;
-pub use source_type::{Presence, Samples, SourceType};
+pub use source_type::{Presence, SampleForm, SourceType};

@@ -27,7 +27,7 @@ use lavawall_assess::Samples;
 ///
 /// Exits with 1 when the claim is not met or a test fails.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct AssessArguments {
     /// Raw samples, one per byte; - is standard input
     file: PathBuf,
     /// Bits per sample, 1 to 8 [default: as many as the largest sample has]
@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &AssessArguments) -> Result<(), CommandError> {
     let name = arguments.file.display();
     let raw = read(&arguments.file)
         .map_err(|error| CommandError::new(Exit::Io, format!("{name}: {error}")))?;
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     output.complaint.map_or(Ok(()), |complaint| Err(CommandError::failure(complaint)))
 }
 
-impl Arguments {
+impl AssessArguments {
     /// Runs the restart tests, the tests for IID, or the estimators.
     fn assess(&self, samples: &Samples) -> Result<AssessmentOutput, String> {
         let threads = self.threads.count();

@@ -20,7 +20,7 @@ use crate::state::AUDIT_LOG;
 /// them. Keep the head on another machine: --head then also detects a log that was truncated or
 /// rewritten since. Exits with 1 when the chain is broken.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct AuditArguments {
     /// The log [default: audit.log in the state directory]
     file: Option<PathBuf>,
     /// A head that was printed earlier, which some line must have
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     admin: AdminArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
     let (path, log) = if let Some(path) = &arguments.file {
         (path.clone(), File::open(path))
     } else {

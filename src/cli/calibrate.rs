@@ -26,7 +26,7 @@ use lavawall_assess::{Samples, WANTED_SAMPLES};
 /// light. For example:
 /// lavawall calibrate --source camera --state-dir /var/lib/lavawall
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct CalibrateArguments {
     #[command(flatten)]
     source: SourceArguments,
     /// How many symbols to assess
@@ -37,12 +37,12 @@ pub(crate) struct Arguments {
     state_dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &CalibrateArguments) -> Result<(), CommandError> {
     let calibration = arguments.calibrate()?;
     Ok(print::line(describe(&arguments.source.source, &calibration))?)
 }
 
-impl Arguments {
+impl CalibrateArguments {
     fn calibrate(&self) -> Result<Calibration, CommandError> {
         let config = self.source.config()?;
         let entry = self.source.find(&config)?;

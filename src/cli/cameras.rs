@@ -10,9 +10,9 @@ use crate::source::camera;
 ///
 /// Exits with 1 when there is none.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct CamerasArguments {}
 
-pub(crate) fn run(_: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(_: &CamerasArguments) -> Result<(), CommandError> {
     let cameras = camera::list();
     if cameras.is_empty() {
         return Err(CommandError::failure("this machine has no camera"));

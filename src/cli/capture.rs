@@ -21,7 +21,7 @@ use lavawall_assess::WANTED_SAMPLES;
 /// For example:
 /// lavawall capture --source jitter -o raw.bin && lavawall assess raw.bin --bits 8
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct CaptureArguments {
     #[command(flatten)]
     source: SourceArguments,
     /// How many symbols
@@ -39,11 +39,11 @@ pub(crate) struct Arguments {
     force: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &CaptureArguments) -> Result<(), CommandError> {
     arguments.capture()
 }
 
-impl Arguments {
+impl CaptureArguments {
     fn capture(&self) -> Result<(), CommandError> {
         let config = self.source.config()?;
         let (output, sidecar) = (&self.output, noise_capture::sidecar_of(&self.output));

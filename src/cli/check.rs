@@ -16,7 +16,7 @@ use crate::exitcode::Exit;
 ///
 /// Exits with 0 when a seed can be made, 1 when not, and 78 when the configuration is wrong.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct CheckArguments {
     #[command(flatten)]
     config: ConfigArguments,
     /// How long to wait for a seed, in seconds
@@ -24,7 +24,7 @@ pub(crate) struct Arguments {
     seconds: u64,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &CheckArguments) -> Result<(), CommandError> {
     let config = arguments.config.load()?;
     print::note(&"trying every source …");
     let local =

@@ -10,12 +10,15 @@ use crate::cli::print;
 ///
 /// For example: lavawall completions bash > /etc/bash_completion.d/lavawall
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct CompletionsArguments {
     /// The shell
     shell: Shell,
 }
 
-pub(crate) fn run(arguments: &Arguments, command: &mut Command) -> Result<(), CommandError> {
+pub(crate) fn run(
+    arguments: &CompletionsArguments,
+    command: &mut Command,
+) -> Result<(), CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, command, "lavawall", &mut script);
     Ok(print::write(&script)?)

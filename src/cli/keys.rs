@@ -20,7 +20,7 @@ use crate::exitcode::Exit;
 ///   lavawall keys --made-while degraded --rotate
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
-pub(crate) struct Arguments {
+pub(crate) struct KeysArguments {
     #[command(subcommand)]
     command: Option<Command>,
     /// Only keys made from A to B, each a time as 2026-01-31T08:00:00Z or a day in UTC as 2026-01-31
@@ -69,14 +69,14 @@ enum MadeWhile {
     Degraded,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &KeysArguments) -> Result<(), CommandError> {
     match &arguments.command {
         Some(Command::Revoke(arguments)) => revoke(arguments),
         None => list(arguments),
     }
 }
 
-fn list(arguments: &Arguments) -> Result<(), CommandError> {
+fn list(arguments: &KeysArguments) -> Result<(), CommandError> {
     let operator = Operator::new(&arguments.admin)?;
     let mut keys = key_versions::all(&operator)?;
     keys.retain(|key| arguments.picks(key));
@@ -91,7 +91,7 @@ fn list(arguments: &Arguments) -> Result<(), CommandError> {
     if arguments.rotate { rotate_all(&operator, &keys) } else { Ok(()) }
 }
 
-impl Arguments {
+impl KeysArguments {
     fn picks(&self, key: &KeyEntry) -> bool {
         let is_between = match self.made_between.as_deref() {
             // The later one first.
@@ -147,7 +147,7 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
-        arguments: Arguments,
+        arguments: KeysArguments,
     }
 
     fn picks(between: [&str; 2], made_at: &str) -> bool {

@@ -33,30 +33,30 @@ use crate::cli::error::CommandError;
 ///   lavawall kv get keys database/password
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub(crate) struct Arguments {
+pub(crate) struct KvArguments {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Namespaces(namespaces::Arguments),
+    Namespaces(namespaces::KvNamespacesArguments),
     Put(record::PutArguments),
     Get(record::GetArguments),
     Delete(record::DeleteArguments),
-    List(list::Arguments),
-    Bulk(bulk::Arguments),
+    List(list::KvListArguments),
+    Bulk(bulk::KvBulkArguments),
     #[cfg(feature = "export")]
-    Export(export::Arguments),
+    Export(export::KvExportArguments),
     #[cfg(feature = "export")]
-    Import(import::Arguments),
+    Import(import::KvImportArguments),
     #[cfg(not(feature = "export"))]
     Export(missing_export::ExportArguments),
     #[cfg(not(feature = "export"))]
     Import(missing_export::ImportArguments),
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &KvArguments) -> Result<(), CommandError> {
     match &arguments.command {
         Command::Namespaces(arguments) => namespaces::run(arguments),
         Command::Put(arguments) => record::put(arguments),

@@ -19,7 +19,7 @@ use crate::exitcode::Exit;
 /// They come from a running service, or with --local from this machine's own noise sources. For
 /// example: lavawall random 32 --format hex
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct RandomArguments {
     /// How many bytes, such as 32 or 1MiB
     #[arg(default_value = "32")]
     bytes: ByteSize,
@@ -38,7 +38,7 @@ pub(crate) struct Arguments {
     config: ConfigArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &RandomArguments) -> Result<(), CommandError> {
     let format = arguments.format.unwrap_or_else(|| {
         if rustix::termios::isatty(std::io::stdout()) {
             OutputFormat::Hex
@@ -52,7 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
     if arguments.local { from_here(arguments, format) } else { from_service(arguments, format) }
 }
 
-fn from_service(arguments: &Arguments, format: OutputFormat) -> Result<(), CommandError> {
+fn from_service(arguments: &RandomArguments, format: OutputFormat) -> Result<(), CommandError> {
     let fresh = if arguments.fresh { "&fresh=true" } else { "" };
     let path = format!("/random?format=raw&bytes={}{fresh}", arguments.bytes.as_u64());
     let client = arguments.service.client();
@@ -64,7 +64,7 @@ fn from_service(arguments: &Arguments, format: OutputFormat) -> Result<(), Comma
     })
 }
 
-fn from_here(arguments: &Arguments, format: OutputFormat) -> Result<(), CommandError> {
+fn from_here(arguments: &RandomArguments, format: OutputFormat) -> Result<(), CommandError> {
     let config = arguments.config.load()?;
     let local = LocalGenerator::seeded(&config)
         .map_err(|error| CommandError::new(Exit::Unavailable, error))?;

@@ -45,7 +45,7 @@ use pdf::Converter;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(crate) struct Arguments {
+pub(crate) struct ReportArguments {
     /// The file for the report
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -79,11 +79,11 @@ pub(crate) struct Arguments {
     connection: ConnectionArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &ReportArguments) -> Result<(), CommandError> {
     arguments.write()
 }
 
-impl Arguments {
+impl ReportArguments {
     fn write(&self) -> Result<(), CommandError> {
         let config = self.connection.config()?;
         // Errors of the command line are found before the long work.

@@ -9,7 +9,7 @@ use crate::cli::{key_versions, rotation};
 
 /// Make new keys, and reseal under them
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct RotateArguments {
     #[command(subcommand)]
     command: Command,
 }
@@ -45,7 +45,7 @@ struct NamespaceArguments {
     admin: AdminArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &RotateArguments) -> Result<(), CommandError> {
     match &arguments.command {
         Command::Root(arguments) => rotation::rotate_root(&Operator::new(&arguments.admin)?),
         Command::Namespace(arguments) => rotate_namespace(arguments),

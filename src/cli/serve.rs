@@ -19,7 +19,7 @@ use crate::daemon::Options;
 /// keeps its state in $XDG_STATE_HOME/lavawall. SIGHUP reloads certificates, tokens and sources;
 /// SIGTERM finishes the answers in progress and stops.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct ServeArguments {
     #[command(flatten)]
     config: ConfigArguments,
     /// Address and port to listen on; port 0 is any free port
@@ -50,7 +50,7 @@ enum LogFormat {
     Json,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
     arguments.start_log()?;
     let config = arguments.config()?;
     let options = Options { ready_file: arguments.ready_file.clone(), demo: arguments.demo };
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
         .map_err(|error| CommandError::new(error.exit(), error))
 }
 
-impl Arguments {
+impl ServeArguments {
     /// The configuration, with the command line's own settings in it.
     fn config(&self) -> Result<Config, ConfigError> {
         let mut config = self.config.load()?;

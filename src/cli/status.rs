@@ -19,7 +19,7 @@ pub(crate) const STATUS_BYTES: usize = 1 << 20;
 ///
 /// Exits with 0 when it is ready, and with 1 when it is starting, degraded or refusing.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct StatusArguments {
     /// Print the service's own JSON
     #[arg(long)]
     json: bool,
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     service: ServiceArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &StatusArguments) -> Result<(), CommandError> {
     let text = ask(&arguments.service)?;
     let parsed = serde_json::from_str(&text).map(printable).and_then(serde_json::from_value);
     let status: Status = parsed.map_err(|error| {

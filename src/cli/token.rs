@@ -19,14 +19,14 @@ use crate::exitcode::Exit;
 /// that `http.tokens` names. The service keeps only the hash. For example:
 /// lavawall token backup-job > token 2>> tokens
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct TokenArguments {
     /// Name of the caller, for the tokens file
     name: String,
     #[command(flatten)]
     config: ConfigArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &TokenArguments) -> Result<(), CommandError> {
     let is_name = |name: &str| {
         (1..=64).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')

@@ -34,7 +34,7 @@ pub struct Metadata {
 
 /// One name of a page.
 #[derive(PartialEq, Eq)]
-pub struct ListedRecord {
+pub struct RecordEntry {
     /// The record's name.
     pub name: Zeroizing<String>,
     /// Its metadata and expiry.
@@ -45,7 +45,7 @@ pub struct ListedRecord {
 #[derive(PartialEq, Eq)]
 pub struct RecordPage {
     /// In the byte order of the names.
-    pub records: Vec<ListedRecord>,
+    pub records: Vec<RecordEntry>,
     /// Whether there are more: list again after the last name.
     pub more: bool,
 }
@@ -158,7 +158,7 @@ impl Store {
                 }
                 Err(error) => return Err(error),
             };
-            records.push(ListedRecord { name, metadata });
+            records.push(RecordEntry { name, metadata });
         }
         Ok((RecordPage { records, more }, last))
     }

@@ -9,7 +9,7 @@ use crate::calibrate::setup::Setup;
 use crate::collector::feed::{Calibrated, Feed, OpenSource, Remember};
 use crate::config::{Config, SourceEntry};
 use crate::plan::automatic;
-use crate::source::{Samples, SourceSpec};
+use crate::source::{SampleForm, SourceSpec};
 use crate::state::StateDir;
 use crate::state::fingerprints::Journal;
 use crate::state::identity::Enrolment;
@@ -48,8 +48,8 @@ pub(crate) fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<S
     // After a new calibration, a reload treats the source as another one.
     let key = format!("{spec:?} {calibration:?}");
     let (remember, seen) = match source_type.samples {
-        Samples::SecretFrames => open_journal(&id, state_dir),
-        Samples::Bytes | Samples::Deltas | Samples::PublicFrames => (None, Vec::new()),
+        SampleForm::SecretFrames => open_journal(&id, state_dir),
+        SampleForm::Bytes | SampleForm::Deltas | SampleForm::PublicFrames => (None, Vec::new()),
     };
     let claim = spec.claim(&seen);
     let pace = if source_type.samples.are_frames() {
@@ -67,7 +67,7 @@ pub(crate) fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<S
         gate: Gate::new(claim.inspect),
         deadline: source_type.deadline,
         pace,
-        shown: source_type.samples == Samples::PublicFrames,
+        shown: source_type.samples == SampleForm::PublicFrames,
         remember,
         open: opening(spec, &id, state_dir),
         id,

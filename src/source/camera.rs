@@ -39,7 +39,7 @@ use crate::source::camera::backend::CameraBackend;
 use crate::source::claim::{Claim, Derating};
 use crate::source::contract::{Facts, Source, SourceError};
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Presence, Samples, SourceType};
+use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::{H_PER_PIXEL, Kind, PixelFormat, Sample};
 
 pub use config::{Backend, CameraConfig, CameraDevice};
@@ -58,7 +58,7 @@ const SETTLING: u32 = 10;
 
 impl SourceType for CameraConfig {
     const KIND: Kind = Kind::PhysicalCamera;
-    const SAMPLES: Samples = Samples::SecretFrames;
+    const SAMPLES: SampleForm = SampleForm::SecretFrames;
     const PRESENCE: Presence = Presence::Detected(is_present);
     const DEADLINE: Duration = FIRST_FRAME;
     const RESTART: &'static str = "the video device is closed and opened, streaming starts again \

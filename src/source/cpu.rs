@@ -14,7 +14,7 @@ use crate::source::claim::{Claim, Derating};
 use crate::source::contract::{Facts, Source, SourceError};
 use crate::source::processor;
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Presence, Samples, SourceType};
+use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::{ALPHA_FAST, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one byte, in bits.
@@ -45,7 +45,7 @@ pub struct CpuConfig {}
 
 impl SourceType for CpuConfig {
     const KIND: Kind = Kind::CpuInstruction;
-    const SAMPLES: Samples = Samples::Bytes;
+    const SAMPLES: SampleForm = SampleForm::Bytes;
     const PRESENCE: Presence = Presence::Detected(|| instruction().is_some());
     const RESTART: &'static str =
         "the self-test runs again; the processor's generator cannot be restarted";

@@ -21,7 +21,7 @@ use crate::source::contract::{Facts, Source, SourceError};
 use crate::source::device_file;
 use crate::source::entropy_per_bit::EntropyPerBit;
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Presence, Samples, SourceType};
+use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
 
 /// The device.
@@ -51,7 +51,7 @@ impl Default for HwrngConfig {
 
 impl SourceType for HwrngConfig {
     const KIND: Kind = Kind::Device;
-    const SAMPLES: Samples = Samples::Bytes;
+    const SAMPLES: SampleForm = SampleForm::Bytes;
     const PRESENCE: Presence =
         Presence::Detected(|| device_file::open(Path::new(DEVICE), false).is_ok());
     const RESTART: &'static str = device_file::RESTART;

@@ -23,7 +23,7 @@ use crate::source::claim::{Claim, Derating};
 use crate::source::contract::{Facts, Source, SourceError};
 use crate::source::processor;
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Presence, Samples, SourceType};
+use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::{ALPHA_FAST, DELTA_BYTES, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one delta, in bits.
@@ -61,7 +61,7 @@ pub struct JitterConfig {}
 
 impl SourceType for JitterConfig {
     const KIND: Kind = Kind::CpuTiming;
-    const SAMPLES: Samples = Samples::Deltas;
+    const SAMPLES: SampleForm = SampleForm::Deltas;
     const PRESENCE: Presence = Presence::Always;
     const RESTART: &'static str = "new memory, a new walk through it and a new warm-up; the \
                                    processor and the program keep running";

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::source::claim::{Claim, Derating};
 use crate::source::contract::{Source, SourceError};
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Presence, Samples, SourceType};
+use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::{ALPHA_FAST, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one byte, in bits.
@@ -28,7 +28,7 @@ pub struct OsConfig {}
 
 impl SourceType for OsConfig {
     const KIND: Kind = Kind::OperatingSystem;
-    const SAMPLES: Samples = Samples::Bytes;
+    const SAMPLES: SampleForm = SampleForm::Bytes;
     const PRESENCE: Presence = Presence::Always;
     const RESTART: &'static str = "opened again; the kernel's generator keeps running";
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use crate::source::claim::{Claim, Derating};
 use crate::source::contract::{Source, SourceError};
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Presence, Samples, SourceType};
+use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::Kind;
 
 /// Writes [`SourceSpec`] and [`TYPES`] from the lines at the end of this file.
@@ -116,7 +116,7 @@ pub struct TypeEntry {
     /// The independence class.
     pub kind: Kind,
     /// The form of its samples.
-    pub samples: Samples,
+    pub samples: SampleForm,
     /// Whether a service without any `[[source]]` runs it.
     pub presence: Presence,
     /// The effect of opening it again.

@@ -18,7 +18,7 @@ use crate::source::contract::{Source, SourceError};
 use crate::source::frame_settings;
 use crate::source::pacing::Pacing;
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Presence, Samples, SourceType};
+use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::{Frame, Kind, PixelFormat, Sample, Shape};
 
 pub use wall::Wall;
@@ -50,7 +50,7 @@ impl Default for RenderedConfig {
 
 impl SourceType for RenderedConfig {
     const KIND: Kind = Kind::None;
-    const SAMPLES: Samples = Samples::PublicFrames;
+    const SAMPLES: SampleForm = SampleForm::PublicFrames;
     const PRESENCE: Presence = Presence::Demonstration;
     const RESTART: &'static str = "a new wall is drawn from a new seed";
 

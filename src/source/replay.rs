@@ -19,7 +19,7 @@ use crate::source::frame_settings;
 use crate::source::pacing::Pacing;
 use crate::source::replay::recording::Recording;
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Samples, SourceType};
+use crate::source::source_type::{SampleForm, SourceType};
 use lavawall_entropy::{Kind, Sample};
 
 /// The recording, and how it is played.
@@ -45,7 +45,7 @@ pub struct ReplayConfig {
 
 impl SourceType for ReplayConfig {
     const KIND: Kind = Kind::None;
-    const SAMPLES: Samples = Samples::PublicFrames;
+    const SAMPLES: SampleForm = SampleForm::PublicFrames;
     const RESTART: &'static str =
         "the recording is played from its beginning: every row is the same";
 

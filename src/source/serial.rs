@@ -18,7 +18,7 @@ use crate::source::contract::{Source, SourceError};
 use crate::source::device_file;
 use crate::source::entropy_per_bit::EntropyPerBit;
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Samples, SourceType};
+use crate::source::source_type::{SampleForm, SourceType};
 use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
 
 /// Bytes in a sample.
@@ -50,7 +50,7 @@ fn nothing() -> EntropyPerBit {
 
 impl SourceType for SerialConfig {
     const KIND: Kind = Kind::Device;
-    const SAMPLES: Samples = Samples::Bytes;
+    const SAMPLES: SampleForm = SampleForm::Bytes;
     const RESTART: &'static str = device_file::RESTART;
     const DEADLINE: Duration = READ_DEADLINE;
 

@@ -20,7 +20,7 @@ pub trait SourceType: Clone + std::fmt::Debug + PartialEq + DeserializeOwned {
     const KIND: Kind;
 
     /// The form of its samples.
-    const SAMPLES: Samples;
+    const SAMPLES: SampleForm;
 
     /// The effect of opening the source again: the parts that restart, and those that keep running. SP 800-90B §3.1.4 means a
     /// power cycle, which no program can do to every device.
@@ -68,7 +68,7 @@ pub trait SourceType: Clone + std::fmt::Debug + PartialEq + DeserializeOwned {
 
 /// The form of a source's samples: its symbols, and whether pictures may be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Samples {
+pub enum SampleForm {
     /// Bytes of a generator.
     Bytes,
     /// Timing differences.
@@ -80,7 +80,7 @@ pub enum Samples {
     PublicFrames,
 }
 
-impl Samples {
+impl SampleForm {
     /// Whether the samples are pictures. Pictures come at their own rate: a reader that pauses
     /// would mistake its own gaps for the camera's.
     #[must_use]

@@ -24,7 +24,7 @@ use crate::source::contract::{Source, SourceError};
 use crate::source::device_file;
 use crate::source::device_file::EmptyRead;
 use crate::source::setup_facts::SetupFacts;
-use crate::source::source_type::{Presence, Samples, SourceType};
+use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one byte, in bits.
@@ -68,7 +68,7 @@ impl Default for TpmConfig {
 
 impl SourceType for TpmConfig {
     const KIND: Kind = Kind::Tpm;
-    const SAMPLES: Samples = Samples::Bytes;
+    const SAMPLES: SampleForm = SampleForm::Bytes;
     const PRESENCE: Presence =
         Presence::Detected(|| device_file::open(Path::new(DEVICE), true).is_ok());
     const RESTART: &'static str = device_file::RESTART;

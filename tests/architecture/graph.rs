@@ -254,10 +254,16 @@ fn shared_types(source: &Source) -> Vec<(String, ModulePath)> {
     });
     named
         .filter(|(visibility, _, attributes)| {
-            !matches!(visibility, Visibility::Inherited) && !is_test(attributes)
+            (matches!(visibility, Visibility::Public(_)) || is_crate_wide(visibility))
+                && !is_test(attributes)
         })
         .map(|(_, name, _)| (name.to_string(), source.module.clone()))
         .collect()
+}
+
+/// Whether it is `pub(crate)`.
+fn is_crate_wide(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Restricted(to) if to.path.is_ident("crate"))
 }
 
 /// Gathers every path of a file that stays in the crate, as an absolute one.

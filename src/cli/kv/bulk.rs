@@ -29,7 +29,7 @@ const ANSWER_LIMIT: usize = 4 << 30;
 /// A file of any length is split into calls of at most 10,000 records and 100 MB. Each call is applied
 /// whole or not at all.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct KvBulkArguments {
     /// Title or id of the namespace
     namespace: String,
     #[command(subcommand)]
@@ -73,7 +73,7 @@ enum NamesToRead {
     },
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &KvBulkArguments) -> Result<(), CommandError> {
     let namespace = &arguments.namespace;
     match &arguments.command {
         Command::Put(input) => put(namespace, input),

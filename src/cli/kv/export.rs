@@ -42,7 +42,7 @@ const ANSWER_LIMIT: usize = 64 << 20;
 ///   lavawall kv export keys -o - --to age1… | ssh backup 'cat > keys.age'
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub(crate) struct Arguments {
+pub(crate) struct KvExportArguments {
     /// Title or id of the namespace
     namespace: String,
     /// The file to write, which must not exist; only you can read it. - is standard output, whose content
@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     connection: ConnectionArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &KvExportArguments) -> Result<(), CommandError> {
     let recipients = recipients(arguments)?;
     let path = &arguments.output;
     let is_file = path.as_os_str() != "-";
@@ -207,7 +207,7 @@ impl Progress {
 }
 
 /// The recipients, at least one.
-fn recipients(arguments: &Arguments) -> Result<Vec<Recipient>, CommandError> {
+fn recipients(arguments: &KvExportArguments) -> Result<Vec<Recipient>, CommandError> {
     let wrong = |place: String| {
         CommandError::usage(format!(
             "{place}: not a recipient, which is age1 and 58 letters and digits"

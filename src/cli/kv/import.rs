@@ -42,7 +42,7 @@ const ALMOST_EXPIRED: u64 = LIFE_SECONDS + 10;
 /// authenticated as it is read: of a changed or truncated file, only the records before the damage are
 /// written.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct KvImportArguments {
     /// Title or id of the namespace, which must exist
     namespace: String,
     /// The export; - is standard input
@@ -63,7 +63,7 @@ struct Counts {
     lines: usize,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &KvImportArguments) -> Result<(), CommandError> {
     let path = &arguments.file;
     let unreadable = |error: io::Error| CommandError::unreadable(path, &error);
     let file = if path.as_os_str() == "-" {
@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
 }
 
 /// Opens the file with the identity.
-fn open(file: Counted, arguments: &Arguments) -> Result<impl Read + use<>, CommandError> {
+fn open(file: Counted, arguments: &KvImportArguments) -> Result<impl Read + use<>, CommandError> {
     let path = &arguments.file;
     let key = &arguments.identity;
     let no_key = || CommandError::usage(format!("{}: holds no age identity", key.display()));

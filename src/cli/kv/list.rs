@@ -12,7 +12,7 @@ use crate::cli::print::shown;
 ///
 /// One per line. Control characters in names are escaped; --json has names exactly.
 #[derive(Debug, Args)]
-pub(crate) struct Arguments {
+pub(crate) struct KvListArguments {
     /// Title or id of the namespace
     namespace: String,
     /// Only names with this prefix
@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     connection: ConnectionArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &KvListArguments) -> Result<(), CommandError> {
     let space = NamespaceClient::find(&arguments.connection, &arguments.namespace)?;
     space.pages(&arguments.prefix, arguments.limit, |page| {
         let mut text = String::new();

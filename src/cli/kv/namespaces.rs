@@ -18,7 +18,7 @@ use crate::exitcode::Exit;
 /// Each namespace has keys of its own. Without a command they are listed, as by `list`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Arguments {
+pub(crate) struct KvNamespacesArguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -78,7 +78,7 @@ struct DeleteArguments {
     connection: ConnectionArguments,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<(), CommandError> {
+pub(crate) fn run(arguments: &KvNamespacesArguments) -> Result<(), CommandError> {
     match &arguments.command {
         None => list(&arguments.list),
         Some(Command::List(arguments)) => list(arguments),

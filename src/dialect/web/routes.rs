@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::dialect::web::dashboard::dashboard;
 use crate::dialect::web::docs::docs;
 use crate::dialect::web::openapi::openapi;
-use crate::dialect::web::wall::Wall;
+use crate::dialect::web::wall::WallImage;
 use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Dialect, ROOT};
 use crate::http::problem;
@@ -23,7 +23,7 @@ const ROUTES: [Route<Web>; 4] = [
 /// The dialect of browsers.
 #[derive(Default)]
 pub(crate) struct Web {
-    wall: Arc<Wall>,
+    wall: Arc<WallImage>,
 }
 
 impl Dialect for Web {

@@ -21,7 +21,7 @@ use png::Unshowable;
 /// The last encoded picture. One is encoded at a time, and runners put up a new one at most once per
 /// second, so that callers cannot cause more work than that.
 #[derive(Default)]
-pub(crate) struct Wall {
+pub(crate) struct WallImage {
     last: Arc<Mutex<Option<Encoded>>>,
 }
 
@@ -30,7 +30,7 @@ struct Encoded {
     png: Result<Bytes, Unshowable>,
 }
 
-impl Wall {
+impl WallImage {
     /// The answer of `/wall.png`.
     pub(crate) async fn answer(&self, board: &StatusBoard) -> Result<Response<Body>, Refusal> {
         let png = self.current(board).await?;

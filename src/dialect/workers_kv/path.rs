@@ -37,7 +37,7 @@ pub(crate) struct Target {
 }
 
 /// A record's name.
-pub(crate) type RecordName = Zeroizing<String>;
+pub(crate) type DecodedName = Zeroizing<String>;
 
 /// Parameters, each by its last value. Unknown ones are ignored, as the service does.
 pub(crate) struct KvQuery(BTreeMap<String, String>);
@@ -51,10 +51,10 @@ pub(crate) enum Operation {
     RenameNamespace,
     DeleteNamespace,
     ListKeys,
-    GetValue(RecordName),
-    GetMetadata(RecordName),
-    PutValue(RecordName),
-    DeleteValue(RecordName),
+    GetValue(DecodedName),
+    GetMetadata(DecodedName),
+    PutValue(DecodedName),
+    DeleteValue(DecodedName),
     BulkPut,
     BulkGet,
     BulkDelete,
@@ -132,7 +132,7 @@ pub(crate) fn namespace_not_found() -> Refusal {
     Refusal::new(Class::NotFound, Subject::Namespace, "namespace not found")
 }
 
-fn decode(part: &str) -> Result<RecordName, Refusal> {
+fn decode(part: &str) -> Result<DecodedName, Refusal> {
     let decoded = percent_decode_str(part).decode_utf8();
     let decoded = decoded.map_err(|_| Refusal::invalid("the path is not UTF-8"))?;
     Ok(Zeroizing::new(decoded.into_owned()))
@@ -181,7 +181,7 @@ mod tests {
         Target::parse(&method, &uri.parse().expect("a path")).map(|target| target.operation)
     }
 
-    fn name(name: &str) -> RecordName {
+    fn name(name: &str) -> DecodedName {
         Zeroizing::new(name.to_owned())
     }
 

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::api::json::Json;
 use crate::api::store::{LIFE_SECONDS, ListedRecord, PAGE_ITEMS, PageInfo};
-use crate::dialect::workers_kv::path::{KvQuery, RecordName};
+use crate::dialect::workers_kv::path::{DecodedName, KvQuery};
 use crate::dialect::workers_kv::{envelope, upload};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
@@ -32,7 +32,7 @@ const EXPIRATION: HeaderName = HeaderName::from_static("expiration");
 pub(crate) async fn get(
     call: &OwnedCall,
     namespace: NamespaceId,
-    name: RecordName,
+    name: DecodedName,
 ) -> Result<Response<Body>, Refusal> {
     let value = call.on_store(move |store| Ok(store.get(namespace, &name, unix_now())?)).await?;
     let mut value = value.ok_or_else(key_not_found)?;
@@ -48,7 +48,7 @@ pub(crate) async fn get(
 pub(crate) async fn metadata(
     call: &OwnedCall,
     namespace: NamespaceId,
-    name: RecordName,
+    name: DecodedName,
 ) -> Result<Response<Body>, Refusal> {
     let found =
         call.on_store(move |store| Ok(store.metadata(namespace, &name, unix_now())?)).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn metadata(
 pub(crate) async fn put(
     call: &mut OwnedCall,
     namespace: NamespaceId,
-    name: RecordName,
+    name: DecodedName,
     query: &KvQuery,
 ) -> Result<Response<Body>, Refusal> {
     let now = unix_now();
@@ -85,7 +85,7 @@ pub(crate) async fn put(
 pub(crate) async fn delete(
     call: &OwnedCall,
     namespace: NamespaceId,
-    name: RecordName,
+    name: DecodedName,
 ) -> Result<Response<Body>, Refusal> {
     call.on_store(move |store| Ok(store.delete(namespace, &[&name])?)).await?;
     Ok(envelope::result(()))
@@ -142,7 +142,7 @@ fn cursor(last: &str) -> String {
     BASE64URL_NOPAD.encode(last.as_bytes())
 }
 
-fn read_cursor(cursor: &str) -> Result<RecordName, Refusal> {
+fn read_cursor(cursor: &str) -> Result<DecodedName, Refusal> {
     let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     name.map(Zeroizing::new).ok_or_else(|| Refusal::invalid("invalid cursor"))
