@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::key::{KEY_BYTES, Key};
 use crate::crypto::key_material::{KeyMaterial, NONCE_BYTES};
-use lavawall_entropy::{Generator, NotReady, Secret};
+use lavawall_entropy::{Generator, NotReady, Secret, append_secret};
 
 /// The size of a tag in bytes (RFC 8452 §4).
 pub const TAG_BYTES: usize = 16;
@@ -22,16 +22,17 @@ pub const SEALED_KEY_BYTES: usize = KEY_BYTES + OVERHEAD_BYTES;
 #[error("does not open: changed, moved, or sealed under another key")]
 pub struct OpenError;
 
-/// The associated data of a sealed text: it opens only with the same label and fields.
+/// The associated data of a sealed text: it opens only with the same label and fields. Zeroized, since a field
+/// can be the name of a record.
 #[derive(Debug, Clone)]
-pub struct AssociatedData(Vec<u8>);
+pub struct AssociatedData(Zeroizing<Vec<u8>>);
 
 impl AssociatedData {
     /// The label alone, without fields.
     #[must_use]
     pub fn of(label: &str) -> Self {
-        let mut data = Vec::with_capacity(192);
-        data.extend_from_slice(label.as_bytes());
+        let mut data = Zeroizing::new(Vec::with_capacity(192));
+        append_secret(&mut data, label.as_bytes());
         Self(data)
     }
 
@@ -39,8 +40,8 @@ impl AssociatedData {
     #[must_use]
     pub fn and(mut self, field: &[u8]) -> Self {
         let len = u32::try_from(field.len()).expect("fields are shorter than 4 GiB");
-        self.0.extend_from_slice(&len.to_be_bytes());
-        self.0.extend_from_slice(field);
+        append_secret(&mut self.0, &len.to_be_bytes());
+        append_secret(&mut self.0, field);
         self
     }
 

@@ -42,7 +42,7 @@ fn sealing_gives_the_answers_of_rfc_8452() {
     let key = Secret::take(&mut bytes);
     let nonce = hex!("030000000000000000000000");
     for (text, associated, result) in RFC_8452 {
-        let bound = AssociatedData(associated.to_vec());
+        let bound = AssociatedData(Zeroizing::new(associated.to_vec()));
         let mut sealed = Vec::new();
         seal_with(nonce, &key, &bound, text, &mut sealed);
         assert_eq!(sealed, [nonce.as_slice(), result].concat());
