@@ -1,7 +1,7 @@
 use std::num::NonZeroUsize;
 
 use super::*;
-use lavawall_assess::{Samples, restart};
+use lavawall_assess::{Samples, test_restarts};
 use lavawall_entropy::{ALPHA_USUAL, EntropyClaim, HealthLimit, Inspect, SymbolTests};
 
 /// Text that must stay text.
@@ -144,7 +144,7 @@ fn what_is_not_there_is_said() {
 fn restarts_that_pass_and_restarts_that_fail_are_told_apart() {
     let page = |symbols: Vec<u8>, initial| {
         let samples = Samples::new(symbols, Some(8)).expect("samples");
-        let found = restart::restarts(&samples, initial, true, NonZeroUsize::MIN, &|_| ());
+        let found = test_restarts(&samples, initial, true, NonZeroUsize::MIN, &|_| ());
         let mut report = report("plain");
         let found = found.expect("a matrix");
         report.sources[0].restart = Some(Ok(Analysis { facts: Vec::new(), found }));
