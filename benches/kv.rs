@@ -19,7 +19,7 @@ mod home;
 #[path = "kv/plain.rs"]
 mod plain;
 
-use lavawall::audit::Actor;
+use lavawall::Actor;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

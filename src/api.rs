@@ -11,14 +11,14 @@
 //! member that is added later has a default, so that an older answer is still read. [`schema`] derives
 //! the schemas of `/openapi.json` from these types; their doc comments are its descriptions.
 
-pub mod json;
-pub mod keys;
+pub(crate) mod json;
+pub(crate) mod keys;
 mod names;
-pub mod problem;
-pub mod random;
-pub mod schema;
-pub mod status;
-pub mod store;
+pub(crate) mod problem;
+pub(crate) mod random;
+pub(crate) mod schema;
+pub(crate) mod status;
+pub(crate) mod store;
 
 #[cfg(test)]
 mod tests;

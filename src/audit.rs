@@ -18,10 +18,10 @@ mod log;
 mod refused;
 
 pub use actor::Actor;
-pub use chain::{Chain, Check, LINE_LIMIT, check};
-pub use event::AuditEvent;
-pub use log::{AuditError, AuditLog};
-pub use refused::Asked;
+pub(crate) use chain::{Chain, check};
+pub(crate) use event::AuditEvent;
+pub(crate) use log::{AuditError, AuditLog};
+pub(crate) use refused::Asked;
 
 #[cfg(test)]
 mod tests;

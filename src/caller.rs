@@ -1,8 +1,8 @@
 //! Who calls: bearer tokens and unix peers. Knows no HTTP.
 
-pub mod identity;
-pub mod peer;
-pub mod token;
+pub(crate) mod identity;
+pub(crate) mod peer;
+pub(crate) mod token;
 
-pub use identity::Caller;
-pub use peer::Peer;
+pub(crate) use identity::Caller;
+pub(crate) use peer::Peer;

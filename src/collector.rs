@@ -10,10 +10,10 @@
 //! A source hands over hashed blocks only, and learns nothing but whether more are needed: it
 //! commits blindly, before anything is combined.
 
-pub mod config;
-pub mod feed;
-pub mod monitor;
-pub mod status;
+pub(crate) mod config;
+pub(crate) mod feed;
+pub(crate) mod monitor;
+pub(crate) mod status;
 
 mod command;
 mod event;

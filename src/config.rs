@@ -11,14 +11,14 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::source::{Presence, SourceSpec, TYPES};
+use crate::source::{Presence, SOURCE_TYPES, SourceSpec};
 use crate::{collector, durable, http, keyring, kv};
 
-pub use error::ConfigError;
+pub(crate) use error::ConfigError;
 use keys::KeyPlaces;
 
 /// The configuration file when none is named.
-pub const SYSTEM_FILE: &str = "/etc/lavawall/lavawall.toml";
+pub(crate) const SYSTEM_FILE: &str = "/etc/lavawall/lavawall.toml";
 
 /// Variables that are settings of the command line and not keys of the file.
 const NOT_KEYS: [&str; 7] = [
@@ -69,7 +69,7 @@ pub struct SourceEntry {
 }
 
 impl Config {
-    /// Reads `file`, else [`SYSTEM_FILE`] if it exists, else takes the defaults; then applies the
+    /// Reads `file`, else `/etc/lavawall/lavawall.toml` if it exists, else takes the defaults; then applies the
     /// environment's `LAVAWALL_SECTION_KEY`.
     ///
     /// # Errors
@@ -272,7 +272,7 @@ fn parse_source(
 
 /// The names of the types with this presence.
 fn names(presence: impl Fn(Presence) -> bool) -> Vec<&'static str> {
-    TYPES.iter().filter(|entry| presence(entry.presence)).map(|entry| entry.name).collect()
+    SOURCE_TYPES.iter().filter(|entry| presence(entry.presence)).map(|entry| entry.name).collect()
 }
 
 /// Names go into header fields, metrics labels and file names.

@@ -25,9 +25,9 @@
 //! opens. Every key and every nonce is drawn from the generator: no argument here chooses one.
 
 pub mod aead;
-pub mod codec;
+pub(crate) mod codec;
 pub mod key;
-pub mod key_material;
+pub(crate) mod key_material;
 pub mod label;
 #[cfg(test)]
 pub(crate) mod test_support;

@@ -1,7 +1,7 @@
 //! The service: puts sources, generator and HTTP together, and listens to signals.
 
 pub(crate) mod harden;
-pub mod local;
+pub(crate) mod local;
 pub(crate) mod notify;
 
 use std::net::SocketAddr;
@@ -43,7 +43,7 @@ const BOOT_SEED_EVERY: Duration = Duration::from_hours(1);
 
 /// Options of the command line.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// The file for the address, written once the service is ready.
     pub ready_file: Option<PathBuf>,
     /// Show the rendered wall when there is no camera.
@@ -53,7 +53,7 @@ pub struct Options {
 /// Why the service did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DaemonError {
+pub(crate) enum DaemonError {
     /// The state directory.
     #[error(transparent)]
     StateDir(#[from] StateDirError),
@@ -82,7 +82,7 @@ pub enum DaemonError {
 impl DaemonError {
     /// The exit code that says the same.
     #[must_use]
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::StateDir(StateDirError::InUse { .. }) | Self::Listen { .. } | Self::System(_) => {
                 Exit::Refused
@@ -98,7 +98,7 @@ impl DaemonError {
 ///
 /// # Errors
 /// Why it could not start, or the fault that ended it.
-pub fn run(
+pub(crate) fn run(
     config: &Config,
     options: &Options,
     reread: impl Fn() -> Result<Config, ConfigError>,
@@ -125,7 +125,7 @@ pub fn run(
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
     let http = std::thread::Builder::new().name("http".into()).spawn(move || {
-        let dialects = crate::dialect::all();
+        let dialects = crate::dialect::dialects();
         http::serve(http_service, dialects, listeners, socket, access, &http_config, &stopped)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -167,7 +167,7 @@ impl Service {
         let generator = Arc::new(Generator::new(
             config.http.threads() + 1,
             config.pool.limits(),
-            crate::machine::lend(),
+            crate::machine::this_machine(),
         )?);
         if !generator.is_memory_locked() {
             tracing::warn!(

@@ -1,9 +1,9 @@
 //! The dialects: one folder per interface, each over the same generator, store and keyring.
 //!
-//! A dialect is a folder, a `mod` line, and a line in [`all`].
+//! A dialect is a folder, a `mod` line, and a line in [`dialects`].
 
 pub(crate) mod admin;
-pub mod native;
+pub(crate) mod native;
 pub(crate) mod web;
 pub(crate) mod workers_kv;
 
@@ -11,7 +11,7 @@ use crate::http::Dialects;
 
 /// Every dialect, a line each. The first one also refuses the paths that no dialect serves.
 #[must_use]
-pub fn all() -> Dialects {
+pub fn dialects() -> Dialects {
     Dialects::new(vec![
         Box::new(native::Native),
         Box::new(web::routes::Web::default()),
@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn no_path_is_served_twice_and_each_is_found_at_its_own_dialect() {
-        let dialects = all();
+        let dialects = dialects();
         let endpoints: Vec<_> = dialects.endpoints().collect();
         assert_eq!(endpoints.iter().collect::<BTreeSet<_>>().len(), endpoints.len());
         let labels = dialects.meter_labels();
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_is_below_the_prefix_of_its_dialect() {
-        let dialects = all();
+        let dialects = dialects();
         for path in dialects.endpoints() {
             let found = dialects.find(path, true).dialect;
             assert!(path.starts_with(found.prefix()), "{path}");

@@ -4,6 +4,8 @@ mod draft;
 mod flush;
 mod plain;
 
-pub use draft::{Draft, replace};
-pub use flush::{check_writable, flush, flush_name, remove};
-pub use plain::{open, private, read, read_given};
+#[cfg(feature = "export")]
+pub(crate) use draft::Draft;
+pub(crate) use draft::replace;
+pub(crate) use flush::{check_writable, flush, flush_name, remove};
+pub(crate) use plain::{open, private, read, read_given};

@@ -8,7 +8,7 @@
 //! The keyring's file contains all keys above the records' keys, and the store contains none of them: after
 //! a namespace is deleted here, no copy of the store can be opened.
 
-pub mod anchor;
+pub(crate) mod anchor;
 mod condition;
 mod config;
 mod error;
@@ -25,23 +25,21 @@ mod provenance;
 mod rekey;
 mod rollback;
 mod rotation;
-pub mod seal;
+pub(crate) mod seal;
 mod state;
 
-pub use condition::{Condition, Progress};
-pub use config::KeyringConfig;
+pub use condition::Condition;
+pub(crate) use config::KeyringConfig;
 pub use error::KeyringError;
-pub use format::FormatError;
 pub use handle::Keyring;
-pub use id::{KEYRING_ID_BYTES, NamespaceId};
-pub use key_version::VersionState;
-pub use keyset::{NAMESPACES_LIMIT, TITLE_LIMIT};
-pub use namespaces::{NamespaceDraft, NamespaceInfo, NamespaceKeys};
+pub use id::NamespaceId;
+pub(crate) use key_version::VersionState;
+pub(crate) use namespaces::{NamespaceInfo, NamespaceKeys};
 pub use paths::Places;
-pub use provenance::{KeyProvenance, seconds};
-pub use rotation::KeyInfo;
-pub use seal::UnsealPiece;
-pub use state::PreparedId;
+pub(crate) use provenance::seconds;
+pub(crate) use rotation::KeyInfo;
+pub(crate) use seal::UnsealPiece;
+pub(crate) use state::PreparedId;
 
 #[cfg(test)]
 mod tests;

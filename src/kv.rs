@@ -16,7 +16,7 @@ mod commit_rows;
 mod config;
 mod derived_keys;
 mod edit;
-pub mod engine;
+pub(crate) mod engine;
 mod error;
 mod group_commit;
 mod index;
@@ -28,20 +28,19 @@ mod namespaces;
 mod pipeline;
 mod read;
 mod record;
-mod record_id;
+pub(crate) mod record_id;
 mod report;
 mod reseal;
 mod store;
 mod sweep;
 mod write;
 
-pub use config::KvConfig;
-pub use edit::{METADATA_LIMIT, Put, VALUE_LIMIT};
+pub(crate) use config::KvConfig;
+pub use edit::Put;
+pub use edit::{METADATA_LIMIT, VALUE_LIMIT};
 pub use error::KvError;
 pub use name::NAME_LIMIT;
-pub use read::{Metadata, RecordEntry, RecordPage, Value};
-pub use record_id::RecordId;
-pub use report::NamespaceReport;
+pub(crate) use read::Metadata;
 pub use store::Store;
 
 #[cfg(test)]

@@ -7,20 +7,20 @@ use lavawall_entropy::Machine;
 
 /// This machine: `getrandom(2)` and the monotonic clock.
 #[must_use]
-pub fn lend() -> Machine {
+pub fn this_machine() -> Machine {
     Machine { os: Box::new(getrandom::fill), clock: Instant::now }
 }
 
 /// The time in RFC 3339, in UTC, to the second.
 #[must_use]
-pub fn rfc3339(at: SystemTime) -> String {
+pub(crate) fn rfc3339(at: SystemTime) -> String {
     let at = timestamp(at);
     at.round(Unit::Second).unwrap_or(at).to_string()
 }
 
 /// The time in RFC 3339, in UTC, as exact as the clock is.
 #[must_use]
-pub fn rfc3339_exact(at: SystemTime) -> String {
+pub(crate) fn rfc3339_exact(at: SystemTime) -> String {
     timestamp(at).to_string()
 }
 

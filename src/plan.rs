@@ -12,7 +12,7 @@ use crate::config::{Config, SourceEntry};
 use lavawall_entropy::{Gate, HealthLimit};
 
 /// One source, as the service would run it.
-pub struct PlannedSource {
+pub(crate) struct PlannedSource {
     /// Its name and its settings.
     pub entry: SourceEntry,
     /// There is no seed without it.
@@ -24,7 +24,7 @@ pub struct PlannedSource {
 
 /// The credit of a source, and the limits that follow.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Credit {
+pub(crate) struct Credit {
     /// Its basis, in a sentence.
     pub basis: String,
     /// The state of its calibration, in words.
@@ -36,7 +36,7 @@ pub struct Credit {
 /// Every source that a service with this configuration would run, with the calibrations in this state
 /// directory.
 #[must_use]
-pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<PlannedSource> {
+pub(crate) fn of(config: &Config, state_dir: Option<&Path>) -> Vec<PlannedSource> {
     let plan = |entry: SourceEntry| {
         let feed = feeds::feed(entry.clone(), config, None);
         let read = |folder| Calibration::read(folder, &entry.id);
@@ -54,7 +54,7 @@ pub fn of(config: &Config, state_dir: Option<&Path>) -> Vec<PlannedSource> {
 impl PlannedSource {
     /// The credit of the source with this setup; without one, with the measured setup.
     #[must_use]
-    pub fn credit(&mut self, now: Option<&Setup>) -> Credit {
+    pub(crate) fn credit(&mut self, now: Option<&Setup>) -> Credit {
         let provisional = self.credit_basis.clone();
         let (basis, calibration) = match &self.calibration {
             Ok(None) => (provisional, "none".to_owned()),

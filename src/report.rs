@@ -15,11 +15,11 @@ mod planes;
 mod plots;
 mod requirement;
 
-pub use content::{
+pub(crate) use content::{
     Analysis, Fact, Report, ReportedIncident, ReportedSource, RunningService, RunningSource,
 };
-pub use noise::{LAGS, Noise, PICTURED};
-pub use requirement::{Requirement, Standing, requirements};
+pub(crate) use noise::Noise;
+pub use requirement::requirements;
 
 #[cfg(test)]
 mod tests;

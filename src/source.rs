@@ -1,19 +1,19 @@
 //! The noise sources: one file or folder per `type`, the contract they keep, and the registry that
 //! lists them.
 //!
-//! A new source is a new file that implements [`SourceType`] for its configuration and [`Source`]
+//! A new source is a new file that implements [`SourceType`](source_type::SourceType) for its configuration and [`Source`]
 //! for the opened device, declared here and listed in `registry.rs`. Nothing outside this room
 //! names it.
 
-pub mod camera;
-pub mod cpu;
-pub mod hwrng;
-pub mod jitter;
-pub mod os;
-pub mod rendered;
-pub mod replay;
-pub mod serial;
-pub mod tpm;
+pub(crate) mod camera;
+pub(crate) mod cpu;
+pub(crate) mod hwrng;
+pub(crate) mod jitter;
+pub(crate) mod os;
+pub(crate) mod rendered;
+pub(crate) mod replay;
+pub(crate) mod serial;
+pub(crate) mod tpm;
 
 // The contract and the registry.
 mod claim;
@@ -27,10 +27,14 @@ mod device_file;
 mod entropy_per_bit;
 mod frame_settings;
 mod pacing;
-pub mod processor;
+pub(crate) mod processor;
 
-pub use claim::{Claim, Derating};
-pub use contract::{Facts, Source, SourceError};
-pub use registry::{SourceSpec, TYPES, TypeEntry, credited_kinds};
-pub use setup_facts::SetupFacts;
-pub use source_type::{Presence, SampleForm, SourceType};
+pub(crate) use claim::Derating;
+pub(crate) use contract::Facts;
+pub use contract::{Source, SourceError};
+pub use registry::SOURCE_TYPES;
+pub(crate) use registry::{SourceSpec, TypeEntry, credited_kinds};
+pub use rendered::Wall;
+pub use replay::y4m::Player;
+pub(crate) use setup_facts::SetupFacts;
+pub(crate) use source_type::{Presence, SampleForm};

@@ -2,8 +2,8 @@
 
 pub(crate) mod boot_seed;
 pub(crate) mod fingerprints;
-pub mod identity;
-pub mod ready_file;
+pub(crate) mod identity;
+pub(crate) mod ready_file;
 
 use std::fs::{DirBuilder, File};
 use std::io;
@@ -15,17 +15,17 @@ use rustix::fs::FlockOperation;
 use crate::durable;
 
 /// The file of key operations, in the state directory.
-pub const AUDIT_LOG: &str = "audit.log";
+pub(crate) const AUDIT_LOG: &str = "audit.log";
 
 /// The operator's socket, in the state directory.
-pub const ADMIN_SOCKET: &str = "admin.sock";
+pub(crate) const ADMIN_SOCKET: &str = "admin.sock";
 
 /// The administrator's token, in the state directory.
-pub const ADMIN_TOKEN: &str = "admin.token";
+pub(crate) const ADMIN_TOKEN: &str = "admin.token";
 
 /// A state directory, locked against other services while this lives.
 #[derive(Debug)]
-pub struct StateDir {
+pub(crate) struct StateDir {
     path: PathBuf,
     _lock: File,
 }
@@ -33,7 +33,7 @@ pub struct StateDir {
 /// Why a state directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum StateDirError {
+pub(crate) enum StateDirError {
     /// None is configured, and there is no home directory for the default.
     #[error("no state directory: set --state-dir, XDG_STATE_HOME or HOME")]
     Nowhere,
@@ -66,7 +66,7 @@ impl StateDir {
     ///
     /// # Errors
     /// [`StateDirError::Nowhere`].
-    pub fn default_path() -> Result<PathBuf, StateDirError> {
+    pub(crate) fn default_path() -> Result<PathBuf, StateDirError> {
         let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         named("XDG_STATE_HOME")
             .map(PathBuf::from)
@@ -79,7 +79,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When it cannot be created, is open to others, or is in use.
-    pub fn open(path: &Path) -> Result<Self, StateDirError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, StateDirError> {
         let unusable = |error| StateDirError::Unusable { path: path.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
         let mode = path.metadata().map_err(unusable)?.mode() & 0o777;
@@ -99,13 +99,13 @@ impl StateDir {
 
     /// The directory itself.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// A file in it.
     #[must_use]
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
@@ -113,7 +113,7 @@ impl StateDir {
     ///
     /// # Errors
     /// The system's error; the old content is kept.
-    pub fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
+    pub(crate) fn replace(&self, name: &str, content: &[u8]) -> io::Result<()> {
         durable::replace(&self.file(name), content)
     }
 }

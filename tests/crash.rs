@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lavawall::audit::Actor;
-use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Condition, Keyring, NamespaceId, Places};
-use lavawall::kv::engine::RedbStorage;
-use lavawall::kv::{Put, Store};
+use lavawall::Actor;
+use lavawall::RedbStorage;
+use lavawall::SealChoice;
+use lavawall::{Condition, Keyring, NamespaceId, Places};
+use lavawall::{Put, Store};
 use lavawall_entropy::{Generator, LeaseLimits, Provenance, Secret};
 
 /// How often the process is killed.
@@ -81,7 +81,7 @@ fn open(folder: &Path) -> (Store, NamespaceId) {
         reseed_interval: Duration::from_mins(1),
         grace_period: Duration::from_mins(15),
     };
-    let generator = Arc::new(Generator::new(1, limits, lavawall::machine::lend()).expect("memory"));
+    let generator = Arc::new(Generator::new(1, limits, lavawall::this_machine()).expect("memory"));
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).expect("the operating system's bytes");
     let provenance = Provenance {
@@ -99,7 +99,7 @@ fn open(folder: &Path) -> (Store, NamespaceId) {
     };
     let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("a keyring"));
     match keyring.condition() {
-        Condition::Absent => drop(keyring.init(&Actor::SERVICE, &Choice::File).expect("made")),
+        Condition::Absent => drop(keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made")),
         _ => assert!(keyring.unseal_stored(&Actor::SERVICE).expect("the seal's file")),
     }
     let storage = RedbStorage::open(&folder.join("store"), 1 << 20).expect("a store");

@@ -1,15 +1,15 @@
 //! Secrets leave nothing behind: freed memory is searched for what it held.
 
 use data_encoding::HEXLOWER;
-use lavawall::audit::Actor;
-use lavawall::crypto::aead;
-use lavawall::crypto::aead::{AssociatedData, SEALED_KEY_BYTES};
-use lavawall::crypto::key;
-use lavawall::crypto::label;
-use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Keyring, NamespaceId, Places};
-use lavawall::kv::engine::{MemoryStorage, Table};
-use lavawall::kv::{Put, Store};
+use lavawall::Actor;
+use lavawall::SealChoice;
+use lavawall::aead;
+use lavawall::key;
+use lavawall::label;
+use lavawall::{Keyring, NamespaceId, Places};
+use lavawall::{MemoryStorage, Table};
+use lavawall::{Put, Store};
+use lavawall::{aead::AssociatedData, aead::SEALED_KEY_BYTES};
 use lavawall_entropy::{Generator, LeaseLimits, Locked, Provenance, Sample, Secret, Shape};
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
@@ -129,7 +129,7 @@ fn a_keyring_leaves_no_key_behind_when_it_is_sealed_or_dropped() {
     let generator = seeded(9);
     let folder = tempfile::tempdir().expect("a directory");
     let keyring = Keyring::load(places(&folder), generator).expect("nothing there");
-    keyring.init(&Actor::SERVICE, &Choice::Shares { threshold: 2, count: 3 }).expect("made");
+    keyring.init(&Actor::SERVICE, &SealChoice::Shares { threshold: 2, count: 3 }).expect("made");
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     keyring.rotate(&Actor::SERVICE, id).expect("rotated");
     let keys = keyring.namespace_keys(id).expect("open");
@@ -151,7 +151,7 @@ fn a_store_leaves_no_value_name_or_key_behind() {
     let folder = tempfile::tempdir().expect("a directory");
     let generator = seeded(14);
     let keyring = Keyring::load(places(&folder), Arc::clone(&generator)).expect("nothing there");
-    keyring.init(&Actor::SERVICE, &Choice::File).expect("made");
+    keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
     let rows = MemoryStorage::default();
     let storage = Box::new(rows.clone());
     let store = Store::new(Arc::new(keyring), generator, storage, BTreeSet::new());
@@ -248,7 +248,7 @@ fn seeded(tag: u8) -> Arc<Generator> {
         reseed_interval: Duration::from_mins(1),
         grace_period: Duration::from_mins(1),
     };
-    let generator = Arc::new(Generator::new(1, limits, lavawall::machine::lend()).expect("memory"));
+    let generator = Arc::new(Generator::new(1, limits, lavawall::this_machine()).expect("memory"));
     let provenance = Provenance {
         generation: 1,
         seeded_at: Instant::now(),
@@ -291,7 +291,7 @@ fn the_root_key_is_held_while_a_keyring_is_open_alone_and_its_seal_s_secret_neve
     let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a directory");
     let keyring = Keyring::load(places(&folder), seeded(10)).expect("nothing there");
-    keyring.init(&Actor::SERVICE, &Choice::File).expect("made");
+    keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
     let (secret, root) = secret_and_root(&places(&folder));
     assert!(root.copies_on_the_heap() >= 1, "it is held while the keyring is open");
     assert_eq!(secret.copies_on_the_heap(), 0, "the seal's secret is left after making it");
@@ -315,7 +315,7 @@ fn a_passphrase_and_shares_are_gone_once_they_were_used() {
         write_pattern(12, &mut phrase, false);
         phrase
     };
-    keyring.init(&Actor::SERVICE, &Choice::Passphrase(given())).expect("made");
+    keyring.init(&Actor::SERVICE, &SealChoice::Passphrase(given())).expect("made");
     assert_eq!(phrase.copies(), 0, "left after making");
     keyring.seal(&Actor::SERVICE).expect("sealed");
     keyring.unseal(&Actor::SERVICE, &given()).expect("opens");
@@ -323,9 +323,10 @@ fn a_passphrase_and_shares_are_gone_once_they_were_used() {
     drop(keyring);
     let folder = tempfile::tempdir().expect("a directory");
     let keyring = Keyring::load(places(&folder), seeded(13)).expect("nothing there");
-    let shares =
-        keyring.init(&Actor::SERVICE, &Choice::Shares { threshold: 2, count: 3 }).expect("made");
-    let texts: Vec<_> = shares.iter().map(lavawall::keyring::seal::shares::Share::text).collect();
+    let shares = keyring
+        .init(&Actor::SERVICE, &SealChoice::Shares { threshold: 2, count: 3 })
+        .expect("made");
+    let texts: Vec<_> = shares.iter().map(lavawall::Share::text).collect();
     drop(shares);
     let kept: Vec<_> = texts.iter().map(|text| Inverted::of(&text.as_bytes()[20..])).collect();
     assert!(kept[0].copies() >= 1, "the card is there while it is held");

@@ -91,7 +91,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 fn the_registry_lists_every_type() {
     let types = registered();
     let names: Vec<_> = types.iter().map(|it| it.name.as_str()).collect();
-    let known: Vec<_> = lavawall::source::TYPES.iter().map(|entry| entry.name).collect();
+    let known: Vec<_> = lavawall::SOURCE_TYPES.iter().map(|entry| entry.name).collect();
     assert_eq!(names, known);
 }
 

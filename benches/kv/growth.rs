@@ -1,7 +1,7 @@
 //! How long opening takes and what memory it needs, by the number of records. Each is opened in a
 //! process of its own, whose memory is then its alone.
 
-use lavawall::audit::Actor;
+use lavawall::Actor;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

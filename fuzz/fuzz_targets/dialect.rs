@@ -11,12 +11,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use lavawall::http;
-use lavawall::http::{AccessControl, HttpConfig, ServiceParts};
-use lavawall::net::tcp::Listeners;
-use lavawall::caller::token::{ReloadableTokens, Tokens, hash_token};
-use lavawall::kv::Store;
-use lavawall::kv::engine::MemoryStorage;
+
+use lavawall::{AccessControl, HttpConfig, ServiceParts};
+use lavawall::Listeners;
+use lavawall::{ReloadableTokens, Tokens, hash_token};
+use lavawall::Store;
+use lavawall::MemoryStorage;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -96,7 +96,7 @@ fn serve(listeners: Listeners) {
     let config = HttpConfig { idle_timeout: Duration::from_secs(5), ..HttpConfig::default() };
     let access = Arc::new(AccessControl::load(&config).expect("nothing to load"));
     let (_on, shutdown) = watch::channel(false);
-    http::serve(parts, lavawall::dialect::all(), listeners, None, access, &config, &shutdown).expect("served");
+    lavawall::serve(parts, lavawall::dialects(), listeners, None, access, &config, &shutdown).expect("served");
 }
 
 fuzz_target!(|call: Call| {

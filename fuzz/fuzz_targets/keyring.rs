@@ -7,9 +7,9 @@ mod home;
 
 use std::sync::{Arc, LazyLock};
 
-use lavawall::audit::Actor;
-use lavawall::keyring::Keyring;
-use lavawall::keyring::seal::shares::Share;
+use lavawall::Actor;
+use lavawall::Keyring;
+use lavawall::Share;
 use lavawall_entropy::Generator;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;

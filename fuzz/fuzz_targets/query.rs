@@ -2,9 +2,9 @@
 //! error that repeats no more of it than it should.
 #![no_main]
 
-use lavawall::dialect::native::list_query::{List, MOST_ITEMS};
-use lavawall::http::query::{Invalid, RandomQuery};
-use lavawall::http::{RandomFormat, negotiate};
+use lavawall::{List, MOST_ITEMS};
+use lavawall::{Invalid, RandomQuery};
+use lavawall::{RandomFormat, negotiate};
 use libfuzzer_sys::fuzz_target;
 
 /// What `/random` gives at the most, here.

@@ -8,10 +8,10 @@ mod home;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
-use lavawall::audit::Actor;
-use lavawall::keyring::{Keyring, NamespaceId};
-use lavawall::kv::engine::{MemoryStorage, Table};
-use lavawall::kv::{Put, Store};
+use lavawall::Actor;
+use lavawall::{Keyring, NamespaceId};
+use lavawall::{MemoryStorage, Table};
+use lavawall::{Put, Store};
 use lavawall_entropy::Generator;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;

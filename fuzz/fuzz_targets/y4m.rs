@@ -1,7 +1,7 @@
 //! Y4M files: any bytes give whole frames or an error, and never more memory than a frame needs.
 #![no_main]
 
-use lavawall::source::replay::y4m::Player;
+use lavawall::Player;
 use lavawall_entropy::{Sample, Shape};
 use libfuzzer_sys::fuzz_target;
 

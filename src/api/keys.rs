@@ -9,7 +9,7 @@ use crate::api::names::{ConditionName, KindName, SealName, StateName, VersionSta
 /// The seal to make, and the proof for the present one.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SealRequest {
+pub(crate) struct SealRequest {
     /// The new seal.
     pub seal: RequestedSeal,
     /// The present passphrase, or as many present shares as are needed. Not needed for a file seal, and
@@ -22,7 +22,7 @@ pub struct SealRequest {
 /// A seal.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub enum RequestedSeal {
+pub(crate) enum RequestedSeal {
     /// A file beside the keyring: opens at every start.
     File,
     /// A passphrase.
@@ -39,7 +39,7 @@ pub enum RequestedSeal {
 /// A passphrase or share for an unsealing; none for a file seal.
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UnsealRequest {
+pub(crate) struct UnsealRequest {
     /// The passphrase, or one share.
     #[serde(default)]
     #[schemars(with = "Option<String>")]
@@ -49,7 +49,7 @@ pub struct UnsealRequest {
 /// The proof for the present seal.
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ProofRequest {
+pub(crate) struct ProofRequest {
     /// The passphrase, or as many shares as are needed; empty for a file seal.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
@@ -59,7 +59,7 @@ pub struct ProofRequest {
 /// A prepared seal that takes effect, because its shares have arrived.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ConfirmRequest {
+pub(crate) struct ConfirmRequest {
     /// As in the answer to the rekeying.
     pub prepared: String,
 }
@@ -67,14 +67,14 @@ pub struct ConfirmRequest {
 /// A key version to revoke.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RevokeRequest {
+pub(crate) struct RevokeRequest {
     /// Not the active one.
     pub version: u32,
 }
 
 /// The keyring's condition.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct KeyringAnswer {
+pub(crate) struct KeyringAnswer {
     /// Whether keys can be used.
     #[schemars(with = "ConditionName")]
     pub state: String,
@@ -89,7 +89,7 @@ pub struct KeyringAnswer {
 
 /// The shares of a new seal. They are shown once and stored nowhere.
 #[derive(Serialize, Deserialize, JsonSchema)]
-pub struct SealAnswer {
+pub(crate) struct SealAnswer {
     /// Confirms that the shares have arrived: the seal takes effect then. Null if it has taken effect.
     pub prepared: Option<String>,
     /// Empty unless the seal is one of shares.
@@ -99,14 +99,14 @@ pub struct SealAnswer {
 
 /// Every key version, the root key first.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct KeyList {
+pub(crate) struct KeyList {
     /// The versions.
     pub keys: Vec<KeyEntry>,
 }
 
 /// A key version with its provenance. The key is not in it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct KeyEntry {
+pub(crate) struct KeyEntry {
     /// Id of the namespace; null for the root key.
     pub namespace: Option<String>,
     /// Title of the namespace.
@@ -132,7 +132,7 @@ pub struct KeyEntry {
 
 /// A key version by its number: the new one, or the revoked one.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct VersionAnswer {
+pub(crate) struct VersionAnswer {
     /// The number.
     pub version: u32,
 }

@@ -11,7 +11,7 @@ use crate::api::names::KindName;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(rename = "Problem")]
-pub struct ProblemDocument {
+pub(crate) struct ProblemDocument {
     /// Leads to its paragraph in /docs.
     #[serde(rename = "type")]
     #[schemars(extend("format" = "uri-reference"))]

@@ -16,7 +16,7 @@ const PLACE: &str = "/components/schemas";
 
 /// Every schema by its name. Requests may leave out a member that has a default; answers may not.
 #[must_use]
-pub fn schemas() -> BTreeMap<String, Value> {
+pub(crate) fn schemas() -> BTreeMap<String, Value> {
     let settings = SchemaSettings::draft2020_12().with(|it| it.definitions_path = PLACE.into());
     let settings = settings.with_transform(RecursiveTransform(unwrap_lines));
     let mut requests = settings.clone().for_deserialize().into_generator();

@@ -11,7 +11,7 @@ use crate::api::names::{
 
 /// The answer of `/status`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Status {
+pub(crate) struct Status {
     /// Whether randomness is served.
     #[schemars(with = "StateName")]
     pub state: String,
@@ -44,7 +44,7 @@ pub struct Status {
 /// The quorum: how many independent kinds of source a seed needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Quorum")]
-pub struct QuorumStatus {
+pub(crate) struct QuorumStatus {
     /// Distinct kinds that a seed needs.
     pub needed: u64,
     /// Kinds of source that are healthy.
@@ -59,7 +59,7 @@ pub struct QuorumStatus {
 /// The keyring.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Keyring")]
-pub struct KeyringStatus {
+pub(crate) struct KeyringStatus {
     /// Whether keys can be used.
     #[schemars(with = "ConditionName")]
     pub state: String,
@@ -80,7 +80,7 @@ pub struct KeyringStatus {
 /// The rotation of a namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Rotation")]
-pub struct RotationStatus {
+pub(crate) struct RotationStatus {
     /// Id of the namespace.
     pub namespace: String,
     /// The active key version, under which records are resealed.
@@ -96,7 +96,7 @@ pub struct RotationStatus {
 /// A source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Source")]
-pub struct SourceStatus {
+pub(crate) struct SourceStatus {
     /// Name, unique in the service.
     pub id: String,
     /// Type, as in the configuration.
@@ -140,7 +140,7 @@ pub struct SourceStatus {
 /// The assessment of noise that was captured from a source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Assessed")]
-pub struct AssessedStatus {
+pub(crate) struct AssessedStatus {
     /// Bits per symbol, as the estimators of SP 800-90B found it.
     pub min_entropy: f64,
     /// Bits per symbol that are credited.
@@ -157,7 +157,7 @@ pub struct AssessedStatus {
 /// The running assessment: the last window of a source's noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Live")]
-pub struct LiveStatus {
+pub(crate) struct LiveStatus {
     /// Bits per symbol.
     pub min_entropy: f64,
     /// The estimator with the least figure.
@@ -172,7 +172,7 @@ pub struct LiveStatus {
 /// An alarm of a health test.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Alarm")]
-pub struct AlarmStatus {
+pub(crate) struct AlarmStatus {
     /// The health test.
     pub test: String,
     /// The consequence.
@@ -188,7 +188,7 @@ pub struct AlarmStatus {
 /// An event that an operator must look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Incident")]
-pub struct IncidentStatus {
+pub(crate) struct IncidentStatus {
     /// The source it concerns; null for the service itself.
     pub source: Option<String>,
     /// The event, and the remedy.

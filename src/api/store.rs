@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 use crate::api::json::Json;
 
 /// Records in one bulk write or delete, as Cloudflare has it.
-pub const BULK_RECORDS: usize = 10_000;
+pub(crate) const BULK_RECORDS: usize = 10_000;
 
 /// Bytes in one bulk write, as Cloudflare has it.
-pub const BULK_BYTES: usize = 100_000_000;
+pub(crate) const BULK_BYTES: usize = 100_000_000;
 
 /// Names in one bulk read, as Cloudflare has it.
-pub const BULK_READS: usize = 100;
+pub(crate) const BULK_READS: usize = 100;
 
 /// Namespaces or names on one page.
-pub const PAGE_ITEMS: usize = 1000;
+pub(crate) const PAGE_ITEMS: usize = 1000;
 
 /// The shortest life of a record in seconds, as Cloudflare has it.
-pub const LIFE_SECONDS: u64 = 60;
+pub(crate) const LIFE_SECONDS: u64 = 60;
 
 /// The wrapping of every answer but a value.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Result_of_{T}")]
-pub struct Envelope<T> {
+pub(crate) struct Envelope<T> {
     /// Always true; see Failure.
     #[serde(default)]
     pub success: bool,
@@ -44,19 +44,19 @@ pub struct Envelope<T> {
 
 impl<T> Envelope<T> {
     /// A result.
-    pub fn of(result: T) -> Self {
+    pub(crate) fn of(result: T) -> Self {
         Self { success: true, errors: Vec::new(), messages: Vec::new(), result, result_info: None }
     }
 
     /// A page of a list.
-    pub fn page(result: T, info: PageInfo) -> Self {
+    pub(crate) fn page(result: T, info: PageInfo) -> Self {
         Self { result_info: Some(info), ..Self::of(result) }
     }
 }
 
 /// A refusal, in the same wrapping.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// The reason.
     pub errors: Vec<StoreError>,
     /// Always empty.
@@ -70,7 +70,7 @@ pub struct Failure {
 impl Failure {
     /// A refusal for this reason.
     #[must_use]
-    pub fn of(code: u32, message: &str) -> Self {
+    pub(crate) fn of(code: u32, message: &str) -> Self {
         let errors = vec![StoreError { code, message: message.to_owned() }];
         Self { errors, messages: Vec::new(), result: (), success: false }
     }
@@ -78,7 +78,7 @@ impl Failure {
 
 /// A reason for a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct StoreError {
+pub(crate) struct StoreError {
     /// Cloudflare's code where it is known; otherwise 90,000 and the status code.
     pub code: u32,
     /// The reason in a sentence.
@@ -88,7 +88,7 @@ pub struct StoreError {
 /// The place of a page in its list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub struct PageInfo {
+pub(crate) struct PageInfo {
     /// Items on this page.
     pub count: u64,
     /// Of records: where the next page begins; empty on the last.
@@ -110,7 +110,7 @@ pub struct PageInfo {
 
 /// A title for a new or renamed namespace.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct TitleRequest {
+pub(crate) struct TitleRequest {
     /// Unique among namespaces.
     pub title: String,
 }
@@ -118,7 +118,7 @@ pub struct TitleRequest {
 /// A namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "Namespace")]
-pub struct NamespaceEntry {
+pub(crate) struct NamespaceEntry {
     /// 32 hexadecimal digits.
     pub id: String,
     /// Always true.
@@ -131,7 +131,7 @@ pub struct NamespaceEntry {
 /// A record in a list of names.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "ListedRecord")]
-pub struct ListedRecord<N = String> {
+pub(crate) struct ListedRecord<N = String> {
     /// Its name.
     pub name: N,
     /// When it expires, in seconds since 1970.
@@ -146,7 +146,7 @@ pub struct ListedRecord<N = String> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(bound(deserialize = "M: Deserialize<'de>"))]
 #[schemars(rename = "BulkPut", bound = "M: JsonSchema")]
-pub struct BulkPut<M = Json> {
+pub(crate) struct BulkPut<M = Json> {
     /// Name, 1 to 512 bytes.
     pub key: String,
     /// The value as text, or as base64.
@@ -167,7 +167,7 @@ pub struct BulkPut<M = Json> {
 
 /// The names of a bulk read.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct BulkGet {
+pub(crate) struct BulkGet {
     /// At most 100 names.
     pub keys: Vec<String>,
     /// The form of the values.
@@ -182,7 +182,7 @@ pub struct BulkGet {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub enum ValueForm {
+pub(crate) enum ValueForm {
     /// As text: bytes that are not UTF-8 are lost.
     #[default]
     Text,
@@ -195,7 +195,7 @@ pub enum ValueForm {
 /// The records of a bulk read, by name; null for a name without a record.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "BulkValues")]
-pub struct BulkValues<R> {
+pub(crate) struct BulkValues<R> {
     /// The records.
     pub values: BTreeMap<String, R>,
 }
@@ -204,7 +204,7 @@ pub struct BulkValues<R> {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
 #[schemars(inline)]
-pub enum BulkFound<V> {
+pub(crate) enum BulkFound<V> {
     /// The value in the form asked for.
     Value(V),
     /// With metadata.
@@ -214,7 +214,7 @@ pub enum BulkFound<V> {
 /// A record of a bulk read with metadata.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "BulkRecord")]
-pub struct BulkRecord<V> {
+pub(crate) struct BulkRecord<V> {
     /// The value in the form asked for.
     pub value: V,
     /// Its metadata.
@@ -226,7 +226,7 @@ pub struct BulkRecord<V> {
 
 /// The result of a bulk write or delete, which is made whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct BulkCount {
+pub(crate) struct BulkCount {
     /// Records written or deleted, absent ones included.
     pub successful_key_count: u64,
     /// Always empty.

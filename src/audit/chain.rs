@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 /// The most bytes of a line; the service writes far shorter ones.
-pub const LINE_LIMIT: u64 = 64 * 1024;
+pub(super) const LINE_LIMIT: u64 = 64 * 1024;
 
 /// The most findings about one log: more say nothing new.
 const FINDINGS_LIMIT: usize = 5;
@@ -43,7 +43,7 @@ impl Chain {
 }
 
 /// The result of reading a log.
-pub struct Check {
+pub(crate) struct Check {
     /// The end of its chain.
     pub chain: Chain,
     /// Bytes of whole lines.
@@ -67,7 +67,7 @@ struct ChainFields {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn check(log: impl Read, head: Option<&str>) -> io::Result<Check> {
+pub(crate) fn check(log: impl Read, head: Option<&str>) -> io::Result<Check> {
     let mut log = BufReader::new(log);
     let mut read = Check {
         chain: Chain::EMPTY,

@@ -15,6 +15,7 @@ use crate::audit::chain::{Chain, check};
 use crate::audit::event::{AuditEvent, AuditStage};
 use crate::audit::refused::{Asked, PendingRefusals};
 use crate::durable;
+use crate::machine::rfc3339_exact;
 
 /// An operation cannot be logged, and so is not done.
 #[derive(Debug, thiserror::Error)]
@@ -205,7 +206,7 @@ impl AuditLog {
         let open = self.opened(file)?;
         let line = Line {
             sequence: open.chain.sequence + 1,
-            at: jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default().to_string(),
+            at: rfc3339_exact(SystemTime::now()),
             actor: event.actor.name(),
             operation: event.operation,
             namespace: event.namespace.as_deref(),

@@ -37,7 +37,7 @@ const DERATING: f64 = 2.0;
 /// A figure measured on a source's own noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Calibration {
+pub(crate) struct Calibration {
     /// The setup it was measured with.
     pub setup: Setup,
     /// Assessed min-entropy of one symbol, in bits.
@@ -59,7 +59,7 @@ pub struct Calibration {
 /// Why a source cannot be calibrated, or a calibration not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum CalibrationError {
+pub(crate) enum CalibrationError {
     /// The source is credited nothing.
     #[error("this source is credited nothing, however it assesses: {0}")]
     CreditedNothing(&'static str),
@@ -100,7 +100,7 @@ impl Calibration {
     ///
     /// # Errors
     /// When this source must not be credited, or not by an assessment.
-    pub fn of(
+    pub(crate) fn of(
         spec: &SourceSpec,
         sidecar: &Sidecar,
         found: &Assessment,
@@ -125,7 +125,7 @@ impl Calibration {
     ///
     /// # Errors
     /// Says why not.
-    pub fn is_possible(spec: &SourceSpec) -> Result<(), CalibrationError> {
+    pub(crate) fn is_possible(spec: &SourceSpec) -> Result<(), CalibrationError> {
         Derated::of(spec, 0.0).map(drop)
     }
 
@@ -154,7 +154,7 @@ impl Calibration {
     ///
     /// # Errors
     /// The system's error; an earlier calibration is kept.
-    pub fn save(&self, dir: &StateDir, id: &str) -> Result<(), CalibrationError> {
+    pub(crate) fn save(&self, dir: &StateDir, id: &str) -> Result<(), CalibrationError> {
         let file = file_of(id);
         let mut text = serde_json::to_string_pretty(self).expect("numbers and names make JSON");
         text.push('\n');

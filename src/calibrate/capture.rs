@@ -9,11 +9,12 @@ use crate::calibrate::setup::Setup;
 use crate::calibrate::sidecar::{RestartMatrix, Sidecar};
 use crate::collector::feed::Feed;
 use crate::config::{Config, SourceEntry};
-use crate::source::{Facts, Source, SourceError, SourceSpec, TYPES};
+use crate::machine::rfc3339;
+use crate::source::{Facts, SOURCE_TYPES, Source, SourceError, SourceSpec};
 use lavawall_entropy::Sample;
 
 /// The most symbols that are captured: the most of eight bits each that can be assessed.
-pub const MOST_SYMBOLS: usize = lavawall_assess::MOST_BITS / 8;
+pub(crate) const MOST_SYMBOLS: usize = lavawall_assess::MOST_BITS / 8;
 
 /// The longest time without new symbols: long enough for a camera at one frame per second to settle.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -24,7 +25,7 @@ const REFUSALS: u32 = 100;
 
 /// The amount of noise to capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Amount {
+pub(crate) enum Amount {
     /// This many consecutive symbols.
     Sequence(usize),
     /// A matrix: the source is opened again for every row.
@@ -39,7 +40,7 @@ pub enum Amount {
 impl Amount {
     /// The total number of symbols, or `None` when it overflows.
     #[must_use]
-    pub fn symbols(self) -> Option<usize> {
+    pub(crate) fn symbols(self) -> Option<usize> {
         match self {
             Self::Sequence(symbols) => Some(symbols),
             Self::Restarts { rows, columns } => rows.checked_mul(columns),
@@ -48,7 +49,7 @@ impl Amount {
 }
 
 /// Captured noise.
-pub struct CapturedNoise {
+pub(crate) struct CapturedNoise {
     /// One symbol per byte, as secret as any noise of this source.
     pub symbols: Zeroizing<Vec<u8>>,
     /// Their description.
@@ -58,7 +59,7 @@ pub struct CapturedNoise {
 /// Why a capture failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum CaptureError {
+pub(crate) enum CaptureError {
     /// There is no source of this name.
     #[error("--source {name}: no such source; known are {}", known.join(", "))]
     Unknown {
@@ -98,10 +99,10 @@ pub enum CaptureError {
 ///
 /// # Errors
 /// [`CaptureError::Unknown`], with the known names.
-pub fn find(config: &Config, name: &str) -> Result<SourceEntry, CaptureError> {
+pub(crate) fn find(config: &Config, name: &str) -> Result<SourceEntry, CaptureError> {
     let unknown = |known| CaptureError::Unknown { name: name.to_owned(), known };
     let Some(sources) = &config.sources else {
-        let known = || TYPES.iter().map(|entry| entry.name.to_owned()).collect();
+        let known = || SOURCE_TYPES.iter().map(|entry| entry.name.to_owned()).collect();
         return SourceSpec::with_defaults(name)
             .map(|spec| SourceEntry { id: name.to_owned(), spec })
             .ok_or_else(|| unknown(known()));
@@ -118,7 +119,7 @@ pub fn find(config: &Config, name: &str) -> Result<SourceEntry, CaptureError> {
 ///
 /// # Errors
 /// When the source fails, or its samples have no symbols.
-pub fn capture(
+pub(crate) fn capture(
     feed: Feed,
     entry: &SourceEntry,
     amount: Amount,
@@ -162,9 +163,8 @@ pub fn capture(
 
 /// Now, RFC 3339, to the second, in UTC.
 #[must_use]
-pub fn now() -> String {
-    let now = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
-    now.round(jiff::Unit::Second).unwrap_or(now).to_string()
+pub(crate) fn now() -> String {
+    rfc3339(SystemTime::now())
 }
 
 /// A source that is being captured.

@@ -9,7 +9,7 @@ use crate::source::{Facts, SetupFacts, SourceSpec};
 /// A source's device, its settings and its symbols.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// The `type` of its configuration.
     #[serde(rename = "type")]
     pub source_type: String,
@@ -29,7 +29,7 @@ pub struct Setup {
 
 /// The first difference from the measured setup.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
+pub(crate) struct Mismatch {
     /// The field: `device`, `format`, `resolution`, …
     pub field: &'static str,
     /// The measured value.
@@ -41,7 +41,7 @@ pub struct Mismatch {
 impl Setup {
     /// The setup of a source with this configuration and, once opened, these facts.
     #[must_use]
-    pub fn of(spec: &SourceSpec, facts: &Facts) -> Self {
+    pub(crate) fn of(spec: &SourceSpec, facts: &Facts) -> Self {
         let SetupFacts { format, resolution, mut settings } = spec.setup();
         for note in &facts.notes {
             settings.push_str("; ");
@@ -62,7 +62,7 @@ impl Setup {
     ///
     /// # Errors
     /// The first difference, with both values.
-    pub fn check(&self, now: &Self) -> Result<(), Mismatch> {
+    pub(crate) fn check(&self, now: &Self) -> Result<(), Mismatch> {
         let was = self.fields();
         let differs = |(was, now): &((_, String), (_, String))| was != now;
         match was.into_iter().zip(now.fields()).find(differs) {

@@ -8,7 +8,7 @@ use lavawall_entropy::Kind;
 /// The content of `noise.bin.json`, which describes `noise.bin`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Sidecar {
+pub(crate) struct Sidecar {
     /// The source's name in the configuration.
     pub source: String,
     /// Its independence class.
@@ -40,7 +40,7 @@ pub struct Sidecar {
 /// A matrix of restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RestartMatrix {
+pub(crate) struct RestartMatrix {
     /// The number of starts.
     pub rows: usize,
     /// Symbols kept from each start.

@@ -8,14 +8,14 @@ use crate::source::{Facts, Source, SourceError};
 use lavawall_entropy::{Gate, Kind, PoolMember};
 
 /// Opens, or opens again, the device of a source.
-pub type OpenSource = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
+pub(crate) type OpenSource = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
 
 /// The assessment that holds for an opened source with these facts, or why its calibration does
 /// not.
-pub type Calibrated = Box<dyn FnMut(&Facts) -> Result<Assessed, String> + Send>;
+pub(crate) type Calibrated = Box<dyn FnMut(&Facts) -> Result<Assessed, String> + Send>;
 
 /// Remembers the fingerprint of a picture across restarts.
-pub type Remember = Box<dyn FnMut(u64) + Send>;
+pub(crate) type Remember = Box<dyn FnMut(u64) + Send>;
 
 /// One source, ready to be run.
 pub struct Feed {

@@ -25,7 +25,7 @@ use lavawall_entropy::{Finding, HealthLimit, HealthTest, Severity};
 
 /// Symbols in a window: four times as many as every estimator needs, and few enough for a slow
 /// source to give them within half an hour or so.
-pub const WINDOW: usize = 16_384;
+pub(crate) const WINDOW: usize = 16_384;
 
 /// The most symbols of a window that are taken from one sample, so that a window of pictures is not
 /// a strip of one of them.
@@ -33,7 +33,7 @@ const MOST_PER_SAMPLE: usize = WINDOW / 4;
 
 /// Seconds that the assessor rests for each second of work: it uses at most a hundredth of one
 /// processor.
-pub const ASSESSMENT_REST: u32 = 99;
+pub(crate) const ASSESSMENT_REST: u32 = 99;
 
 /// The most that a window is required to be worth, in bits per symbol. Of 60 windows of perfect
 /// bytes the least was worth 5.67: this few symbols cannot show a claim of 8 bits.
@@ -86,7 +86,7 @@ impl Assessor {
 
 /// The limit for a source with this claim, in bits per symbol, for reports.
 #[must_use]
-pub fn limit(claimed: f64) -> HealthLimit {
+pub(crate) fn limit(claimed: f64) -> HealthLimit {
     let rule = format!(
         "{WINDOW} symbols assessed at less than {} bits each: the claim, at most {MOST_REQUIRED}",
         least_worth(claimed)

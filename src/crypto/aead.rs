@@ -25,6 +25,7 @@ pub struct OpenError;
 /// The associated data of a sealed text: it opens only with the same label and fields. Zeroized, since a field
 /// can be the name of a record.
 #[derive(Debug, Clone)]
+#[cfg_attr(test, derive(PartialEq))]
 pub struct AssociatedData(Zeroizing<Vec<u8>>);
 
 impl AssociatedData {

@@ -11,54 +11,54 @@ pub struct Malformed;
 
 /// Writes bytes that may be secret: its buffer is zeroized when it grows and when it is dropped.
 #[derive(Default)]
-pub struct Writer(Zeroizing<Vec<u8>>);
+pub(crate) struct Writer(Zeroizing<Vec<u8>>);
 
 impl Writer {
     /// Appends bytes as they are.
-    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         append_secret(&mut self.0, bytes);
         self
     }
 
     /// Appends one byte.
-    pub fn byte(&mut self, byte: u8) -> &mut Self {
+    pub(crate) fn byte(&mut self, byte: u8) -> &mut Self {
         self.bytes(&[byte])
     }
 
     /// Appends two bytes.
-    pub fn u16(&mut self, number: u16) -> &mut Self {
+    pub(crate) fn u16(&mut self, number: u16) -> &mut Self {
         self.bytes(&number.to_be_bytes())
     }
 
     /// Appends four bytes.
-    pub fn u32(&mut self, number: u32) -> &mut Self {
+    pub(crate) fn u32(&mut self, number: u32) -> &mut Self {
         self.bytes(&number.to_be_bytes())
     }
 
     /// Appends eight bytes.
-    pub fn u64(&mut self, number: u64) -> &mut Self {
+    pub(crate) fn u64(&mut self, number: u64) -> &mut Self {
         self.bytes(&number.to_be_bytes())
     }
 
     /// Appends a length in two bytes, and that many bytes.
-    pub fn short(&mut self, bytes: &[u8]) -> &mut Self {
+    pub(crate) fn short(&mut self, bytes: &[u8]) -> &mut Self {
         self.u16(u16::try_from(bytes.len()).expect("short fields are below 64 KiB")).bytes(bytes)
     }
 
     /// All of it.
     #[must_use]
-    pub fn finish(self) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn finish(self) -> Zeroizing<Vec<u8>> {
         self.0
     }
 }
 
 /// Reads the output of a [`Writer`]. Never panics, on any input.
-pub struct Reader<'a>(&'a [u8]);
+pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
     /// Reads from the start of `bytes`.
     #[must_use]
-    pub fn of(bytes: &'a [u8]) -> Self {
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
         Self(bytes)
     }
 
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When there are fewer.
-    pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
         let (bytes, rest) = self.0.split_at_checked(len).ok_or(Malformed)?;
         self.0 = rest;
         Ok(bytes)
@@ -76,7 +76,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When there are fewer.
-    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
         let (bytes, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
         self.0 = rest;
         Ok(*bytes)
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// At the end.
-    pub fn byte(&mut self) -> Result<u8, Malformed> {
+    pub(crate) fn byte(&mut self) -> Result<u8, Malformed> {
         self.array::<1>().map(|[byte]| byte)
     }
 
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When there are fewer.
-    pub fn u16(&mut self) -> Result<u16, Malformed> {
+    pub(crate) fn u16(&mut self) -> Result<u16, Malformed> {
         self.array().map(u16::from_be_bytes)
     }
 
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When there are fewer.
-    pub fn u32(&mut self) -> Result<u32, Malformed> {
+    pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
         self.array().map(u32::from_be_bytes)
     }
 
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When there are fewer.
-    pub fn u64(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
         self.array().map(u64::from_be_bytes)
     }
 
@@ -118,7 +118,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When there are fewer.
-    pub fn short(&mut self) -> Result<&'a [u8], Malformed> {
+    pub(crate) fn short(&mut self) -> Result<&'a [u8], Malformed> {
         let len = self.u16()?;
         self.bytes(usize::from(len))
     }
@@ -127,13 +127,13 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When there are fewer, or it is not UTF-8.
-    pub fn text(&mut self) -> Result<&'a str, Malformed> {
+    pub(crate) fn text(&mut self) -> Result<&'a str, Malformed> {
         std::str::from_utf8(self.short()?).map_err(|_| Malformed)
     }
 
     /// The remaining bytes.
     #[must_use]
-    pub fn rest(&self) -> &'a [u8] {
+    pub(crate) fn rest(&self) -> &'a [u8] {
         self.0
     }
 
@@ -141,7 +141,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When some do.
-    pub fn end(self) -> Result<(), Malformed> {
+    pub(crate) fn end(self) -> Result<(), Malformed> {
         if self.0.is_empty() { Ok(()) } else { Err(Malformed) }
     }
 }

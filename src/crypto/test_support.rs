@@ -15,7 +15,7 @@ pub(crate) fn unseeded() -> Generator {
         reseed_interval: Duration::from_mins(1),
         grace_period: Duration::from_mins(15),
     };
-    Generator::new(2, limits, crate::machine::lend()).expect("memory for a generator")
+    Generator::new(2, limits, crate::machine::this_machine()).expect("memory for a generator")
 }
 
 /// A generator seeded from the operating system, its quorum standing.

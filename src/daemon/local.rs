@@ -17,7 +17,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A generator and the sources that seed it, which run until this is dropped.
 #[derive(Debug)]
-pub struct LocalGenerator {
+pub(crate) struct LocalGenerator {
     /// The generator.
     pub generator: Arc<Generator>,
     /// The status of the sources.
@@ -28,7 +28,7 @@ pub struct LocalGenerator {
 /// Why a local generator cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LocalError {
+pub(crate) enum LocalError {
     /// Memory or threads.
     #[error("cannot allocate memory or start a thread: {0}")]
     System(#[from] std::io::Error),
@@ -47,8 +47,9 @@ impl LocalGenerator {
     ///
     /// # Errors
     /// When the system gives no memory or threads.
-    pub fn start(config: &Config) -> Result<Self, LocalError> {
-        let generator = Arc::new(Generator::new(1, config.pool.limits(), crate::machine::lend())?);
+    pub(crate) fn start(config: &Config) -> Result<Self, LocalError> {
+        let generator =
+            Arc::new(Generator::new(1, config.pool.limits(), crate::machine::this_machine())?);
         let board = Arc::new(StatusBoard::default());
         let collector = Collector::start(
             feeds::build(config, false, None),
@@ -65,7 +66,7 @@ impl LocalGenerator {
     ///
     /// # Errors
     /// As [`Self::start`] and [`Self::wait_for_seed`].
-    pub fn seeded(config: &Config) -> Result<Self, LocalError> {
+    pub(crate) fn seeded(config: &Config) -> Result<Self, LocalError> {
         let local = Self::start(config)?;
         local.wait_for_seed(SEED_TIMEOUT)?;
         Ok(local)
@@ -75,7 +76,7 @@ impl LocalGenerator {
     ///
     /// # Errors
     /// [`LocalError::NoSeed`] after `limit`, with the kinds of source that are missing.
-    pub fn wait_for_seed(&self, limit: Duration) -> Result<(), LocalError> {
+    pub(crate) fn wait_for_seed(&self, limit: Duration) -> Result<(), LocalError> {
         let end = Instant::now() + limit;
         while let Err(reason) = self.generator.check(Instant::now()) {
             if Instant::now() >= end {

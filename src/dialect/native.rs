@@ -1,6 +1,6 @@
 //! The service's own dialect: randomness, health, status and metrics.
 
-pub mod list_query;
+pub(crate) mod list_query;
 pub(crate) mod lists;
 pub(crate) mod metrics;
 pub(crate) mod random;

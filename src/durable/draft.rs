@@ -10,7 +10,7 @@ use crate::durable::flush::flush_name;
 use crate::durable::plain::{open, private};
 
 /// A file in the making, readable by its owner alone. Dropped before it is finished, it leaves nothing.
-pub struct Draft {
+pub(crate) struct Draft {
     file: File,
     /// Where it is now.
     now_at: PathBuf,
@@ -25,7 +25,7 @@ impl Draft {
     ///
     /// # Errors
     /// The system's error, or that the draft is not a plain file of this service.
-    pub fn reuse(path: &Path) -> io::Result<Self> {
+    pub(crate) fn reuse(path: &Path) -> io::Result<Self> {
         let draft = named(path, ".new");
         // Truncated once it is known to be ours.
         let opened = open(&draft, private().write(true)).and_then(|file| {
@@ -39,11 +39,13 @@ impl Draft {
         Ok(Self { file, now_at: draft, path: path.to_owned(), is_finished: false })
     }
 
-    /// As [`Draft::reuse`], under a name that belongs to this process alone, `path.PID.new`.
+    /// As [`Draft::reuse`], under a name that belongs to this process alone, `path.PID.new`: an export goes
+    /// to any folder, where several may be written at once.
     ///
     /// # Errors
     /// The system's error.
-    pub fn exclusive(path: &Path) -> io::Result<Self> {
+    #[cfg(any(test, feature = "export"))]
+    pub(crate) fn exclusive(path: &Path) -> io::Result<Self> {
         let draft = named(path, &format!(".{}.new", std::process::id()));
         let file = private().write(true).create_new(true).open(&draft)?;
         Ok(Self { file, now_at: draft, path: path.to_owned(), is_finished: false })
@@ -55,7 +57,7 @@ impl Draft {
     /// # Errors
     /// The system's error; [`io::ErrorKind::AlreadyExists`] when there is a file and `replace` is false.
     /// Unless the last step failed, the old content remains.
-    pub fn finish(mut self, replace: bool) -> io::Result<()> {
+    pub(crate) fn finish(mut self, replace: bool) -> io::Result<()> {
         self.file.sync_all()?;
         let flags = if replace { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
         rustix::fs::renameat_with(CWD, &self.now_at, CWD, &self.path, flags)?;
@@ -88,7 +90,7 @@ impl Drop for Draft {
 ///
 /// # Errors
 /// The system's error. Unless the last step failed, the old content remains.
-pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut draft = Draft::reuse(path)?;
     draft.write_all(content)?;
     draft.finish(true)

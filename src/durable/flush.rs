@@ -11,7 +11,7 @@ use rustix::io::Errno;
 ///
 /// # Errors
 /// The system's error.
-pub fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -26,7 +26,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's error, or that the disk has turned read-only.
-pub fn flush(file: &File) -> io::Result<()> {
+pub(crate) fn flush(file: &File) -> io::Result<()> {
     file.sync_data()?;
     refuse_read_only(&fstatvfs(file)?)
 }
@@ -35,7 +35,7 @@ pub fn flush(file: &File) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's error, or that the disk is read-only.
-pub fn check_writable(path: &Path) -> io::Result<()> {
+pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
     refuse_read_only(&statvfs(path)?)
 }
 
@@ -48,7 +48,7 @@ fn refuse_read_only(disk: &StatVfs) -> io::Result<()> {
 ///
 /// # Errors
 /// The system's error.
-pub fn flush_name(path: &Path) -> io::Result<()> {
+pub(crate) fn flush_name(path: &Path) -> io::Result<()> {
     let folder = File::open(folder_of(path))?;
     folder.sync_all()?;
     refuse_read_only(&fstatvfs(&folder)?)

@@ -13,7 +13,7 @@ use crate::durable::flush::folder_of;
 
 /// Options for a file that only its owner may read.
 #[must_use]
-pub fn private() -> OpenOptions {
+pub(crate) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.create(true).mode(0o600);
     options
@@ -25,7 +25,7 @@ pub fn private() -> OpenOptions {
 /// The system's error; or, with the path, that the file is a link, not a regular file, or owned neither by
 /// this process's user nor by root. Root may also open a file of the owner of its directory, who could
 /// replace it in any case: an operator inspects the state of a service that does not run as root.
-pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     let file = open_kind(path, options, OFlags::NOFOLLOW | OFlags::NONBLOCK)?;
     let found = file.metadata()?;
     if !found.is_file() {
@@ -43,7 +43,7 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 ///
 /// # Errors
 /// As [`open`], or the system's error.
-pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     whole(open(path, OpenOptions::new().read(true))?)
 }
 
@@ -51,7 +51,7 @@ pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 ///
 /// # Errors
 /// That it is a pipe, which can be read once and may never have content; or the system's error.
-pub fn read_given(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+pub(crate) fn read_given(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     let file = open_kind(path, OpenOptions::new().read(true), OFlags::NONBLOCK)?;
     let kind = file.metadata()?.file_type();
     if kind.is_fifo() {

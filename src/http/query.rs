@@ -36,7 +36,7 @@ impl Invalid {
 ///
 /// # Errors
 /// A name that is not among them, a name given twice, or text that is not UTF-8.
-pub fn parse<'q, const N: usize>(
+pub(crate) fn parse<'q, const N: usize>(
     query: &'q str,
     names: &[&'static str; N],
 ) -> Result<[Option<Cow<'q, str>>; N], Invalid> {
@@ -65,7 +65,7 @@ pub fn parse<'q, const N: usize>(
 ///
 /// # Errors
 /// When it is missing without a default, is not a number, or is out of range.
-pub fn number<T: FromStr + PartialOrd + Display>(
+pub(crate) fn number<T: FromStr + PartialOrd + Display>(
     field: &'static str,
     value: Option<&str>,
     range: &RangeInclusive<T>,
@@ -87,7 +87,7 @@ pub fn number<T: FromStr + PartialOrd + Display>(
 ///
 /// # Errors
 /// When it is another value.
-pub fn choice<T: Copy>(
+pub(crate) fn choice<T: Copy>(
     field: &'static str,
     value: Option<&str>,
     choices: &[(&'static str, T)],
@@ -141,7 +141,7 @@ impl RandomQuery {
 ///
 /// # Errors
 /// When the format is unknown.
-pub fn list_format(value: Option<&str>) -> Result<Option<ListFormat>, Invalid> {
+pub(crate) fn list_format(value: Option<&str>) -> Result<Option<ListFormat>, Invalid> {
     choice("format", value, &ListFormat::NAMES)
 }
 

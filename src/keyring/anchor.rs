@@ -28,7 +28,7 @@ const LENGTH_LIMIT: usize = 256;
 
 /// The content of an anchor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Anchor {
+pub(crate) struct Anchor {
     /// The keyring's identifier.
     pub keyring: [u8; KEYRING_ID_BYTES],
     /// The least number of writes of the keyring.
@@ -82,7 +82,7 @@ pub enum AnchorError {
 ///
 /// # Errors
 /// When there is one and it cannot be read.
-pub fn read(path: &Path) -> Result<Option<Anchor>, AnchorError> {
+pub(crate) fn read(path: &Path) -> Result<Option<Anchor>, AnchorError> {
     let text = match durable::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -96,7 +96,7 @@ pub fn read(path: &Path) -> Result<Option<Anchor>, AnchorError> {
 ///
 /// # Errors
 /// The system's error.
-pub fn write(path: &Path, anchor: &Anchor) -> Result<(), AnchorError> {
+pub(crate) fn write(path: &Path, anchor: &Anchor) -> Result<(), AnchorError> {
     durable::replace(path, text(anchor).as_bytes())
         .map_err(|error| AnchorError::File { path: path.to_owned(), error })
 }

@@ -6,7 +6,7 @@ use data_encoding::HEXLOWER;
 use serde::{Serialize, Serializer};
 
 /// The size of a keyring's identifier in bytes.
-pub const KEYRING_ID_BYTES: usize = 16;
+pub(super) const KEYRING_ID_BYTES: usize = 16;
 
 /// Identifies a namespace; random, and not secret.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

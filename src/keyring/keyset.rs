@@ -14,14 +14,14 @@ use crate::keyring::key_version::{KeyVersion, VersionState, read_key};
 use crate::keyring::provenance::KeyProvenance;
 
 /// The most namespaces; the limit of Workers KV.
-pub const NAMESPACES_LIMIT: usize = 1000;
+pub(super) const NAMESPACES_LIMIT: usize = 1000;
 
 /// The most key versions of one namespace, destroyed ones included: a daily rotation for more than ten
 /// years.
 pub(crate) const VERSIONS_LIMIT: usize = 4096;
 
 /// The most bytes of a title.
-pub const TITLE_LIMIT: usize = 512;
+pub(super) const TITLE_LIMIT: usize = 512;
 
 /// The keys of one namespace. A clone shares the keys, and copies none.
 #[derive(Clone)]

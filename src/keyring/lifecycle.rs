@@ -14,7 +14,7 @@ use crate::keyring::keyset::Keyset;
 use crate::keyring::provenance::KeyProvenance;
 use crate::keyring::seal;
 use crate::keyring::seal::shares::Share;
-use crate::keyring::seal::{Choice, Offered, SealError};
+use crate::keyring::seal::{Offered, SealChoice, SealError};
 use crate::keyring::state::{KeyringState, SealedKeyring, UnsealedKeyring, read_seal};
 
 impl Keyring {
@@ -23,12 +23,12 @@ impl Keyring {
     ///
     /// # Errors
     /// When there is one already, or it cannot be written; then there is none.
-    pub fn init(&self, actor: &Actor, choice: &Choice) -> Result<Vec<Share>, KeyringError> {
+    pub fn init(&self, actor: &Actor, choice: &SealChoice) -> Result<Vec<Share>, KeyringError> {
         let event = AuditEvent::new(actor, "init").detail(choice);
         self.audited(event, |event| self.make(choice, event))
     }
 
-    fn make(&self, choice: &Choice, event: &AuditEvent) -> Result<Vec<Share>, KeyringError> {
+    fn make(&self, choice: &SealChoice, event: &AuditEvent) -> Result<Vec<Share>, KeyringError> {
         let mut state = self.state.write();
         let is_absent = matches!(&*state, KeyringState::Absent) && !self.places.keyring.exists();
         if !is_absent {

@@ -101,7 +101,7 @@ impl KeyProvenance {
 
 /// Seconds since 1970; an earlier time counts as 1970.
 #[must_use]
-pub fn seconds(at: SystemTime) -> u64 {
+pub(crate) fn seconds(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

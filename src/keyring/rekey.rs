@@ -9,7 +9,7 @@ use crate::keyring::keyset::Keyset;
 use crate::keyring::provenance::KeyProvenance;
 use crate::keyring::seal;
 use crate::keyring::seal::shares::Share;
-use crate::keyring::seal::{Choice, Offered, Seal, SealKind, UnsealPiece};
+use crate::keyring::seal::{Offered, Seal, SealChoice, SealKind, UnsealPiece};
 use crate::keyring::state::{PreparedId, PreparedSeal, UnsealedKeyring, read_seal, wrong_secret};
 
 impl Keyring {
@@ -23,7 +23,7 @@ impl Keyring {
         &self,
         actor: &Actor,
         proof: &[UnsealPiece],
-        choice: &Choice,
+        choice: &SealChoice,
     ) -> Result<(PreparedId, Vec<Share>), KeyringError> {
         self.audited(AuditEvent::new(actor, "rekey").detail(choice), |_| {
             let mut state = self.state.write();

@@ -5,27 +5,28 @@
 
 mod contract;
 mod error;
-pub mod file;
-pub mod passphrase;
-pub mod shares;
+pub(crate) mod file;
+pub(crate) mod passphrase;
+pub(crate) mod shares;
 
 use std::path::Path;
 
 use crate::crypto::codec::Reader;
 use crate::keyring::id::KEYRING_ID_BYTES;
 
-pub use contract::{Choice, NewSeal, Offered, Seal, SealContext, SealKind, UnsealPiece};
+pub use contract::SealChoice;
+pub(crate) use contract::{NewSeal, Offered, Seal, SealContext, SealKind, UnsealPiece};
 pub use error::SealError;
 
 /// Makes a seal.
 ///
 /// # Errors
 /// When the choice is invalid, or the seal cannot be made.
-pub fn make(choice: &Choice, context: &SealContext<'_>) -> Result<NewSeal, SealError> {
+pub(crate) fn make(choice: &SealChoice, context: &SealContext<'_>) -> Result<NewSeal, SealError> {
     match choice {
-        Choice::File => file::make(context),
-        Choice::Passphrase(passphrase) => passphrase::make(passphrase, context),
-        Choice::Shares { threshold, count } => shares::make(*threshold, *count, context),
+        SealChoice::File => file::make(context),
+        SealChoice::Passphrase(passphrase) => passphrase::make(passphrase, context),
+        SealChoice::Shares { threshold, count } => shares::make(*threshold, *count, context),
     }
 }
 
@@ -33,7 +34,7 @@ pub fn make(choice: &Choice, context: &SealContext<'_>) -> Result<NewSeal, SealE
 ///
 /// # Errors
 /// When the number or the parameters are malformed.
-pub fn read(
+pub(crate) fn read(
     number: u8,
     parameters: &[u8],
     id: &[u8; KEYRING_ID_BYTES],

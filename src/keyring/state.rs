@@ -41,7 +41,7 @@ pub(crate) struct UnsealedKeyring {
 }
 
 /// Identifies a prepared seal.
-pub type PreparedId = [u8; 16];
+pub(crate) type PreparedId = [u8; 16];
 
 /// A seal that is made and not in force: nothing on the disk names it.
 pub(crate) struct PreparedSeal {

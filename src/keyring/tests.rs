@@ -16,8 +16,9 @@ use crate::keyring::VersionState::{Active, Retired};
 use crate::keyring::anchor::AnchorError;
 use crate::keyring::format::KeyringHeader;
 use crate::keyring::keyset::Keyset;
+use crate::keyring::keyset::{NAMESPACES_LIMIT, TITLE_LIMIT};
 use crate::keyring::seal::shares::Share;
-use crate::keyring::seal::{Choice, SealError, SealKind};
+use crate::keyring::seal::{SealChoice, SealError, SealKind};
 use crate::keyring::state::KeyringState;
 use lavawall_entropy::Readiness::{Degraded, Ready};
 use lavawall_entropy::{Generator, Kind, Secret};
@@ -56,7 +57,7 @@ impl Home {
     /// Makes a keyring under a file seal.
     fn init(&self) -> Keyring {
         let keyring = self.load().expect("nothing there");
-        assert!(keyring.init(&Actor::SERVICE, &Choice::File).expect("made").is_empty());
+        assert!(keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made").is_empty());
         keyring
     }
 
@@ -74,7 +75,11 @@ impl Home {
 
 impl Keyring {
     /// Changes the seal in one step, as a caller without shares does.
-    fn rekey(&self, proof: &[UnsealPiece], choice: &Choice) -> Result<Vec<Share>, KeyringError> {
+    fn rekey(
+        &self,
+        proof: &[UnsealPiece],
+        choice: &SealChoice,
+    ) -> Result<Vec<Share>, KeyringError> {
         let (id, shares) = self.prepare_seal(&Actor::SERVICE, proof, choice)?;
         self.put_in_force(&Actor::SERVICE, &id).map(|()| shares)
     }
@@ -324,7 +329,7 @@ fn what_cannot_be_written_has_not_happened() {
         Err(KeyringError::File { .. })
     ));
     assert!(keyring.rotate_root(&Actor::SERVICE, &[]).is_err());
-    assert!(keyring.rekey(&[], &Choice::File).is_err());
+    assert!(keyring.rekey(&[], &SealChoice::File).is_err());
     assert_eq!(home.file(), before);
     assert_eq!(keyring.counter().expect("open"), counter);
     assert_eq!(keyring.namespace_keys(id).expect("there").active, 1);

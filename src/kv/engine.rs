@@ -10,10 +10,11 @@ use std::path::Path;
 #[cfg(any(test, feature = "test-support"))]
 pub use memory::{Fault, MemoryStorage};
 pub use redb::RedbStorage;
-pub use storage::{Change, Changes, Row, Storage, StorageAccess, StorageError, Table};
+pub(crate) use storage::StorageAccess;
+pub use storage::{Change, Changes, Row, Storage, StorageError, Table};
 
 /// One kind of storage.
-pub struct Engine {
+pub(crate) struct Engine {
     /// Its name.
     pub name: &'static str,
     /// The storage in the file or folder at a path, with a page cache of a number of bytes. It is opened, or
@@ -22,7 +23,7 @@ pub struct Engine {
 }
 
 /// Every engine; the store uses the first.
-pub const ENGINES: &[Engine] =
+pub(crate) const ENGINES: &[Engine] =
     &[Engine { name: "redb", at: |path, cache| Box::new(RedbStorage::at(path, cache)) }];
 
 #[cfg(test)]

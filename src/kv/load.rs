@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::audit::{Actor, AuditEvent};
-use crate::keyring::seal::Choice;
+use crate::keyring::seal::SealChoice;
 use crate::keyring::seal::shares::Share;
 use crate::keyring::{Condition, KeyringError, NamespaceId};
 use crate::kv::commit_rows::clearing;
@@ -29,7 +29,7 @@ impl Store {
     ///
     /// # Errors
     /// As for [`crate::keyring::Keyring::init`], or [`KvError::Orphaned`].
-    pub fn init(&self, actor: &Actor, choice: &Choice) -> Result<Vec<Share>, KvError> {
+    pub fn init(&self, actor: &Actor, choice: &SealChoice) -> Result<Vec<Share>, KvError> {
         if self.keyring.condition() == Condition::Absent && self.has_rows()? {
             let event = AuditEvent::new(actor, "init").detail(choice);
             self.keyring.audit().refused(&event, &KvError::Orphaned).map_err(KeyringError::from)?;

@@ -19,11 +19,12 @@ use parking_lot::Mutex;
 use super::*;
 use crate::audit::Actor;
 use crate::crypto::test_support::generator;
-use crate::keyring::seal::Choice;
+use crate::keyring::seal::SealChoice;
 use crate::keyring::{Condition, Keyring, NamespaceId, Places};
 use crate::kv::engine::{
     Changes, MemoryStorage, RedbStorage, Row, Storage, StorageAccess, StorageError, Table,
 };
+use crate::kv::read::RecordPage;
 use lavawall_entropy::Generator;
 
 /// A store and all that belongs to it.
@@ -145,7 +146,9 @@ impl Home {
     fn keyring(&self) -> Arc<Keyring> {
         let keyring = self.keyring_as_found();
         match keyring.condition() {
-            Condition::Absent => drop(keyring.init(&Actor::SERVICE, &Choice::File).expect("made")),
+            Condition::Absent => {
+                drop(keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made"));
+            }
             _ => assert!(keyring.unseal_stored(&Actor::SERVICE).expect("the seal's file")),
         }
         keyring

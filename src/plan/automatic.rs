@@ -1,7 +1,7 @@
 //! The sources of a service whose configuration lists none.
 
 use crate::config::SourceEntry;
-use crate::source::{Presence, SourceSpec, TYPES, TypeEntry};
+use crate::source::{Presence, SOURCE_TYPES, SourceSpec, TypeEntry};
 
 /// Every source this machine has, and those in `required`, which it must have. With `demo`, a
 /// drawing replaces a missing camera.
@@ -12,7 +12,7 @@ pub(crate) fn sources(demo: bool, required: &[String]) -> Vec<SourceEntry> {
         Presence::Detected(is_present) => is_present() || is_required(entry.name),
         Presence::Demonstration | Presence::Configured => false,
     };
-    let mut types: Vec<&TypeEntry> = TYPES.iter().filter(runs).collect();
+    let mut types: Vec<&TypeEntry> = SOURCE_TYPES.iter().filter(runs).collect();
     if !types.iter().any(|entry| entry.samples.are_frames()) {
         if demo {
             tracing::info!("this machine has no camera: the wall is drawn, and credited nothing");
@@ -31,7 +31,7 @@ pub(crate) fn sources(demo: bool, required: &[String]) -> Vec<SourceEntry> {
 }
 
 fn demonstrations() -> impl Iterator<Item = &'static TypeEntry> {
-    TYPES.iter().filter(|entry| matches!(entry.presence, Presence::Demonstration))
+    SOURCE_TYPES.iter().filter(|entry| matches!(entry.presence, Presence::Demonstration))
 }
 
 #[cfg(test)]

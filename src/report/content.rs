@@ -9,7 +9,7 @@ use crate::report::noise::Noise;
 
 /// A report.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Report {
+pub(crate) struct Report {
     /// When it was made, RFC 3339.
     pub made_at: String,
     /// The program and the machine.
@@ -24,7 +24,7 @@ pub struct Report {
 
 /// A name and its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fact {
+pub(crate) struct Fact {
     /// The name.
     pub name: String,
     /// The value.
@@ -33,7 +33,7 @@ pub struct Fact {
 
 /// One source.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ReportedSource {
+pub(crate) struct ReportedSource {
     /// Its name.
     pub id: String,
     /// The `type` of its configuration.
@@ -54,7 +54,7 @@ pub struct ReportedSource {
 
 /// The analysis of captured noise.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Analysis<T> {
+pub(crate) struct Analysis<T> {
     /// Where it comes from: device, settings, date.
     pub facts: Vec<Fact>,
     /// The result.
@@ -63,7 +63,7 @@ pub struct Analysis<T> {
 
 /// The running service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunningService {
+pub(crate) struct RunningService {
     /// Its state.
     pub facts: Vec<Fact>,
     /// Its sources.
@@ -74,7 +74,7 @@ pub struct RunningService {
 
 /// A source of the running service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunningSource {
+pub(crate) struct RunningSource {
     /// Its name.
     pub id: String,
     /// Its state.
@@ -95,7 +95,7 @@ pub struct RunningSource {
 
 /// An event that an operator must look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReportedIncident {
+pub(crate) struct ReportedIncident {
     /// The source it concerns, or the service.
     pub source: String,
     /// When, RFC 3339.
@@ -106,7 +106,7 @@ pub struct ReportedIncident {
 
 impl Fact {
     /// A name and its value.
-    pub fn new(name: impl Into<String>, value: impl Display) -> Self {
+    pub(crate) fn new(name: impl Into<String>, value: impl Display) -> Self {
         Self { name: name.into(), value: format!("{value}") }
     }
 }

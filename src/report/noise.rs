@@ -6,14 +6,14 @@ use lavawall_assess as assess;
 use lavawall_assess::{Assessment, Samples};
 
 /// Distances of the autocorrelation: those of the lag estimator (SP 800-90B §6.3.8).
-pub const LAGS: usize = 128;
+pub(super) const LAGS: usize = 128;
 
 /// Symbols that are pictured bit by bit: 256 rows of 256.
-pub const PICTURED: usize = 1 << 16;
+pub(super) const PICTURED: usize = 1 << 16;
 
 /// Raw noise of one source, reduced to a report.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Noise {
+pub(crate) struct Noise {
     /// Number of symbols.
     pub symbols: usize,
     /// Bits per symbol, 1 to 8.
@@ -36,7 +36,7 @@ impl Noise {
     ///
     /// `progress` receives the finished share of the work, from 0 to 1.
     #[must_use]
-    pub fn of(
+    pub(crate) fn of(
         symbols: Vec<u8>,
         bits: Option<u8>,
         signed: bool,
@@ -67,7 +67,7 @@ impl Noise {
 
     /// The value of a symbol.
     #[must_use]
-    pub fn value(&self, symbol: u8) -> i32 {
+    pub(crate) fn value(&self, symbol: u8) -> i32 {
         value(symbol, self.signed)
     }
 }

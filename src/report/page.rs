@@ -19,7 +19,7 @@ const STYLE: &str = include_str!("style.css");
 impl Report {
     /// The page.
     #[must_use]
-    pub fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         page(self).into_string()
     }
 }

@@ -42,7 +42,7 @@ use crate::source::setup_facts::SetupFacts;
 use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::{H_PER_PIXEL, Kind, PixelFormat, Sample};
 
-pub use config::{Backend, CameraConfig, CameraDevice};
+pub(crate) use config::{Backend, CameraConfig};
 
 /// How long the first frame may take: cameras wake up, and some calibrate themselves.
 const FIRST_FRAME: Duration = Duration::from_secs(5);
@@ -122,7 +122,7 @@ impl SourceType for CameraConfig {
 
 /// Every camera of this machine.
 #[must_use]
-pub fn list() -> Vec<CameraInfo> {
+pub(crate) fn list() -> Vec<CameraInfo> {
     let describe = |node: node::VideoNode| CameraInfo {
         identity: node.identity(),
         is_virtual: node.is_virtual(),
@@ -139,7 +139,7 @@ fn is_present() -> bool {
 
 /// One camera, for `lavawall cameras`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CameraInfo {
+pub(crate) struct CameraInfo {
     /// Its device file.
     pub path: String,
     /// The name that it reports.

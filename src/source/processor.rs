@@ -7,7 +7,7 @@ const CPUINFO: &str = "/proc/cpuinfo";
 
 /// Vendor, family, model, stepping and name of the first processor, where the system says them.
 #[must_use]
-pub fn identity() -> Option<String> {
+pub(crate) fn identity() -> Option<String> {
     describe(&std::fs::read_to_string(Path::new(CPUINFO)).ok()?)
 }
 

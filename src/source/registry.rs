@@ -11,7 +11,7 @@ use crate::source::setup_facts::SetupFacts;
 use crate::source::source_type::{Presence, SampleForm, SourceType};
 use lavawall_entropy::Kind;
 
-/// Writes [`SourceSpec`] and [`TYPES`] from the lines at the end of this file.
+/// Writes [`SourceSpec`] and [`SOURCE_TYPES`] from the lines at the end of this file.
 macro_rules! registry {
     ($($name:literal => $variant:ident($config:ty);)+) => {
         /// The configuration of one source, of whichever type.
@@ -24,7 +24,7 @@ macro_rules! registry {
         }
 
         /// Every type, in the order in which messages list them.
-        pub const TYPES: &[TypeEntry] = &[$(TypeEntry::of::<$config>($name)),+];
+        pub const SOURCE_TYPES: &[TypeEntry] = &[$(TypeEntry::of::<$config>($name)),+];
 
         impl SourceSpec {
             /// Reads the rest of a source's table as the configuration of this type; `None` for
@@ -173,8 +173,8 @@ impl SourceSpec {
 
 /// The number of distinct kinds that can be credited: a larger quorum could never be met.
 #[must_use]
-pub fn credited_kinds() -> usize {
-    let mut kinds: Vec<_> = TYPES.iter().map(|entry| entry.kind).collect();
+pub(crate) fn credited_kinds() -> usize {
+    let mut kinds: Vec<_> = SOURCE_TYPES.iter().map(|entry| entry.kind).collect();
     kinds.retain(|kind| *kind != Kind::None);
     kinds.sort_unstable();
     kinds.dedup();
@@ -199,8 +199,12 @@ mod tests {
 
     #[test]
     fn every_type_has_a_name_of_its_own_and_automatic_types_have_defaults() {
-        for (place, entry) in TYPES.iter().enumerate() {
-            assert!(TYPES[..place].iter().all(|other| other.name != entry.name), "{}", entry.name);
+        for (place, entry) in SOURCE_TYPES.iter().enumerate() {
+            assert!(
+                SOURCE_TYPES[..place].iter().all(|other| other.name != entry.name),
+                "{}",
+                entry.name
+            );
             let spec = SourceSpec::with_defaults(entry.name);
             assert!(
                 matches!(entry.presence, Presence::Configured) || spec.is_some(),
@@ -214,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_type_without_independence_is_never_credited() {
-        for spec in TYPES.iter().filter_map(|entry| SourceSpec::with_defaults(entry.name)) {
+        for spec in SOURCE_TYPES.iter().filter_map(|entry| SourceSpec::with_defaults(entry.name)) {
             if spec.kind() == Kind::None {
                 assert!(!spec.may_be_credited() && spec.credited_nothing().is_some(), "{spec:?}");
             }

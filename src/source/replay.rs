@@ -6,7 +6,7 @@
 mod folder;
 mod raw;
 mod recording;
-pub mod y4m;
+pub(crate) mod y4m;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;

@@ -15,7 +15,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The configuration of one `type` of source, with everything specific to that type: opening, claim,
 /// derating, and the settings that a calibration is bound to.
-pub trait SourceType: Clone + std::fmt::Debug + PartialEq + DeserializeOwned {
+pub(super) trait SourceType: Clone + std::fmt::Debug + PartialEq + DeserializeOwned {
     /// The independence class.
     const KIND: Kind;
 

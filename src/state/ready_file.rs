@@ -11,7 +11,7 @@ use crate::durable;
 /// The ready file cannot be removed or written.
 #[derive(Debug, thiserror::Error)]
 #[error("--ready-file {path}: {error}")]
-pub struct ReadyFileError {
+pub(crate) struct ReadyFileError {
     /// The file.
     pub path: PathBuf,
     /// The system's error.

@@ -10,7 +10,7 @@ use crate::caller::token::ReloadableTokens;
 use crate::config::Config;
 use crate::incident::IncidentLog;
 use crate::keyring;
-use crate::keyring::seal::{Choice, SealKind};
+use crate::keyring::seal::{SealChoice, SealKind};
 use crate::keyring::{Condition, Keyring};
 use crate::kv::Store;
 use crate::state::{ADMIN_TOKEN, StateDir};
@@ -159,7 +159,7 @@ impl KeyWork {
         }
         match self.keyring.condition() {
             Condition::Absent if self.init => {
-                self.store.init(&Actor::SERVICE, &Choice::File)?;
+                self.store.init(&Actor::SERVICE, &SealChoice::File)?;
                 tracing::info!(
                     "made a keyring under a file seal; docs/keys.md says what it protects"
                 );

@@ -38,7 +38,9 @@ impl KeyUpkeep {
         let keyring = Keyring::load(places(config, state_dir), Arc::clone(generator))?;
         let keyring = Arc::new(keyring);
         let cache = usize::try_from(config.kv.cache.as_u64())?;
-        let storage = (ENGINES[0].at)(&state_dir.file("store"), cache);
+        let engine = &ENGINES[0];
+        tracing::debug!("storage engine: {}", engine.name);
+        let storage = (engine.at)(&state_dir.file("store"), cache);
         let accepted = config.kv.accepted();
         let values = usize::try_from(config.kv.opened_cache.as_u64())?;
         let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)

@@ -232,7 +232,7 @@ fn grow(tree: &UseTree, prefix: &mut Vec<String>, into: &mut Vec<(Vec<String>, S
         }
         UseTree::Name(name) => {
             let name = name.ident.to_string();
-            into.push(([prefix.as_slice(), &[name.clone()]].concat(), name));
+            into.push(([prefix.as_slice(), std::slice::from_ref(&name)].concat(), name));
         }
         UseTree::Rename(rename) => {
             let path = [prefix.as_slice(), &[rename.ident.to_string()]].concat();

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use lavawall::audit::Actor;
-use lavawall::keyring::NamespaceId;
-use lavawall::kv::{KvError, Put, Store};
+use lavawall::Actor;
+use lavawall::NamespaceId;
+use lavawall::{KvError, Put, Store};
 use lavawall_entropy::Generator;
 
 use super::kept;

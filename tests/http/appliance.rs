@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use lavawall::caller::token::ReloadableTokens;
-use lavawall::collector::status::StatusBoard;
-use lavawall::http::{AccessControl, Fresh, HttpConfig, ServiceParts, serve};
-use lavawall::incident::IncidentLog;
-use lavawall::kv::Store;
-use lavawall::net::tcp::Listeners;
+use lavawall::IncidentLog;
+use lavawall::Listeners;
+use lavawall::ReloadableTokens;
+use lavawall::StatusBoard;
+use lavawall::Store;
+use lavawall::{AccessControl, Fresh, HttpConfig, ServiceParts, serve};
 use lavawall_entropy::{Contribution, Generator, Kind, LeaseLimits, Provenance, Quorum, Secret};
 use tokio::sync::watch;
 
@@ -45,7 +45,7 @@ impl Appliance {
             grace_period: Duration::from_mins(15),
         };
         let generator =
-            Arc::new(Generator::new(2, limits, lavawall::machine::lend()).expect("memory"));
+            Arc::new(Generator::new(2, limits, lavawall::this_machine()).expect("memory"));
         Self::around(generator, config, fresh)
     }
 
@@ -79,7 +79,7 @@ impl Appliance {
         };
         let guard = Arc::clone(&access);
         let thread = std::thread::spawn(move || {
-            serve(parts, lavawall::dialect::all(), listeners, None, guard, &config, &told)
+            serve(parts, lavawall::dialects(), listeners, None, guard, &config, &told)
         });
         Self { address, generator, board, incidents, access, shutdown, thread: Some(thread) }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lavawall::api::random::{Integers, RandomBytes, Texts};
+use lavawall::{Integers, RandomBytes, Texts};
 use lavawall_entropy::{Kind, PixelFormat};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

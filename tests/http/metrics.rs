@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
-use lavawall::collector::status::{LiveFigure, SourceState};
+use lavawall::{LiveFigure, SourceState};
 use lavawall_entropy::{Kind, Readiness};
 
 use crate::appliance::{Appliance, config, quorum, seed};

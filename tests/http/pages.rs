@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use data_encoding::BASE64;
-use lavawall::caller::token::hash_token;
-use lavawall::http::{FreshError, FreshSeed, HttpConfig};
+use lavawall::hash_token;
+use lavawall::{FreshError, FreshSeed, HttpConfig};
 use lavawall_entropy::{Kind, PixelFormat};
 use sha2::{Digest, Sha256};
 

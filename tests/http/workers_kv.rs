@@ -5,12 +5,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lavawall::audit::Actor;
-use lavawall::caller::token::{ReloadableTokens, Tokens, hash_token};
-use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Keyring, Places};
-use lavawall::kv::Store;
-use lavawall::kv::engine::{Fault, MemoryStorage, Storage};
+use lavawall::Actor;
+use lavawall::SealChoice;
+use lavawall::Store;
+use lavawall::{Fault, MemoryStorage, Storage};
+use lavawall::{Keyring, Places};
+use lavawall::{ReloadableTokens, Tokens, hash_token};
 use lavawall_entropy::{Generator, LeaseLimits};
 use serde_json::{Value, json};
 
@@ -32,26 +32,23 @@ struct Shared(Arc<MemoryStorage>);
 impl Storage for Shared {
     fn get(
         &self,
-        table: lavawall::kv::engine::Table,
+        table: lavawall::Table,
         key: &[u8],
-    ) -> Result<Option<Vec<u8>>, lavawall::kv::engine::StorageError> {
+    ) -> Result<Option<Vec<u8>>, lavawall::StorageError> {
         self.0.get(table, key)
     }
 
     fn scan(
         &self,
-        table: lavawall::kv::engine::Table,
+        table: lavawall::Table,
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<lavawall::kv::engine::Row>, lavawall::kv::engine::StorageError> {
+    ) -> Result<Vec<lavawall::Row>, lavawall::StorageError> {
         self.0.scan(table, prefix, after, limit)
     }
 
-    fn commit(
-        &self,
-        batch: &mut lavawall::kv::engine::Changes<'_>,
-    ) -> Result<(), lavawall::kv::engine::StorageError> {
+    fn commit(&self, batch: &mut lavawall::Changes<'_>) -> Result<(), lavawall::StorageError> {
         self.0.commit(batch)
     }
 }
@@ -63,7 +60,7 @@ impl Kv {
             grace_period: Duration::from_mins(15),
         };
         let generator =
-            Arc::new(Generator::new(2, limits, lavawall::machine::lend()).expect("memory"));
+            Arc::new(Generator::new(2, limits, lavawall::this_machine()).expect("memory"));
         seed(&generator, 1);
         let folder = tempfile::tempdir().expect("a directory");
         let places = Places {
@@ -73,7 +70,7 @@ impl Kv {
             anchor: None,
         };
         let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("none yet"));
-        keyring.init(&Actor::SERVICE, &Choice::File).expect("made");
+        keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
         let memory = Arc::new(MemoryStorage::default());
         let storage = Box::new(Shared(Arc::clone(&memory)));
         let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
@@ -81,7 +78,7 @@ impl Kv {
         let store = Arc::new(store);
         let tokens = ReloadableTokens::default();
         tokens.set(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
-        let fresh: lavawall::http::Fresh = Arc::new(|| Box::pin(std::future::pending()));
+        let fresh: lavawall::Fresh = Arc::new(|| Box::pin(std::future::pending()));
         let kept = Some((Arc::clone(&store), Arc::new(tokens)));
         let appliance = Appliance::with_store(generator, config(), fresh, kept);
         Self { appliance, store, memory, folder }

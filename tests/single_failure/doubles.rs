@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use lavawall::collector::feed::Feed;
-use lavawall::collector::status::{SourceReport, StatusBoard};
-use lavawall::collector::{Collector, CollectorSettings, Unavailable};
-use lavawall::source::{Source, SourceError};
+use lavawall::Feed;
+use lavawall::{Collector, CollectorSettings, Unavailable};
+use lavawall::{Source, SourceError};
+use lavawall::{SourceReport, StatusBoard};
 use lavawall_entropy::{
     ALPHA_FAST, EntropyClaim, Gate, Generator, Kind, LeaseLimits, Machine, OsFill, Readiness,
     Sample, SymbolTests,

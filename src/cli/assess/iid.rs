@@ -5,9 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::cli::assess::outcome::{AssessmentOutput, below_claim};
-use lavawall_assess::ChiSquare;
-use lavawall_assess::IidTests;
-use lavawall_assess::Samples;
+use lavawall_assess::{ChiSquare, IidTests, Samples};
 
 pub(crate) fn show(samples: &Samples, found: &IidTests, claim: Option<f64>) -> AssessmentOutput {
     let refuted = (!found.passes()).then(|| {

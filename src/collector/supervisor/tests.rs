@@ -16,7 +16,8 @@ fn supervisor() -> Supervisor {
     let settings =
         CollectorSettings { quorum: 2, reseed_interval, assessment_rest: ASSESSMENT_REST };
     let limits = LeaseLimits { reseed_interval: settings.reseed_interval, grace_period: TICK };
-    let generator = Arc::new(Generator::new(1, limits, crate::machine::lend()).expect("memory"));
+    let generator =
+        Arc::new(Generator::new(1, limits, crate::machine::this_machine()).expect("memory"));
     let pool = Pool::new(Vec::new(), settings.quorum).expect("memory");
     let (_, inbox) = bounded(1);
     Supervisor::new(settings, pool, generator, Arc::default(), Arc::default(), inbox)

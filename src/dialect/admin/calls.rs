@@ -16,7 +16,7 @@ use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
 use crate::http::respond::json as json_response;
-use crate::keyring::seal::Choice;
+use crate::keyring::seal::SealChoice;
 use crate::keyring::seal::shares::Share;
 use crate::keyring::{
     Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece, VersionState,
@@ -196,13 +196,13 @@ fn entry(title: Option<String>, records: Option<u64>, key: &KeyInfo) -> KeyEntry
     }
 }
 
-fn choice(seal: RequestedSeal) -> Choice {
+fn choice(seal: RequestedSeal) -> SealChoice {
     match seal {
-        RequestedSeal::File => Choice::File,
+        RequestedSeal::File => SealChoice::File,
         RequestedSeal::Passphrase(text) => {
-            Choice::Passphrase(Zeroizing::new(text.as_bytes().to_vec()))
+            SealChoice::Passphrase(Zeroizing::new(text.as_bytes().to_vec()))
         }
-        RequestedSeal::Shares { threshold, count } => Choice::Shares { threshold, count },
+        RequestedSeal::Shares { threshold, count } => SealChoice::Shares { threshold, count },
     }
 }
 

@@ -8,13 +8,13 @@ use crate::http::query::{Invalid, list_format, number, parse};
 pub const MOST_ITEMS: u64 = 100_000;
 
 /// The longest string, in characters.
-pub const MOST_LENGTH: u64 = 4096;
+pub(crate) const MOST_LENGTH: u64 = 4096;
 
 /// The most characters in all strings of one list.
-pub const MOST_CHARACTERS: u64 = 1_000_000;
+pub(crate) const MOST_CHARACTERS: u64 = 1_000_000;
 
 /// The named alphabets.
-pub const ALPHABETS: [(&str, &str); 6] = [
+pub(crate) const ALPHABETS: [(&str, &str); 6] = [
     ("alphanumeric", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"),
     ("letters", "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
     ("lowercase", "abcdefghijklmnopqrstuvwxyz"),
@@ -45,7 +45,7 @@ pub enum List {
     },
     /// Strings of equal length.
     Strings {
-        /// Characters in each, 1 to [`MOST_LENGTH`].
+        /// Characters in each, 1 to 4096.
         length: u64,
         /// The characters to choose from, 2 to 256 of them, each once.
         alphabet: Vec<char>,
@@ -60,7 +60,7 @@ pub enum List {
 }
 
 /// A list and its format; by `Accept` when `None`.
-pub type ListQuery = (List, Option<ListFormat>);
+pub(crate) type ListQuery = (List, Option<ListFormat>);
 
 impl List {
     /// Reads the query of `/random/integers`.

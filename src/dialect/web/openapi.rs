@@ -49,7 +49,7 @@ mod tests {
     fn the_description_names_every_path_that_is_served_and_no_other() {
         let paths: Map<String, Value> = from_str(PATHS[0]).expect("JSON");
         let described: BTreeSet<_> = paths.keys().map(String::as_str).collect();
-        let dialects = crate::dialect::all();
+        let dialects = crate::dialect::dialects();
         // The store's and the operator's paths hold names: their tests call the service.
         let is_described =
             |path: &&str| !path.starts_with("/client/") && !path.starts_with("/admin/");

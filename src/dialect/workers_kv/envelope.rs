@@ -65,7 +65,8 @@ pub(crate) fn page(result: impl Serialize, info: PageInfo) -> Response<Body> {
 mod tests {
     use super::*;
     use crate::keyring::{KeyringError, NamespaceId};
-    use crate::kv::{KvError, RecordId};
+    use crate::kv::KvError;
+    use crate::kv::record_id::RecordId;
 
     #[test]
     fn what_goes_wrong_has_its_status_and_code() {

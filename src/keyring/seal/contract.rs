@@ -14,14 +14,14 @@ use crate::keyring::seal::shares::share_text::Share;
 use lavawall_entropy::Generator;
 
 /// A passphrase or a share, as it was entered.
-pub type UnsealPiece = Zeroizing<Vec<u8>>;
+pub(crate) type UnsealPiece = Zeroizing<Vec<u8>>;
 
 /// Keeps the seal secret. A seal for a security chip is another implementation of this trait.
 ///
 /// A seal MUST return the same secret as long as its parameters are the same, MUST NOT store the secret
 /// in clear beside the keyring's file, unless its name says so, and MUST drop the pieces that it was given
 /// on `forget`.
-pub trait Seal: Send + Sync {
+pub(crate) trait Seal: Send + Sync {
     /// Its kind.
     fn kind(&self) -> SealKind;
 
@@ -67,7 +67,7 @@ pub trait Seal: Send + Sync {
 
 /// The result of giving a piece to a seal.
 #[derive(Debug)]
-pub enum Offered {
+pub(crate) enum Offered {
     /// The seal secret, as far as the seal can check it.
     Complete(Key),
     /// More pieces are needed.
@@ -103,7 +103,7 @@ impl fmt::Display for SealKind {
 }
 
 /// A seal that is to be made.
-pub enum Choice {
+pub enum SealChoice {
     /// A file: unseals at every start without input.
     File,
     /// This passphrase.
@@ -117,7 +117,7 @@ pub enum Choice {
     },
 }
 
-impl fmt::Display for Choice {
+impl fmt::Display for SealChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File => write!(f, "{}", SealKind::File),
@@ -130,7 +130,7 @@ impl fmt::Display for Choice {
 }
 
 /// The keyring that a seal is made for.
-pub struct SealContext<'a> {
+pub(crate) struct SealContext<'a> {
     /// Draws keys, identifiers and salts.
     pub generator: &'a Generator,
     /// The keyring's identifier.
@@ -143,7 +143,7 @@ pub struct SealContext<'a> {
 }
 
 /// A new seal, its secret, and its shares.
-pub struct NewSeal {
+pub(crate) struct NewSeal {
     /// The seal.
     pub seal: Box<dyn Seal>,
     /// Its secret.

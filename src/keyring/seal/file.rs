@@ -28,7 +28,7 @@ use secret_file::{TAG_BYTES, file_error};
 /// 8   tag            ┐ once, or twice while the seal is being changed:
 /// 32  seal secret    ┘ the keyring's file says which
 /// ```
-pub struct FileSeal {
+pub(crate) struct FileSeal {
     id: [u8; KEYRING_ID_BYTES],
     tag: [u8; TAG_BYTES],
     path: PathBuf,
@@ -145,7 +145,7 @@ impl Seal for FileSeal {
 mod tests {
     use super::*;
     use crate::crypto::test_support::generator;
-    use crate::keyring::seal::{Choice, make, read};
+    use crate::keyring::seal::{SealChoice, make, read};
     use std::os::unix::fs::PermissionsExt;
 
     const ID: [u8; KEYRING_ID_BYTES] = [7; KEYRING_ID_BYTES];
@@ -153,7 +153,7 @@ mod tests {
     fn made(path: &Path, in_use: Option<&[u8]>) -> NewSeal {
         let generator = generator();
         let context = SealContext { generator: &generator, id: &ID, seal_file: path, in_use };
-        let made = make(&Choice::File, &context).expect("made");
+        let made = make(&SealChoice::File, &context).expect("made");
         if in_use.is_none() {
             made.seal.settle().expect("named");
         }

@@ -35,7 +35,7 @@ const SHORTEST: usize = 12;
 ///
 /// seal secret = Argon2id(passphrase, salt, memory, passes, lanes, 32)     RFC 9106, version 0x13
 /// ```
-pub struct PassphraseSeal {
+pub(crate) struct PassphraseSeal {
     memory_kib: u32,
     passes: u32,
     lanes: u32,

@@ -39,7 +39,7 @@ const CHECK_BYTES: usize = 16;
 /// ```
 /// The checks identify the holder of a false share. A share is 32 uniformly random bytes, so that its check
 /// does not help to guess it.
-pub struct SharesSeal {
+pub(crate) struct SharesSeal {
     id: [u8; KEYRING_ID_BYTES],
     threshold: u8,
     set: [u8; SET_BYTES],

@@ -35,7 +35,7 @@ fn every_key_operation_has_its_line() {
     keyring.revoke(&Actor::SERVICE, id, 1).expect("revoked");
     keyring.destroy(&Actor::SERVICE, id, 1).expect("destroyed");
     keyring.rotate_root(&Actor::SERVICE, &[]).expect("rotated");
-    keyring.rekey(&[], &Choice::Shares { threshold: 2, count: 3 }).expect("shares");
+    keyring.rekey(&[], &SealChoice::Shares { threshold: 2, count: 3 }).expect("shares");
     keyring.seal(&Actor::SERVICE).expect("sealed");
     let expected = as_text(&[
         ("init", "done"),
@@ -61,7 +61,7 @@ fn every_refused_operation_has_its_line_with_the_reason() {
     let keyring = home.init();
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let refused: [(&str, Result<(), KeyringError>); 7] = [
-        ("init", keyring.init(&Actor::SERVICE, &Choice::File).map(drop)),
+        ("init", keyring.init(&Actor::SERVICE, &SealChoice::File).map(drop)),
         ("create-namespace", keyring.create_namespace(&Actor::SERVICE, "first").map(drop)),
         ("rename-namespace", keyring.rename_namespace(&Actor::SERVICE, id, "")),
         ("rotate", keyring.rotate(&Actor::SERVICE, NamespaceId([0; 16])).map(drop)),
@@ -95,8 +95,9 @@ fn what_the_generator_refuses_is_never_said_to_be_done() {
 fn nothing_secret_and_no_title_is_in_the_log() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");
-    let shares =
-        keyring.init(&Actor::SERVICE, &Choice::Shares { threshold: 2, count: 2 }).expect("made");
+    let shares = keyring
+        .init(&Actor::SERVICE, &SealChoice::Shares { threshold: 2, count: 2 })
+        .expect("made");
     keyring.create_namespace(&Actor::SERVICE, "a telling title").expect("made");
     keyring.create_namespace(&Actor::SERVICE, "a telling title").expect_err("taken");
     keyring.seal(&Actor::SERVICE).expect("sealed");
@@ -104,7 +105,7 @@ fn nothing_secret_and_no_title_is_in_the_log() {
     for text in &texts {
         keyring.unseal(&Actor::SERVICE, text.as_bytes()).expect("a share");
     }
-    keyring.rekey(&[], &Choice::File).expect_err("no proof");
+    keyring.rekey(&[], &SealChoice::File).expect_err("no proof");
     let log = std::fs::read_to_string(home.path("audit.log")).expect("the log");
     assert!(!log.contains("telling"));
     assert!(texts.iter().all(|text| !log.contains(text.as_str())));
@@ -117,7 +118,8 @@ fn without_the_log_no_keyring_is_made_or_opened() {
     let log = home.path("audit.log");
     let keyring = home.load().expect("nothing there");
     std::fs::create_dir(&log).expect("a directory in the way");
-    let error = keyring.init(&Actor::SERVICE, &Choice::File).expect_err("the log cannot be opened");
+    let error =
+        keyring.init(&Actor::SERVICE, &SealChoice::File).expect_err("the log cannot be opened");
     assert!(matches!(error, KeyringError::Audit(_)) && error.to_string().contains("audit.log"));
     assert!(!home.path("keyring").exists(), "nothing was made");
     std::fs::remove_dir(&log).expect("out of the way");
@@ -134,8 +136,9 @@ fn without_the_log_no_keyring_is_made_or_opened() {
 fn without_the_log_shares_open_nothing() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");
-    let shares =
-        keyring.init(&Actor::SERVICE, &Choice::Shares { threshold: 2, count: 2 }).expect("made");
+    let shares = keyring
+        .init(&Actor::SERVICE, &SealChoice::Shares { threshold: 2, count: 2 })
+        .expect("made");
     keyring.seal(&Actor::SERVICE).expect("sealed");
     keyring.unseal(&Actor::SERVICE, shares[0].text().as_bytes()).expect("a share");
     take_log_away(&home);
@@ -151,7 +154,7 @@ fn changes(keyring: &Keyring, id: NamespaceId) -> [Result<(), KeyringError>; 5] 
         keyring.create_namespace(&Actor::SERVICE, "second").map(drop),
         keyring.delete_namespace(&Actor::SERVICE, id),
         keyring.rotate_root(&Actor::SERVICE, &[]),
-        keyring.rekey(&[], &Choice::File).map(drop),
+        keyring.rekey(&[], &SealChoice::File).map(drop),
     ]
 }
 

@@ -1,6 +1,7 @@
 //! Unsealing a keyring, and changing and losing its seal.
 
 use super::*;
+use crate::keyring::condition::Progress;
 
 const PASSPHRASE: &[u8] = b"a lamp, a lamp, my kingdom";
 
@@ -16,7 +17,7 @@ fn pieces(shares: &[Share]) -> Vec<UnsealPiece> {
 fn a_passphrase_opens_and_another_does_not() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");
-    keyring.init(&Actor::SERVICE, &Choice::Passphrase(piece(PASSPHRASE))).expect("made");
+    keyring.init(&Actor::SERVICE, &SealChoice::Passphrase(piece(PASSPHRASE))).expect("made");
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let again = home.load().expect("a keyring");
     assert_eq!(again.condition(), Condition::Sealed(SealKind::Passphrase));
@@ -31,8 +32,9 @@ fn a_passphrase_opens_and_another_does_not() {
 fn shares_open_one_by_one_and_a_bad_one_spoils_nothing() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");
-    let shares =
-        keyring.init(&Actor::SERVICE, &Choice::Shares { threshold: 3, count: 5 }).expect("made");
+    let shares = keyring
+        .init(&Actor::SERVICE, &SealChoice::Shares { threshold: 3, count: 5 })
+        .expect("made");
     let again = home.load().expect("a keyring");
     let offer = |share: &Share| again.unseal(&Actor::SERVICE, share.text().as_bytes());
     assert_eq!(offer(&shares[4]).expect("true"), Progress::More { have: 1, need: 3 });
@@ -50,8 +52,9 @@ fn shares_open_one_by_one_and_a_bad_one_spoils_nothing() {
 fn sealing_forgets_the_shares_that_were_given() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");
-    let shares =
-        keyring.init(&Actor::SERVICE, &Choice::Shares { threshold: 2, count: 2 }).expect("made");
+    let shares = keyring
+        .init(&Actor::SERVICE, &SealChoice::Shares { threshold: 2, count: 2 })
+        .expect("made");
     let again = home.load().expect("a keyring");
     again.unseal(&Actor::SERVICE, shares[0].text().as_bytes()).expect("true");
     again.seal(&Actor::SERVICE).expect("sealed");
@@ -66,10 +69,10 @@ fn rekeying_changes_who_opens_and_no_key() {
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let key = key_of(&keyring, id, 1);
     let shares =
-        keyring.rekey(&[], &Choice::Shares { threshold: 2, count: 3 }).expect("file to shares");
+        keyring.rekey(&[], &SealChoice::Shares { threshold: 2, count: 3 }).expect("file to shares");
     assert!(!home.path("seal-key").exists(), "the file would still open a copy");
     let newer = keyring
-        .rekey(&pieces(&shares[..2]), &Choice::Shares { threshold: 2, count: 2 })
+        .rekey(&pieces(&shares[..2]), &SealChoice::Shares { threshold: 2, count: 2 })
         .expect("shares to shares");
     let again = home.load().expect("a keyring");
     let old = again.unseal(&Actor::SERVICE, shares[0].text().as_bytes());
@@ -79,10 +82,10 @@ fn rekeying_changes_who_opens_and_no_key() {
     }
     assert_eq!(key_of(&again, id, 1), key);
     again
-        .rekey(&pieces(&newer), &Choice::Passphrase(piece(PASSPHRASE)))
+        .rekey(&pieces(&newer), &SealChoice::Passphrase(piece(PASSPHRASE)))
         .expect("shares to passphrase");
-    again.rekey(&[piece(PASSPHRASE)], &Choice::File).expect("passphrase to file");
-    again.rekey(&[], &Choice::File).expect("file to file");
+    again.rekey(&[piece(PASSPHRASE)], &SealChoice::File).expect("passphrase to file");
+    again.rekey(&[], &SealChoice::File).expect("file to file");
     assert_eq!(key_of(&home.reopen(), id, 1), key);
 }
 
@@ -90,12 +93,13 @@ fn rekeying_changes_who_opens_and_no_key() {
 fn rekeying_and_a_new_root_need_what_opens_the_seal() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");
-    let shares =
-        keyring.init(&Actor::SERVICE, &Choice::Shares { threshold: 3, count: 3 }).expect("made");
+    let shares = keyring
+        .init(&Actor::SERVICE, &SealChoice::Shares { threshold: 3, count: 3 })
+        .expect("made");
     let before = home.file();
     for proof in [vec![], pieces(&shares[..2])] {
         let have = u8::try_from(proof.len()).expect("small");
-        let refused = keyring.rekey(&proof, &Choice::File);
+        let refused = keyring.rekey(&proof, &SealChoice::File);
         assert!(matches!(refused, Err(KeyringError::Unproved { have: told, .. }) if told == have));
         assert!(matches!(
             keyring.rotate_root(&Actor::SERVICE, &proof),
@@ -112,7 +116,7 @@ fn rekeying_and_a_new_root_need_what_opens_the_seal() {
 fn a_wrong_passphrase_proves_nothing() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");
-    keyring.init(&Actor::SERVICE, &Choice::Passphrase(piece(PASSPHRASE))).expect("made");
+    keyring.init(&Actor::SERVICE, &SealChoice::Passphrase(piece(PASSPHRASE))).expect("made");
     let refused = keyring.rotate_root(&Actor::SERVICE, &[piece(b"not the passphrase")]);
     assert!(matches!(refused, Err(KeyringError::Seal(SealError::WrongPassphrase))));
 }
@@ -144,13 +148,13 @@ fn a_crash_while_the_seal_is_changed_leaves_one_that_opens() {
     let (old_keyring, old_seal) = (home.file(), std::fs::read(home.path("seal-key")));
     // Stopped after the seal's file was written and before the keyring was.
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
-    assert!(keyring.rekey(&[], &Choice::File).is_err());
+    assert!(keyring.rekey(&[], &SealChoice::File).is_err());
     std::fs::remove_dir(home.path("keyring.new")).expect("removed");
     assert_ne!(std::fs::read(home.path("seal-key")).expect("there"), old_seal.expect("there"));
     assert_eq!(home.file(), old_keyring);
     assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
     // The file that was left does not affect a later change.
-    home.reopen().rekey(&[], &Choice::File).expect("changed");
+    home.reopen().rekey(&[], &SealChoice::File).expect("changed");
     assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
 }
 
@@ -160,7 +164,7 @@ fn a_crash_after_the_seal_is_changed_does_not_endanger_the_next_change() {
     let keyring = home.init();
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let old_seal = std::fs::read(home.path("seal-key")).expect("there");
-    keyring.rekey(&[], &Choice::File).expect("changed");
+    keyring.rekey(&[], &SealChoice::File).expect("changed");
     // Stopped before the old secret was removed from the file: it holds both.
     let new_seal = std::fs::read(home.path("seal-key")).expect("there");
     let both = [old_seal.as_slice(), &new_seal[24..]].concat();
@@ -168,7 +172,7 @@ fn a_crash_after_the_seal_is_changed_does_not_endanger_the_next_change() {
     // The next change is stopped too, before the keyring names its seal.
     let keyring = home.reopen();
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
-    assert!(keyring.rekey(&[], &Choice::File).is_err());
+    assert!(keyring.rekey(&[], &SealChoice::File).is_err());
     std::fs::remove_dir(home.path("keyring.new")).expect("removed");
     assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
 }
@@ -192,7 +196,7 @@ fn a_crash_in_the_first_start_between_seal_and_keyring_leaves_nothing_to_do_by_h
     let keyring = home.load().expect("nothing there");
     // All that is on the disk before the keyring is; twice, since the next start may be cut short too.
     for id in [[1; 16], [2; 16]] {
-        seal::make(&Choice::File, &keyring.seal_context(&id, None)).expect("written");
+        seal::make(&SealChoice::File, &keyring.seal_context(&id, None)).expect("written");
         assert!(home.path("seal-key.next").exists() && !home.path("seal-key").exists());
     }
     let keyring = home.init();
@@ -206,7 +210,7 @@ fn a_crash_between_keyring_and_the_name_of_its_seals_file_leaves_one_that_opens(
     let home = Home::new();
     let keyring = home.init();
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
-    for next_change in [Choice::File, Choice::Shares { threshold: 2, count: 2 }] {
+    for next_change in [SealChoice::File, SealChoice::Shares { threshold: 2, count: 2 }] {
         std::fs::rename(home.path("seal-key"), home.path("seal-key.next")).expect("as it was");
         let again = home.reopen();
         assert_eq!(key_of(&again, id, 1), key_of(&keyring, id, 1));
@@ -223,7 +227,7 @@ fn a_seals_file_without_its_keyring_is_kept_and_no_other_is_made_over_it() {
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let seal = std::fs::read(home.path("seal-key")).expect("there");
     std::fs::rename(home.path("keyring"), home.path("elsewhere")).expect("moved");
-    let refused = home.load().expect("nothing there").init(&Actor::SERVICE, &Choice::File);
+    let refused = home.load().expect("nothing there").init(&Actor::SERVICE, &SealChoice::File);
     assert!(matches!(refused, Err(KeyringError::Seal(SealError::Foreign { .. }))));
     assert_eq!(std::fs::read(home.path("seal-key")).expect("there"), seal);
     std::fs::rename(home.path("elsewhere"), home.path("keyring")).expect("moved back");
@@ -252,12 +256,12 @@ fn a_first_start_that_fails_leaves_no_trace_and_the_next_one_makes_a_keyring() {
         let home = Home::anchored();
         let keyring = home.load().expect("nothing there");
         std::fs::create_dir(home.path(in_the_way)).expect("a directory in the way");
-        keyring.init(&Actor::SERVICE, &Choice::File).expect_err("it cannot be written");
+        keyring.init(&Actor::SERVICE, &SealChoice::File).expect_err("it cannot be written");
         for file in ["keyring", "anchor", "seal-key", "seal-key.next"] {
             assert!(!home.path(file).exists(), "{file} after {in_the_way}");
         }
         std::fs::remove_dir(home.path(in_the_way)).expect("removed");
-        keyring.init(&Actor::SERVICE, &Choice::File).expect("made");
+        keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
         home.reopen();
     }
 }
@@ -268,7 +272,7 @@ fn a_keyring_that_was_put_in_place_meanwhile_is_not_made_over() {
     let keyring = home.load().expect("nothing there");
     other.init();
     std::fs::copy(other.path("keyring"), home.path("keyring")).expect("put there");
-    assert!(matches!(keyring.init(&Actor::SERVICE, &Choice::File), Err(KeyringError::Present)));
+    assert!(matches!(keyring.init(&Actor::SERVICE, &SealChoice::File), Err(KeyringError::Present)));
     assert_eq!(home.file(), other.file());
 }
 
@@ -278,7 +282,7 @@ fn shares_that_never_arrived_open_nothing_and_the_seal_before_them_still_does() 
     let keyring = home.init();
     let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let before = home.file();
-    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let two_of_two = SealChoice::Shares { threshold: 2, count: 2 };
     let (lost, _) = keyring.prepare_seal(&Actor::SERVICE, &[], &two_of_two).expect("prepared");
     assert_eq!(home.file(), before);
     // As after a crash, or when the answer was lost.
@@ -307,7 +311,7 @@ fn shares_that_never_arrived_open_nothing_and_the_seal_before_them_still_does() 
 fn a_prepared_seal_does_not_outlast_a_sealing_or_its_root_key() {
     let home = Home::new();
     let keyring = home.init();
-    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let two_of_two = SealChoice::Shares { threshold: 2, count: 2 };
     let (prepared, _) = keyring.prepare_seal(&Actor::SERVICE, &[], &two_of_two).expect("prepared");
     keyring.rotate_root(&Actor::SERVICE, &[]).expect("rotated");
     assert!(matches!(
@@ -329,7 +333,7 @@ fn a_prepared_seal_does_not_outlast_a_sealing_or_its_root_key() {
 fn a_seal_whose_keyring_could_not_be_written_can_be_put_in_force_later() {
     let home = Home::new();
     let keyring = home.init();
-    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let two_of_two = SealChoice::Shares { threshold: 2, count: 2 };
     let (prepared, shares) =
         keyring.prepare_seal(&Actor::SERVICE, &[], &two_of_two).expect("prepared");
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
@@ -348,7 +352,7 @@ fn a_seal_whose_keyring_could_not_be_written_can_be_put_in_force_later() {
 fn an_old_seals_file_that_cannot_be_removed_is_told_of_and_the_new_seal_is_in_force() {
     let home = Home::new();
     let keyring = home.init();
-    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let two_of_two = SealChoice::Shares { threshold: 2, count: 2 };
     let (prepared, shares) =
         keyring.prepare_seal(&Actor::SERVICE, &[], &two_of_two).expect("prepared");
     std::fs::remove_file(home.path("seal-key")).expect("removed");
@@ -373,7 +377,7 @@ fn a_keyring_whose_name_could_not_be_flushed_counts_and_both_seals_are_kept() {
     }
     let home = Home::new();
     let keyring = home.init();
-    let two_of_two = Choice::Shares { threshold: 2, count: 2 };
+    let two_of_two = SealChoice::Shares { threshold: 2, count: 2 };
     let (prepared, shares) =
         keyring.prepare_seal(&Actor::SERVICE, &[], &two_of_two).expect("prepared");
     let allow = |mode| {

@@ -211,7 +211,7 @@ fn a_store_whose_keyring_is_not_there_is_kept_until_it_is_there_again() {
     let storage = Box::new(home.memory.clone());
     let keyring = home.keyring_as_found();
     let orphaned = Store::new(keyring, Arc::clone(&home.generator), storage, BTreeSet::new());
-    assert!(matches!(orphaned.init(&Actor::SERVICE, &Choice::File), Err(KvError::Orphaned)));
+    assert!(matches!(orphaned.init(&Actor::SERVICE, &SealChoice::File), Err(KvError::Orphaned)));
     assert!(!home.path("keyring").exists());
     // And another keyring removes nothing of it.
     let other = home.store_over(Box::new(home.memory.clone()));

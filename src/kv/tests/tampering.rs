@@ -10,6 +10,7 @@ use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::name::RecordName;
 use crate::kv::record;
 use crate::kv::record::{Entry, RecordAddress, RowHeader};
+use crate::kv::record_id::RecordId;
 
 /// A row as it is kept.
 type Kept = (Table, Vec<u8>, Vec<u8>);

@@ -7,8 +7,7 @@ use crate::report::noise::{Noise, PICTURED};
 use crate::report::page::limits;
 use crate::report::page::parts::{grouped, list};
 use crate::report::{planes, plots};
-use lavawall_assess::RestartTests;
-use lavawall_assess::{Assessment, WANTED_SAMPLES};
+use lavawall_assess::{Assessment, RestartTests, WANTED_SAMPLES};
 
 /// The assessed min-entropy, in bits per symbol.
 pub(crate) fn worth(source: &ReportedSource) -> String {
