@@ -56,6 +56,7 @@ check:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --all-features --no-deps --document-private-items
 	@command -v cargo-deny > /dev/null || { echo "installing cargo-deny"; $(CARGO) install --locked cargo-deny; }
 	$(CARGO) deny --all-features check bans licenses sources

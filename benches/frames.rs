@@ -8,7 +8,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use lavawall::source::rendered::Wall;
+use lavawall::Wall;
 use lavawall_entropy::{
     Conditioner, Frame, FrameTests, FramesConfig, Gate, GateState, PixelFormat, Sample, Shape,
 };

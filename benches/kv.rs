@@ -19,6 +19,7 @@ mod home;
 #[path = "kv/plain.rs"]
 mod plain;
 
+use lavawall::Actor;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,7 @@ fn main() {
 fn writes(batch: usize) {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("bench").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "bench").expect("made").id;
     let plain = Plain::in_folder(home.folder());
     let mut times = [Vec::new(), Vec::new()];
     for round in 0..ROUNDS {
@@ -65,8 +66,8 @@ fn writes(batch: usize) {
 
 fn reads(held: usize) {
     let home = Home::new();
-    let store = home.open_with(home::CACHE - held).holding_opened(held);
-    let id = store.create_namespace("bench").expect("made").id;
+    let store = home.open_with(home::CACHE - held).with_value_cache(held);
+    let id = store.create_namespace(&Actor::SERVICE, "bench").expect("made").id;
     let plain = Plain::in_folder(home.folder());
     for first in (0..READS).step_by(1000) {
         home::write(&store, id, first..first + 1000);
@@ -96,15 +97,15 @@ fn rotation() {
     const RECORDS: usize = 50_000;
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("bench").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "bench").expect("made").id;
     for first in (0..RECORDS).step_by(1000) {
         home::write(&store, id, first..first + 1000);
     }
-    store.rotate(id).expect("rotated");
+    store.rotate(&Actor::SERVICE, id).expect("rotated");
     let start = Instant::now();
     while store.reseal(id).expect("sealed anew") > 0 {}
     let seconds = start.elapsed().as_secs_f64();
-    assert_eq!(store.destroy_unneeded(id).expect("destroyed"), [1]);
+    assert_eq!(store.destroy_unneeded(&Actor::SERVICE, id).expect("destroyed"), [1]);
     println!("rotation             {:.0} records a second\n", RECORDS as f64 / seconds);
 }
 

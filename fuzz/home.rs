@@ -7,9 +7,10 @@ mod seeded;
 use std::path::Path;
 use std::sync::Arc;
 
+use lavawall::Actor;
+use lavawall::SealChoice;
+use lavawall::{Keyring, Places};
 use lavawall_entropy::Generator;
-use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Keyring, Places};
 
 /// A generator with a seed.
 pub fn generator() -> Arc<Generator> {
@@ -29,6 +30,6 @@ pub fn places(folder: &Path) -> Places {
 /// A new keyring in a directory, under a file.
 pub fn new_keyring(folder: &Path, generator: &Arc<Generator>) -> Keyring {
     let keyring = Keyring::load(places(folder), Arc::clone(generator)).expect("none yet");
-    drop(keyring.init(&Choice::File).expect("made"));
+    drop(keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made"));
     keyring
 }

@@ -1,7 +1,8 @@
-//! The command line: what each command takes, and which file does it.
+//! The command line: one file or folder per command.
 
 #![expect(clippy::doc_markdown, reason = "doc comments of arguments are the help a terminal shows")]
 
+mod admin_arguments;
 mod ask;
 mod assess;
 mod audit;
@@ -9,31 +10,34 @@ mod calibrate;
 mod cameras;
 mod capture;
 mod check;
-mod client;
 mod completions;
-mod format;
+mod config_arguments;
+mod connection_arguments;
+mod error;
+mod key_versions;
 mod keys;
 mod kv;
+mod noise_capture;
 mod operator;
+mod output_format;
 mod print;
 mod progress;
 mod random;
 mod report;
 mod rotate;
+mod rotation;
 mod seals;
 mod serve;
+mod service_arguments;
+mod source_arguments;
 mod status;
-mod stop;
+mod thread_arguments;
 mod token;
-mod unix;
 mod when;
-mod wiped;
 
-use std::path::PathBuf;
+use clap::{CommandFactory, Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-
-use crate::config::{Config, ConfigError};
+use crate::cli::error::CommandError;
 use crate::exitcode::Exit;
 
 /// Randomness from a wall of lava lamps and other independent noise sources.
@@ -48,32 +52,32 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Arguments),
-    Random(random::Arguments),
-    Status(status::Arguments),
-    Cameras(cameras::Arguments),
-    Check(check::Arguments),
-    Capture(capture::Arguments),
-    Assess(assess::Arguments),
-    Calibrate(calibrate::Arguments),
-    Report(Box<report::Arguments>),
+    Serve(serve::ServeArguments),
+    Random(random::RandomArguments),
+    Status(status::StatusArguments),
+    Cameras(cameras::CamerasArguments),
+    Check(check::CheckArguments),
+    Capture(capture::CaptureArguments),
+    Assess(assess::AssessArguments),
+    Calibrate(calibrate::CalibrateArguments),
+    Report(Box<report::ReportArguments>),
     Init(seals::InitArguments),
     Unseal(seals::UnsealArguments),
     Seal(seals::SealCommandArguments),
     Rekey(seals::RekeyArguments),
-    Rotate(rotate::Arguments),
-    Keys(keys::Arguments),
-    Audit(audit::Arguments),
-    Kv(Box<kv::Arguments>),
-    Token(token::Arguments),
-    Completions(completions::Arguments),
+    Rotate(rotate::RotateArguments),
+    Keys(keys::KeysArguments),
+    Audit(audit::AuditArguments),
+    Kv(Box<kv::KvArguments>),
+    Token(token::TokenArguments),
+    Completions(completions::CompletionsArguments),
 }
 
 impl Cli {
-    /// Does what was asked and says how it went.
+    /// Runs the command, reports its error and returns the exit code.
     #[must_use]
     pub fn run(self) -> Exit {
-        match self.command {
+        let ended = match self.command {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Random(arguments) => random::run(&arguments),
             Command::Status(arguments) => status::run(&arguments),
@@ -92,32 +96,15 @@ impl Cli {
             Command::Audit(arguments) => audit::run(&arguments),
             Command::Kv(arguments) => kv::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
-            Command::Completions(arguments) => completions::run(&arguments),
-        }
-    }
-}
-
-/// Where the configuration comes from.
-#[derive(Debug, Args)]
-struct ConfigArguments {
-    /// Configuration file; without it /etc/lavawall/lavawall.toml if there is one, else defaults
-    #[arg(long, value_name = "FILE", env = "LAVAWALL_CONFIG")]
-    config: Option<PathBuf>,
-}
-
-impl ConfigArguments {
-    fn load(&self) -> Result<Config, ConfigError> {
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
-        Config::load(self.config.as_deref(), environment)
+            Command::Completions(arguments) => completions::run(&arguments, &mut Self::command()),
+        };
+        ended.map_or_else(CommandError::report, |()| Exit::Ok)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn every_command_can_be_parsed() {

@@ -11,14 +11,14 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-use crate::source::Spec;
+use crate::source::{Presence, SOURCE_TYPES, SourceSpec};
 use crate::{collector, durable, http, keyring, kv};
 
-pub use error::ConfigError;
-use keys::Keys;
+pub(crate) use error::ConfigError;
+use keys::KeyPlaces;
 
-/// Where the configuration is looked for when none is named.
-pub const SYSTEM_FILE: &str = "/etc/lavawall/lavawall.toml";
+/// The configuration file when none is named.
+pub(crate) const SYSTEM_FILE: &str = "/etc/lavawall/lavawall.toml";
 
 /// Variables that are settings of the command line and not keys of the file.
 const NOT_KEYS: [&str; 7] = [
@@ -31,7 +31,7 @@ const NOT_KEYS: [&str; 7] = [
     "LAVAWALL_SOCKET",
 ];
 
-/// Variables that Kubernetes sets in every container for a service that is called lavawall.
+/// Variables that Kubernetes sets in every container of a cluster with a service named lavawall.
 fn is_of_kubernetes(name: &str) -> bool {
     name == "LAVAWALL_PORT"
         || ["LAVAWALL_PORT_", "LAVAWALL_SERVICE_"].iter().any(|start| name.starts_with(start))
@@ -44,17 +44,17 @@ const MAX_SOURCES: usize = 32;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Config {
-    /// Where the service keeps its state. Default `$XDG_STATE_HOME/lavawall`.
+    /// The state directory. Default `$XDG_STATE_HOME/lavawall`.
     pub state_dir: Option<PathBuf>,
     /// The HTTP listener.
-    pub http: http::Config,
-    /// When seeds are made.
-    pub pool: collector::config::Config,
-    /// Where keys are kept.
-    pub keyring: keyring::config::Config,
-    /// How records are kept.
-    pub kv: kv::config::Config,
-    /// The sources, or `None` for every source that is there.
+    pub http: http::HttpConfig,
+    /// The quorum and the reseed interval.
+    pub pool: collector::config::PoolConfig,
+    /// The keyring.
+    pub keyring: keyring::KeyringConfig,
+    /// The store of records.
+    pub kv: kv::KvConfig,
+    /// The sources, or `None` for every source that this machine has.
     #[serde(skip)]
     pub sources: Option<Vec<SourceEntry>>,
 }
@@ -64,12 +64,12 @@ pub struct Config {
 pub struct SourceEntry {
     /// Its name: the key `id`, or its type, numbered from the second on.
     pub id: String,
-    /// What it is.
-    pub spec: Spec,
+    /// Its configuration.
+    pub spec: SourceSpec,
 }
 
 impl Config {
-    /// Reads `file`, or the system's file if there is one, or takes the defaults; then the
+    /// Reads `file`, else `/etc/lavawall/lavawall.toml` if it exists, else takes the defaults; then applies the
     /// environment's `LAVAWALL_SECTION_KEY`.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Config {
         Self::parse(&path.display().to_string(), text, environment)
     }
 
-    /// Parses the text of a configuration file that goes by the name `file` in errors.
+    /// Parses the text of a configuration file, named `file` in errors.
     ///
     /// # Errors
     /// Names the file, line, key and reason.
@@ -98,7 +98,7 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let environment: Vec<_> = environment.collect();
-        let mut keys = Keys::new(file, text);
+        let mut keys = KeyPlaces::new(file, text);
         let mut root = DeTable::parse(text).map_err(|error| keys.locate(&error))?;
         keys.collect(root.get_ref());
         for (name, value) in &environment {
@@ -113,8 +113,8 @@ impl Config {
         Ok(config)
     }
 
-    /// What no section can check alone.
-    fn validate(&self, keys: &Keys<'_>) -> Result<(), ConfigError> {
+    /// Checks across sections.
+    fn validate(&self, keys: &KeyPlaces<'_>) -> Result<(), ConfigError> {
         self.http.validate().map_err(|invalid| {
             keys.error(&format!("http.{}", invalid.field), invalid.reason.clone())
         })?;
@@ -126,7 +126,7 @@ impl Config {
         Ok(())
     }
 
-    /// Keys that are not as in `old`, of those that are read at the start only.
+    /// The keys that differ from `old` and are read at the start only.
     #[must_use]
     pub fn needs_restart(&self, old: &Self) -> Vec<String> {
         let fields = |section: &str, config: serde_json::Result<serde_json::Value>| {
@@ -149,14 +149,17 @@ impl Config {
         changed.map(|((key, _), _)| key).collect()
     }
 
-    /// A required source must be there, and must be one that can ever count.
+    /// A required source must be configured, and must be one that can be credited.
     fn validate_required(&self, required: &str) -> Result<(), String> {
         let Some(sources) = &self.sources else {
-            return if Spec::AUTOMATIC.contains(&required) {
+            let automatic = names(Presence::is_automatic);
+            return if automatic.contains(&required) {
                 Ok(())
             } else {
-                let usual = Spec::AUTOMATIC.join(", ");
-                Err(format!("without any [[source]] it must be one of {usual} (got {required:?})"))
+                let automatic = automatic.join(", ");
+                Err(format!(
+                    "without any [[source]] it must be one of {automatic} (got {required:?})"
+                ))
             };
         };
         let mut called = sources.iter().filter(|source| source.is_called(required)).peekable();
@@ -184,7 +187,7 @@ impl SourceEntry {
 /// it is a whole value, and as a plain string otherwise.
 fn overlay<'a>(
     root: &mut DeTable<'a>,
-    keys: &mut Keys<'_>,
+    keys: &mut KeyPlaces<'_>,
     name: &str,
     value: &'a str,
 ) -> Result<(), ConfigError> {
@@ -194,7 +197,7 @@ fn overlay<'a>(
     };
     let kebab = |part: &str| part.to_lowercase().replace('_', "-");
     let Some((section, key)) = path.split_once('_').map(|(a, b)| (kebab(a), kebab(b))) else {
-        return Err(ConfigError::variable(name, "names no section and key"));
+        return Err(ConfigError::variable(name, "must name a section and a key"));
     };
     let span = keys.variable(name, &section, &key);
     let value = match DeValue::parse(value).map(Spanned::into_inner) {
@@ -205,7 +208,7 @@ fn overlay<'a>(
         .entry(Spanned::new(span.clone(), section.into()))
         .or_insert_with(|| Spanned::new(span.clone(), DeValue::Table(DeTable::new())));
     let DeValue::Table(table) = entry.get_mut() else {
-        return Err(ConfigError::variable(name, "names a section that is no table"));
+        return Err(ConfigError::variable(name, "names a section that is not a table"));
     };
     table.remove(key.as_str());
     table.insert(Spanned::new(span.clone(), key.into()), Spanned::new(span, value));
@@ -214,7 +217,7 @@ fn overlay<'a>(
 
 fn parse_sources(
     array: Spanned<DeValue<'_>>,
-    keys: &Keys<'_>,
+    keys: &KeyPlaces<'_>,
 ) -> Result<Vec<SourceEntry>, ConfigError> {
     let DeValue::Array(array) = array.into_inner() else {
         return Err(keys.error("source", "is a list: write [[source]], with two brackets".into()));
@@ -235,7 +238,7 @@ fn parse_source(
     source: Spanned<DeValue<'_>>,
     number: usize,
     ids: &mut BTreeSet<String>,
-    keys: &Keys<'_>,
+    keys: &KeyPlaces<'_>,
 ) -> Result<SourceEntry, ConfigError> {
     let here = |key: &str| format!("source[{number}].{key}");
     let span = source.span();
@@ -244,7 +247,7 @@ fn parse_source(
     };
     let mut take = |key: &str| table.remove(key).map(Spanned::into_inner);
     let Some(DeValue::String(type_name)) = take("type") else {
-        let reason = format!("must be one of {}", Spec::TYPES.join(", "));
+        let reason = format!("must be one of {}", names(|_| true).join(", "));
         return Err(keys.error(&here("type"), reason));
     };
     let id = match take("id") {
@@ -257,14 +260,19 @@ fn parse_source(
     };
     ids.insert(id.clone());
     let rest = ValueDeserializer::from(Spanned::new(span, DeValue::Table(table)));
-    match Spec::parse(&type_name, rest) {
+    match SourceSpec::parse(&type_name, rest) {
         None => {
-            let reason = format!("{type_name:?} is not one of {}", Spec::TYPES.join(", "));
+            let reason = format!("{type_name:?} is not one of {}", names(|_| true).join(", "));
             Err(keys.error(&here("type"), reason))
         }
         Some(Err(error)) => Err(keys.locate_in(&here(""), &error)),
         Some(Ok(spec)) => Ok(SourceEntry { id, spec }),
     }
+}
+
+/// The names of the types with this presence.
+fn names(presence: impl Fn(Presence) -> bool) -> Vec<&'static str> {
+    SOURCE_TYPES.iter().filter(|entry| presence(entry.presence)).map(|entry| entry.name).collect()
 }
 
 /// Names go into header fields, metrics labels and file names.

@@ -1,20 +1,8 @@
 //! The service: puts sources, generator and HTTP together, and listens to signals.
 
-mod boot_seed;
-pub mod calibration;
-pub mod capture;
-pub mod enrolment;
-mod feeds;
-mod harden;
-pub mod inventory;
-mod journal;
-mod keys;
-pub mod local;
-mod notify;
-mod ready_file;
-mod rotation;
-pub mod setup;
-pub mod state_dir;
+pub(crate) mod harden;
+pub(crate) mod local;
+pub(crate) mod notify;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,22 +13,26 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::collector::Collector;
-use crate::collector::board::Board;
+use crate::collector::status::StatusBoard;
 use crate::config::{Config, ConfigError};
 use crate::exitcode::Exit;
-use crate::http::{self, Access, AdminSocket, FreshError, Listeners, LoadError};
+use crate::http;
+use crate::http::{AccessControl, AccessError, FreshError};
+use crate::incident::IncidentLog;
+use crate::net::tcp::Listeners;
+use crate::net::unix::AdminSocket;
 use lavawall_entropy::{Generator, Readiness};
 
-use keys::Keys;
+use crate::state::ready_file::{ReadyFile, ReadyFileError};
+use crate::state::{ADMIN_SOCKET, StateDir, StateDirError};
+use crate::upkeep::keys::KeyUpkeep;
 use notify::Notify;
-use ready_file::ReadyFile;
-use state_dir::{ADMIN_SOCKET, StateDir, StateDirError};
 
-/// How often the main thread looks at the state: for the ready file and the service manager.
+/// How often the main thread checks the state, for the ready file and the service manager.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A service that cannot seed within this time says that it is up all the same: it answers, with
-/// 503 and the reason.
+/// A service without a seed after this time reports that it is up all the same: it answers, with 503
+/// and the reason.
 const READY_AFTER: Duration = Duration::from_secs(5);
 
 /// Signals that come together, as `timeout` and terminals send them, count as one.
@@ -49,10 +41,10 @@ const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
 /// How often a new boot seed is written, besides once after the first seed and once at the end.
 const BOOT_SEED_EVERY: Duration = Duration::from_hours(1);
 
-/// What the command line adds to the configuration.
+/// Options of the command line.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// Where the address is written once the service is ready.
+pub(crate) struct Options {
+    /// The file for the address, written once the service is ready.
     pub ready_file: Option<PathBuf>,
     /// Show the rendered wall when there is no camera.
     pub demo: bool,
@@ -61,29 +53,24 @@ pub struct Options {
 /// Why the service did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum DaemonError {
+pub(crate) enum DaemonError {
     /// The state directory.
     #[error(transparent)]
     StateDir(#[from] StateDirError),
     /// Certificates or tokens.
     #[error(transparent)]
-    Access(#[from] LoadError),
+    Access(#[from] AccessError),
     /// The address.
     #[error("http.listen: cannot listen on {address}: {error}")]
     Listen {
-        /// The address asked for.
+        /// The configured address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         error: std::io::Error,
     },
     /// The ready file.
-    #[error("--ready-file {path}: {error}")]
-    ReadyFile {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        error: std::io::Error,
-    },
+    #[error(transparent)]
+    ReadyFile(#[from] ReadyFileError),
     /// Memory, threads, signals.
     #[error("the system gave no memory or no thread: {0}")]
     System(#[from] std::io::Error),
@@ -95,23 +82,23 @@ pub enum DaemonError {
 impl DaemonError {
     /// The exit code that says the same.
     #[must_use]
-    pub fn exit(&self) -> Exit {
+    pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::StateDir(StateDirError::InUse { .. }) | Self::Listen { .. } | Self::System(_) => {
                 Exit::Refused
             }
-            Self::StateDir(_) | Self::ReadyFile { .. } => Exit::CannotCreate,
+            Self::StateDir(_) | Self::ReadyFile(_) => Exit::CannotCreate,
             Self::Access(_) => Exit::Config,
             Self::Http(_) => Exit::Software,
         }
     }
 }
 
-/// Runs the service until it is told to stop. `reread` gives the configuration anew, for a reload.
+/// Runs the service until a signal stops it. `reread` reads the configuration again, for a reload.
 ///
 /// # Errors
-/// Says why it could not start, or what broke.
-pub fn run(
+/// Why it could not start, or the fault that ended it.
+pub(crate) fn run(
     config: &Config,
     options: &Options,
     reread: impl Fn() -> Result<Config, ConfigError>,
@@ -120,7 +107,7 @@ pub fn run(
     harden::take_descriptors(config.http.max_connections);
     let path = config.state_dir.clone().map_or_else(StateDir::default_path, Ok)?;
     let state_dir = Arc::new(StateDir::open(&path)?);
-    let access = Arc::new(Access::load(&config.http)?);
+    let access = Arc::new(AccessControl::load(&config.http)?);
     let address = config.http.listen;
     let listeners = Listeners::bind(address, config.http.threads())
         .map_err(|error| DaemonError::Listen { address, error })?;
@@ -138,11 +125,12 @@ pub fn run(
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
     let http = std::thread::Builder::new().name("http".into()).spawn(move || {
-        http::serve(http_service, listeners, socket, access, &http_config, &stopped)
+        let dialects = crate::dialect::dialects();
+        http::serve(http_service, dialects, listeners, socket, access, &http_config, &stopped)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let ended = runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &http));
-    // Tells HTTP to finish, also when something broke; workers end within the drain timeout.
+    // HTTP finishes, also after a fault; its threads end within the drain timeout.
     let _ = stop.send(true);
     let served = http.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
     service.leave_boot_seed();
@@ -157,14 +145,15 @@ fn bind_admin_socket(state_dir: &StateDir) -> Option<AdminSocket> {
         .ok()
 }
 
-/// What runs besides HTTP.
+/// The parts besides HTTP.
 struct Service {
     generator: Arc<Generator>,
-    board: Arc<Board>,
+    board: Arc<StatusBoard>,
+    incidents: Arc<IncidentLog>,
     collector: Arc<Collector>,
-    access: Arc<Access>,
+    access: Arc<AccessControl>,
     state_dir: Arc<StateDir>,
-    keys: Option<Keys>,
+    keys: Option<KeyUpkeep>,
     can_be_ready: bool,
 }
 
@@ -173,61 +162,65 @@ impl Service {
         config: &Config,
         options: &Options,
         state_dir: Arc<StateDir>,
-        access: Arc<Access>,
+        access: Arc<AccessControl>,
     ) -> Result<Self, DaemonError> {
         let generator = Arc::new(Generator::new(
             config.http.threads() + 1,
             config.pool.limits(),
-            crate::machine::lend(),
+            crate::machine::this_machine(),
         )?);
         if !generator.is_memory_locked() {
             tracing::warn!(
                 "the generator's memory is not locked: raise `ulimit -l` to keep it out of swap"
             );
         }
-        let board = Arc::new(Board::default());
-        let boot_seed = boot_seed::take(&state_dir).unwrap_or_else(|error| {
-            board.add_incident(
+        let board = Arc::new(StatusBoard::default());
+        let incidents = Arc::new(IncidentLog::default());
+        let boot_seed = crate::state::boot_seed::take(&state_dir).unwrap_or_else(|error| {
+            incidents.open(
                 None,
                 format!("the boot seed cannot be replaced, and so is not used: {error}"),
             );
             None
         });
-        let feeds = feeds::build(config, options.demo, Some(&state_dir));
-        let can_be_ready = feeds::kinds(&feeds) >= config.pool.quorum;
+        let feeds = crate::plan::feeds::build(config, options.demo, Some(&state_dir));
+        let can_be_ready = crate::plan::feeds::kinds(&feeds) >= config.pool.quorum;
         let collector = Collector::start(
             feeds,
             config.pool.settings(),
             Arc::clone(&generator),
             Arc::clone(&board),
+            Arc::clone(&incidents),
             boot_seed.as_ref().map(|seed| seed.as_slice()),
         )?;
         let collector = Arc::new(collector);
         // Randomness goes on without keys.
-        let keys = Keys::start(config, &state_dir, &generator, &board)
+        let keys = KeyUpkeep::start(config, &state_dir, &generator, &incidents)
             .inspect_err(|error| {
                 tracing::error!("keys and records: {error}");
-                board.add_incident(None, format!("keys and records: {error}"));
+                incidents.open(None, format!("keys and records: {error}"));
             })
             .ok();
-        Ok(Self { generator, board, collector, access, state_dir, keys, can_be_ready })
+        Ok(Self { generator, board, incidents, collector, access, state_dir, keys, can_be_ready })
     }
 
-    /// What HTTP serves from.
-    fn http(&self) -> http::Service {
+    /// The parts that HTTP serves.
+    fn http(&self) -> http::ServiceParts {
         let collector = Arc::clone(&self.collector);
-        http::Service {
+        http::ServiceParts {
             generator: Arc::clone(&self.generator),
             board: Arc::clone(&self.board),
+            incidents: Arc::clone(&self.incidents),
             fresh: Arc::new(move || {
                 let collector = Arc::clone(&collector);
                 Box::pin(async move { collector.fresh().await.map_err(|_| FreshError::Stopped) })
             }),
-            kv: self.keys.as_ref().map(Keys::dialect),
+            store: self.keys.as_ref().map(KeyUpkeep::store),
+            store_tokens: self.keys.as_ref().map(KeyUpkeep::tokens).unwrap_or_default(),
         }
     }
 
-    /// Waits for signals, and says when the service is ready.
+    /// Waits for signals, and reports when the service is ready.
     async fn watch(
         &self,
         config: &Config,
@@ -243,15 +236,15 @@ impl Service {
         let mut boot_seed_due = Instant::now();
         loop {
             match signals.next().await {
-                Some(Told::Stop) => break,
-                Some(Told::Reload) => self.reload(config, options, reread()),
+                Some(SignalRequest::Stop) => break,
+                Some(SignalRequest::Reload) => self.reload(config, options, reread()),
                 None => {}
             }
             if http.is_finished() {
                 return Ok(());
             }
             let state = self.generator.state(Instant::now());
-            let has_keys = self.keys.as_ref().is_none_or(Keys::has_looked);
+            let has_keys = self.keys.as_ref().is_none_or(KeyUpkeep::has_looked);
             let is_ready = state != Readiness::Starting && has_keys;
             if is_ready || !self.can_be_ready || started.elapsed() >= READY_AFTER {
                 ready_file.write()?;
@@ -266,10 +259,10 @@ impl Service {
         tracing::info!("stopping: answers that have begun are finished; a second signal ends them");
         Notify::stopping();
         let _ = stop.send(true);
-        let told_at = Instant::now();
+        let stopped_at = Instant::now();
         while !http.is_finished() {
-            let told = signals.next().await;
-            if told == Some(Told::Stop) && told_at.elapsed() >= SECOND_SIGNAL_AFTER {
+            let signal = signals.next().await;
+            if signal == Some(SignalRequest::Stop) && stopped_at.elapsed() >= SECOND_SIGNAL_AFTER {
                 tracing::warn!("stopped by a second signal");
                 std::process::exit(Exit::Failure as i32);
             }
@@ -277,8 +270,7 @@ impl Service {
         Ok(())
     }
 
-    /// Takes over what can change while running: certificates, tokens and sources. What is wrong
-    /// is said and changes nothing.
+    /// Reloads certificates, tokens and sources. An error is logged and changes nothing.
     fn reload(&self, old: &Config, options: &Options, config: Result<Config, ConfigError>) {
         match self.access.reload() {
             Ok(()) => tracing::info!("reloaded certificates and tokens"),
@@ -296,7 +288,7 @@ impl Service {
         for key in config.needs_restart(old) {
             tracing::warn!("reload: {key} has changed, and takes effect at the next start");
         }
-        let feeds = feeds::build(&config, options.demo, Some(&self.state_dir));
+        let feeds = crate::plan::feeds::build(&config, options.demo, Some(&self.state_dir));
         match self.collector.replace(feeds, config.pool.settings()) {
             Ok(()) => tracing::info!("reloaded sources"),
             Err(error) => tracing::error!("reload: {error}; the old sources stay"),
@@ -304,7 +296,7 @@ impl Service {
     }
 
     fn leave_boot_seed(&self) {
-        if let Err(error) = boot_seed::leave(&self.state_dir, &self.generator) {
+        if let Err(error) = crate::state::boot_seed::leave(&self.state_dir, &self.generator) {
             tracing::warn!("no boot seed was left for the next start: {error}");
         }
     }
@@ -326,20 +318,20 @@ impl Signals {
         })
     }
 
-    /// What the service is told within the next moment, if anything.
-    async fn next(&mut self) -> Option<Told> {
+    /// The next signal, if one arrives within a moment.
+    async fn next(&mut self) -> Option<SignalRequest> {
         tokio::select! {
-            _ = self.terminate.recv() => Some(Told::Stop),
-            _ = self.interrupt.recv() => Some(Told::Stop),
-            _ = self.reload.recv() => Some(Told::Reload),
+            _ = self.terminate.recv() => Some(SignalRequest::Stop),
+            _ = self.interrupt.recv() => Some(SignalRequest::Stop),
+            _ = self.reload.recv() => Some(SignalRequest::Reload),
             () = tokio::time::sleep(LOOK_EVERY) => None,
         }
     }
 }
 
-/// What a signal asks for.
+/// The request of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum SignalRequest {
     Stop,
     Reload,
 }

@@ -1,22 +1,22 @@
-//! The exit codes of the command line: the BSD `sysexits.h` numbers that scripts already know.
+//! The exit codes of the command line: the BSD `sysexits.h` numbers that scripts know.
 
 use std::process::ExitCode;
 
-/// What the process tells its caller when it ends.
+/// The exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
-    /// Everything asked for was done.
+    /// Success.
     Ok = 0,
     /// The answer is no: a check failed, or the service is not ready.
     Failure = 1,
     /// The command line itself is wrong (`EX_USAGE`).
     Usage = 64,
-    /// The input is not what it should be, for example too short (`EX_DATAERR`).
+    /// The input is malformed, for example too short (`EX_DATAERR`).
     Data = 65,
-    /// The service, or the quorum of noise sources, is not there (`EX_UNAVAILABLE`).
+    /// The service, or the quorum of noise sources, is unavailable (`EX_UNAVAILABLE`).
     Unavailable = 69,
-    /// A self-test failed or an invariant broke; restart, then report it (`EX_SOFTWARE`).
+    /// A self-test failed or an invariant is broken; restart, then report it (`EX_SOFTWARE`).
     Software = 70,
     /// A file or directory cannot be created or written (`EX_CANTCREAT`).
     CannotCreate = 73,

@@ -1,16 +1,69 @@
 #![doc = include_str!("README.md")]
-pub mod audit;
-pub mod cli;
-pub mod collector;
-pub mod config;
-pub mod daemon;
-pub mod durable;
-pub mod exitcode;
-pub mod http;
-pub mod json;
-pub mod keyring;
-pub mod kv;
-pub mod machine;
-pub mod report;
+
+mod api;
+mod audit;
+mod calibrate;
+mod caller;
+mod cli;
+mod client;
+mod collector;
+mod config;
+mod crypto;
+mod daemon;
+mod dialect;
+mod durable;
+mod exitcode;
+mod http;
+mod incident;
+mod keyring;
+mod kv;
+mod machine;
+mod net;
+mod plan;
+mod report;
 mod size;
-pub mod source;
+mod source;
+mod state;
+mod upkeep;
+
+// The program: its command line, configuration and exit codes.
+pub use cli::Cli;
+pub use config::Config;
+pub use exitcode::Exit;
+
+// Noise sources, and the collector that runs them and seeds the generator.
+pub use collector::feed::Feed;
+pub use collector::status::{LiveFigure, Picture, SourceReport, SourceState, StatusBoard};
+pub use collector::{Collector, CollectorSettings, Unavailable};
+pub use incident::IncidentLog;
+pub use machine::this_machine;
+pub use report::requirements;
+pub use source::{Player, SOURCE_TYPES, Source, SourceError, Wall};
+
+// Keys: what seals records, and the keyring that holds it.
+pub use audit::Actor;
+pub use crypto::key_material::NONCE_BYTES;
+pub use crypto::{aead, key, label};
+pub use keyring::anchor::AnchorError;
+pub use keyring::seal::shares::Share;
+pub use keyring::seal::{SealChoice, SealError};
+pub use keyring::{Condition, Keyring, KeyringError, NamespaceId, Places};
+
+// The encrypted store, and the contract of its engines.
+pub use kv::engine::{Change, Changes, RedbStorage, Row, Storage, StorageError, Table};
+#[cfg(any(test, feature = "test-support"))]
+pub use kv::engine::{Fault, MemoryStorage};
+pub use kv::{KvError, METADATA_LIMIT, NAME_LIMIT, Put, Store, VALUE_LIMIT};
+
+// The server: who may call, what it serves, and the forms of its answers.
+pub use api::json::Json;
+pub use api::random::{Integers, RandomBytes, Texts};
+pub use caller::token::{ReloadableTokens, Tokens, bearer, hash_token};
+pub use dialect::dialects;
+pub use dialect::native::list_query::{List, MOST_ITEMS};
+pub use http::query::{Invalid, RandomQuery};
+pub use http::{
+    AccessControl, Fresh, FreshError, FreshSeed, HttpConfig, RandomFormat, ServiceParts, negotiate,
+    serve,
+};
+pub use net::tcp::Listeners;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use lavawall::cli::Cli;
-use lavawall::exitcode::Exit;
+use lavawall::Cli;
+use lavawall::Exit;
 
 fn main() -> ExitCode {
     match Cli::try_parse() {

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use serde::Deserializer;
 use serde::de::{Error, Visitor};
 
-/// Reads one; the error says what it looks like.
+/// Reads a size; the error shows the format.
 pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<ByteSize, D::Error> {
     from.deserialize_any(Size)
 }

@@ -1,115 +1,40 @@
-//! What a noise source owes, and the one error type all of them share.
+//! The noise sources: one file or folder per `type`, the contract they keep, and the registry that
+//! lists them.
 //!
-//! One source, one file. A new source is a new file here, a variant of [`Spec`], and a line in
-//! the collector that says how its samples are inspected.
+//! A new source is a new file that implements [`SourceType`](source_type::SourceType) for its configuration and [`Source`]
+//! for the opened device, declared here and listed in `registry.rs`. Nothing outside this room
+//! names it.
 
-pub mod camera;
-pub mod cpu;
-mod device;
+pub(crate) mod camera;
+pub(crate) mod cpu;
+pub(crate) mod hwrng;
+pub(crate) mod jitter;
+pub(crate) mod os;
+pub(crate) mod rendered;
+pub(crate) mod replay;
+pub(crate) mod serial;
+pub(crate) mod tpm;
+
+// The contract and the registry.
+mod claim;
+mod contract;
+mod registry;
+mod setup_facts;
+mod source_type;
+
+// Shared by several sources.
+mod device_file;
 mod entropy_per_bit;
-pub mod hwrng;
-pub mod jitter;
-mod limits;
-pub mod os;
+mod frame_settings;
 mod pacing;
-pub mod processor;
-pub mod rendered;
-pub mod replay;
-pub mod serial;
-mod spec;
-pub mod tpm;
+pub(crate) mod processor;
 
-use std::time::Instant;
-
-use lavawall_entropy::Sample;
-
-pub use spec::Spec;
-
-/// A noise source.
-///
-/// An implementation
-/// - MUST fill the sample with bytes the device produced after the call to `read` began, or fail;
-/// - MUST set [`Sample::taken`] to a moment no later than the production of the oldest byte;
-/// - MUST return by `deadline`, with [`SourceError::Timeout`] if nothing came;
-/// - MUST NOT repeat, condition, whiten, substitute or pad what the device gave: short is an error;
-/// - MUST NOT see the pool, the generator or another source;
-/// - MUST NOT put a sample's bytes in an error, a log line or a `Debug` form.
-pub trait Source: Send {
-    /// Fills `sample` with fresh raw bytes. The sample comes cleared.
-    ///
-    /// # Errors
-    /// Says what the device did instead. The caller reports it, drops the source and opens it
-    /// again after a back-off.
-    fn read(&mut self, sample: &mut Sample, deadline: Instant) -> Result<(), SourceError>;
-
-    /// What an operator should know of the opened device.
-    fn facts(&self) -> Facts {
-        Facts::default()
-    }
-}
-
-/// What an operator should know of an opened device; shown in `/status`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
-    /// The device's identity, for example `usb:046d:0825:SERIAL at usb-0000:00:14.0-3`.
-    pub identity: Option<String>,
-    /// The device sits on a bus that software can fake, and the configuration allows that.
-    pub virtual_device: bool,
-    /// Things that are not as they should be but do not stop it, for example a setting that the
-    /// driver would not lock.
-    pub notes: Vec<String>,
-}
-
-/// Why a source gave nothing.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SourceError {
-    /// The device is not there (any more).
-    #[error("{what} is not there: {reason}")]
-    Absent {
-        /// The device asked for.
-        what: String,
-        /// What the system said.
-        reason: String,
-    },
-    /// The device gave nothing before the deadline.
-    #[error("{what} gave nothing within {waited_ms} ms")]
-    Timeout {
-        /// The device asked for.
-        what: String,
-        /// How long it was waited for, in milliseconds.
-        waited_ms: u64,
-    },
-    /// The device is there but must not be used, for example a virtual camera.
-    #[error("{what} is refused: {reason}")]
-    Refused {
-        /// The device asked for.
-        what: String,
-        /// Which rule it breaks, and the setting that would allow it where there is one.
-        reason: String,
-    },
-    /// The device that answers is not the one that was enrolled.
-    #[error("{what} has changed: it was {expected}, now it is {found}")]
-    IdentityChanged {
-        /// The device asked for.
-        what: String,
-        /// The identity seen first.
-        expected: String,
-        /// The identity seen now.
-        found: String,
-    },
-    /// The device, or its driver, failed.
-    #[error("{what} failed: {reason}")]
-    Device {
-        /// The device asked for.
-        what: String,
-        /// What the system or the device said.
-        reason: String,
-    },
-    /// A recording has come to its end.
-    #[error("{what} has ended")]
-    Ended {
-        /// The recording.
-        what: String,
-    },
-}
+pub(crate) use claim::Derating;
+pub(crate) use contract::Facts;
+pub use contract::{Source, SourceError};
+pub use registry::SOURCE_TYPES;
+pub(crate) use registry::{SourceSpec, TypeEntry, credited_kinds};
+pub use rendered::Wall;
+pub use replay::y4m::Player;
+pub(crate) use setup_facts::SetupFacts;
+pub(crate) use source_type::{Presence, SampleForm};

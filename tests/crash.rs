@@ -9,10 +9,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Condition, Keyring, NamespaceId, Places};
-use lavawall::kv::storage::RedbStorage;
-use lavawall::kv::{Put, Store};
+use lavawall::Actor;
+use lavawall::RedbStorage;
+use lavawall::SealChoice;
+use lavawall::{Condition, Keyring, NamespaceId, Places};
+use lavawall::{Put, Store};
 use lavawall_entropy::{Generator, LeaseLimits, Provenance, Secret};
 
 /// How often the process is killed.
@@ -80,7 +81,7 @@ fn open(folder: &Path) -> (Store, NamespaceId) {
         reseed_interval: Duration::from_mins(1),
         grace_period: Duration::from_mins(15),
     };
-    let generator = Arc::new(Generator::new(1, limits, lavawall::machine::lend()).expect("memory"));
+    let generator = Arc::new(Generator::new(1, limits, lavawall::this_machine()).expect("memory"));
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).expect("the operating system's bytes");
     let provenance = Provenance {
@@ -98,8 +99,8 @@ fn open(folder: &Path) -> (Store, NamespaceId) {
     };
     let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("a keyring"));
     match keyring.condition() {
-        Condition::Absent => drop(keyring.init(&Choice::File).expect("made")),
-        _ => assert!(keyring.open_alone().expect("the seal's file")),
+        Condition::Absent => drop(keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made")),
+        _ => assert!(keyring.unseal_stored(&Actor::SERVICE).expect("the seal's file")),
     }
     let storage = RedbStorage::open(&folder.join("store"), 1 << 20).expect("a store");
     let store = Store::new(keyring, generator, Box::new(storage), BTreeSet::new());
@@ -107,7 +108,7 @@ fn open(folder: &Path) -> (Store, NamespaceId) {
     assert!(store.findings().is_empty(), "{:?}", store.findings());
     let id = match store.namespaces().expect("open").first() {
         Some(info) => info.id,
-        None => store.create_namespace("crash").expect("made").id,
+        None => store.create_namespace(&Actor::SERVICE, "crash").expect("made").id,
     };
     (store, id)
 }
@@ -135,9 +136,9 @@ fn take(store: &Store, id: NamespaceId, step: &Step) {
             let names: Vec<_> = names.iter().map(String::as_str).collect();
             store.delete(id, &names).expect("written");
         }
-        Step::Rotate => drop(store.rotate(id).expect("rotated")),
+        Step::Rotate => drop(store.rotate(&Actor::SERVICE, id).expect("rotated")),
         Step::Reseal => drop(store.reseal(id).expect("written")),
-        Step::Destroy => drop(store.destroy_unneeded(id).expect("written")),
+        Step::Destroy => drop(store.destroy_unneeded(&Actor::SERVICE, id).expect("written")),
     }
 }
 
@@ -153,7 +154,7 @@ fn child() {
         take(&store, id, &step);
         // A kill loses nothing that was written, flushed or not.
         done.write_all(b".").expect("acknowledged");
-        store.mark().expect("the anchor");
+        store.anchor_commits().expect("the anchor");
     }
 }
 

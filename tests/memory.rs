@@ -1,11 +1,15 @@
 //! Secrets leave nothing behind: freed memory is searched for what it held.
 
 use data_encoding::HEXLOWER;
-use lavawall::keyring::formula::{self, Bound, SEALED_KEY_BYTES, label};
-use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Keyring, NamespaceId, Places};
-use lavawall::kv::storage::{MemoryStorage, Table};
-use lavawall::kv::{Put, Store};
+use lavawall::Actor;
+use lavawall::SealChoice;
+use lavawall::aead;
+use lavawall::key;
+use lavawall::label;
+use lavawall::{Keyring, NamespaceId, Places};
+use lavawall::{MemoryStorage, Table};
+use lavawall::{Put, Store};
+use lavawall::{aead::AssociatedData, aead::SEALED_KEY_BYTES};
 use lavawall_entropy::{Generator, LeaseLimits, Locked, Provenance, Sample, Secret, Shape};
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
@@ -125,9 +129,9 @@ fn a_keyring_leaves_no_key_behind_when_it_is_sealed_or_dropped() {
     let generator = seeded(9);
     let folder = tempfile::tempdir().expect("a directory");
     let keyring = Keyring::load(places(&folder), generator).expect("nothing there");
-    keyring.init(&Choice::Shares { threshold: 2, count: 3 }).expect("made");
-    let id = keyring.create_namespace("first").expect("made").id;
-    keyring.rotate(id).expect("rotated");
+    keyring.init(&Actor::SERVICE, &SealChoice::Shares { threshold: 2, count: 3 }).expect("made");
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+    keyring.rotate(&Actor::SERVICE, id).expect("rotated");
     let keys = keyring.namespace_keys(id).expect("open");
     let versions = keys.versions.iter().map(|(_, _, key)| Inverted::of(key.expose()));
     let kept: Vec<_> = versions.chain([Inverted::of(keys.index_key.expose())]).collect();
@@ -135,7 +139,7 @@ fn a_keyring_leaves_no_key_behind_when_it_is_sealed_or_dropped() {
     for key in &kept {
         assert!(key.copies() >= 1, "it is held while the keyring is open");
     }
-    keyring.seal().expect("sealed");
+    keyring.seal(&Actor::SERVICE).expect("sealed");
     for key in &kept {
         assert_eq!(key.copies(), 0, "left after sealing");
     }
@@ -147,13 +151,13 @@ fn a_store_leaves_no_value_name_or_key_behind() {
     let folder = tempfile::tempdir().expect("a directory");
     let generator = seeded(14);
     let keyring = Keyring::load(places(&folder), Arc::clone(&generator)).expect("nothing there");
-    keyring.init(&Choice::File).expect("made");
-    let rows = Arc::<MemoryStorage>::default();
-    let storage = Box::new(Arc::clone(&rows));
+    keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
+    let rows = MemoryStorage::default();
+    let storage = Box::new(rows.clone());
     let store = Store::new(Arc::new(keyring), generator, storage, BTreeSet::new());
-    let store = store.holding_opened(1 << 20);
+    let store = store.with_value_cache(1 << 20);
     store.open().expect("opened");
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let (value, name) = (inverted_pattern(15), Inverted::of(hex_pattern(16).as_bytes()));
     for _ in 0..2 {
         // Long: what is freed of this size is not soon given to somebody else.
@@ -180,7 +184,7 @@ fn a_store_leaves_no_value_name_or_key_behind() {
     for key in [entry_key, sum_key, store_key] {
         assert!(key.copies_on_the_heap() >= 1, "it is held while the store is open");
     }
-    store.seal().expect("sealed");
+    store.seal(&Actor::SERVICE).expect("sealed");
     assert_eq!(name.copies_on_the_heap(), 0, "a name is left after sealing");
     for key in &keys {
         assert_eq!(key.copies_on_the_heap(), 0, "a key is left after sealing");
@@ -195,14 +199,14 @@ fn keys_of_the_store(store: &Store, rows: &MemoryStorage, id: NamespaceId) -> [I
     let (_, place, row) = row.expect("the one record");
     let (head, sealed) = row.split_at(1 + 4 + 8);
     let (key_version, version) = head[1..].split_at(4);
-    let bound = Bound::to(label::RECORD_KEY)
+    let bound = AssociatedData::of(label::RECORD_KEY)
         .and(&place[..16])
         .and(&place[16..])
         .and_number(u64::from(u32::from_be_bytes(key_version.try_into().expect("four bytes"))))
         .and(version);
-    let record_key = formula::open_key(key, &bound, &sealed[..SEALED_KEY_BYTES]).expect("opens");
-    let entry_key = formula::derive(key, label::ENTRY_KEY);
-    let sum_key = formula::derive(&keys.index_key, label::SUM_KEY);
+    let record_key = aead::open_key(key, &bound, &sealed[..SEALED_KEY_BYTES]).expect("opens");
+    let entry_key = key::derive(key, label::ENTRY_KEY);
+    let sum_key = key::derive(&keys.index_key, label::SUM_KEY);
     let store_key = store.keyring().store_key().expect("open");
     [&record_key, &entry_key, &sum_key, &store_key].map(|key| Inverted::of(key.expose()))
 }
@@ -244,7 +248,7 @@ fn seeded(tag: u8) -> Arc<Generator> {
         reseed_interval: Duration::from_mins(1),
         grace_period: Duration::from_mins(1),
     };
-    let generator = Arc::new(Generator::new(1, limits, lavawall::machine::lend()).expect("memory"));
+    let generator = Arc::new(Generator::new(1, limits, lavawall::this_machine()).expect("memory"));
     let provenance = Provenance {
         generation: 1,
         seeded_at: Instant::now(),
@@ -265,7 +269,7 @@ fn places(folder: &tempfile::TempDir) -> Places {
 }
 
 /// The seal's secret and the root key of a keyring under a file seal, from its two files
-/// (`src/keyring/layout.rs`, `src/keyring/seal/file.rs`).
+/// (`src/keyring/format.rs`, `src/keyring/seal/file.rs`).
 fn secret_and_root(places: &Places) -> (Inverted, Inverted) {
     let mut seal = std::fs::read(&places.seal_file).expect("a file");
     let file = std::fs::read(&places.keyring).expect("a file");
@@ -276,9 +280,9 @@ fn secret_and_root(places: &Places) -> (Inverted, Inverted) {
     std::hint::black_box(&seal);
     let id = &file[9..25];
     let parameters = &file[36..36 + usize::from(u16::from_be_bytes([file[34], file[35]]))];
-    let bound = Bound::to(label::ROOT).and(id).and(&file[33..34]).and(parameters);
+    let bound = AssociatedData::of(label::ROOT).and(id).and(&file[33..34]).and(parameters);
     let root = &file[36 + parameters.len()..][..SEALED_KEY_BYTES];
-    let root = formula::open_key(&secret, &bound, root).expect("opens");
+    let root = aead::open_key(&secret, &bound, root).expect("opens");
     (kept, Inverted::of(root.expose()))
 }
 
@@ -287,13 +291,13 @@ fn the_root_key_is_held_while_a_keyring_is_open_alone_and_its_seal_s_secret_neve
     let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().expect("a directory");
     let keyring = Keyring::load(places(&folder), seeded(10)).expect("nothing there");
-    keyring.init(&Choice::File).expect("made");
+    keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
     let (secret, root) = secret_and_root(&places(&folder));
     assert!(root.copies_on_the_heap() >= 1, "it is held while the keyring is open");
     assert_eq!(secret.copies_on_the_heap(), 0, "the seal's secret is left after making it");
-    keyring.seal().expect("sealed");
+    keyring.seal(&Actor::SERVICE).expect("sealed");
     assert_eq!(root.copies_on_the_heap(), 0, "the root key is left after sealing");
-    assert!(keyring.open_alone().expect("opens"));
+    assert!(keyring.unseal_stored(&Actor::SERVICE).expect("opens"));
     assert!(root.copies_on_the_heap() >= 1);
     assert_eq!(secret.copies_on_the_heap(), 0, "the seal's secret is left after opening");
     drop(keyring);
@@ -311,22 +315,24 @@ fn a_passphrase_and_shares_are_gone_once_they_were_used() {
         write_pattern(12, &mut phrase, false);
         phrase
     };
-    keyring.init(&Choice::Passphrase(given())).expect("made");
+    keyring.init(&Actor::SERVICE, &SealChoice::Passphrase(given())).expect("made");
     assert_eq!(phrase.copies(), 0, "left after making");
-    keyring.seal().expect("sealed");
-    keyring.offer(&given()).expect("opens");
+    keyring.seal(&Actor::SERVICE).expect("sealed");
+    keyring.unseal(&Actor::SERVICE, &given()).expect("opens");
     assert_eq!(phrase.copies(), 0, "left after opening");
     drop(keyring);
     let folder = tempfile::tempdir().expect("a directory");
     let keyring = Keyring::load(places(&folder), seeded(13)).expect("nothing there");
-    let shares = keyring.init(&Choice::Shares { threshold: 2, count: 3 }).expect("made");
-    let texts: Vec<_> = shares.iter().map(lavawall::keyring::seal::shares::Share::text).collect();
+    let shares = keyring
+        .init(&Actor::SERVICE, &SealChoice::Shares { threshold: 2, count: 3 })
+        .expect("made");
+    let texts: Vec<_> = shares.iter().map(lavawall::Share::text).collect();
     drop(shares);
     let kept: Vec<_> = texts.iter().map(|text| Inverted::of(&text.as_bytes()[20..])).collect();
     assert!(kept[0].copies() >= 1, "the card is there while it is held");
-    keyring.seal().expect("sealed");
+    keyring.seal(&Actor::SERVICE).expect("sealed");
     for text in &texts[..2] {
-        keyring.offer(text.as_bytes()).expect("a share");
+        keyring.unseal(&Actor::SERVICE, text.as_bytes()).expect("a share");
     }
     drop(texts);
     for card in &kept {

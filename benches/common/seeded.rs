@@ -10,7 +10,7 @@ pub(crate) fn generator() -> Generator {
     let day = Duration::from_hours(24);
     let limits = LeaseLimits { reseed_interval: day, grace_period: day };
     let generator =
-        Generator::new(1, limits, lavawall::machine::lend()).expect("memory for a generator");
+        Generator::new(1, limits, lavawall::this_machine()).expect("memory for a generator");
     let provenance = Provenance {
         generation: 1,
         seeded_at: Instant::now(),

@@ -1,6 +1,7 @@
 //! How long opening takes and what memory it needs, by the number of records. Each is opened in a
 //! process of its own, whose memory is then its alone.
 
+use lavawall::Actor;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -30,7 +31,7 @@ pub(crate) fn measure() {
 
 fn fill(home: &Home, records: usize) {
     let store = home.open();
-    let id = store.create_namespace("bench").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "bench").expect("made").id;
     for first in (0..records).step_by(BATCH) {
         let names: Vec<_> = (first..records.min(first + BATCH)).map(name).collect();
         // Small values: opening reads none of them.

@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Condition, Keyring, NamespaceId, Places};
-use lavawall::kv::storage::RedbStorage;
-use lavawall::kv::{Put, Store};
+use lavawall::Actor;
+use lavawall::RedbStorage;
+use lavawall::SealChoice;
+use lavawall::{Condition, Keyring, NamespaceId, Places};
+use lavawall::{Put, Store};
 use lavawall_entropy::Generator;
 
 /// What every record holds.
@@ -60,8 +61,8 @@ fn keyring(folder: &Path, generator: &Arc<Generator>) -> Keyring {
     };
     let keyring = Keyring::load(places, Arc::clone(generator)).expect("readable");
     match keyring.condition() {
-        Condition::Absent => drop(keyring.init(&Choice::File).expect("made")),
-        _ => assert!(keyring.open_alone().expect("its seal's file is there")),
+        Condition::Absent => drop(keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made")),
+        _ => assert!(keyring.unseal_stored(&Actor::SERVICE).expect("its seal's file is there")),
     }
     keyring
 }

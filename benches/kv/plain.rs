@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use lavawall::kv::storage::{Change, RedbStorage, Storage, Table};
+use lavawall::{Change, RedbStorage, Storage, Table};
 
 use crate::home::{CACHE, VALUE, name};
 

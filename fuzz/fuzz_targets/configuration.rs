@@ -1,7 +1,7 @@
 //! The configuration file: any text gives a configuration or an error that names its place.
 #![no_main]
 
-use lavawall::config::Config;
+use lavawall::Config;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

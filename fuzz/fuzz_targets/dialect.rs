@@ -11,9 +11,12 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arbitrary::Arbitrary;
-use lavawall::http::{self, Access, Listeners, Service, Tokens, WorkersKv, hash_token};
-use lavawall::kv::Store;
-use lavawall::kv::storage::MemoryStorage;
+
+use lavawall::{AccessControl, HttpConfig, ServiceParts};
+use lavawall::Listeners;
+use lavawall::{ReloadableTokens, Tokens, hash_token};
+use lavawall::Store;
+use lavawall::MemoryStorage;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -80,18 +83,20 @@ fn serve(listeners: Listeners) {
     let storage = Box::<MemoryStorage>::default();
     let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
     store.open().expect("opened");
-    let kv = Arc::new(WorkersKv::new(Arc::new(store), Duration::from_secs(5)));
-    kv.set_tokens(Tokens::parse(&format!("admin {}", hash_token(TOKEN))).expect("a token"));
-    let service = Service {
+    let store_tokens = Arc::new(ReloadableTokens::default());
+    store_tokens.set(Tokens::parse(&format!("admin {}", hash_token(TOKEN))).expect("a token"));
+    let parts = ServiceParts {
         generator,
         board: Arc::default(),
+        incidents: Arc::default(),
         fresh: Arc::new(|| Box::pin(std::future::pending())),
-        kv: Some(kv),
+        store: Some(Arc::new(store)),
+        store_tokens,
     };
-    let config = http::Config::default();
-    let access = Arc::new(Access::load(&config).expect("nothing to load"));
+    let config = HttpConfig { idle_timeout: Duration::from_secs(5), ..HttpConfig::default() };
+    let access = Arc::new(AccessControl::load(&config).expect("nothing to load"));
     let (_on, shutdown) = watch::channel(false);
-    http::serve(service, listeners, None, access, &config, &shutdown).expect("served");
+    lavawall::serve(parts, lavawall::dialects(), listeners, None, access, &config, &shutdown).expect("served");
 }
 
 fuzz_target!(|call: Call| {

@@ -21,7 +21,8 @@ fuzz_target!(|bytes: &[u8]| {
         let length = whole.filter(|_| description[0] & 8 == 0).unwrap_or(description[3].into());
         let (payload, later) = after.split_at(length.min(after.len()));
         rest = later;
-        let inspection = frames.inspect(&Sample::of(Shape::Frame(frame), payload, std::time::Instant::now()));
+        let inspection =
+            frames.inspect(&Sample::of(Shape::Frame(frame), payload, std::time::Instant::now()));
         assert!(inspection.credit_bits <= MOST_BITS);
         let is_whole = whole == Some(payload.len()) && !frame.damaged;
         assert!(is_whole || inspection.credit_bits == 0, "{frame:?}");

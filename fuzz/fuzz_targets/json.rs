@@ -1,7 +1,7 @@
 //! JSON that somebody wrote: as strict as a reader that keeps everything, and the same to every reader.
 #![no_main]
 
-use lavawall::json::Json;
+use lavawall::Json;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, from_slice, from_str};
 

@@ -7,9 +7,10 @@ mod home;
 
 use std::sync::{Arc, LazyLock};
 
+use lavawall::Actor;
+use lavawall::Keyring;
+use lavawall::Share;
 use lavawall_entropy::Generator;
-use lavawall::keyring::Keyring;
-use lavawall::keyring::seal::shares::Share;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
@@ -24,7 +25,7 @@ static VALID: LazyLock<Valid> = LazyLock::new(|| {
     let folder = tempfile::tempdir_in("/dev/shm").expect("a directory in memory");
     let generator = home::generator();
     let keyring = home::new_keyring(folder.path(), &generator);
-    keyring.create_namespace("first").expect("made");
+    keyring.create_namespace(&Actor::SERVICE, "first").expect("made");
     let file = std::fs::read(folder.path().join("keyring")).expect("written");
     Valid { folder, generator, file }
 });
@@ -40,7 +41,7 @@ fuzz_target!(|input: (bool, u16, &[u8])| {
     let _ = std::fs::remove_file(&places.audit);
     std::fs::write(&places.keyring, &file).expect("written");
     let Ok(keyring) = Keyring::load(places, Arc::clone(&valid.generator)) else { return };
-    if let Ok(true) = keyring.open_alone() {
+    if let Ok(true) = keyring.unseal_stored(&Actor::SERVICE) {
         assert!(file == valid.file, "a keyring that was changed has opened");
         assert_eq!(keyring.namespaces().expect("open")[0].title.as_str(), "first");
     }

@@ -2,9 +2,9 @@
 //! error that repeats no more of it than it should.
 #![no_main]
 
-use lavawall::http::list_query::{List, MOST_ITEMS};
-use lavawall::http::query::{Invalid, RandomQuery};
-use lavawall::http::{Format, negotiate};
+use lavawall::{List, MOST_ITEMS};
+use lavawall::{Invalid, RandomQuery};
+use lavawall::{RandomFormat, negotiate};
 use libfuzzer_sys::fuzz_target;
 
 /// What `/random` gives at the most, here.
@@ -24,7 +24,7 @@ fuzz_target!(|text: &str| {
             Err(error) => check(&error),
         }
     }
-    let _ = negotiate(Some(text), &Format::OFFERS);
+    let _ = negotiate(Some(text), &RandomFormat::OFFERS);
 });
 
 fn check(error: &Invalid) {

@@ -8,10 +8,11 @@ mod home;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
+use lavawall::Actor;
+use lavawall::{Keyring, NamespaceId};
+use lavawall::{MemoryStorage, Table};
+use lavawall::{Put, Store};
 use lavawall_entropy::Generator;
-use lavawall::keyring::{Keyring, NamespaceId};
-use lavawall::kv::storage::{MemoryStorage, Table};
-use lavawall::kv::{Put, Store};
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 
@@ -31,10 +32,10 @@ static WRITTEN: LazyLock<Written> = LazyLock::new(|| {
     let folder = tempfile::tempdir_in("/dev/shm").expect("a directory in memory");
     let generator = home::generator();
     let keyring = Arc::new(home::new_keyring(folder.path(), &generator));
-    let rows = Arc::<MemoryStorage>::default();
+    let rows = MemoryStorage::default();
     let store = store(&rows, &keyring, &generator);
     store.open().expect("opened");
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     for (name, value) in RECORDS {
         let metadata = Some(b"{\"colour\":\"red\"}".as_slice());
         let put = Put { name, value: value.as_bytes(), metadata, expiry: None };
@@ -56,7 +57,7 @@ fuzz_target!(|changes: Vec<(u8, u8, Option<Vec<u8>>)>| {
             None => row.truncate(at),
         }
     }
-    let rows = Arc::<MemoryStorage>::default();
+    let rows = MemoryStorage::default();
     rows.set_rows(changed);
     let store = store(&rows, &written.keyring, &written.generator);
     if store.open().is_err() {
@@ -77,7 +78,7 @@ fuzz_target!(|changes: Vec<(u8, u8, Option<Vec<u8>>)>| {
     }
 });
 
-fn store(rows: &Arc<MemoryStorage>, keyring: &Arc<Keyring>, generator: &Arc<Generator>) -> Store {
+fn store(rows: &MemoryStorage, keyring: &Arc<Keyring>, generator: &Arc<Generator>) -> Store {
     let (keyring, generator) = (Arc::clone(keyring), Arc::clone(generator));
-    Store::new(keyring, generator, Box::new(Arc::clone(rows)), BTreeSet::new())
+    Store::new(keyring, generator, Box::new(rows.clone()), BTreeSet::new())
 }

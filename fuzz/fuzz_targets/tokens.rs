@@ -1,7 +1,7 @@
 //! The tokens file and the header that carries a token.
 #![no_main]
 
-use lavawall::http::{Tokens, bearer};
+use lavawall::{Tokens, bearer};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,8 +1,8 @@
 //! Y4M files: any bytes give whole frames or an error, and never more memory than a frame needs.
 #![no_main]
 
+use lavawall::Player;
 use lavawall_entropy::{Sample, Shape};
-use lavawall::source::replay::y4m::Player;
 use libfuzzer_sys::fuzz_target;
 
 /// Frames played of one input.

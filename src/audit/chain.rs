@@ -1,4 +1,4 @@
-//! The chain that binds lines: how it goes on, and whether it holds.
+//! The hash chain over the lines, and checking it.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -6,13 +6,13 @@ use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-/// The most bytes of a line. Ours are shorter by far.
-pub const LINE_LIMIT: u64 = 64 * 1024;
+/// The most bytes of a line; the service writes far shorter ones.
+pub(super) const LINE_LIMIT: u64 = 64 * 1024;
 
-/// The most that is said about one log: after that it is known to be broken.
+/// The most findings about one log: more say nothing new.
 const FINDINGS_LIMIT: usize = 5;
 
-/// Where a chain has come to.
+/// The end of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chain {
     /// Lines so far.
@@ -25,14 +25,14 @@ impl Chain {
     /// A chain without lines.
     const EMPTY: Self = Self { sequence: 0, last: [0; 32] };
 
-    /// What the next line is bound to, as 64 hexadecimal digits.
+    /// The `previous` of the next line, as 64 hexadecimal digits.
     #[must_use]
     pub fn head(&self) -> String {
         HEXLOWER.encode(&self.last)
     }
 
     /// Adds a line, given without its end.
-    pub(super) fn add(&mut self, line: &str) {
+    pub(crate) fn add(&mut self, line: &str) {
         self.add_bytes(line.as_bytes());
     }
 
@@ -42,22 +42,22 @@ impl Chain {
     }
 }
 
-/// What reading a log came to.
-pub struct Check {
-    /// Where its chain has come to.
+/// The result of reading a log.
+pub(crate) struct Check {
+    /// The end of its chain.
     pub chain: Chain,
     /// Bytes of whole lines.
     pub whole: u64,
-    /// Bytes after the last whole line, of a write that was cut short.
+    /// Bytes after the last whole line, of an interrupted write.
     pub unfinished: u64,
-    /// Lines that do not fit; the first few.
+    /// Lines that break the chain; the first few.
     pub findings: Vec<String>,
     /// Whether the head that was asked for is that of some line.
     pub has_head: bool,
 }
 
 #[derive(Deserialize)]
-struct Bound {
+struct ChainFields {
     sequence: u64,
     previous: String,
 }
@@ -67,7 +67,7 @@ struct Bound {
 ///
 /// # Errors
 /// When it cannot be read.
-pub fn check(log: impl Read, head: Option<&str>) -> io::Result<Check> {
+pub(crate) fn check(log: impl Read, head: Option<&str>) -> io::Result<Check> {
     let mut log = BufReader::new(log);
     let mut read = Check {
         chain: Chain::EMPTY,
@@ -84,7 +84,7 @@ pub fn check(log: impl Read, head: Option<&str>) -> io::Result<Check> {
             return Ok(read);
         }
         let Some(text) = line.strip_suffix(b"\n") else {
-            // Too long to be ours, or the end of the file.
+            // Longer than any line of ours, or the end of the file.
             read.unfinished += length as u64;
             if length as u64 == LINE_LIMIT {
                 read.find(format!("line {} is too long", read.chain.sequence + 1));
@@ -95,11 +95,11 @@ pub fn check(log: impl Read, head: Option<&str>) -> io::Result<Check> {
             read.whole += read.unfinished;
             read.unfinished = 0;
         }
-        let bound: Option<Bound> = serde_json::from_slice(text).ok();
+        let fields: Option<ChainFields> = serde_json::from_slice(text).ok();
         let next = read.chain.sequence + 1;
-        match bound {
-            None => read.find(format!("line {next} is no line of this log")),
-            Some(bound) if bound.previous != read.chain.head() || bound.sequence != next => {
+        match fields {
+            None => read.find(format!("line {next} is not a line of this log")),
+            Some(fields) if fields.previous != read.chain.head() || fields.sequence != next => {
                 read.find(format!("line {next} does not follow the line before it"));
             }
             Some(_) => {}

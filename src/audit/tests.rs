@@ -1,30 +1,35 @@
-//! The audit log: what it says, and what it notices.
+//! The lines of the audit log, and the changes that it detects.
 
+use std::fs::File;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::*;
 
+fn socket() -> Actor {
+    Actor::named("socket, uid 0")
+}
+
 fn lines(path: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).expect("the log");
-    text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect()
+    text.lines().map(|line| serde_json::from_str(line).expect("one object per line")).collect()
 }
 
 fn three_lines(path: &Path) {
-    let log = Log::at(path.to_owned());
-    log.done(&Event::new("init")).expect("written");
-    log.done(&Event::new("rotate").on("00ff").version(2)).expect("written");
-    log.refused(&Event::new("unseal"), &"this is not the passphrase").expect("written");
+    let log = AuditLog::at(path.to_owned());
+    log.done(&AuditEvent::new(&Actor::SERVICE, "init")).expect("written");
+    log.done(&AuditEvent::new(&Actor::SERVICE, "rotate").on("00ff").version(2)).expect("written");
+    log.refused(&AuditEvent::new(&Actor::SERVICE, "unseal"), &"this is not the passphrase")
+        .expect("written");
 }
 
 #[test]
 fn each_line_says_who_did_what_and_how_it_went() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("audit.log");
-    let log = Log::at(path.clone());
-    acting("socket, uid 0", || log.done(&Event::new("rotate").on("00ff").version(2)))
-        .expect("written");
-    let event = Event::new("rekey").detail("shares, 2 of 3");
+    let log = AuditLog::at(path.clone());
+    log.done(&AuditEvent::new(&socket(), "rotate").on("00ff").version(2)).expect("written");
+    let event = AuditEvent::new(&Actor::SERVICE, "rekey").detail("shares, 2 of 3");
     log.done(&event).expect("written");
     log.refused(&event, &"disk full").expect("written");
     let lines = lines(&path);
@@ -78,8 +83,8 @@ fn a_line_changed_taken_out_put_in_or_moved_is_noticed() {
         assert!(!read.findings.is_empty(), "{what}");
         assert_eq!(read.whole, text.len() as u64, "{what}: nothing of it is cut off");
         std::fs::write(&path, &text).expect("writable");
-        let log = Log::at(path.clone());
-        log.done(&Event::new("rotate")).expect("it goes on");
+        let log = AuditLog::at(path.clone());
+        log.done(&AuditEvent::new(&Actor::SERVICE, "rotate")).expect("it goes on");
         assert!(!log.findings().expect("open").is_empty(), "{what}");
         assert!(std::fs::read_to_string(&path).expect("the log").starts_with(&text), "{what}");
     }
@@ -92,8 +97,8 @@ fn half_a_line_of_a_crash_is_cut_off() {
     three_lines(&path);
     let whole = std::fs::read(&path).expect("the log");
     std::fs::write(&path, [&whole[..], b"{\"sequence\":4,\"at"].concat()).expect("writable");
-    let log = Log::at(path.clone());
-    log.done(&Event::new("rotate")).expect("written");
+    let log = AuditLog::at(path.clone());
+    log.done(&AuditEvent::new(&Actor::SERVICE, "rotate")).expect("written");
     let read = check(File::open(&path).expect("there"), None).expect("readable");
     assert_eq!((read.chain.sequence, read.findings.len()), (4, 0));
 }
@@ -101,12 +106,13 @@ fn half_a_line_of_a_crash_is_cut_off() {
 #[test]
 fn what_cannot_be_written_is_an_error_that_names_the_file() {
     let folder = tempfile::tempdir().expect("a directory");
-    let log = Log::at(folder.path().to_owned());
-    let error = log.done(&Event::new("rotate")).expect_err("a directory is no file");
+    let log = AuditLog::at(folder.path().to_owned());
+    let error =
+        log.done(&AuditEvent::new(&Actor::SERVICE, "rotate")).expect_err("a directory is no file");
     assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
     // A device would be read for ever.
-    let log = Log::at("/dev/zero".into());
-    assert!(log.done(&Event::new("rotate")).is_err());
+    let log = AuditLog::at("/dev/zero".into());
+    assert!(log.done(&AuditEvent::new(&Actor::SERVICE, "rotate")).is_err());
 }
 
 #[test]
@@ -136,7 +142,7 @@ fn counts(path: &Path) -> Vec<u64> {
 fn ten_thousand_calls_that_were_turned_away_are_a_line_a_minute_and_all_are_counted() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("audit.log");
-    let log = Log::at(path.clone());
+    let log = AuditLog::at(path.clone());
     let begun = Instant::now();
     let mut due = 0;
     for number in 0..10_000 {
@@ -167,7 +173,7 @@ fn ten_thousand_calls_that_were_turned_away_are_a_line_a_minute_and_all_are_coun
 #[test]
 fn after_a_quiet_minute_a_call_that_is_turned_away_is_written_at_once_again() {
     let folder = tempfile::tempdir().expect("a directory");
-    let log = Log::at(folder.path().join("audit.log"));
+    let log = AuditLog::at(folder.path().join("audit.log"));
     let begun = Instant::now();
     let at = |seconds| begun + Duration::from_secs(seconds);
     for (seconds, is_due) in [(0, true), (59, false), (60, true), (61, false), (1000, true)] {
@@ -180,12 +186,12 @@ fn after_a_quiet_minute_a_call_that_is_turned_away_is_written_at_once_again() {
 fn what_was_turned_away_stands_before_the_next_operation_whoever_does_it() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("audit.log");
-    let log = Log::at(path.clone());
+    let log = AuditLog::at(path.clone());
     let now = Instant::now();
     for _ in 0..3 {
         log.turn_away(Asked::Socket, now);
     }
-    let chain = acting("socket, uid 0", || log.done(&Event::new("rotate"))).expect("written");
+    let chain = log.done(&AuditEvent::new(&socket(), "rotate")).expect("written");
     assert_eq!(chain.sequence, 2, "the end is that of the operation's own line");
     let lines = lines(&path);
     assert_eq!((&lines[0]["detail"], &lines[0]["actor"]), (&"socket 3".into(), &"unknown".into()));
@@ -197,7 +203,7 @@ fn calls_turned_away_while_the_log_cannot_be_written_stay_counted_and_are_tried_
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("audit.log");
     std::fs::create_dir(&path).expect("a directory in the way");
-    let log = Log::at(path.clone());
+    let log = AuditLog::at(path.clone());
     let begun = Instant::now();
     assert!(log.turn_away(Asked::Records, begun));
     assert!(log.write_turned_away(begun).is_err());

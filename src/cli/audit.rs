@@ -1,4 +1,4 @@
-//! `lavawall audit`: whether the log of key operations is as it was written.
+//! `lavawall audit`: checks the hash chain of the audit log.
 
 use std::fs::{File, OpenOptions};
 use std::path::PathBuf;
@@ -6,35 +6,31 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::audit;
-use crate::cli::client::AdminArguments;
+use crate::cli::admin_arguments::AdminArguments;
+use crate::cli::error::CommandError;
 use crate::cli::print;
-use crate::cli::stop::Stop;
-use crate::daemon::state_dir::AUDIT_LOG;
 use crate::durable;
 use crate::exitcode::Exit;
+use crate::state::AUDIT_LOG;
 
-/// Check the audit log: that no line was changed, taken out or put in
+/// Check that no line of the audit log was changed, removed or inserted
 ///
-/// Every key operation, done or refused, is a line of `audit.log` in the state directory, bound to the
-/// line before it by its SHA-256. Prints how many lines there are and the head, which binds all of
-/// them. Keep it elsewhere: with --head, a log that was cut short or written anew since then is
-/// noticed too. Exits with 1 when a line does not fit.
+/// Every key operation, performed or refused, is a line of `audit.log` in the state directory, bound to
+/// the line before it by SHA-256. Prints the number of lines and the head, the hash that binds all of
+/// them. Keep the head on another machine: --head then also detects a log that was truncated or
+/// rewritten since. Exits with 1 when the chain is broken.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct AuditArguments {
     /// The log [default: audit.log in the state directory]
     file: Option<PathBuf>,
-    /// A head that was printed earlier; it must be that of some line
+    /// A head that was printed earlier, which some line must have
     #[arg(long, value_name = "HEX")]
     head: Option<String>,
     #[command(flatten)]
     admin: AdminArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    check(arguments).unwrap_or_else(Stop::say)
-}
-
-fn check(arguments: &Arguments) -> Result<Exit, Stop> {
+pub(crate) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
     let (path, log) = if let Some(path) = &arguments.file {
         (path.clone(), File::open(path))
     } else {
@@ -42,20 +38,22 @@ fn check(arguments: &Arguments) -> Result<Exit, Stop> {
         let log = durable::open(&path, OpenOptions::new().read(true));
         (path, log)
     };
-    let unreadable = |error: std::io::Error| Stop::unreadable(&path, &error);
+    let unreadable = |error: std::io::Error| CommandError::unreadable(&path, &error);
     let log = log.map_err(unreadable)?;
     let read = audit::check(log, arguments.head.as_deref()).map_err(unreadable)?;
     for finding in &read.findings {
         print::error(&format!("{}: {finding}", path.display()));
     }
     if arguments.head.is_some() && !read.has_head {
-        print::error(&format!("{}: no line has this head: lines are missing", path.display()));
-        return Ok(Exit::Failure);
+        let reason = format!("{}: no line has this head: lines are missing", path.display());
+        return Err(CommandError::failure(reason));
     }
     if read.unfinished > 0 {
-        print::note(&format!("{} bytes at the end are half a line of a crash", read.unfinished));
+        print::note(&format!(
+            "the last {} bytes are an incomplete line, left by a crash",
+            read.unfinished
+        ));
     }
-    let said =
-        print::line(format_args!("{} lines, head {}", read.chain.sequence, read.chain.head()));
-    Ok(if read.findings.is_empty() { said } else { Exit::Failure })
+    print::line(format_args!("{} lines, head {}", read.chain.sequence, read.chain.head()))?;
+    if read.findings.is_empty() { Ok(()) } else { Err(Exit::Failure.into()) }
 }

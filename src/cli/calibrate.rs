@@ -1,59 +1,53 @@
-//! `lavawall calibrate`: what this machine's own source is worth, from now on.
+//! `lavawall calibrate`: measures the min-entropy of a source on this machine, for its credit.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::cli::assess::remark_few;
-use crate::cli::capture::remark_alarms;
+use crate::calibrate::calibration::{Calibration, CalibrationError};
+use crate::calibrate::capture::{Amount, CapturedNoise};
+use crate::cli::error::CommandError;
 use crate::cli::progress::Bar;
-use crate::cli::stop::Stop;
-use crate::cli::{ConfigArguments, print};
+use crate::cli::source_arguments::SourceArguments;
+use crate::cli::thread_arguments::one_per_core;
+use crate::cli::{noise_capture, print};
 use crate::config::{Config, SourceEntry};
-use crate::daemon::calibration::{Calibration, CalibrationError};
-use crate::daemon::capture::{self, Amount, Captured, MOST_SYMBOLS};
-use crate::daemon::state_dir::{StateDir, StateDirError};
 use crate::exitcode::Exit;
+use crate::state::{StateDir, StateDirError};
 use lavawall_assess as assess;
-use lavawall_assess::{LEAST_SAMPLES, Samples, WANTED_SAMPLES};
+use lavawall_assess::{Samples, WANTED_SAMPLES};
 
-/// Measure what a source's noise is worth on this machine, and credit that from now on
+/// Measure the min-entropy of a source on this machine, and credit that from now on
 ///
 /// Captures raw noise, assesses it by SP 800-90B, derates the figure and writes it to the state
 /// directory. `lavawall serve` then credits it in place of the provisional figure, as long as device,
-/// format, resolution and settings are those it was measured with. Stop the service first, and give
-/// a camera its usual light. For example:
+/// format, resolution and settings are the same. Stop the service first, and give a camera its usual
+/// light. For example:
 /// lavawall calibrate --source camera --state-dir /var/lib/lavawall
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct CalibrateArguments {
     #[command(flatten)]
-    config: ConfigArguments,
-    /// The source, by its id or type in the configuration
-    #[arg(long, value_name = "NAME")]
-    source: String,
+    source: SourceArguments,
     /// How many symbols to assess
-    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = samples)]
+    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = noise_capture::symbols_to_assess)]
     samples: usize,
-    /// The service's state directory
+    /// State directory of the service
     #[arg(long, value_name = "DIR", env = "LAVAWALL_STATE_DIR")]
     state_dir: Option<PathBuf>,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    match arguments.calibrate() {
-        Ok(calibration) => print::line(describe(&arguments.source, &calibration)),
-        Err(stop) => stop.say(),
-    }
+pub(crate) fn run(arguments: &CalibrateArguments) -> Result<(), CommandError> {
+    let calibration = arguments.calibrate()?;
+    Ok(print::line(describe(&arguments.source.source, &calibration))?)
 }
 
-impl Arguments {
-    fn calibrate(&self) -> Result<Calibration, Stop> {
-        let config = self.config.load()?;
-        let entry = capture::find(&config, &self.source)?;
+impl CalibrateArguments {
+    fn calibrate(&self) -> Result<Calibration, CommandError> {
+        let config = self.source.config()?;
+        let entry = self.source.find(&config)?;
         let refused = |error| refused(&entry.id, &error);
-        // Before anything takes time.
+        // Before the capture, which takes minutes.
         Calibration::is_possible(&entry.spec).map_err(refused)?;
         let dir = self.open_state_dir(&config)?;
         let captured = self.capture(&config, &entry)?;
@@ -64,51 +58,48 @@ impl Arguments {
         Ok(calibration)
     }
 
-    /// Takes the state directory, so that no service uses it meanwhile.
-    fn open_state_dir(&self, config: &Config) -> Result<StateDir, Stop> {
+    /// Locks the state directory, so that no service uses it at the same time.
+    fn open_state_dir(&self, config: &Config) -> Result<StateDir, CommandError> {
         let named = self.state_dir.clone().or_else(|| config.state_dir.clone());
         named
             .map_or_else(StateDir::default_path, Ok)
             .and_then(|path| StateDir::open(&path))
             .map_err(|error| match error {
                 StateDirError::InUse { .. } => {
-                    Stop::new(Exit::Refused, format!("{error}; stop the service first"))
+                    CommandError::new(Exit::Refused, format!("{error}; stop the service first"))
                 }
-                other => Stop::new(Exit::CannotCreate, other),
+                other => CommandError::new(Exit::CannotCreate, other),
             })
     }
 
-    fn capture(&self, config: &Config, entry: &SourceEntry) -> Result<Captured, Stop> {
-        let bar = Bar::new("capturing");
+    fn capture(&self, config: &Config, entry: &SourceEntry) -> Result<CapturedNoise, CommandError> {
         let amount = Amount::Sequence(self.samples);
-        let captured = capture::capture(config, entry, amount, &|done| bar.set(done));
-        drop(bar);
-        let captured = captured?;
-        remark_few(self.samples);
-        remark_alarms(&captured.sidecar);
+        let captured = noise_capture::capture(config, entry, amount)?;
+        noise_capture::note_few_samples(self.samples);
+        noise_capture::note_alarms(&captured.sidecar);
         Ok(captured)
     }
 }
 
-fn refused(id: &str, error: &CalibrationError) -> Stop {
+fn refused(id: &str, error: &CalibrationError) -> CommandError {
     let exit = match error {
         CalibrationError::File { .. } => Exit::CannotCreate,
         _ => Exit::Failure,
     };
-    Stop::new(exit, format!("{id}: {error}"))
+    CommandError::new(exit, format!("{id}: {error}"))
 }
 
-fn assess_noise(mut symbols: Zeroizing<Vec<u8>>) -> Result<assess::Assessment, Stop> {
-    let samples = Samples::new(std::mem::take(&mut *symbols), Some(8)).map_err(Stop::data)?;
-    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+fn assess_noise(mut symbols: Zeroizing<Vec<u8>>) -> Result<assess::Assessment, CommandError> {
+    let samples =
+        Samples::new(std::mem::take(&mut *symbols), Some(8)).map_err(CommandError::data)?;
     let bar = Bar::new("assessing");
-    Ok(assess::assess(&samples, threads, &|done| bar.set(done)))
+    Ok(assess::assess(&samples, one_per_core(), &|done| bar.set(done)))
 }
 
 fn describe(source: &str, calibration: &Calibration) -> String {
     format!(
-        "{source}: {:.6} bits a symbol of {}, by {} on {} symbols\n\
-         credited from the next start on: {:.6} bits a symbol ({})",
+        "{source}: {:.6} bits per symbol of {}, by {} on {} symbols\n\
+         credited from the next start on: {:.6} bits per symbol ({})",
         calibration.min_entropy,
         calibration.setup.symbol,
         calibration.estimator,
@@ -116,11 +107,4 @@ fn describe(source: &str, calibration: &Calibration) -> String {
         calibration.credited,
         calibration.derating
     )
-}
-
-fn samples(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|count| (LEAST_SAMPLES..=MOST_SYMBOLS).contains(count))
-        .ok_or_else(|| format!("must be from {LEAST_SAMPLES} to {MOST_SYMBOLS} (got {text})"))
 }

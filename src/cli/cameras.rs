@@ -1,22 +1,24 @@
-//! `lavawall cameras`: what there is to point at the wall.
+//! `lavawall cameras`: the cameras of this machine.
 
 use clap::Args;
 
+use crate::cli::error::CommandError;
 use crate::cli::print;
-use crate::exitcode::Exit;
 use crate::source::camera;
 
 /// List this machine's cameras: device, identity, name
 ///
 /// Exits with 1 when there is none.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {}
+pub(crate) struct CamerasArguments {}
 
-pub(super) fn run(_: &Arguments) -> Exit {
+pub(crate) fn run(_: &CamerasArguments) -> Result<(), CommandError> {
     let cameras = camera::list();
     if cameras.is_empty() {
-        print::error(&"this machine has no camera");
-        return Exit::Failure;
+        return Err(CommandError::failure("this machine has no camera"));
     }
-    cameras.iter().map(print::line).find(|shown| *shown != Exit::Ok).unwrap_or(Exit::Ok)
+    for camera in &cameras {
+        print::line(camera)?;
+    }
+    Ok(())
 }

@@ -1,39 +1,37 @@
-//! `lavawall capture`: raw noise of a source, in a file.
+//! `lavawall capture`: writes raw noise of a source to a file.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::progress::Bar;
-use crate::cli::stop::Stop;
-use crate::cli::{ConfigArguments, print};
-use crate::daemon::capture::{self, Amount, Captured, MOST_SYMBOLS, Sidecar};
+use crate::calibrate::Sidecar;
+use crate::calibrate::capture::{Amount, CapturedNoise, MOST_SYMBOLS};
+use crate::cli::error::CommandError;
+use crate::cli::source_arguments::SourceArguments;
+use crate::cli::{noise_capture, print};
 use crate::durable;
-use crate::exitcode::Exit;
 use lavawall_assess::WANTED_SAMPLES;
 
 /// Capture raw noise of a source, as its health tests and its credit see it
 ///
-/// One symbol a byte, for `lavawall assess`. Beside FILE a FILE.json says what was captured: device,
-/// format, settings, sampling grid, date. The service must not hold the device meanwhile. Noise is
-/// as secret as what is made of it: assess it, and do not use it for anything else. For example:
+/// Writes one symbol per byte, for `lavawall assess`, and beside FILE a FILE.json that describes the
+/// capture: device, format, settings, sampling grid, date. The service must not hold the device at the
+/// same time. Noise is as secret as the output made from it: assess it, and use it for nothing else.
+/// For example:
 /// lavawall capture --source jitter -o raw.bin && lavawall assess raw.bin --bits 8
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct CaptureArguments {
     #[command(flatten)]
-    config: ConfigArguments,
-    /// The source, by its id or type in the configuration
-    #[arg(long, value_name = "NAME")]
-    source: String,
+    source: SourceArguments,
     /// How many symbols
-    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = symbols)]
+    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = noise_capture::symbols_to_capture)]
     samples: usize,
-    /// Open the source anew for every row, and take so many rows of so many symbols. The restart
-    /// test wants 1000x1000
+    /// Reopen the source for every row, and take this many rows of this many symbols. The restart
+    /// test needs 1000x1000
     #[arg(long, value_name = "ROWSxCOLUMNS", value_parser = matrix, conflicts_with = "samples")]
     restart: Option<Amount>,
-    /// Where the noise goes
+    /// The file for the noise
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Replace FILE and FILE.json
@@ -41,71 +39,46 @@ pub(super) struct Arguments {
     force: bool,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    arguments.capture().map_or_else(Stop::say, |()| Exit::Ok)
+pub(crate) fn run(arguments: &CaptureArguments) -> Result<(), CommandError> {
+    arguments.capture()
 }
 
-impl Arguments {
-    fn capture(&self) -> Result<(), Stop> {
-        let config = self.config.load()?;
-        let (output, sidecar) = (&self.output, sidecar_of(&self.output));
-        let there = [output, &sidecar].into_iter().find(|path| path.exists());
-        if let Some(there) = there.filter(|_| !self.force) {
-            return Err(Stop::there(there));
+impl CaptureArguments {
+    fn capture(&self) -> Result<(), CommandError> {
+        let config = self.source.config()?;
+        let (output, sidecar) = (&self.output, noise_capture::sidecar_of(&self.output));
+        let existing = [output, &sidecar].into_iter().find(|path| path.exists());
+        if let Some(existing) = existing.filter(|_| !self.force) {
+            return Err(CommandError::exists(existing));
         }
-        let entry = capture::find(&config, &self.source)?;
+        let entry = self.source.find(&config)?;
         let amount = self.restart.unwrap_or(Amount::Sequence(self.samples));
-        let bar = Bar::new("capturing");
-        let captured = capture::capture(&config, &entry, amount, &|done| bar.set(done));
-        drop(bar);
-        let captured = captured?;
-        write(output, &sidecar, &captured).map_err(|error| {
-            Stop::new(Exit::CannotCreate, format!("{}: {error}", output.display()))
-        })?;
+        let captured = noise_capture::capture(&config, &entry, amount)?;
+        write(output, &sidecar, &captured)
+            .map_err(|error| CommandError::cannot_create(output, &error))?;
         remark(&captured.sidecar);
         Ok(())
     }
 }
 
-/// Both files, each whole or not at all.
-fn write(output: &Path, sidecar: &Path, captured: &Captured) -> io::Result<()> {
+/// Writes both files, each whole or not at all.
+fn write(output: &Path, sidecar: &Path, captured: &CapturedNoise) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(&captured.sidecar)?;
     text.push('\n');
     durable::replace(output, &captured.symbols)?;
     durable::replace(sidecar, text.as_bytes())
 }
 
-/// What whoever assesses it should know.
+/// Remarks that matter for an assessment.
 fn remark(sidecar: &Sidecar) {
     print::note(&format!("{} symbols of {}", sidecar.samples, sidecar.source));
     if let Some(why) = &sidecar.credited_nothing {
-        print::note(&format!("credited 0, however it assesses: {why}"));
+        print::note(&format!("credited 0, whatever its assessment: {why}"));
     }
     if sidecar.refusals > 0 {
-        print::note(&format!("{} starts were refused by its own test", sidecar.refusals));
+        print::note(&format!("{} starts were refused by the source's own test", sidecar.refusals));
     }
-    remark_alarms(sidecar);
-}
-
-/// The same of its health tests alone.
-pub(super) fn remark_alarms(sidecar: &Sidecar) {
-    if let Some(alarm) = &sidecar.last_alarm {
-        print::note(&format!("{} alarms meanwhile, the last finding: {alarm}", sidecar.alarms));
-    }
-}
-
-/// `raw.bin` has `raw.bin.json` beside it.
-pub(super) fn sidecar_of(output: &Path) -> PathBuf {
-    let mut name = output.as_os_str().to_owned();
-    name.push(".json");
-    name.into()
-}
-
-pub(super) fn symbols(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|count| (1..=MOST_SYMBOLS).contains(count))
-        .ok_or_else(|| format!("must be from 1 to {MOST_SYMBOLS} (got {text})"))
+    noise_capture::note_alarms(sidecar);
 }
 
 fn matrix(text: &str) -> Result<Amount, String> {

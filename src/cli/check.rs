@@ -1,57 +1,40 @@
-//! `lavawall check`: would it work? Tries the configuration and every source.
+//! `lavawall check`: tries the configuration and every source.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::{ConfigArguments, print};
-use crate::collector::board::{SourceReport, SourceState};
-use crate::daemon::local::Local;
+use crate::cli::config_arguments::ConfigArguments;
+use crate::cli::error::CommandError;
+use crate::cli::print;
+use crate::collector::status::{SourceReport, SourceState};
+use crate::daemon::local::LocalGenerator;
 use crate::exitcode::Exit;
 
 /// Try the configuration and every noise source, without serving
 ///
-/// Exits with 0 when a seed could be made, 1 when not, and 78 when the configuration is wrong.
+/// Exits with 0 when a seed can be made, 1 when not, and 78 when the configuration is wrong.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct CheckArguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// How long to give the sources, in seconds
+    /// How long to wait for a seed, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    let config = match arguments.config.load() {
-        Ok(config) => config,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Config;
-        }
-    };
+pub(crate) fn run(arguments: &CheckArguments) -> Result<(), CommandError> {
+    let config = arguments.config.load()?;
     print::note(&"trying every source …");
-    let local = match Local::start(&config) {
-        Ok(local) => local,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Refused;
-        }
-    };
+    let local =
+        LocalGenerator::start(&config).map_err(|error| CommandError::new(Exit::Refused, error))?;
     let seeded = local.wait_for_seed(Duration::from_secs(arguments.seconds));
     for report in local.board.sources() {
-        let shown = print::line(describe(&report));
-        if shown != Exit::Ok {
-            return shown;
-        }
+        print::line(describe(&report))?;
     }
-    match seeded {
-        Ok(()) => print::line("a seed was made: the service would be ready"),
-        Err(error) => {
-            print::error(&error);
-            Exit::Failure
-        }
-    }
+    seeded.map_err(CommandError::failure)?;
+    Ok(print::line("a seed was made: the service would be ready")?)
 }
 
 fn describe(report: &SourceReport) -> String {

@@ -1,22 +1,25 @@
-//! `lavawall completions`: what the shell needs to complete our commands.
+//! `lavawall completions`: completion scripts for shells.
 
-use clap::{Args, CommandFactory};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use crate::cli::{Cli, print};
-use crate::exitcode::Exit;
+use crate::cli::error::CommandError;
+use crate::cli::print;
 
 /// Print a completion script for a shell
 ///
 /// For example: lavawall completions bash > /etc/bash_completion.d/lavawall
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct CompletionsArguments {
     /// The shell
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(
+    arguments: &CompletionsArguments,
+    command: &mut Command,
+) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "lavawall", &mut script);
-    print::write(&script).err().unwrap_or(Exit::Ok)
+    clap_complete::generate(arguments.shell, command, "lavawall", &mut script);
+    Ok(print::write(&script)?)
 }

@@ -1,40 +1,40 @@
-//! `lavawall keys`: every key there is or was, where it came from, and what depends on it.
+//! `lavawall keys`: all keys, present and former, with their provenance and their records.
 
 mod table;
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde::{Deserialize, Serialize};
 
-use crate::cli::client::AdminArguments;
+use crate::api::keys::{KeyEntry, RevokeRequest, VersionAnswer};
+use crate::cli::admin_arguments::AdminArguments;
+use crate::cli::error::CommandError;
 use crate::cli::operator::Operator;
-use crate::cli::stop::Stop;
 use crate::cli::when::When;
-use crate::cli::{print, rotate};
+use crate::cli::{key_versions, print, rotation};
 use crate::exitcode::Exit;
 
 /// List keys with their provenance, and rotate those that should not be trusted
 ///
-/// Of each key: when it was made, in which state the generator was, which independent kinds of noise
-/// source had been credited in its seed, and how many records are under it. No key is shown. For
-/// example, to replace all keys that were made while a source was missing:
+/// For each key: when it was made, the state of the generator then, the independent kinds of noise
+/// source that were credited in its seed, and the number of records under it. The key itself is never
+/// shown. For example, to replace all keys that were made while a source was missing:
 ///   lavawall keys --made-while degraded --rotate
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
-pub(super) struct Arguments {
+pub(crate) struct KeysArguments {
     #[command(subcommand)]
     command: Option<Command>,
-    /// Only keys made from A until B, each as 2026-01-31T08:00:00Z, or as 2026-01-31: the whole day in UTC
+    /// Only keys made from A to B, each a time as 2026-01-31T08:00:00Z or a day in UTC as 2026-01-31
     ///
-    /// Both ends are included: 2026-11-01 2026-11-02 are two days, and one date twice is one day.
+    /// Both ends are included: 2026-11-01 2026-11-02 are two days, and the same date twice is one day.
     #[arg(long, num_args = 2, value_names = ["A", "B"], value_parser = When::read)]
     made_between: Option<Vec<When>>,
     /// Only keys made while the generator was in this state
     #[arg(long, value_enum)]
-    made_while: Option<State>,
-    /// Make new ones for exactly the keys shown, and seal anew what is under them
+    made_while: Option<MadeWhile>,
+    /// Rotate exactly the keys shown, and reseal their records
     #[arg(long)]
     rotate: bool,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -46,12 +46,12 @@ enum Command {
     Revoke(RevokeArguments),
 }
 
-/// Take a key version from all readers; its records are sealed anew before they can be read again
+/// Revoke a key version: its records cannot be read until they are resealed
 #[derive(Debug, Args)]
 struct RevokeArguments {
     /// Title or id of the namespace
     namespace: String,
-    /// Number of the version; not the active one: rotate first
+    /// Number of the version; the active one must be rotated first
     #[arg(id = "key-version", value_name = "VERSION")]
     version: u32,
     /// Do not wait for the records
@@ -62,102 +62,47 @@ struct RevokeArguments {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum State {
-    /// The quorum of sources stood
+enum MadeWhile {
+    /// The quorum of sources was met
     Ready,
-    /// Too few sources: the last seed went on for the grace period
+    /// Too few sources: the last seed was used, within the grace period
     Degraded,
 }
 
-/// One key, as the service tells of it.
-#[derive(Debug, Deserialize, Serialize)]
-pub(super) struct Key {
-    /// The namespace; `None` for the root key.
-    namespace: Option<String>,
-    title: Option<String>,
-    version: u32,
-    state: String,
-    /// In seconds since 1970.
-    made_at: i64,
-    generation: u64,
-    /// The state of the generator. `state` is that of the version.
-    made_while: String,
-    kinds: Vec<String>,
-    records: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct Keys {
-    keys: Vec<Key>,
-}
-
-/// A number of a key version.
-#[derive(Deserialize, Serialize)]
-pub(super) struct Version {
-    pub(super) version: u32,
-}
-
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    let done = match &arguments.command {
+pub(crate) fn run(arguments: &KeysArguments) -> Result<(), CommandError> {
+    match &arguments.command {
         Some(Command::Revoke(arguments)) => revoke(arguments),
         None => list(arguments),
-    };
-    done.map_or_else(Stop::say, |()| Exit::Ok)
-}
-
-/// All keys, the root key first.
-pub(super) fn all(operator: &Operator) -> Result<Vec<Key>, Stop> {
-    Ok(operator.get::<Keys>("/admin/keys")?.keys)
-}
-
-/// The id of the namespace that is called so.
-pub(super) fn find_namespace(keys: &[Key], wanted: &str) -> Result<String, Stop> {
-    let is_it = |key: &&Key| {
-        key.namespace.as_deref() == Some(wanted) || key.title.as_deref() == Some(wanted)
-    };
-    let mut found: Vec<_> =
-        keys.iter().filter(is_it).filter_map(|key| key.namespace.clone()).collect();
-    found.dedup();
-    match found.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err(Stop::no(format!(
-            "there is no namespace {}; lavawall kv namespaces lists them",
-            print::shown(wanted)
-        ))),
-        _ => Err(Stop::usage(format!(
-            "{} is the title of one namespace and the id of another: use the id, {}",
-            print::shown(wanted),
-            found.join(" or ")
-        ))),
     }
 }
 
-fn list(arguments: &Arguments) -> Result<(), Stop> {
+fn list(arguments: &KeysArguments) -> Result<(), CommandError> {
     let operator = Operator::new(&arguments.admin)?;
-    let mut keys = all(&operator)?;
+    let mut keys = key_versions::all(&operator)?;
     keys.retain(|key| arguments.picks(key));
     if arguments.json {
         for key in &keys {
-            print::line(serde_json::to_string(key).map_err(|error| Stop::new(Exit::Io, error))?);
+            let line = serde_json::to_string(key);
+            print::line(line.map_err(|error| CommandError::new(Exit::Io, error))?)?;
         }
     } else {
-        print::line(table::of(&keys).trim_end());
+        print::line(table::of(&keys).trim_end())?;
     }
     if arguments.rotate { rotate_all(&operator, &keys) } else { Ok(()) }
 }
 
-impl Arguments {
-    fn picks(&self, key: &Key) -> bool {
+impl KeysArguments {
+    fn picks(&self, key: &KeyEntry) -> bool {
         let is_between = match self.made_between.as_deref() {
-            // In the wrong order.
+            // The later one first.
             Some([b, a]) if b.first > a.last => (a.first..=b.last).contains(&key.made_at),
             Some([a, b]) => (a.first..=b.last).contains(&key.made_at),
             _ => true,
         };
         let is_while = self.made_while.is_none_or(|state| {
             let name = match state {
-                State::Ready => "ready",
-                State::Degraded => "degraded",
+                MadeWhile::Ready => "ready",
+                MadeWhile::Degraded => "degraded",
             };
             key.made_while == name
         });
@@ -165,31 +110,33 @@ impl Arguments {
     }
 }
 
-/// Replaces these keys. Of versions that seal no more, records are being sealed anew already.
-fn rotate_all(operator: &Operator, keys: &[Key]) -> Result<(), Stop> {
+/// Rotates these keys. The records of a retired version are being resealed already.
+fn rotate_all(operator: &Operator, keys: &[KeyEntry]) -> Result<(), CommandError> {
     let mut waiting = Vec::new();
     for key in keys.iter().filter(|key| key.state != "destroyed") {
         match &key.namespace {
-            None => rotate::rotate_root(operator)?,
+            None => rotation::rotate_root(operator)?,
             Some(namespace) => {
                 if key.state == "active" {
-                    rotate::rotate_namespace(operator, namespace)?;
+                    rotation::rotate_namespace(operator, namespace)?;
                 }
                 waiting.push(namespace);
             }
         }
     }
     waiting.dedup();
-    waiting.into_iter().try_for_each(|namespace| rotate::wait(operator, namespace))
+    waiting.into_iter().try_for_each(|namespace| rotation::wait(operator, namespace))
 }
 
-fn revoke(arguments: &RevokeArguments) -> Result<(), Stop> {
+fn revoke(arguments: &RevokeArguments) -> Result<(), CommandError> {
     let operator = Operator::new(&arguments.admin)?;
-    let namespace = find_namespace(&all(&operator)?, &arguments.namespace)?;
+    let keys = key_versions::all(&operator)?;
+    let namespace = key_versions::find_namespace(&keys, &arguments.namespace)?;
     let path = format!("/admin/namespaces/{namespace}/revoke");
-    let Version { version } = operator.post(&path, &Version { version: arguments.version })?;
+    let request = RevokeRequest { version: arguments.version };
+    let VersionAnswer { version } = operator.post(&path, &request)?;
     print::note(&format!("namespace {namespace}: version {version} is revoked"));
-    if arguments.no_wait { Ok(()) } else { rotate::wait(&operator, &namespace) }
+    if arguments.no_wait { Ok(()) } else { rotation::wait(&operator, &namespace) }
 }
 
 #[cfg(test)]
@@ -200,14 +147,14 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
-        arguments: Arguments,
+        arguments: KeysArguments,
     }
 
     fn picks(between: [&str; 2], made_at: &str) -> bool {
         let line = ["keys", "--made-between", between[0], between[1]];
         let line = Line::try_parse_from(line).expect("a command line");
         let made_at = made_at.parse::<jiff::Timestamp>().expect("a moment").as_second();
-        let key = Key {
+        let key = KeyEntry {
             namespace: None,
             title: None,
             version: 0,

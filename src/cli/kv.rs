@@ -2,62 +2,75 @@
 
 mod batch;
 mod bulk;
-pub(super) mod connection;
-mod draft;
+mod bulk_pair;
+mod expiration_arguments;
+#[cfg(feature = "export")]
 mod export;
-mod form;
+#[cfg(feature = "export")]
+#[cfg(feature = "export")]
 mod import;
-mod items;
-mod life;
-mod lines;
+mod json_items;
 mod list;
+#[cfg(not(feature = "export"))]
+mod missing_export;
+mod multipart_form;
+mod namespace;
 mod namespaces;
-mod pair;
 mod record;
-mod space;
+#[cfg(feature = "export")]
+mod secret_lines;
 
 use clap::{Args, Subcommand};
 
-use crate::exitcode::Exit;
-
-use crate::cli::stop::Stop;
+use crate::cli::error::CommandError;
 
 /// Keep secrets in the service's encrypted key-value store
 ///
-/// On the service's own machine its admin socket is asked, and no token is needed; elsewhere use
-/// --url and --token-file. For example:
+/// On the service's own machine the commands use its admin socket, and no token is needed; elsewhere
+/// use --url and --token-file. For example:
 ///   lavawall kv namespaces create keys
 ///   lavawall kv put keys database/password < password
 ///   lavawall kv get keys database/password
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct KvArguments {
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Namespaces(namespaces::Arguments),
+    Namespaces(namespaces::KvNamespacesArguments),
     Put(record::PutArguments),
     Get(record::GetArguments),
     Delete(record::DeleteArguments),
-    List(list::Arguments),
-    Bulk(bulk::Arguments),
-    Export(export::Arguments),
-    Import(import::Arguments),
+    List(list::KvListArguments),
+    Bulk(bulk::KvBulkArguments),
+    #[cfg(feature = "export")]
+    Export(export::KvExportArguments),
+    #[cfg(feature = "export")]
+    Import(import::KvImportArguments),
+    #[cfg(not(feature = "export"))]
+    Export(missing_export::ExportArguments),
+    #[cfg(not(feature = "export"))]
+    Import(missing_export::ImportArguments),
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    let done = match &arguments.command {
+pub(crate) fn run(arguments: &KvArguments) -> Result<(), CommandError> {
+    match &arguments.command {
         Command::Namespaces(arguments) => namespaces::run(arguments),
         Command::Put(arguments) => record::put(arguments),
         Command::Get(arguments) => record::get(arguments),
         Command::Delete(arguments) => record::delete(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
+        #[cfg(feature = "export")]
         Command::Export(arguments) => export::run(arguments),
+        #[cfg(feature = "export")]
         Command::Import(arguments) => import::run(arguments),
-    };
-    done.map_or_else(Stop::say, |()| Exit::Ok)
+        #[cfg(not(feature = "export"))]
+        Command::Export(_) => Err(missing_export::refuse("export")),
+        #[cfg(not(feature = "export"))]
+        Command::Import(_) => Err(missing_export::refuse("import")),
+    }
 }

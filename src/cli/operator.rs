@@ -1,125 +1,94 @@
-//! The operator's calls to the service on this machine.
+//! The operator's calls to the service of this machine.
 
 use std::io::Write;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::cli::ask;
-use crate::cli::client::{AdminArguments, Client, ClientError, Payload};
-use crate::cli::stop::Stop;
-use crate::cli::wiped::Wiped;
+use crate::api::keys::{ConfirmRequest, KeyringAnswer, RequestedSeal, SealAnswer, SealRequest};
+use crate::cli::admin_arguments::AdminArguments;
+use crate::cli::error::CommandError;
+use crate::cli::{ask, print};
+use crate::client::{Client, ClientError, Payload, SecretBuffer};
 use crate::exitcode::Exit;
 
-/// More than all keys of a thousand namespaces take.
+/// The most of an answer, in bytes: more than the keys of a thousand namespaces take.
 const ANSWER_LIMIT: usize = 64 << 20;
 
 /// The service, over its admin socket.
-pub(super) struct Operator {
+pub(crate) struct Operator {
     client: Client,
 }
 
-/// How the keyring is.
-#[derive(Debug, Deserialize)]
-pub(super) struct Keyring {
-    /// `absent`, `sealed` or `open`.
-    pub(super) state: String,
-    /// `file`, `passphrase` or `shares`.
-    pub(super) seal: Option<String>,
-    /// Shares given so far.
-    pub(super) have: Option<u8>,
-    /// What must be given in all.
-    pub(super) need: Option<u8>,
-}
-
-#[derive(Deserialize)]
-struct HandedOut {
-    shares: Vec<Zeroizing<String>>,
-    /// Given back once the shares are shown: only then are they in force.
-    prepared: Option<String>,
-}
-
-/// A seal that is asked for.
-#[derive(Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) enum Wanted {
-    File,
-    Passphrase(Zeroizing<String>),
-    Shares { threshold: u8, count: u8 },
-}
-
-/// What opens the present seal.
-pub(super) type Proof = Vec<Zeroizing<String>>;
+/// The passphrase or shares that open the present seal.
+pub(crate) type Proof = Vec<Zeroizing<String>>;
 
 impl Operator {
-    pub(super) fn new(arguments: &AdminArguments) -> Result<Self, Stop> {
+    pub(crate) fn new(arguments: &AdminArguments) -> Result<Self, CommandError> {
         Ok(Self { client: arguments.client()? })
     }
 
-    pub(super) fn keyring(&self) -> Result<Keyring, Stop> {
+    /// The keyring's condition.
+    pub(crate) fn keyring(&self) -> Result<KeyringAnswer, CommandError> {
         self.get("/admin/keyring")
     }
 
-    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Stop> {
+    /// Reads something.
+    pub(crate) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, CommandError> {
         parse(&self.client.call("GET", path, None)?.accepted(&[200])?.read(ANSWER_LIMIT)?)
     }
 
-    /// Does something; what is sent and what comes back are wiped.
-    pub(super) fn post<T: DeserializeOwned>(
+    /// Does something. Request and answer are zeroized.
+    pub(crate) fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
-    ) -> Result<T, Refused> {
-        let mut bytes = Wiped::with_capacity(4096);
+    ) -> Result<T, OperatorError> {
+        let mut bytes = SecretBuffer::with_capacity(4096);
         let written = serde_json::to_writer(&mut bytes, body);
-        written.map_err(|error| Refused::Other(Stop::new(Exit::Software, error)))?;
-        let payload = Payload { media_type: "application/json", bytes: &bytes };
-        let answer =
-            self.client.call("POST", path, Some(payload)).and_then(|it| it.accepted(&[200]));
-        let answer = answer.and_then(|answer| answer.read(ANSWER_LIMIT)).map_err(Refused::from)?;
-        parse(&answer).map_err(Refused::Other)
+        written.map_err(|error| OperatorError::Other(CommandError::new(Exit::Software, error)))?;
+        let answer = self.client.call("POST", path, Some(Payload::json(bytes)));
+        let answer = answer.and_then(|answer| answer.accepted(&[200])?.read(ANSWER_LIMIT))?;
+        parse(&answer).map_err(OperatorError::Other)
     }
 
-    /// Makes a keyring or changes its seal, and prints the shares there are.
-    pub(super) fn make_seal(&self, path: &str, wanted: Wanted, proof: Proof) -> Result<(), Stop> {
-        #[derive(Serialize)]
-        struct Body {
-            seal: Wanted,
-            proof: Proof,
-        }
-        #[derive(Serialize)]
-        struct Confirm {
-            prepared: String,
-        }
-        let HandedOut { shares, prepared } = self.post(path, &Body { seal: wanted, proof })?;
+    /// Makes a keyring or changes its seal, and prints the shares, if any.
+    pub(crate) fn make_seal(
+        &self,
+        path: &str,
+        seal: RequestedSeal,
+        proof: Proof,
+    ) -> Result<(), CommandError> {
+        let SealAnswer { shares, prepared } = self.post(path, &SealRequest { seal, proof })?;
         for share in &shares {
-            let mut line = Wiped::with_capacity(256);
+            let mut line = SecretBuffer::with_capacity(256);
             // Writing to memory cannot fail.
             let _ = writeln!(line, "{}", share.as_str());
-            // Also when the reader has gone away: shares that nobody has must not be in force.
-            crate::cli::print::write(&line)
-                .map_err(|_| Stop::new(Exit::Io, "not all shares could be shown"))?;
+            // A closed pipe counts too: shares that were lost must not take effect.
+            print::write(&line)
+                .map_err(|_| CommandError::new(Exit::Io, "not all shares could be printed"))?;
         }
         if let Some(prepared) = prepared {
-            let Keyring { .. } = self.post("/admin/keyring/confirm", &Confirm { prepared })?;
+            let KeyringAnswer { .. } =
+                self.post("/admin/keyring/confirm", &ConfirmRequest { prepared })?;
         }
         if !shares.is_empty() {
-            crate::cli::print::note(
-                &"give each share to another holder: they are shown once and kept nowhere",
+            print::note(
+                &"give each share to another holder: they are shown once and stored nowhere",
             );
         }
         Ok(())
     }
 
-    /// Asks for what opens the present seal.
-    pub(super) fn ask_for_proof(&self) -> Result<Proof, Stop> {
+    /// Asks for the proof for the present seal.
+    pub(crate) fn ask_for_proof(&self) -> Result<Proof, CommandError> {
         let keyring = self.keyring()?;
         match (keyring.state.as_str(), keyring.seal.as_deref()) {
             ("absent", _) => Err(no_keyring()),
-            ("sealed", _) => Err(Stop::new(
+            ("sealed", _) => Err(CommandError::new(
                 Exit::Unavailable,
-                "the keyring is sealed; open it with: lavawall unseal",
+                "the keyring is sealed; unseal it with: lavawall unseal",
             )),
             (_, Some("passphrase")) => Ok(vec![ask::secret("present passphrase")?]),
             (_, Some("shares")) => {
@@ -133,39 +102,41 @@ impl Operator {
     }
 }
 
-/// There is nothing to open or change.
-pub(super) fn no_keyring() -> Stop {
-    Stop::new(Exit::Unavailable, "there is no keyring yet; make one with: lavawall init")
+/// The error of a service without a keyring.
+pub(crate) fn no_keyring() -> CommandError {
+    CommandError::new(Exit::Unavailable, "there is no keyring yet; make one with: lavawall init")
 }
 
-/// Why something was not done.
-pub(super) enum Refused {
-    /// What was entered is not what opens the seal.
-    Piece(Stop),
+/// Why a call failed.
+pub(crate) enum OperatorError {
+    /// The passphrase or share is wrong, and another may be entered.
+    WrongSecret(CommandError),
     /// Anything else.
-    Other(Stop),
+    Other(CommandError),
 }
 
-impl From<ClientError> for Refused {
+impl From<ClientError> for OperatorError {
     fn from(error: ClientError) -> Self {
         match error {
-            ClientError::Refused { status: 400 | 403, .. } => Self::Piece(error.into()),
+            ClientError::Refused { status: 400 | 403, .. } => Self::WrongSecret(error.into()),
             _ => Self::Other(error.into()),
         }
     }
 }
 
-impl From<Refused> for Stop {
-    fn from(refused: Refused) -> Self {
-        match refused {
-            Refused::Piece(stop) | Refused::Other(stop) => stop,
+impl From<OperatorError> for CommandError {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::WrongSecret(error) | OperatorError::Other(error) => error,
         }
     }
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Stop> {
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CommandError> {
     serde_json::from_slice(bytes).map_err(|error| {
+        // The error's own text quotes the answer, which may hold a secret.
         let place = format!("line {}, column {}", error.line(), error.column());
-        Stop::new(Exit::Unavailable, format!("the service's answer is not understood: {place}"))
+        let reason = format!("the service's answer is not understood: {place}");
+        CommandError::new(Exit::Unavailable, reason)
     })
 }

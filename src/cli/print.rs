@@ -1,20 +1,23 @@
-//! The one place where the command line writes to the terminal.
+//! All output of the command line.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use crate::exitcode::Exit;
 
-/// Writes one line to standard output. A reader that has gone away, as `head` does, is no failure.
-pub(super) fn line(text: impl Display) -> Exit {
-    write(format!("{text}\n").as_bytes()).err().unwrap_or(Exit::Ok)
+/// Writes one line to standard output.
+///
+/// # Errors
+/// As [`write()`].
+pub(crate) fn line(text: impl Display) -> Result<(), Exit> {
+    write(format!("{text}\n").as_bytes())
 }
 
 /// Writes bytes to standard output.
 ///
 /// # Errors
-/// How to end, since no more can be written: well, when the reader has gone away.
-pub(super) fn write(bytes: &[u8]) -> Result<(), Exit> {
+/// The exit code to end with. It is [`Exit::Ok`] when the reader has closed the pipe, as `head` does.
+pub(crate) fn write(bytes: &[u8]) -> Result<(), Exit> {
     let mut out = io::stdout().lock();
     out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
         if error.kind() == io::ErrorKind::BrokenPipe {
@@ -26,18 +29,18 @@ pub(super) fn write(bytes: &[u8]) -> Result<(), Exit> {
 }
 
 /// Writes `lavawall: …` to standard error.
-pub(super) fn error(text: &dyn Display) {
-    // With standard error gone there is nobody left to tell.
+pub(crate) fn error(text: &dyn Display) {
+    // A closed standard error cannot be reported.
     let _ = writeln!(io::stderr().lock(), "lavawall: {text}");
 }
 
-/// Writes a remark to standard error, where it does not mix with output.
-pub(super) fn note(text: &dyn Display) {
+/// Writes a remark to standard error, apart from the output.
+pub(crate) fn note(text: &dyn Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
-/// A text as a terminal may show it: what others wrote must not steer it.
-pub(super) fn shown(text: &str) -> String {
+/// Escapes control characters: text from elsewhere must not control the terminal.
+pub(crate) fn shown(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut out, letter| {
         if letter.is_control() {
             out.extend(letter.escape_default());

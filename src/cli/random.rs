@@ -6,10 +6,12 @@ use bytesize::ByteSize;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::cli::client::ServiceArguments;
-use crate::cli::format::Format;
-use crate::cli::{ConfigArguments, print};
-use crate::daemon::local::{self, Local};
+use crate::cli::config_arguments::ConfigArguments;
+use crate::cli::error::CommandError;
+use crate::cli::output_format::OutputFormat;
+use crate::cli::print;
+use crate::cli::service_arguments::ServiceArguments;
+use crate::daemon::local::LocalGenerator;
 use crate::exitcode::Exit;
 
 /// Write random bytes to standard output
@@ -17,13 +19,13 @@ use crate::exitcode::Exit;
 /// They come from a running service, or with --local from this machine's own noise sources. For
 /// example: lavawall random 32 --format hex
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct RandomArguments {
     /// How many bytes, such as 32 or 1MiB
     #[arg(default_value = "32")]
     bytes: ByteSize,
     /// How to write them [default: hex on a terminal, raw otherwise]
     #[arg(long, short, value_enum)]
-    format: Option<Format>,
+    format: Option<OutputFormat>,
     /// Wait for a seed made only of noise taken from now on (prediction resistance)
     #[arg(long)]
     fresh: bool,
@@ -36,73 +38,57 @@ pub(super) struct Arguments {
     config: ConfigArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &RandomArguments) -> Result<(), CommandError> {
     let format = arguments.format.unwrap_or_else(|| {
-        if rustix::termios::isatty(std::io::stdout()) { Format::Hex } else { Format::Raw }
+        if rustix::termios::isatty(std::io::stdout()) {
+            OutputFormat::Hex
+        } else {
+            OutputFormat::Raw
+        }
     });
     if arguments.bytes.as_u64() == 0 {
-        print::error(&"bytes: must be at least 1 (got 0)");
-        return Exit::Usage;
+        return Err(CommandError::usage("bytes: must be at least 1 (got 0)"));
     }
     if arguments.local { from_here(arguments, format) } else { from_service(arguments, format) }
 }
 
-fn from_service(arguments: &Arguments, format: Format) -> Exit {
+fn from_service(arguments: &RandomArguments, format: OutputFormat) -> Result<(), CommandError> {
     let fresh = if arguments.fresh { "&fresh=true" } else { "" };
     let path = format!("/random?format=raw&bytes={}{fresh}", arguments.bytes.as_u64());
-    let mut body = match arguments.service.get(&path, &[200]) {
-        Ok(body) => body,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Unavailable;
-        }
-    };
-    copy(arguments.bytes.as_u64(), format, |piece| {
-        body.read_exact(piece).map_err(|e| e.to_string())
+    let client = arguments.service.client();
+    let answer = client.and_then(|client| client.call("GET", &path, None)?.accepted(&[200]));
+    let answer = answer.map_err(|error| CommandError::new(Exit::Unavailable, error))?;
+    let mut body = answer.into_reader();
+    copy(arguments.bytes.as_u64(), format, |chunk| {
+        body.read_exact(chunk).map_err(|error| error.to_string())
     })
 }
 
-fn from_here(arguments: &Arguments, format: Format) -> Exit {
-    let config = match arguments.config.load() {
-        Ok(config) => config,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Config;
-        }
-    };
-    let local = match Local::start(&config).and_then(|local| {
-        local.wait_for_seed(local::PATIENCE)?;
-        Ok(local)
-    }) {
-        Ok(local) => local,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Unavailable;
-        }
-    };
-    copy(arguments.bytes.as_u64(), format, |piece| {
-        local.generator.fill(piece).map_err(|refusal| refusal.to_string())
+fn from_here(arguments: &RandomArguments, format: OutputFormat) -> Result<(), CommandError> {
+    let config = arguments.config.load()?;
+    let local = LocalGenerator::seeded(&config)
+        .map_err(|error| CommandError::new(Exit::Unavailable, error))?;
+    copy(arguments.bytes.as_u64(), format, |chunk| {
+        local.generator.fill(chunk).map_err(|refusal| refusal.to_string())
     })
 }
 
-/// Writes `left` bytes, piece by piece in constant memory.
+/// Writes `left` bytes, chunk by chunk in constant memory.
 fn copy(
     mut left: u64,
-    format: Format,
+    format: OutputFormat,
     mut fill: impl FnMut(&mut [u8]) -> Result<(), String>,
-) -> Exit {
-    let mut buffer = Zeroizing::new(vec![0; Format::PIECE_BYTES]);
+) -> Result<(), CommandError> {
+    let mut buffer = Zeroizing::new(vec![0; OutputFormat::CHUNK_BYTES]);
     while left > 0 {
         let len = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
-        let piece = &mut buffer[..len];
-        if let Err(reason) = fill(piece) {
-            print::error(&format!("the answer broke off with {left} bytes to come: {reason}"));
-            return Exit::Io;
-        }
-        if let Err(exit) = print::write(&Zeroizing::new(format.encode(piece))) {
-            return exit;
-        }
+        let chunk = &mut buffer[..len];
+        fill(chunk).map_err(|reason| {
+            let reason = format!("the answer broke off with {left} bytes to come: {reason}");
+            CommandError::new(Exit::Io, reason)
+        })?;
+        print::write(&Zeroizing::new(format.encode(chunk)))?;
         left -= len as u64;
     }
-    print::write(format.end()).err().unwrap_or(Exit::Ok)
+    Ok(print::write(format.end())?)
 }

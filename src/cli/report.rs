@@ -1,4 +1,4 @@
-//! `lavawall report`: a page about the noise sources, for an auditor.
+//! `lavawall report`: a page on the noise sources, for an auditor.
 
 mod configuration;
 mod facts;
@@ -7,31 +7,31 @@ mod noise;
 mod pdf;
 mod service;
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::capture;
-use crate::cli::kv::connection::Connection;
-use crate::cli::stop::Stop;
+use crate::cli::connection_arguments::ConnectionArguments;
+use crate::cli::error::CommandError;
+use crate::cli::noise_capture;
+use crate::cli::thread_arguments::ThreadArguments;
 use crate::config::Config;
-use crate::daemon;
-use crate::daemon::inventory::{self, Planned};
 use crate::durable;
-use crate::exitcode::Exit;
-use crate::report::{Fact, Report, Source};
+use crate::plan;
+use crate::plan::PlannedSource;
+use crate::report::{Fact, Report, ReportedSource};
 use lavawall_assess::WANTED_SAMPLES;
 
-use noise::{Files, Noises};
+use noise::NoiseFiles;
+use noise::Noises;
 use pdf::Converter;
 
 /// Write a report on the noise sources, for an auditor
 ///
-/// One HTML file that needs nothing beside it: raw noise as histograms, bit planes and correlation;
-/// what the estimators of SP 800-90B find; restart tests; the limits of the health tests and how they
-/// are computed; alarms since the service started; configuration and versions; and how lavawall
-/// stands to SP 800-90B, SP 800-90C and AIS 20/31.
+/// One self-contained HTML file: raw noise as histograms, bit planes and correlation; the estimates of
+/// SP 800-90B; restart tests; the limits of the health tests and how they are computed; alarms since
+/// the service started; configuration and versions; and the conformance of lavawall to SP 800-90B,
+/// SP 800-90C and AIS 20/31.
 ///
 /// Noise is captured now from every source, unless files of `lavawall capture` are given with --noise.
 /// A device that the running service holds, such as a camera, cannot be captured at the same time:
@@ -45,24 +45,24 @@ use pdf::Converter;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub(super) struct Arguments {
-    /// Where the report goes
+pub(crate) struct ReportArguments {
+    /// The file for the report
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
-    /// Make a PDF beside it too, with the first of these that is there: weasyprint, chromium,
+    /// Also make a PDF beside it, with the first of these that is installed: weasyprint, chromium,
     /// chromium-browser, google-chrome
     #[arg(long)]
     pdf: bool,
-    /// Raw noise from `lavawall capture`, its FILE.json beside it; may be repeated. Nothing is
+    /// Raw noise from `lavawall capture`, with its FILE.json beside it (repeatable); nothing is
     /// captured then
     #[arg(long, value_name = "FILE")]
     noise: Vec<PathBuf>,
     /// A matrix of restarts from `lavawall capture --restart`, of a source whose noise is in the
-    /// report too; may be repeated
+    /// report too (repeatable)
     #[arg(long, value_name = "FILE")]
     restart: Vec<PathBuf>,
     /// How many symbols to capture from each source
-    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = capture::symbols)]
+    #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = noise_capture::symbols_to_capture)]
     samples: usize,
     /// Capture nothing
     #[arg(long)]
@@ -70,28 +70,27 @@ pub(super) struct Arguments {
     /// Do not ask a running service for its state and its alarms
     #[arg(long)]
     no_service: bool,
-    /// How many threads to use [default: as many as there are cores]
-    #[arg(long)]
-    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    threads: ThreadArguments,
     /// Replace FILE, and the PDF
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    arguments.write().map_or_else(Stop::say, |()| Exit::Ok)
+pub(crate) fn run(arguments: &ReportArguments) -> Result<(), CommandError> {
+    arguments.write()
 }
 
-impl Arguments {
-    fn write(&self) -> Result<(), Stop> {
+impl ReportArguments {
+    fn write(&self) -> Result<(), CommandError> {
         let config = self.connection.config()?;
-        // All that can be wrong with the command line is found before the long work.
+        // Errors of the command line are found before the long work.
         let pdf = self.output.with_extension("pdf");
         if self.pdf && pdf == self.output {
-            return Err(Stop::usage(
-                "--output: is the page, and the PDF goes beside it; name it .html",
+            return Err(CommandError::usage(
+                "--output: is the page, and the PDF goes beside it: name it .html",
             ));
         }
         let converter = if self.pdf { Some(Converter::find()?) } else { None };
@@ -99,30 +98,29 @@ impl Arguments {
         if converter.is_some() {
             self.refuse_to_replace(&pdf)?;
         }
-        let files = Files::read(&self.noise, &self.restart)?;
+        let files = NoiseFiles::read(&self.noise, &self.restart)?;
         let report = self.report(&config, files);
         durable::replace(&self.output, report.html().as_bytes())
-            .map_err(|error| cannot_create(&self.output, &error))?;
+            .map_err(|error| CommandError::cannot_create(&self.output, &error))?;
         if let Some(converter) = converter {
             converter.convert(&self.output, &pdf)?;
         }
         Ok(())
     }
 
-    fn refuse_to_replace(&self, path: &Path) -> Result<(), Stop> {
+    fn refuse_to_replace(&self, path: &Path) -> Result<(), CommandError> {
         if self.force || !path.exists() {
             return Ok(());
         }
-        Err(Stop::there(path))
+        Err(CommandError::exists(path))
     }
 
-    fn report(&self, config: &Config, files: Files) -> Report {
-        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let threads = self.threads.unwrap_or_else(cores);
+    fn report(&self, config: &Config, files: NoiseFiles) -> Report {
+        let threads = self.threads.count();
         let mut noises = Noises { files, threads, samples: self.samples };
-        // Without a state directory there is no calibration.
+        // A calibration is read only from a state directory.
         let state_dir = self.connection.state_dir().ok();
-        let plans = inventory::of(config, state_dir.as_deref());
+        let plans = plan::of(config, state_dir.as_deref());
         let configuration = configuration::sections(config, state_dir.as_deref(), &plans);
         let mut sources: Vec<_> =
             plans.into_iter().map(|plan| self.source(config, plan, &mut noises)).collect();
@@ -132,16 +130,21 @@ impl Arguments {
         } else {
             service::ask(&self.connection)
         };
-        let (made_at, versions) = (daemon::capture::now(), machine::versions());
+        let (made_at, versions) = (crate::calibrate::capture::now(), machine::versions());
         Report { made_at, versions, sources, service, configuration }
     }
 
-    /// A source of the configuration.
-    fn source(&self, config: &Config, mut plan: Planned, noises: &mut Noises) -> Source {
+    /// The report's part on a source of the configuration.
+    fn source(
+        &self,
+        config: &Config,
+        mut plan: PlannedSource,
+        noises: &mut Noises,
+    ) -> ReportedSource {
         let found = match noises.of_source(&plan.entry.id) {
             Some(found) => found,
             None if self.no_capture || !self.noise.is_empty() => {
-                Err("none was given for it".to_owned())
+                Err("no noise was given for it".to_owned())
             }
             None => noises.capture(config, &plan.entry),
         };
@@ -152,7 +155,7 @@ impl Arguments {
         let restart = noises.restarts(Some(&plan.entry.id), &noise);
         let credit = plan.credit(setup.as_ref());
         let required = if plan.required { "yes" } else { "no" };
-        Source {
+        ReportedSource {
             id: plan.entry.id,
             source_type: plan.entry.spec.type_name().to_owned(),
             kind: plan.entry.spec.kind().to_string(),
@@ -166,8 +169,4 @@ impl Arguments {
             restart,
         }
     }
-}
-
-fn cannot_create(path: &Path, error: &std::io::Error) -> Stop {
-    Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display()))
 }

@@ -1,55 +1,54 @@
-//! `lavawall init`, `unseal`, `seal` and `rekey`: what opens the keyring.
+//! `lavawall init`, `unseal`, `seal` and `rekey`: the keyring and its seal.
 
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-use zeroize::Zeroizing;
 
-use crate::cli::client::AdminArguments;
-use crate::cli::operator::{Keyring, Operator, Proof, Refused, Wanted, no_keyring};
-use crate::cli::stop::Stop;
+use crate::api::keys::{KeyringAnswer, RequestedSeal, UnsealRequest};
+use crate::cli::admin_arguments::AdminArguments;
+use crate::cli::error::CommandError;
+use crate::cli::operator::{Operator, OperatorError, Proof, no_keyring};
 use crate::cli::{ask, print};
-use crate::exitcode::Exit;
 
 /// Make the keyring, under a seal of your choice
 ///
 /// The service makes one under a file seal at its first start, unless its configuration says
-/// `keyring.init = false`; to change the seal of that one, use `lavawall rekey`. Shares are printed
-/// once, one a line, and are kept nowhere.
+/// `keyring.init = false`; `lavawall rekey` changes that seal. Shares are printed once, one per line,
+/// and are stored nowhere.
 #[derive(Debug, Args)]
-pub(super) struct InitArguments {
+pub(crate) struct InitArguments {
     #[command(flatten)]
     seal: SealArguments,
     #[command(flatten)]
     admin: AdminArguments,
 }
 
-/// Open the keyring
+/// Unseal the keyring
 ///
-/// Asks for the passphrase, or for shares until there are enough; they are not shown. With standard
-/// input that is no terminal, one is read from each line. Holders may come one after the other: shares
-/// that were given stay until the keyring is open, is sealed, or the service stops.
+/// Asks for the passphrase, or for shares until there are enough; input is hidden. Without a terminal,
+/// each line of standard input is one. Holders may enter shares one after the other: the service keeps
+/// them until the keyring is unsealed or sealed, or the service stops.
 #[derive(Debug, Args)]
-pub(super) struct UnsealArguments {
+pub(crate) struct UnsealArguments {
     #[command(flatten)]
     admin: AdminArguments,
 }
 
-/// Close the keyring: keys and names are forgotten, and records cannot be used until it is unsealed
+/// Seal the keyring: forget keys and names; records cannot be used until it is unsealed
 ///
-/// `/random` goes on. Under a file seal it stays closed until `lavawall unseal`, or the next start.
+/// `/random` is not affected. With a file seal, it stays sealed until `lavawall unseal` or the next
+/// start.
 #[derive(Debug, Args)]
-pub(super) struct SealCommandArguments {
+pub(crate) struct SealCommandArguments {
     #[command(flatten)]
     admin: AdminArguments,
 }
 
-/// Change what opens the keyring: its seal, the passphrase or the shares
+/// Change the seal of the keyring: its kind, the passphrase or the shares
 ///
-/// No record is touched. Asks for what opens it now: the passphrase, or as many shares as are needed.
-/// New shares are in force once all of them are printed; if this ends before, the old seal stands.
-/// Old shares and passphrases do not open it any more; with a copy of the old keyring file they do.
+/// Records do not change. Asks for the present passphrase, or as many present shares as are needed.
+/// New shares take effect once all of them are printed; until then the old seal stays. Afterwards the
+/// old passphrase or shares unseal only copies of the old keyring file.
 #[derive(Debug, Args)]
-pub(super) struct RekeyArguments {
+pub(crate) struct RekeyArguments {
     #[command(flatten)]
     seal: SealArguments,
     #[command(flatten)]
@@ -58,117 +57,93 @@ pub(super) struct RekeyArguments {
 
 #[derive(Debug, Args)]
 struct SealArguments {
-    /// What is to open it from now on
+    /// The new seal
     #[arg(long, value_enum)]
     seal: Seal,
-    /// With shares: how many open it
+    /// With shares: how many unseal it
     #[arg(long, value_name = "K", default_value_t = 2)]
     threshold: u8,
-    /// With shares: how many there are
+    /// With shares: how many to make
     #[arg(long, value_name = "N", default_value_t = 3)]
     shares: u8,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Seal {
-    /// A file beside it: opens at every start, for whoever has the disk
+    /// A file beside the keyring: unseals at every start, for anyone who has the disk
     File,
-    /// A passphrase that is asked for at every start
+    /// A passphrase, entered at every start
     Passphrase,
-    /// Shares, of which a number must come together at every start
+    /// Shares, of which a number must be entered at every start
     Shares,
 }
 
-#[derive(Serialize)]
-struct Piece<'a> {
-    piece: Option<&'a Zeroizing<String>>,
-}
-
 impl SealArguments {
-    fn wanted(&self) -> Result<Wanted, Stop> {
+    fn requested(&self) -> Result<RequestedSeal, CommandError> {
         Ok(match self.seal {
-            Seal::File => Wanted::File,
-            Seal::Passphrase => Wanted::Passphrase(ask::new_passphrase()?),
-            Seal::Shares => Wanted::Shares { threshold: self.threshold, count: self.shares },
+            Seal::File => RequestedSeal::File,
+            Seal::Passphrase => RequestedSeal::Passphrase(ask::new_passphrase()?),
+            Seal::Shares => RequestedSeal::Shares { threshold: self.threshold, count: self.shares },
         })
     }
 }
 
-pub(super) fn init(arguments: &InitArguments) -> Exit {
-    let made = || {
-        let operator = Operator::new(&arguments.admin)?;
-        if operator.keyring()?.state != "absent" {
-            return Err(Stop::no(
-                "there is a keyring already; to change its seal, run: lavawall rekey",
-            ));
-        }
-        operator.make_seal("/admin/keyring/init", arguments.seal.wanted()?, Proof::new())
-    };
-    finish(made(), "the keyring is made, and open")
+pub(crate) fn init(arguments: &InitArguments) -> Result<(), CommandError> {
+    let operator = Operator::new(&arguments.admin)?;
+    if operator.keyring()?.state != "absent" {
+        return Err(CommandError::failure(
+            "there is a keyring already; to change its seal, run: lavawall rekey",
+        ));
+    }
+    operator.make_seal("/admin/keyring/init", arguments.seal.requested()?, Proof::new())?;
+    print::note(&"the keyring is made, and unsealed");
+    Ok(())
 }
 
-pub(super) fn rekey(arguments: &RekeyArguments) -> Exit {
-    let changed = || {
-        let operator = Operator::new(&arguments.admin)?;
-        let proof = operator.ask_for_proof()?;
-        operator.make_seal("/admin/keyring/rekey", arguments.seal.wanted()?, proof)
-    };
-    finish(changed(), "the seal is changed")
+pub(crate) fn rekey(arguments: &RekeyArguments) -> Result<(), CommandError> {
+    let operator = Operator::new(&arguments.admin)?;
+    let proof = operator.ask_for_proof()?;
+    operator.make_seal("/admin/keyring/rekey", arguments.seal.requested()?, proof)?;
+    print::note(&"the seal is changed");
+    Ok(())
 }
 
-pub(super) fn seal(arguments: &SealCommandArguments) -> Exit {
-    let sealed = || -> Result<(), Stop> {
-        let Keyring { .. } = Operator::new(&arguments.admin)?.post("/admin/keyring/seal", &())?;
-        Ok(())
-    };
-    finish(sealed(), "the keyring is sealed")
+pub(crate) fn seal(arguments: &SealCommandArguments) -> Result<(), CommandError> {
+    let operator = Operator::new(&arguments.admin)?;
+    let KeyringAnswer { .. } = operator.post("/admin/keyring/seal", &())?;
+    print::note(&"the keyring is sealed");
+    Ok(())
 }
 
-pub(super) fn unseal(arguments: &UnsealArguments) -> Exit {
-    let opened = || -> Result<(), Stop> {
-        let operator = Operator::new(&arguments.admin)?;
-        let mut keyring = operator.keyring()?;
-        match (keyring.state.as_str(), keyring.seal.as_deref()) {
-            ("open", _) => return Ok(()),
+pub(crate) fn unseal(arguments: &UnsealArguments) -> Result<(), CommandError> {
+    let operator = Operator::new(&arguments.admin)?;
+    let mut keyring = operator.keyring()?;
+    while keyring.state != "open" {
+        keyring = match (keyring.state.as_str(), keyring.seal.as_deref()) {
             ("absent", _) => return Err(no_keyring()),
             (_, Some("file")) => {
-                let Keyring { .. } =
-                    operator.post("/admin/keyring/unseal", &Piece { piece: None })?;
-                return Ok(());
+                operator.post("/admin/keyring/unseal", &UnsealRequest { piece: None })?
             }
-            _ => {}
-        }
-        while keyring.state != "open" {
-            keyring = offer(&operator, keyring)?;
-        }
-        Ok(())
-    };
-    finish(opened(), "the keyring is open")
+            _ => enter(&operator, keyring)?,
+        };
+    }
+    print::note(&"the keyring is unsealed");
+    Ok(())
 }
 
-/// Asks for one piece and gives it to the service. On a terminal a wrong one may be entered again.
-fn offer(operator: &Operator, keyring: Keyring) -> Result<Keyring, Stop> {
+/// Asks for a passphrase or share and sends it. On a terminal a wrong one may be entered again.
+fn enter(operator: &Operator, keyring: KeyringAnswer) -> Result<KeyringAnswer, CommandError> {
     let (have, need) = (keyring.have.unwrap_or(0), keyring.need.unwrap_or(1));
     let piece = match keyring.seal.as_deref() {
         Some("shares") => ask::secret(&format!("share, {have} of {need} are given"))?,
         _ => ask::secret("passphrase")?,
     };
-    match operator.post("/admin/keyring/unseal", &Piece { piece: Some(&piece) }) {
-        Ok(told) => Ok(told),
-        Err(Refused::Piece(stop)) if ask::can_repeat() => {
-            stop.say();
+    match operator.post("/admin/keyring/unseal", &UnsealRequest { piece: Some(piece) }) {
+        Ok(keyring) => Ok(keyring),
+        Err(OperatorError::WrongSecret(error)) if ask::can_repeat() => {
+            error.report();
             Ok(keyring)
         }
-        Err(refused) => Err(refused.into()),
-    }
-}
-
-fn finish(done: Result<(), Stop>, said: &str) -> Exit {
-    match done {
-        Ok(()) => {
-            print::note(&said);
-            Exit::Ok
-        }
-        Err(stop) => stop.say(),
+        Err(error) => Err(error.into()),
     }
 }

@@ -1,4 +1,4 @@
-//! `lavawall serve`: the service.
+//! `lavawall serve`: runs the service.
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -7,36 +7,37 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{ConfigArguments, print};
+use crate::cli::config_arguments::ConfigArguments;
+use crate::cli::error::CommandError;
 use crate::config::{Config, ConfigError};
-use crate::daemon::{self, Options};
-use crate::exitcode::Exit;
+use crate::daemon;
+use crate::daemon::Options;
 
 /// Run the randomness service
 ///
-/// Without a configuration it uses every noise source that is there, listens on 127.0.0.1:8080 and
+/// Without a configuration it uses every noise source of the machine, listens on 127.0.0.1:8080 and
 /// keeps its state in $XDG_STATE_HOME/lavawall. SIGHUP reloads certificates, tokens and sources;
-/// SIGTERM finishes the answers that have begun.
+/// SIGTERM finishes the answers in progress and stops.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct ServeArguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// Address and port to listen on; port 0 takes a free one
+    /// Address and port to listen on; port 0 is any free port
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Directory for what must survive a restart
+    /// Directory for the state that survives a restart
     #[arg(long, value_name = "DIR", env = "LAVAWALL_STATE_DIR")]
     state_dir: Option<PathBuf>,
-    /// File that gets the address once the service answers
+    /// File to write the address to once the service answers
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// With no camera, show a drawn lava wall; it is mixed in and credited 0
+    /// Without a camera, render a lava wall; it is mixed in and credited 0
     #[arg(long)]
     demo: bool,
-    /// What to log, such as info, debug or lavawall=debug
+    /// Log filter, such as info, debug or lavawall=debug
     #[arg(long, value_name = "FILTER", env = "LAVAWALL_LOG", default_value = "info")]
     log: String,
-    /// How to write the log
+    /// Log format
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }
@@ -45,33 +46,20 @@ pub(super) struct Arguments {
 enum LogFormat {
     /// Lines for people
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    if let Err(exit) = arguments.start_log() {
-        return exit;
-    }
-    let config = match arguments.config() {
-        Ok(config) => config,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Config;
-        }
-    };
+pub(crate) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
+    arguments.start_log()?;
+    let config = arguments.config()?;
     let options = Options { ready_file: arguments.ready_file.clone(), demo: arguments.demo };
-    match daemon::run(&config, &options, || arguments.config()) {
-        Ok(()) => Exit::Ok,
-        Err(error) => {
-            print::error(&error);
-            error.exit()
-        }
-    }
+    daemon::run(&config, &options, || arguments.config())
+        .map_err(|error| CommandError::new(error.exit(), error))
 }
 
-impl Arguments {
-    /// The configuration with what the command line changes.
+impl ServeArguments {
+    /// The configuration, with the command line's own settings in it.
     fn config(&self) -> Result<Config, ConfigError> {
         let mut config = self.config.load()?;
         if let Some(listen) = self.listen {
@@ -89,12 +77,10 @@ impl Arguments {
         Ok(config)
     }
 
-    fn start_log(&self) -> Result<(), Exit> {
-        let filter = EnvFilter::try_new(&self.log).map_err(|error| {
-            print::error(&format!("--log {:?}: {error}", self.log));
-            Exit::Usage
-        })?;
-        // Colours are for eyes: in a file or a journal they would be noise.
+    fn start_log(&self) -> Result<(), CommandError> {
+        let filter = EnvFilter::try_new(&self.log)
+            .map_err(|error| CommandError::usage(format!("--log {:?}: {error}", self.log)))?;
+        // No colours in a file or a journal.
         let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)

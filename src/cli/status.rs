@@ -1,23 +1,25 @@
-//! `lavawall status`: how the service is, for people and for scripts.
+//! `lavawall status`: the state of the service, for people and for scripts.
 
 use std::fmt::Write;
 
 use clap::Args;
-use serde::Deserialize;
 use serde_json::Value;
 
-use crate::cli::client::{ClientError, ServiceArguments};
+use crate::api::status::{KeyringStatus, LiveStatus, SourceStatus, Status};
+use crate::cli::error::CommandError;
 use crate::cli::print;
+use crate::cli::service_arguments::ServiceArguments;
+use crate::client::ClientError;
 use crate::exitcode::Exit;
 
-/// The most of a status answer that is read.
-pub(super) const STATUS_BYTES: usize = 1 << 20;
+/// The most bytes of a status answer that are read.
+pub(crate) const STATUS_BYTES: usize = 1 << 20;
 
-/// Show how the service and its noise sources are
+/// Show the state of the service and of its noise sources
 ///
 /// Exits with 0 when it is ready, and with 1 when it is starting, degraded or refusing.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct StatusArguments {
     /// Print the service's own JSON
     #[arg(long)]
     json: bool,
@@ -25,30 +27,18 @@ pub(super) struct Arguments {
     service: ServiceArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
-    let text = match ask(&arguments.service) {
-        Ok(text) => text,
-        Err(error) => {
-            print::error(&error);
-            return error.exit();
-        }
-    };
+pub(crate) fn run(arguments: &StatusArguments) -> Result<(), CommandError> {
+    let text = ask(&arguments.service)?;
     let parsed = serde_json::from_str(&text).map(printable).and_then(serde_json::from_value);
-    let status: Status = match parsed {
-        Ok(status) => status,
-        Err(error) => {
-            print::error(&format!("this does not look like a lavawall's status: {error}"));
-            return Exit::Unavailable;
-        }
-    };
+    let status: Status = parsed.map_err(|error| {
+        let reason = format!("this does not look like a lavawall's status: {error}");
+        CommandError::new(Exit::Unavailable, reason)
+    })?;
     let is_ready = status.state == "ready";
     let paint = Paint(rustix::termios::isatty(std::io::stdout()));
-    let shown = if arguments.json { text } else { status.render(paint) };
-    match print::line(shown.trim_end()) {
-        Exit::Ok if is_ready => Exit::Ok,
-        Exit::Ok => Exit::Failure,
-        failed => failed,
-    }
+    let shown = if arguments.json { text } else { render(&status, paint) };
+    print::line(shown.trim_end())?;
+    if is_ready { Ok(()) } else { Err(Exit::Failure.into()) }
 }
 
 fn ask(service: &ServiceArguments) -> Result<String, ClientError> {
@@ -57,7 +47,7 @@ fn ask(service: &ServiceArguments) -> Result<String, ClientError> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The same without control characters: what a peer says must not steer the terminal.
+/// Removes control characters: the text of a peer must not control the terminal.
 fn printable(value: Value) -> Value {
     match value {
         Value::String(text) => {
@@ -71,160 +61,84 @@ fn printable(value: Value) -> Value {
     }
 }
 
-/// What is shown of `/status`.
-#[derive(Debug, Deserialize)]
-struct Status {
-    state: String,
-    reason: Option<String>,
-    version: String,
-    generation: u64,
-    seed_age_seconds: Option<f64>,
-    sources: Vec<Source>,
-    keyring: Option<Keyring>,
-    incidents: Vec<Incident>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Keyring {
-    state: String,
-    seal: Option<String>,
-    namespaces: usize,
-    records: usize,
-    damaged: usize,
-    #[serde(default)]
-    rotations: Vec<Rotation>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Rotation {
-    namespace: String,
-    version: u32,
-    done: u64,
-    left: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct Source {
-    id: String,
-    kind: String,
-    state: String,
-    credit_bits_per_second: f64,
-    in_last_seed: bool,
-    #[serde(rename = "virtual")]
-    is_virtual: bool,
-    credit_basis: String,
-    live: Option<Live>,
-    last_alarm: Option<Alarm>,
-    notes: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Live {
-    min_entropy: f64,
-    estimator: String,
-    samples: usize,
-}
-
-#[derive(Debug, Deserialize)]
-struct Alarm {
-    test: String,
-    detail: String,
-    at: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Incident {
-    source: Option<String>,
-    text: String,
-    at: String,
-}
-
-impl Status {
-    fn render(&self, paint: Paint) -> String {
-        let mut out = String::new();
-        let age = self.seed_age_seconds.map_or_else(
-            || "no seed yet".to_owned(),
-            |age| format!("seed {} is {age:.0} s old", self.generation),
-        );
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "{}  {age}  (lavawall {})", paint.state(&self.state), self.version);
-        if let Some(reason) = &self.reason {
-            let _ = writeln!(out, "  {reason}");
-        }
-        let _ = writeln!(out);
-        for source in &self.sources {
-            source.render(&mut out, paint);
-        }
-        if let Some(keyring) = &self.keyring {
-            keyring.render(&mut out, paint);
-        }
-        for incident in &self.incidents {
-            let source = incident.source.as_deref().unwrap_or("service");
-            let _ = writeln!(out, "\nincident {}  {source}: {}", incident.at, incident.text);
-        }
-        out
+/// The status as lines of text.
+fn render(status: &Status, paint: Paint) -> String {
+    let mut out = String::new();
+    let age = status.seed_age_seconds.map_or_else(
+        || "no seed yet".to_owned(),
+        |age| format!("seed {} is {age} s old", status.generation),
+    );
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{}  {age}  (lavawall {})", paint.state(&status.state), status.version);
+    if let Some(reason) = &status.reason {
+        let _ = writeln!(out, "  {reason}");
     }
-}
-
-impl Keyring {
-    fn render(&self, out: &mut String, paint: Paint) {
-        let state = paint.state(&format!("{:<8}", self.state));
-        let seal = self.seal.as_deref().map(|seal| format!("seal: {seal}")).unwrap_or_default();
-        let _ = write!(out, "\n  {state}  keyring        {seal:<16}");
-        if self.state == "open" {
-            let _ = write!(out, " {} records in {} namespaces", self.records, self.namespaces);
-        }
-        let _ = writeln!(out);
-        if self.damaged > 0 {
-            let _ = writeln!(out, "            {} records or namespaces are damaged", self.damaged);
-        }
-        for rotation in &self.rotations {
-            let _ = writeln!(
-                out,
-                "            namespace {}: sealing anew under version {}, {} done, {} left",
-                rotation.namespace, rotation.version, rotation.done, rotation.left
-            );
-        }
+    let _ = writeln!(out);
+    for source in &status.sources {
+        render_source(source, &mut out, paint);
     }
+    if let Some(keyring) = &status.keyring {
+        render_keyring(keyring, &mut out, paint);
+    }
+    for incident in &status.incidents {
+        let source = incident.source.as_deref().unwrap_or("service");
+        let _ = writeln!(out, "\nincident {}  {source}: {}", incident.at, incident.text);
+    }
+    out
 }
 
-impl Source {
-    fn render(&self, out: &mut String, paint: Paint) {
-        let credit = if self.kind == "none" {
-            "no credit".to_owned()
-        } else {
-            format!("{:.0} bit/s", self.credit_bits_per_second)
-        };
-        let seed = if self.in_last_seed { "in seed" } else { "" };
-        let state = paint.state(&format!("{:<8}", self.state));
+fn render_keyring(keyring: &KeyringStatus, out: &mut String, paint: Paint) {
+    let state = paint.state(&format!("{:<8}", keyring.state));
+    let seal = keyring.seal.as_deref().map(|seal| format!("seal: {seal}")).unwrap_or_default();
+    let _ = write!(out, "\n  {state}  keyring        {seal:<16}");
+    if keyring.state == "open" {
+        let _ = write!(out, " {} records in {} namespaces", keyring.records, keyring.namespaces);
+    }
+    let _ = writeln!(out);
+    if keyring.damaged > 0 {
+        let _ = writeln!(out, "            {} records or namespaces are damaged", keyring.damaged);
+    }
+    for rotation in &keyring.rotations {
         let _ = writeln!(
             out,
-            "  {state}  {:<14} {:<16} {credit:>14}  {seed:<7}  {}",
-            self.id, self.kind, self.credit_basis
+            "            namespace {}: resealing under version {}, {} done, {} left",
+            rotation.namespace, rotation.version, rotation.done, rotation.left
         );
-        if let Some(Live { min_entropy, estimator, samples }) = &self.live {
-            let _ = writeln!(
-                out,
-                "            now {min_entropy:.2} bits a symbol by {estimator} in {samples} symbols"
-            );
-        }
-        if self.is_virtual {
-            let _ = writeln!(out, "            virtual device, allowed by its configuration");
-        }
-        for note in &self.notes {
-            let _ = writeln!(out, "            note: {note}");
-        }
-        if let Some(alarm) = &self.last_alarm {
-            let _ = writeln!(
-                out,
-                "            last alarm {}  {}: {}",
-                alarm.at, alarm.test, alarm.detail
-            );
-        }
     }
 }
 
-/// Colours, on a terminal only.
+fn render_source(source: &SourceStatus, out: &mut String, paint: Paint) {
+    let credit = if source.kind == "none" {
+        "no credit".to_owned()
+    } else {
+        format!("{:.0} bit/s", source.credit_bits_per_second)
+    };
+    let seed = if source.in_last_seed { "in seed" } else { "" };
+    let state = paint.state(&format!("{:<8}", source.state));
+    let _ = writeln!(
+        out,
+        "  {state}  {:<14} {:<16} {credit:>14}  {seed:<7}  {}",
+        source.id, source.kind, source.credit_basis
+    );
+    if let Some(LiveStatus { min_entropy, estimator, samples, .. }) = &source.live {
+        let _ = writeln!(
+            out,
+            "            now {min_entropy:.2} bits per symbol by {estimator} in {samples} symbols"
+        );
+    }
+    if source.is_virtual {
+        let _ = writeln!(out, "            virtual device, allowed by its configuration");
+    }
+    for note in &source.notes {
+        let _ = writeln!(out, "            note: {note}");
+    }
+    if let Some(alarm) = &source.last_alarm {
+        let _ =
+            writeln!(out, "            last alarm {}  {}: {}", alarm.at, alarm.test, alarm.detail);
+    }
+}
+
+/// Colours, used on a terminal only.
 #[derive(Clone, Copy)]
 struct Paint(bool);
 
@@ -244,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_peer_says_cannot_steer_the_terminal() {
+    fn text_of_a_peer_cannot_control_the_terminal() {
         let said = serde_json::json!({ "a": ["\u{1b}]0;title\u{7}", 1], "b": { "c": "x\ny" } });
         let shown = serde_json::json!({ "a": ["]0;title", 1], "b": { "c": "xy" } });
         assert_eq!(printable(said), shown);

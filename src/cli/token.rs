@@ -1,13 +1,17 @@
-//! `lavawall token`: a new bearer token, and the line that lets it in.
+//! `lavawall token`: a new bearer token, and its line for the tokens file.
+
+use std::fmt::Display;
 
 use clap::Args;
 use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
-use crate::cli::{ConfigArguments, print};
-use crate::daemon::local::{self, Local};
+use crate::caller::token::hash_token;
+use crate::cli::config_arguments::ConfigArguments;
+use crate::cli::error::CommandError;
+use crate::cli::print;
+use crate::daemon::local::LocalGenerator;
 use crate::exitcode::Exit;
-use crate::http;
 
 /// Make a bearer token for a caller
 ///
@@ -15,42 +19,29 @@ use crate::http;
 /// that `http.tokens` names. The service keeps only the hash. For example:
 /// lavawall token backup-job > token 2>> tokens
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// Who the token is for; appears in the tokens file only
+pub(crate) struct TokenArguments {
+    /// Name of the caller, for the tokens file
     name: String,
     #[command(flatten)]
     config: ConfigArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Exit {
+pub(crate) fn run(arguments: &TokenArguments) -> Result<(), CommandError> {
     let is_name = |name: &str| {
         (1..=64).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#')
     };
     if !is_name(&arguments.name) {
-        print::error(&"name: must be 1 to 64 printable characters, without spaces or #");
-        return Exit::Usage;
+        return Err(CommandError::usage(
+            "name: must be 1 to 64 printable characters, without spaces or #",
+        ));
     }
-    let config = match arguments.config.load() {
-        Ok(config) => config,
-        Err(error) => {
-            print::error(&error);
-            return Exit::Config;
-        }
-    };
+    let config = arguments.config.load()?;
     let mut bytes = Zeroizing::new([0; 32]);
-    let drawn = Local::start(&config).and_then(|local| {
-        local.wait_for_seed(local::PATIENCE)?;
-        local
-            .generator
-            .fill(bytes.as_mut_slice())
-            .map_err(|reason| local::LocalError::NoSeed { waited: local::PATIENCE, reason })
-    });
-    if let Err(error) = drawn {
-        print::error(&error);
-        return Exit::Unavailable;
-    }
+    let unavailable = |error: &dyn Display| CommandError::new(Exit::Unavailable, error);
+    let local = LocalGenerator::seeded(&config).map_err(|error| unavailable(&error))?;
+    local.generator.fill(bytes.as_mut_slice()).map_err(|error| unavailable(&error))?;
     let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
-    print::note(&format!("{} {}", arguments.name, http::hash_token(&token)));
-    print::line(token.as_str())
+    print::note(&format!("{} {}", arguments.name, hash_token(&token)));
+    Ok(print::line(token.as_str())?)
 }

@@ -1,36 +1,41 @@
-//! Points in time as the command line is given them: a moment, or a date in UTC.
+//! Times on the command line: a timestamp, or a date in UTC.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-/// What is asked for, when it is neither.
-pub(super) const FORMS: &str = "2026-01-31, or 2026-01-31T08:00:00Z";
+/// The forms of a time.
+const FORMS: &str = "2026-01-31, or 2026-01-31T08:00:00Z";
 
-/// The seconds since 1970 that a text names, its first and its last: of a date the whole day, in UTC.
+/// The first and the last second of a time, since 1970. A date is its whole day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct When {
-    pub(super) first: i64,
-    pub(super) last: i64,
+pub(crate) struct When {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
 }
 
 impl When {
-    /// Reads it.
+    /// Parses a time.
     ///
     /// # Errors
-    /// Says what it must look like.
-    pub(super) fn read(text: &str) -> Result<Self, String> {
+    /// Names the forms.
+    pub(crate) fn read(text: &str) -> Result<Self, String> {
         if let Ok(moment) = text.parse::<Timestamp>() {
             return Ok(Self { first: moment.as_second(), last: moment.as_second() });
         }
-        // A time without its zone would be read as a date, too.
+        // The date's parser would accept a time without a zone too.
         let is_date = text.len() == "2026-01-31".len();
         let date = text.parse::<Date>().ok().filter(|_| is_date);
         let day = date.and_then(|date| date.to_zoned(TimeZone::UTC).ok());
-        let day = day.ok_or_else(|| format!("must be such as {FORMS}"))?;
+        let day = day.ok_or_else(|| format!("must be a time such as {FORMS}"))?;
         let first = day.timestamp().as_second();
         Ok(Self { first, last: first + 24 * 60 * 60 - 1 })
     }
+}
+
+/// Seconds since 1970 as RFC 3339 has them, in UTC.
+pub(crate) fn rfc3339(seconds: i64) -> String {
+    Timestamp::from_second(seconds).unwrap_or_default().to_string()
 }
 
 #[cfg(test)]

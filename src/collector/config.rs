@@ -5,12 +5,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::collector::Settings;
-use crate::collector::live::REST;
+use crate::collector::monitor::ASSESSMENT_REST;
+use crate::source::credited_kinds;
 use lavawall_entropy::LeaseLimits;
 
-/// The number of distinct kinds there are: a larger quorum could never be met.
-const KINDS: usize = 6;
+/// The settings of a running collector.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CollectorSettings {
+    /// How many distinct kinds must each give enough for a seed.
+    pub quorum: usize,
+    /// How often a new seed is due.
+    pub reseed_interval: Duration,
+    /// Seconds that the assessor rests for each second of live assessment; read at the start only.
+    pub assessment_rest: u32,
+}
 
 /// Shortest and longest `reseed-interval`. Below a second sources with start-up costs cannot keep
 /// up; above an hour a compromise of the state lasts too long.
@@ -19,10 +27,10 @@ const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_h
 /// Longest `grace-period`. Zero is allowed: then losing the quorum stops output at once.
 const GRACE: (Duration, Duration) = (Duration::ZERO, Duration::from_hours(24));
 
-/// When seeds are made, and what happens when they cannot be.
+/// When seeds are made, and how long output outlasts a lost quorum.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub struct PoolConfig {
     /// How many distinct kinds must each give 256 bits for a seed: 1 to 6, default 2.
     #[serde(deserialize_with = "quorum")]
     pub quorum: usize,
@@ -36,7 +44,7 @@ pub struct Config {
     pub grace_period: Duration,
 }
 
-impl Default for Config {
+impl Default for PoolConfig {
     fn default() -> Self {
         Self {
             quorum: 2,
@@ -47,18 +55,18 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// What the collector needs of it.
+impl PoolConfig {
+    /// The settings of the collector.
     #[must_use]
-    pub fn settings(&self) -> Settings {
-        Settings {
+    pub fn settings(&self) -> CollectorSettings {
+        CollectorSettings {
             quorum: self.quorum,
             reseed_interval: self.reseed_interval,
-            assessment_rest: REST,
+            assessment_rest: ASSESSMENT_REST,
         }
     }
 
-    /// What the generator needs of it.
+    /// The limits of the generator.
     #[must_use]
     pub fn limits(&self) -> LeaseLimits {
         LeaseLimits { reseed_interval: self.reseed_interval, grace_period: self.grace_period }
@@ -67,10 +75,11 @@ impl Config {
 
 fn quorum<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
     let quorum = i64::deserialize(deserializer)?;
+    let kinds = credited_kinds();
     usize::try_from(quorum)
         .ok()
-        .filter(|quorum| (1..=KINDS).contains(quorum))
-        .ok_or_else(|| de::Error::custom(format!("must be from 1 to {KINDS} (got {quorum})")))
+        .filter(|quorum| (1..=kinds).contains(quorum))
+        .ok_or_else(|| de::Error::custom(format!("must be from 1 to {kinds} (got {quorum})")))
 }
 
 fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

@@ -3,19 +3,19 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::collector::board::{Assessed, SourceReport, SourceState};
+use crate::collector::status::{Assessed, SourceReport, SourceState};
 use crate::source::{Facts, Source, SourceError};
 use lavawall_entropy::{Gate, Kind, PoolMember};
 
 /// Opens, or opens again, the device of a source.
-pub type Open = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
+pub(crate) type OpenSource = Box<dyn FnMut() -> Result<Box<dyn Source>, SourceError> + Send>;
 
-/// Says what was assessed of a source that has been opened and says this of itself, or why an
-/// assessment that is there does not hold for it.
-pub type Calibrated = Box<dyn FnMut(&Facts) -> Result<Assessed, String> + Send>;
+/// The assessment that holds for an opened source with these facts, or why its calibration does
+/// not.
+pub(crate) type Calibrated = Box<dyn FnMut(&Facts) -> Result<Assessed, String> + Send>;
 
 /// Remembers the fingerprint of a picture across restarts.
-pub type Remember = Box<dyn FnMut(u64) + Send>;
+pub(crate) type Remember = Box<dyn FnMut(u64) + Send>;
 
 /// One source, ready to be run.
 pub struct Feed {
@@ -25,36 +25,36 @@ pub struct Feed {
     pub source_type: &'static str,
     /// Its independence class.
     pub kind: Kind,
-    /// No seed without it.
+    /// The quorum requires it.
     pub required: bool,
-    /// What its credit rests on while nothing was assessed, in one sentence for the operator.
+    /// The basis of its provisional credit, in one sentence for the operator.
     pub credit_basis: String,
-    /// What was assessed of it, if anything.
+    /// Its calibration, if it has one.
     pub calibrated: Option<Calibrated>,
     /// Its configuration in text form: two feeds with equal names and keys are the same source.
     pub key: String,
     /// How to open it.
-    pub open: Open,
-    /// How its samples are judged.
+    pub open: OpenSource,
+    /// The health tests of its samples.
     pub gate: Gate,
     /// How long one read may take.
     pub deadline: Duration,
     /// The wait between two blocks while the pool does not wait for this source.
     pub pace: Duration,
-    /// Its pictures are no secret and may be shown.
+    /// Its pictures are public and may be shown.
     pub shown: bool,
-    /// Where fingerprints of its pictures are kept.
+    /// Keeps fingerprints of its pictures.
     pub remember: Option<Remember>,
 }
 
 impl Feed {
-    /// The source as the pool knows it.
-    pub(super) fn member(&self) -> PoolMember {
+    /// The source as a member of the pool.
+    pub(crate) fn member(&self) -> PoolMember {
         PoolMember { id: self.id.clone(), kind: self.kind, required: self.required }
     }
 
     /// The source's first report.
-    pub(super) fn report(&self) -> SourceReport {
+    pub(crate) fn report(&self) -> SourceReport {
         SourceReport {
             id: self.id.clone(),
             source_type: self.source_type,

@@ -1,8 +1,8 @@
-//! Credit a second, averaged over the last minute.
+//! Credit per second, averaged over the last minute.
 
 use std::time::{Duration, Instant};
 
-/// The time over which the average forgets.
+/// The time constant of the average.
 const MEMORY: Duration = Duration::from_mins(1);
 
 /// An exponentially weighted rate, unbiased from the start.

@@ -1,5 +1,5 @@
-//! The thread of one source: open, read, judge, condition, hand over. What happens to one source
-//! stays in its own thread.
+//! The thread of one source: open, read, test, condition, hand over. A failure of one source stays in
+//! its own thread.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,51 +8,54 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
 
-use crate::collector::Event;
-use crate::collector::bell::Bell;
-use crate::collector::board::{Alarm, Board, Picture, SourceReport, SourceState};
+use crate::collector::event::RunnerEvent;
 use crate::collector::feed::Feed;
-use crate::collector::live::{Live, Verdict};
+use crate::collector::monitor::{Monitor, Verdict};
 use crate::collector::rate::Rate;
+use crate::collector::status::{Alarm, Picture, SourceReport, SourceState, StatusBoard};
+use crate::collector::wakeup::Wakeup;
+use crate::incident::IncidentLog;
 use crate::source::{Facts, Source, SourceError};
 use lavawall_entropy::{
     Admission, Conditioner, Finding, GateState, HealthTest, Sample, Severity, Shape,
 };
 
-/// How often a device that is not there is looked for.
+/// How often a missing device is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// How often at most a picture is copied for the dashboard.
+/// The least time between two pictures for the dashboard.
 const PICTURE_EVERY: Duration = Duration::from_millis(500);
 
-/// Runs one source until it is told to stop.
+/// Runs one source until it is stopped.
 pub(super) struct Runner {
     feed: Feed,
     conditioner: Conditioner,
     source: Option<Box<dyn Source>>,
     sample: Sample,
-    events: Sender<Event>,
-    bell: Arc<Bell>,
-    board: Arc<Board>,
+    events: Sender<RunnerEvent>,
+    wakeup: Arc<Wakeup>,
+    board: Arc<StatusBoard>,
+    incidents: Arc<IncidentLog>,
     rate: Rate,
-    live: Live,
-    /// Notices of the last sample: one that stays is one alarm, not one a sample.
+    monitor: Monitor,
+    /// Notices of the last sample: one that persists is one alarm, not one per sample.
     noticed: Vec<HealthTest>,
-    /// Why no samples come, as it was last told; `None` while they do.
+    /// Why no samples come, as last reported; `None` while they do.
     lost: Option<(HealthTest, String)>,
     pictured_at: Option<Instant>,
 }
 
-/// The collector has gone: there is nobody to run for.
+/// The supervisor has ended, and with it the reader of blocks.
 struct Gone;
 
 impl Runner {
     pub(super) fn new(
         feed: Feed,
-        events: Sender<Event>,
-        bell: Arc<Bell>,
-        board: Arc<Board>,
-        live: Live,
+        events: Sender<RunnerEvent>,
+        wakeup: Arc<Wakeup>,
+        board: Arc<StatusBoard>,
+        incidents: Arc<IncidentLog>,
+        monitor: Monitor,
     ) -> Self {
         Self {
             conditioner: Conditioner::new(&feed.id),
@@ -60,10 +63,11 @@ impl Runner {
             source: None,
             sample: Sample::new(Instant::now()),
             events,
-            bell,
+            wakeup,
             board,
+            incidents,
             rate: Rate::new(Instant::now()),
-            live,
+            monitor,
             noticed: Vec::new(),
             lost: None,
             pictured_at: None,
@@ -71,7 +75,7 @@ impl Runner {
     }
 
     pub(super) fn run(mut self) {
-        while !self.bell.is_stopped() {
+        while !self.wakeup.is_stopped() {
             if self.step().is_err() {
                 return;
             }
@@ -79,7 +83,7 @@ impl Runner {
     }
 
     fn step(&mut self) -> Result<(), Gone> {
-        // A panic in a driver's wrapper or a test is that source's failure, nobody else's.
+        // A panic in a driver's wrapper or a test fails that source alone.
         match catch_unwind(AssertUnwindSafe(|| self.read_and_judge())) {
             Ok(Ok(admission)) => self.take(&admission),
             Ok(Err(error)) => self.lose(test_of(&error), error.to_string()),
@@ -92,7 +96,7 @@ impl Runner {
             Some(source) => source,
             closed => {
                 let source = (self.feed.open)()?;
-                found(&mut self.feed, &self.board, source.facts());
+                report_opened(&mut self.feed, &self.board, source.facts());
                 closed.insert(source)
             }
         };
@@ -104,28 +108,28 @@ impl Runner {
         Ok(admission)
     }
 
-    /// Puts the sample's noise into the window that is being filled, and withdraws the credit while
-    /// the last window was worth less than is credited. A sample that has failed a health test needs
-    /// no second judge.
+    /// Adds the sample's noise to the window that is being filled, and withdraws the credit while the
+    /// last window was worth less than is credited. A sample that has failed a health test is not
+    /// assessed.
     fn assess(&mut self, admission: &mut Admission) {
         let (gate, sample) = (&self.feed.gate, &self.sample);
         if admission.findings.iter().all(|finding| finding.severity == Severity::Notice) {
-            self.live.take(|noise| {
+            self.monitor.take(|noise| {
                 noise.reserve(sample.bytes().len());
                 gate.noise(sample, noise);
             });
         }
-        if let Some(figure) = self.live.news() {
+        if let Some(figure) = self.monitor.new_figure() {
             self.board.update(&self.feed.id, |report| report.live = Some(figure));
         }
-        match self.live.verdict(self.feed.gate.claimed()) {
+        match self.monitor.verdict(self.feed.gate.claimed()) {
             Verdict::Fine => {}
             Verdict::Low(finding) => self.feed.gate.object(admission, finding, Instant::now()),
             Verdict::StillLow => self.feed.gate.hold(admission, Instant::now()),
         }
     }
 
-    /// A sample came. Hash it in whatever it is worth, and hand over a block if one is complete.
+    /// A sample came: hashes it in, credited or not, and hands over a block if one is complete.
     fn take(&mut self, admission: &Admission) -> Result<(), Gone> {
         if let (Some(fingerprint), Some(remember)) =
             (admission.fingerprint, &mut self.feed.remember)
@@ -136,25 +140,25 @@ impl Runner {
         self.report_sample(admission);
         if admission.withdrawn {
             self.conditioner.withdraw();
-            self.send(Event::Withdrawn)?;
+            self.send(RunnerEvent::Withdrawn)?;
         }
         let block =
             self.conditioner.absorb(self.sample.bytes(), admission.credit_bits, self.sample.taken);
         if let Some(block) = block {
-            self.send(Event::Block(block))?;
-            // A start-up test is run without pauses, or it would take as long as many seeds.
+            self.send(RunnerEvent::Block(block))?;
+            // A start-up test runs without pauses, or it would take as long as many seeds.
             if !matches!(self.feed.gate.state(), GateState::Starting { .. }) {
-                self.bell.rest(Instant::now() + self.feed.pace);
+                self.wakeup.rest(Instant::now() + self.feed.pace);
             }
         }
         Ok(())
     }
 
-    /// No sample came. Withdraw, close, and look again later.
+    /// No sample came: withdraws the credit, closes the source, and retries later.
     fn lose(&mut self, test: HealthTest, detail: String) -> Result<(), Gone> {
         self.source = None;
-        self.live.interrupt();
-        // How long a device was waited for differs every time and is no news.
+        self.monitor.interrupt();
+        // The waiting time differs every time: the same timeout is not reported again.
         let is_known = |(known, words): &(HealthTest, String)| {
             *known == test && (test == HealthTest::Deadline || *words == detail)
         };
@@ -167,7 +171,7 @@ impl Runner {
             }
             self.raise(&Finding { test, severity: Severity::Intermittent, detail }, incident);
             if is_new {
-                self.send(Event::Withdrawn)?;
+                self.send(RunnerEvent::Withdrawn)?;
             }
         }
         self.board.update(&self.feed.id, |report| {
@@ -178,7 +182,7 @@ impl Runner {
             GateState::Alarmed { until } if test == HealthTest::Crashed => until,
             _ => Instant::now(),
         };
-        self.bell.back_off(crashed_until.max(Instant::now() + LOOK_AGAIN));
+        self.wakeup.back_off(crashed_until.max(Instant::now() + LOOK_AGAIN));
         Ok(())
     }
 
@@ -188,8 +192,8 @@ impl Runner {
         for notice in notices.iter().filter(|notice| !self.noticed.contains(&notice.test)) {
             self.raise(notice, false);
         }
-        // One failure is one alarm: what fails one test often fails the next as well. The worst
-        // one is told, and of equally bad ones the first.
+        // One failure is one alarm: a sample that fails one test often fails the next as well. The
+        // worst is reported, and of equal ones the first.
         let worst = alarms.into_iter().rev().max_by_key(|finding| finding.severity);
         if let Some(worst) = worst.filter(|_| admission.withdrawn) {
             self.raise(worst, admission.incident);
@@ -209,12 +213,12 @@ impl Runner {
         });
     }
 
-    /// Puts an alarm where people look: the log, the board and, if it is one, the incidents.
+    /// Reports an alarm: in the log, on the status board and, if it is one, as an incident.
     fn raise(&self, finding: &Finding, incident: bool) {
         let Finding { test, severity, detail } = finding;
         tracing::warn!(source = self.feed.id, test = test.name(), ?severity, "{detail}");
         if incident {
-            self.board.add_incident(Some(self.feed.id.clone()), format!("{test}: {detail}"));
+            self.incidents.open(Some(&self.feed.id), format!("{test}: {detail}"));
         }
         self.board.update(&self.feed.id, |report: &mut SourceReport| {
             report.alarms += 1;
@@ -241,13 +245,13 @@ impl Runner {
         });
     }
 
-    fn send(&self, event: Event) -> Result<(), Gone> {
+    fn send(&self, event: RunnerEvent) -> Result<(), Gone> {
         self.events.send(event).map_err(|_| Gone)
     }
 }
 
-/// A source has been opened: says so on the board, and settles what its credit rests on.
-fn found(feed: &mut Feed, board: &Board, mut facts: Facts) {
+/// A source has been opened: reports it, and bases its credit on its calibration if that holds.
+fn report_opened(feed: &mut Feed, board: &StatusBoard, mut facts: Facts) {
     let assessed = match feed.calibrated.as_mut().map(|calibrated| calibrated(&facts)) {
         None => None,
         Some(Ok(assessed)) => Some(assessed),
@@ -276,7 +280,7 @@ fn test_of(error: &SourceError) -> HealthTest {
     }
 }
 
-/// The words of a panic, which our own code and its dependencies write; never sample bytes.
+/// The message of a panic, written by our own code or a dependency; never sample bytes.
 fn message_of(panic: &(dyn Any + Send)) -> String {
     let words = panic
         .downcast_ref::<&str>()

@@ -1,9 +1,9 @@
-//! What is wrong with a configuration, and where.
+//! The error of an invalid configuration: file, line, key and reason.
 
 use std::fmt;
 use std::path::Path;
 
-/// A configuration that is refused: the file, the line, the key and the reason.
+/// Why a configuration is refused, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The file, or the environment variable.
@@ -12,7 +12,7 @@ pub struct ConfigError {
     pub line: Option<usize>,
     /// The key, such as `pool.quorum` or `source[1].device`, where one can be given.
     pub key: Option<String>,
-    /// What is wrong, with the limit and the value.
+    /// The reason, with the limit and the value.
     pub reason: String,
 }
 

@@ -1,26 +1,26 @@
-//! Where each key stands in the text, so that every error can name its line.
+//! The place of each key in the text, so that every error names its line.
 
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::config::ConfigError;
+use crate::config::error::ConfigError;
 
-/// The keys of one configuration and where they stand.
-pub(super) struct Keys<'a> {
+/// The keys of one configuration and their places.
+pub(super) struct KeyPlaces<'a> {
     file: &'a str,
     text: &'a str,
     found: Vec<(String, Range<usize>)>,
-    /// Keys set from the environment stand behind the end of the text, one place each.
+    /// Keys from the environment, one place each behind the end of the text.
     variables: Vec<String>,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> KeyPlaces<'a> {
     pub(super) fn new(file: &'a str, text: &'a str) -> Self {
         Self { file, text, found: Vec::new(), variables: Vec::new() }
     }
 
-    /// Takes note of every key in the file.
+    /// Records every key in the file.
     pub(super) fn collect(&mut self, table: &DeTable<'_>) {
         self.collect_below("", table);
     }
@@ -58,7 +58,7 @@ impl<'a> Keys<'a> {
         self.locate_in("", error)
     }
 
-    /// As `locate`, when it is known that the key is below `prefix`.
+    /// As `locate`, for a key below `prefix`.
     pub(super) fn locate_in(&self, prefix: &str, error: &toml::de::Error) -> ConfigError {
         let span = error.span();
         let holds = |place: &Range<usize>| {

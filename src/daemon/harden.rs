@@ -1,34 +1,34 @@
-//! What the process gives up at start, and what it takes.
+//! Process limits, set at start: no core dumps, more file descriptors.
 
 use rustix::process::{
     DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
 };
 
-/// Leaves no core dump, and lets no other process of the same user read this one's memory: both
-/// would hold the generator's state and samples.
-pub(super) fn leave_no_core_dump() {
+/// Disables core dumps, and keeps other processes of the same user from reading this one's memory:
+/// both would expose the generator's state and samples.
+pub(crate) fn leave_no_core_dump() {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     if let Err(error) = setrlimit(Resource::Core, none)
         .and_then(|()| set_dumpable_behavior(DumpableBehavior::NotDumpable))
     {
-        tracing::warn!("core dumps cannot be turned off: {error}");
+        tracing::warn!("cannot disable core dumps: {error}");
     }
 }
 
-/// Descriptors that are needed for other things than connections: sources, files, listeners.
+/// File descriptors besides those of connections: sources, files, listeners.
 const OTHER_DESCRIPTORS: u64 = 128;
 
-/// Takes as many file descriptors as the system allows, and says so when that is too few for this
-/// many connections.
-pub(super) fn take_descriptors(connections: usize) {
+/// Raises the limit of file descriptors as far as the system allows; warns when that is too low for
+/// this number of connections.
+pub(crate) fn take_descriptors(connections: usize) {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let allowed = if raised.is_ok() { limit.maximum } else { limit.current };
     let needed = connections as u64 + OTHER_DESCRIPTORS;
     if let Some(allowed) = allowed.filter(|allowed| *allowed < needed) {
         tracing::warn!(
-            "http.max-connections = {connections} needs {needed} file descriptors, and {allowed} are \
-             allowed: raise `ulimit -n`"
+            "http.max-connections = {connections} needs {needed} file descriptors, and the limit is \
+             {allowed}: raise `ulimit -n`"
         );
     }
 }

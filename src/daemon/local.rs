@@ -4,73 +4,85 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::collector::Collector;
-use crate::collector::board::Board;
+use crate::collector::status::StatusBoard;
 use crate::config::Config;
-use crate::daemon::feeds;
+use crate::plan::feeds;
 use lavawall_entropy::{Generator, NotReady};
 
-/// How long a first seed is waited for before giving up.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How long [`LocalGenerator::seeded`] waits for the first seed.
+const SEED_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often progress is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often the generator is checked for a seed.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Sources that run as long as this lives.
+/// A generator and the sources that seed it, which run until this is dropped.
 #[derive(Debug)]
-pub struct Local {
-    /// Gives the bytes.
+pub(crate) struct LocalGenerator {
+    /// The generator.
     pub generator: Arc<Generator>,
-    /// Knows the sources.
-    pub board: Arc<Board>,
+    /// The status of the sources.
+    pub board: Arc<StatusBoard>,
     _collector: Collector,
 }
 
-/// Why there is no randomness here.
+/// Why a local generator cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum LocalError {
+pub(crate) enum LocalError {
     /// Memory or threads.
-    #[error("the system gave no memory or no thread: {0}")]
+    #[error("cannot allocate memory or start a thread: {0}")]
     System(#[from] std::io::Error),
-    /// The quorum was not reached.
+    /// The quorum was not reached in time.
     #[error("no seed within {} s: {reason}", waited.as_secs())]
     NoSeed {
-        /// How long it was waited for.
+        /// The time limit.
         waited: Duration,
-        /// What is missing.
+        /// The sources that are missing.
         reason: NotReady,
     },
 }
 
-impl Local {
+impl LocalGenerator {
     /// Starts the sources.
     ///
     /// # Errors
     /// When the system gives no memory or threads.
-    pub fn start(config: &Config) -> Result<Self, LocalError> {
-        let generator = Arc::new(Generator::new(1, config.pool.limits(), crate::machine::lend())?);
-        let board = Arc::new(Board::default());
+    pub(crate) fn start(config: &Config) -> Result<Self, LocalError> {
+        let generator =
+            Arc::new(Generator::new(1, config.pool.limits(), crate::machine::this_machine())?);
+        let board = Arc::new(StatusBoard::default());
         let collector = Collector::start(
             feeds::build(config, false, None),
             config.pool.settings(),
             Arc::clone(&generator),
             Arc::clone(&board),
+            Arc::default(),
             None,
         )?;
         Ok(Self { generator, board, _collector: collector })
     }
 
+    /// Starts the sources and waits for the first seed, for half a minute at most.
+    ///
+    /// # Errors
+    /// As [`Self::start`] and [`Self::wait_for_seed`].
+    pub(crate) fn seeded(config: &Config) -> Result<Self, LocalError> {
+        let local = Self::start(config)?;
+        local.wait_for_seed(SEED_TIMEOUT)?;
+        Ok(local)
+    }
+
     /// Waits for the first seed.
     ///
     /// # Errors
-    /// When there is none within `limit`: says which kinds are missing.
-    pub fn wait_for_seed(&self, limit: Duration) -> Result<(), LocalError> {
+    /// [`LocalError::NoSeed`] after `limit`, with the kinds of source that are missing.
+    pub(crate) fn wait_for_seed(&self, limit: Duration) -> Result<(), LocalError> {
         let end = Instant::now() + limit;
         while let Err(reason) = self.generator.check(Instant::now()) {
             if Instant::now() >= end {
                 return Err(LocalError::NoSeed { waited: limit, reason });
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }

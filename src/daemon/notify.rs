@@ -1,4 +1,4 @@
-//! What the service manager is told, when there is one (`Type=notify`).
+//! Notifications to the service manager (systemd's `Type=notify`), where there is one.
 
 use std::time::{Duration, Instant};
 
@@ -6,9 +6,9 @@ use sd_notify::NotifyState;
 
 use lavawall_entropy::Readiness;
 
-/// Speaks to the service manager; says each thing once.
+/// Notifies the service manager of every change, once.
 #[derive(Debug)]
-pub(super) struct Notify {
+pub(crate) struct Notify {
     ready: bool,
     state: Option<Readiness>,
     watchdog: Option<Duration>,
@@ -16,34 +16,38 @@ pub(super) struct Notify {
 }
 
 impl Notify {
-    pub(super) fn new() -> Self {
+    /// Reads the watchdog's interval from the environment.
+    pub(crate) fn new() -> Self {
         let watchdog = sd_notify::watchdog_enabled().map(|limit| limit / 2);
         Self { ready: false, state: None, watchdog, fed_at: Instant::now() }
     }
 
-    pub(super) fn ready(&mut self) {
+    /// The service has started.
+    pub(crate) fn ready(&mut self) {
         if !std::mem::replace(&mut self.ready, true) {
-            tell(&[NotifyState::Ready]);
+            send(&[NotifyState::Ready]);
         }
     }
 
-    pub(super) fn state(&mut self, state: Readiness) {
+    /// The generator's state, at every look: feeds the watchdog too.
+    pub(crate) fn state(&mut self, state: Readiness) {
         if self.state.replace(state) != Some(state) {
             tracing::info!("state: {state}");
-            tell(&[NotifyState::Status(&state.to_string())]);
+            send(&[NotifyState::Status(&state.to_string())]);
         }
         if self.watchdog.is_some_and(|every| self.fed_at.elapsed() >= every) {
             self.fed_at = Instant::now();
-            tell(&[NotifyState::Watchdog]);
+            send(&[NotifyState::Watchdog]);
         }
     }
 
-    pub(super) fn stopping() {
-        tell(&[NotifyState::Stopping]);
+    /// The service is shutting down.
+    pub(crate) fn stopping() {
+        send(&[NotifyState::Stopping]);
     }
 }
 
-fn tell(what: &[NotifyState<'_>]) {
-    // Without a service manager there is nobody to tell, and that is no failure.
-    let _ = sd_notify::notify(what);
+fn send(states: &[NotifyState<'_>]) {
+    // Running without a service manager is not a failure.
+    let _ = sd_notify::notify(states);
 }

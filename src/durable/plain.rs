@@ -1,5 +1,5 @@
-//! Files that are opened only when they are what they should be: a pipe in the place of one would hang
-//! whoever opens it, and a link or somebody else's file would be read and written in its stead.
+//! Plain files: opened only when they are regular files of this service. Opening a pipe would hang; a
+//! link or another user's file would be read and written instead.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -9,16 +9,24 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-use super::folder_of;
+use crate::durable::flush::folder_of;
+
+/// Options for a file that only its owner may read.
+#[must_use]
+pub(crate) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.create(true).mode(0o600);
+    options
+}
 
 /// Opens a file of the service's own state with these options.
 ///
 /// # Errors
-/// What the system said; or, with its path, that it is a link, no regular file, or belongs neither to this
-/// process's user nor to root. Root may also open what belongs to the owner of its directory, who could put
-/// anything in its place: an operator looks at the state of a service that is not root's.
-pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    let file = opened(path, options, OFlags::NOFOLLOW | OFlags::NONBLOCK)?;
+/// The system's error; or, with the path, that the file is a link, not a regular file, or owned neither by
+/// this process's user nor by root. Root may also open a file of the owner of its directory, who could
+/// replace it in any case: an operator inspects the state of a service that does not run as root.
+pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let file = open_kind(path, options, OFlags::NOFOLLOW | OFlags::NONBLOCK)?;
     let found = file.metadata()?;
     if !found.is_file() {
         return Err(refused(path, name_of(found.file_type())));
@@ -34,17 +42,17 @@ pub fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 /// Reads a file of the service's own state, as [`open`] does.
 ///
 /// # Errors
-/// As [`open`], or what the system said.
-pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+/// As [`open`], or the system's error.
+pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     whole(open(path, OpenOptions::new().read(true))?)
 }
 
-/// Reads a file that the operator gave: it may be a link, as mounted secrets are, and anybody's.
+/// Reads a file that the operator named: it may be a link, as mounted secrets are, and owned by anyone.
 ///
 /// # Errors
-/// That it is a pipe, whose content is there once and may never come; or what the system said.
-pub fn read_given(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let file = opened(path, OpenOptions::new().read(true), OFlags::NONBLOCK)?;
+/// That it is a pipe, which can be read once and may never have content; or the system's error.
+pub(crate) fn read_given(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    let file = open_kind(path, OpenOptions::new().read(true), OFlags::NONBLOCK)?;
     let kind = file.metadata()?.file_type();
     if kind.is_fifo() {
         return Err(refused(path, name_of(kind)));
@@ -52,10 +60,10 @@ pub fn read_given(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     whole(file)
 }
 
-fn opened(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Result<File> {
+fn open_kind(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Result<File> {
     let flags = i32::try_from(flags.bits()).expect("flags of open(2) are small");
     options.custom_flags(flags).open(path).map_err(|error| {
-        // The system has a number for it, which is another for each kind.
+        // The system's error number differs between the kinds.
         let is_other = |found: &Metadata| !found.is_file() && !found.is_dir();
         let found = path.symlink_metadata().ok().filter(is_other).map(|found| found.file_type());
         let is_followed = flags & OFlags::NOFOLLOW.bits().cast_signed() == 0;
@@ -68,14 +76,14 @@ fn opened(path: &Path, options: &mut OpenOptions, flags: OFlags) -> io::Result<F
 
 fn whole(mut file: File) -> io::Result<Zeroizing<Vec<u8>>> {
     let length = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-    // With room for all of it nothing has to move, and leave a copy behind.
+    // Capacity for the whole file: growing would leave a copy behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(length.saturating_add(1)));
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 fn refused(path: &Path, what: &str) -> io::Error {
-    io::Error::other(format!("{} is {what}, and no plain file of this service", path.display()))
+    io::Error::other(format!("{} is {what}, not a plain file of this service", path.display()))
 }
 
 fn name_of(kind: FileType) -> &'static str {
@@ -91,10 +99,10 @@ fn name_of(kind: FileType) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::durable::{private, replace};
+    use crate::durable::replace;
     use std::os::unix::fs::symlink;
 
-    /// A directory with one of each kind, and the word by which it is refused.
+    /// A directory with one file of each kind, and the word in its error.
     fn others(folder: &Path) -> [(&'static str, &'static str); 5] {
         std::fs::write(folder.join("plain"), b"plain").expect("written");
         symlink(folder.join("plain"), folder.join("link")).expect("made");
@@ -158,7 +166,7 @@ mod tests {
     #[test]
     fn a_file_of_another_user_is_refused_but_to_root_where_the_directory_is_theirs() {
         if !rustix::process::geteuid().is_root() {
-            return; // nobody else can give a file away
+            return; // only root can change the owner of a file
         }
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("file");

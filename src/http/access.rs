@@ -1,38 +1,67 @@
-//! Who may call, and over what: certificates and tokens, reloaded while the service runs.
+//! Certificates and tokens of the service, reloaded while it runs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use rustls::ServerConfig;
 
-use super::config::Config;
-use super::tls::{self, LoadError};
-use super::tokens::{Tokens, bearer};
+use crate::caller::token::{ReloadableTokens, TokenError, Tokens};
+use crate::caller::{Caller, Peer};
+use crate::durable;
+use crate::http::config::HttpConfig;
+use crate::http::refusal::Refusal;
+use crate::net::tls;
+use crate::net::tls::TlsError;
 
-/// The current certificates and tokens. Shared by all connections; what is reloaded counts for new
+/// Why certificates or tokens could not be loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// The certificate or its key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The token file cannot be read.
+    #[error("{}: {error}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        error: std::io::Error,
+    },
+    /// The token file is wrong.
+    #[error("{}: {error}", path.display())]
+    Tokens {
+        /// The file.
+        path: PathBuf,
+        /// The fault in it.
+        error: TokenError,
+    },
+}
+
+/// The current certificates and tokens. Shared by all connections; a reload takes effect for new
 /// TLS sessions and for the next request of any connection.
-pub struct Access {
+pub struct AccessControl {
     certificate_and_key: Option<(PathBuf, PathBuf)>,
     tls: ArcSwapOption<ServerConfig>,
     tokens_path: Option<PathBuf>,
-    tokens: ArcSwap<Tokens>,
+    tokens: ReloadableTokens,
 }
 
-impl Access {
-    /// Loads what the configuration names; with neither certificate nor tokens, everybody may
-    /// call in the clear.
+impl AccessControl {
+    /// Loads the configured files; with neither certificate nor tokens, everybody may call in the
+    /// clear.
     ///
     /// # Errors
-    /// Names the file and what is wrong with it.
-    pub fn load(config: &Config) -> Result<Self, LoadError> {
+    /// Names the file and the fault in it.
+    pub fn load(config: &HttpConfig) -> Result<Self, AccessError> {
         let access = Self {
             certificate_and_key: config.tls_certificate.clone().zip(config.tls_key.clone()),
             tls: ArcSwapOption::empty(),
             tokens_path: config.tokens.clone(),
-            tokens: ArcSwap::default(),
+            tokens: ReloadableTokens::default(),
         };
         access.reload()?;
         Ok(access)
@@ -41,23 +70,20 @@ impl Access {
     /// Reads all files again. No connection is dropped.
     ///
     /// # Errors
-    /// Names the file that is bad; then everything stays as it was.
-    pub fn reload(&self) -> Result<(), LoadError> {
+    /// Names the bad file; then everything stays as it was.
+    pub fn reload(&self) -> Result<(), AccessError> {
         let tls = match &self.certificate_and_key {
             Some((certificate, key)) => Some(tls::load(certificate, key)?),
             None => None,
         };
-        let tokens = match &self.tokens_path {
-            Some(path) => {
-                let in_file =
-                    |error| LoadError::Tokens { path: path.clone(), error: Box::new(error) };
-                let text = tls::read(path)?;
-                Tokens::parse(&String::from_utf8_lossy(&text)).map_err(in_file)?
-            }
-            None => Tokens::default(),
-        };
+        if let Some(path) = &self.tokens_path {
+            let text = durable::read_given(path)
+                .map_err(|error| AccessError::TokenFile { path: path.clone(), error })?;
+            let tokens = Tokens::parse(&String::from_utf8_lossy(&text))
+                .map_err(|error| AccessError::Tokens { path: path.clone(), error })?;
+            self.tokens.set(tokens);
+        }
         self.tls.store(tls);
-        self.tokens.store(Arc::new(tokens));
         Ok(())
     }
 
@@ -67,21 +93,28 @@ impl Access {
         self.certificate_and_key.is_some()
     }
 
-    /// How to speak TLS, if at all.
-    pub(super) fn tls(&self) -> Option<Arc<ServerConfig>> {
+    /// The TLS configuration, unless connections are in the clear.
+    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.tls.load_full()
     }
 
-    /// Whether a request with these headers may be answered.
-    pub(super) fn admits(&self, headers: &HeaderMap) -> bool {
-        if self.tokens_path.is_none() {
-            return true;
-        }
-        let mut given = headers.get_all(AUTHORIZATION).iter();
-        let token = given.next().and_then(|value| bearer(value.as_bytes()));
-        match token {
-            Some(token) if given.next().is_none() => self.tokens.load().admit(token),
-            _ => false,
+    /// The caller of a request with these headers. A peer on the operator's socket needs no token.
+    /// Without a configured token file no caller needs one.
+    pub(crate) fn identify(
+        &self,
+        peer: Option<Peer>,
+        headers: &HeaderMap,
+    ) -> Result<Caller, Refusal> {
+        match peer {
+            Some(peer) => Ok(Caller::Peer(peer)),
+            None if self.tokens_path.is_none() => Ok(Caller::Anonymous),
+            None => by_token(&self.tokens, headers),
         }
     }
+}
+
+/// The caller whose token is in these headers.
+pub(crate) fn by_token(tokens: &ReloadableTokens, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    let values = headers.get_all(AUTHORIZATION).iter().map(hyper::header::HeaderValue::as_bytes);
+    tokens.identify(values).ok_or_else(Refusal::unauthenticated)
 }

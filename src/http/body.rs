@@ -8,28 +8,24 @@ use std::task::{Context, Poll, ready};
 use http_body::{Frame, SizeHint};
 use hyper::body::Bytes;
 
-use super::meters::Meters;
-use super::stream::RandomStream;
+use crate::http::meters::Meters;
+use crate::http::stream::RandomStream;
+use crate::net::service::BodyError;
 
-/// What goes wrong while a body is sent; the connection is cut, so that the caller sees fewer
-/// bytes than were announced and cannot take them for the whole.
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// Polled between two pieces, so that one long answer leaves the worker to the others.
+/// Polled between two buffers, so that one long answer lets the thread serve the others.
 type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The body of any answer.
-pub(super) enum Body {
+/// The body of any answer. An error cuts the connection: the caller sees fewer bytes than were
+/// announced and cannot take them for the whole.
+pub(crate) enum Body {
     /// All of it at once.
     Whole(Option<Bytes>),
     /// Made as it is sent.
     Random(Box<RandomBody>),
-    /// From a route.
-    Routed(axum::body::Body),
 }
 
-/// A [`RandomStream`] in the making.
-pub(super) struct RandomBody {
+/// A [`RandomStream`] that is sent.
+pub(crate) struct RandomBody {
     stream: RandomStream,
     meters: Arc<Meters>,
     first: Option<Bytes>,
@@ -37,29 +33,28 @@ pub(super) struct RandomBody {
 }
 
 impl Body {
-    /// A body that is all there.
-    pub(super) fn whole(bytes: impl Into<Bytes>) -> Self {
+    /// A complete body.
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty()))
     }
 
-    /// A body that begins with `first` and goes on with the rest of `stream`.
-    pub(super) fn random(first: Bytes, stream: RandomStream, meters: Arc<Meters>) -> Self {
+    /// A body of `first` and the rest of `stream`.
+    pub(crate) fn random(first: Bytes, stream: RandomStream, meters: Arc<Meters>) -> Self {
         Self::Random(Box::new(RandomBody { stream, meters, first: Some(first), pause: None }))
     }
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = BoxError;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Random(random) => random.poll_piece(cx),
-            Self::Routed(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Random(random) => random.poll_buffer(cx),
         }
     }
 
@@ -67,7 +62,6 @@ impl http_body::Body for Body {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
             Self::Random(random) => random.length() == 0,
-            Self::Routed(body) => body.is_end_stream(),
         }
     }
 
@@ -75,7 +69,6 @@ impl http_body::Body for Body {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
             Self::Random(random) => SizeHint::with_exact(random.length()),
-            Self::Routed(body) => body.size_hint(),
         }
     }
 }
@@ -85,21 +78,24 @@ impl RandomBody {
         self.first.as_ref().map_or(0, Bytes::len) as u64 + self.stream.length()
     }
 
-    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_buffer(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         if self.stream.length() == 0 {
             return Poll::Ready(None);
         }
-        // yield_now is woken after the driver has looked at every other connection.
+        // yield_now is woken after the driver has polled every other connection.
         let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
         ready!(pause.as_mut().poll(cx));
         self.pause = None;
-        match self.stream.next_piece() {
-            Ok(piece) => {
-                self.meters.add_bytes(piece.as_ref().map_or(0, Bytes::len));
-                Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
+        match self.stream.next_buffer() {
+            Ok(buffer) => {
+                self.meters.add_bytes(buffer.as_ref().map_or(0, Bytes::len));
+                Poll::Ready(buffer.map(|buffer| Ok(Frame::data(buffer))))
             }
             Err(why) => {
                 tracing::warn!("an answer is cut short: {why}");

@@ -11,23 +11,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::size;
 
-/// The largest `max-bytes`: what one connection takes in half an hour at 0.5 GB/s.
+/// The largest `max-bytes`: half an hour of one connection at 0.5 GB/s.
 const MAX_BYTES_LIMIT: ByteSize = ByteSize::tib(1);
 
-/// More worker threads than any machine has cores is a typing error.
+/// More worker threads than a machine has cores are a typing error.
 const THREADS_LIMIT: usize = 1024;
 
-/// More connections than there are file descriptors to be had on a default kernel (`fs.nr_open`).
+/// The most file descriptors of a process on a default kernel (`fs.nr_open`).
 const CONNECTIONS_LIMIT: usize = 1 << 20;
 
 /// Timeouts longer than a day are a typing error, and shorter than 100 ms cut off honest clients.
 const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_hours(24);
 
-/// How the service listens and what it allows.
+/// Addresses, TLS, tokens and limits of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub struct HttpConfig {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
     /// The most that one call of `/random` may ask for.
@@ -37,30 +37,30 @@ pub struct Config {
     pub tls_certificate: Option<PathBuf>,
     /// Private key in PEM.
     pub tls_key: Option<PathBuf>,
-    /// File of hashed tokens, one a line: `name sha256:HEX`. When given, every call but
+    /// File of hashed tokens, one per line: `name sha256:HEX`. When given, every call but
     /// `/health/…` needs one of them.
     pub tokens: Option<PathBuf>,
     /// Consent to serve randomness to a network in the clear, to anyone.
     pub listen_beyond_loopback_without_tls_or_tokens: bool,
-    /// Worker threads; as many as there are cores when not given.
+    /// Worker threads; by default one per core.
     pub threads: Option<NonZeroUsize>,
-    /// Connections at a time, all workers together. Beyond it callers get a 503 and are
+    /// Concurrent connections of all workers together. Further callers get a 503 and are
     /// disconnected.
     pub max_connections: usize,
-    /// A client that neither completes a request nor takes a byte of an answer for this long is
-    /// disconnected; noticed within twice the time. Bounds slow headers, idle connections and
+    /// A client that neither completes a request nor reads a byte of an answer for this long is
+    /// disconnected, within twice the time. Bounds slow headers, idle connections and
     /// clients that vanished.
     #[serde(with = "duration")]
     pub idle_timeout: Duration,
-    /// How long answers that have begun may go on after the service was told to stop.
+    /// The most time for answers under way when the service stops.
     #[serde(with = "duration")]
     pub drain_timeout: Duration,
-    /// How long `fresh=true` waits for a new seed.
+    /// The most time that `fresh=true` waits for a new seed.
     #[serde(with = "duration")]
     pub fresh_timeout: Duration,
 }
 
-impl Default for Config {
+impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
@@ -78,12 +78,12 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Checks what the types alone cannot.
+impl HttpConfig {
+    /// Checks the limits that the types do not express.
     ///
     /// # Errors
-    /// Names the first field that is wrong.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    /// Names the first invalid field.
+    pub fn validate(&self) -> Result<(), HttpConfigError> {
         let size = ByteSize::b(1)..=MAX_BYTES_LIMIT;
         within("max-bytes", &self.max_bytes, &size, || "1B to 1TiB".to_owned())?;
         within("max-connections", &self.max_connections, &(1..=CONNECTIONS_LIMIT), || {
@@ -99,7 +99,7 @@ impl Config {
         ] {
             if !TIMEOUT_RANGE.contains(&value) {
                 let value = humantime::format_duration(value).to_string();
-                return Err(ConfigError::new(field, value, "must be 100ms to 1day"));
+                return Err(HttpConfigError::new(field, value, "must be 100ms to 1day"));
             }
         }
         self.validate_access()
@@ -113,11 +113,11 @@ impl Config {
             .map_or(1, NonZeroUsize::get)
     }
 
-    fn validate_access(&self) -> Result<(), ConfigError> {
+    fn validate_access(&self) -> Result<(), HttpConfigError> {
         match (&self.tls_certificate, &self.tls_key) {
             (Some(path), None) => {
                 let value = path.display().to_string();
-                return Err(ConfigError::new(
+                return Err(HttpConfigError::new(
                     "tls-certificate",
                     value,
                     "needs a tls-key beside it",
@@ -125,7 +125,7 @@ impl Config {
             }
             (None, Some(path)) => {
                 let value = path.display().to_string();
-                return Err(ConfigError::new(
+                return Err(HttpConfigError::new(
                     "tls-key",
                     value,
                     "needs a tls-certificate beside it",
@@ -138,7 +138,7 @@ impl Config {
         if guarded || open || self.listen.ip().to_canonical().is_loopback() {
             return Ok(());
         }
-        Err(ConfigError::new(
+        Err(HttpConfigError::new(
             "listen",
             self.listen.to_string(),
             "is reachable from other machines: give tls-certificate, tls-key and tokens, or say \
@@ -147,19 +147,19 @@ impl Config {
     }
 }
 
-/// One field that cannot be.
+/// An invalid field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} = {value}: {reason}")]
-pub struct ConfigError {
-    /// Its name as written in the file.
+pub struct HttpConfigError {
+    /// Its name in the file.
     pub field: &'static str,
-    /// What it was set to.
+    /// Its value.
     pub value: String,
-    /// Why not.
+    /// The reason.
     pub reason: String,
 }
 
-impl ConfigError {
+impl HttpConfigError {
     fn new(field: &'static str, value: String, reason: impl Into<String>) -> Self {
         Self { field, value, reason: reason.into() }
     }
@@ -170,27 +170,27 @@ fn within<T: PartialOrd + fmt::Display>(
     value: &T,
     range: &std::ops::RangeInclusive<T>,
     limits: impl FnOnce() -> String,
-) -> Result<(), ConfigError> {
+) -> Result<(), HttpConfigError> {
     if range.contains(value) {
         return Ok(());
     }
-    Err(ConfigError::new(field, value.to_string(), format!("must be {}", limits())))
+    Err(HttpConfigError::new(field, value.to_string(), format!("must be {}", limits())))
 }
 
-/// Durations as people write them: `30s`, `15min`.
+/// Durations as text: `30s`, `15min`.
 mod duration {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.collect_str(&humantime::format_duration(*value))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
         let text = String::deserialize(from)?;
         humantime::parse_duration(&text).map_err(|error| {
-            D::Error::custom(format_args!("{text:?} is no duration such as \"30s\": {error}"))
+            D::Error::custom(format_args!("{text:?} is not a duration such as \"30s\": {error}"))
         })
     }
 }
@@ -199,19 +199,19 @@ mod duration {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Config {
+    fn parse(text: &str) -> HttpConfig {
         toml::from_str(text).expect("the test's own text is valid")
     }
 
     #[test]
     fn an_empty_table_is_the_default_and_the_default_is_valid() {
-        assert_eq!(parse(""), Config::default());
-        assert_eq!(Config::default().validate(), Ok(()));
+        assert_eq!(parse(""), HttpConfig::default());
+        assert_eq!(HttpConfig::default().validate(), Ok(()));
     }
 
     #[test]
     fn unknown_keys_are_refused() {
-        let error = toml::from_str::<Config>("max-byte = 1").expect_err("unknown").to_string();
+        let error = toml::from_str::<HttpConfig>("max-byte = 1").expect_err("unknown").to_string();
         assert!(error.contains("max-byte"), "{error}");
     }
 
@@ -220,7 +220,7 @@ mod tests {
         let config = parse("max-bytes = \"2MiB\"\nidle-timeout = \"15min\"");
         assert_eq!(config.max_bytes.as_u64(), 2 << 20);
         assert_eq!(config.idle_timeout, Duration::from_mins(15));
-        assert!(toml::from_str::<Config>("idle-timeout = \"soon\"").is_err());
+        assert!(toml::from_str::<HttpConfig>("idle-timeout = \"soon\"").is_err());
     }
 
     #[test]

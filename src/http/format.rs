@@ -1,8 +1,8 @@
-//! The forms in which randomness is handed out, and which one an `Accept` header asks for.
+//! The formats of randomness, and content negotiation by `Accept`.
 
-/// A form of `/random`.
+/// A format of `/random`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Format {
+pub enum RandomFormat {
     /// The bytes themselves.
     Raw,
     /// Lower-case hexadecimal digits and a newline.
@@ -15,8 +15,8 @@ pub enum Format {
     Json,
 }
 
-impl Format {
-    /// Every form, as `format=` names it.
+impl RandomFormat {
+    /// Every format, as `format=` names it.
     pub const NAMES: [(&'static str, Self); 5] = [
         ("raw", Self::Raw),
         ("hex", Self::Hex),
@@ -25,11 +25,11 @@ impl Format {
         ("json", Self::Json),
     ];
 
-    /// What `/random` offers by `Accept`, the preferred one first.
+    /// The offers of `/random` for `Accept`, the preferred one first.
     pub const OFFERS: [(&'static str, Self); 3] =
         [(OCTETS, Self::Raw), (PLAIN, Self::Hex), (JSON, Self::Json)];
 
-    /// The media type of an answer in this form.
+    /// The media type of an answer in this format.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -40,23 +40,23 @@ impl Format {
     }
 }
 
-/// A form of lists: integers, UUIDs, strings, permutations.
+/// A format of lists: integers, UUIDs, strings, permutations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ListFormat {
     /// One JSON object.
     Json,
-    /// One item a line.
+    /// One item per line.
     Text,
 }
 
 impl ListFormat {
-    /// Every form, as `format=` names it.
+    /// Every format, as `format=` names it.
     pub const NAMES: [(&'static str, Self); 2] = [("json", Self::Json), ("text", Self::Text)];
 
-    /// What lists offer by `Accept`, the preferred one first.
+    /// The offers of lists for `Accept`, the preferred one first.
     pub const OFFERS: [(&'static str, Self); 2] = [(JSON, Self::Json), (PLAIN, Self::Text)];
 
-    /// The media type of an answer in this form.
+    /// The media type of an answer in this format.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -70,11 +70,11 @@ const OCTETS: &str = "application/octet-stream";
 const PLAIN: &str = "text/plain";
 const JSON: &str = "application/json";
 
-/// Media ranges looked at in one `Accept` header; browsers send fewer than ten.
+/// The most media ranges read from one `Accept` header; browsers send fewer than ten.
 const MAX_RANGES: usize = 32;
 
-/// The offer that `accept` likes best (RFC 9110 §12.5.1), the first one when it has no preference,
-/// or `None` when it takes none of them.
+/// The offer that `accept` prefers (RFC 9110 §12.5.1), the first one without a preference, or `None`
+/// when it accepts none of them.
 #[must_use]
 pub fn negotiate<T: Copy>(accept: Option<&str>, offers: &[(&str, T)]) -> Option<T> {
     let Some(accept) = accept.filter(|accept| !matches!(accept.trim(), "" | "*/*")) else {
@@ -90,7 +90,7 @@ pub fn negotiate<T: Copy>(accept: Option<&str>, offers: &[(&str, T)]) -> Option<
     best.map(|(_, value)| value)
 }
 
-/// The weight, in thousandths, that the most specific matching range gives to `media_type`.
+/// The weight of `media_type` in thousandths, by the most specific matching range.
 fn quality_of(media_type: &str, accept: &str) -> u16 {
     let kind = media_type.split('/').next().unwrap_or_default();
     let mut found = (0, 0);
@@ -116,7 +116,7 @@ fn quality_of(media_type: &str, accept: &str) -> u16 {
     found.1
 }
 
-/// A weight such as `0.5` in thousandths; what is no weight counts as zero.
+/// A weight such as `0.5` in thousandths; other text counts as zero.
 fn thousandths(weight: &str) -> u16 {
     let weight = weight.trim();
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
@@ -134,33 +134,33 @@ fn thousandths(weight: &str) -> u16 {
 mod tests {
     use super::*;
 
-    fn random(accept: &str) -> Option<Format> {
-        negotiate(Some(accept), &Format::OFFERS)
+    fn random(accept: &str) -> Option<RandomFormat> {
+        negotiate(Some(accept), &RandomFormat::OFFERS)
     }
 
     #[test]
     fn no_preference_gets_the_first_offer() {
-        assert_eq!(negotiate(None, &Format::OFFERS), Some(Format::Raw));
-        assert_eq!(random("*/*"), Some(Format::Raw));
-        assert_eq!(random(""), Some(Format::Raw));
+        assert_eq!(negotiate(None, &RandomFormat::OFFERS), Some(RandomFormat::Raw));
+        assert_eq!(random("*/*"), Some(RandomFormat::Raw));
+        assert_eq!(random(""), Some(RandomFormat::Raw));
         assert_eq!(negotiate(None, &ListFormat::OFFERS), Some(ListFormat::Json));
     }
 
     #[test]
     fn a_named_type_is_given() {
-        assert_eq!(random("application/octet-stream"), Some(Format::Raw));
-        assert_eq!(random("text/plain"), Some(Format::Hex));
-        assert_eq!(random("Application/JSON"), Some(Format::Json));
-        assert_eq!(random("text/*"), Some(Format::Hex));
-        assert_eq!(random("text/html, application/json;charset=utf-8"), Some(Format::Json));
+        assert_eq!(random("application/octet-stream"), Some(RandomFormat::Raw));
+        assert_eq!(random("text/plain"), Some(RandomFormat::Hex));
+        assert_eq!(random("Application/JSON"), Some(RandomFormat::Json));
+        assert_eq!(random("text/*"), Some(RandomFormat::Hex));
+        assert_eq!(random("text/html, application/json;charset=utf-8"), Some(RandomFormat::Json));
     }
 
     #[test]
     fn weights_decide_and_the_most_specific_range_gives_the_weight() {
-        assert_eq!(random("text/plain;q=0.5, application/json;q=0.501"), Some(Format::Json));
-        assert_eq!(random("*/*;q=0.1, text/plain"), Some(Format::Hex));
-        assert_eq!(random("application/octet-stream;q=0, */*"), Some(Format::Hex));
-        assert_eq!(random("text/plain; q=1.0, application/json; q=1"), Some(Format::Hex));
+        assert_eq!(random("text/plain;q=0.5, application/json;q=0.501"), Some(RandomFormat::Json));
+        assert_eq!(random("*/*;q=0.1, text/plain"), Some(RandomFormat::Hex));
+        assert_eq!(random("application/octet-stream;q=0, */*"), Some(RandomFormat::Hex));
+        assert_eq!(random("text/plain; q=1.0, application/json; q=1"), Some(RandomFormat::Hex));
     }
 
     #[test]

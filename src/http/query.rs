@@ -1,27 +1,27 @@
-//! Query strings: every parameter known, given once and within its limits, or an error that says
-//! which one is not. Pure: bytes in, values out.
+//! Query strings: every parameter is known, given once and within its limits, or an error names it.
+//! Pure: bytes in, values out.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use super::format::{Format, ListFormat};
+use crate::http::format::{ListFormat, RandomFormat};
 
-/// Characters of an offending name or value that are repeated to the caller.
+/// The most characters of an invalid name or value that are repeated to the caller.
 const ECHO_CHARS: usize = 64;
 
-/// A parameter that cannot be.
+/// An invalid parameter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct Invalid {
     /// The parameter's name, cut to a bounded length.
     pub field: String,
-    /// What is wrong, in a sentence.
+    /// The fault, in a sentence.
     pub reason: &'static str,
-    /// What would be right.
+    /// The valid values.
     pub limit: String,
-    /// What was given, cut to a bounded length.
+    /// The given value, cut to a bounded length.
     pub value: String,
 }
 
@@ -36,7 +36,7 @@ impl Invalid {
 ///
 /// # Errors
 /// A name that is not among them, a name given twice, or text that is not UTF-8.
-pub fn parse<'q, const N: usize>(
+pub(crate) fn parse<'q, const N: usize>(
     query: &'q str,
     names: &[&'static str; N],
 ) -> Result<[Option<Cow<'q, str>>; N], Invalid> {
@@ -64,8 +64,8 @@ pub fn parse<'q, const N: usize>(
 /// A whole number within `range`, or `default` when the parameter is not there.
 ///
 /// # Errors
-/// When it is missing with no default, no number, or out of range.
-pub fn number<T: FromStr + PartialOrd + Display>(
+/// When it is missing without a default, is not a number, or is out of range.
+pub(crate) fn number<T: FromStr + PartialOrd + Display>(
     field: &'static str,
     value: Option<&str>,
     range: &RangeInclusive<T>,
@@ -86,8 +86,8 @@ pub fn number<T: FromStr + PartialOrd + Display>(
 /// One of `choices`, or `None` when the parameter is not there.
 ///
 /// # Errors
-/// When it is something else.
-pub fn choice<T: Copy>(
+/// When it is another value.
+pub(crate) fn choice<T: Copy>(
     field: &'static str,
     value: Option<&str>,
     choices: &[(&'static str, T)],
@@ -101,14 +101,14 @@ pub fn choice<T: Copy>(
     )
 }
 
-/// What `/random` was asked for.
+/// The query of `/random`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RandomQuery {
-    /// How many bytes.
+    /// The number of bytes.
     pub bytes: u64,
-    /// In which form; by `Accept` when `None`.
-    pub format: Option<Format>,
-    /// Only from samples taken after the request.
+    /// The format; by `Accept` when `None`.
+    pub format: Option<RandomFormat>,
+    /// Whether only samples taken after the request count.
     pub fresh: bool,
 }
 
@@ -119,19 +119,19 @@ impl RandomQuery {
     /// The parameters of `/random`.
     pub const NAMES: [&'static str; 3] = ["bytes", "format", "fresh"];
 
-    /// Bytes when `bytes=` is not given: one key.
+    /// The default of `bytes=`: one key.
     pub const DEFAULT_BYTES: u64 = 32;
 
     /// Reads the query of `/random`.
     ///
     /// # Errors
-    /// Names the parameter that is wrong.
+    /// Names the invalid parameter.
     pub fn parse(query: &str, max_bytes: u64) -> Result<Self, Invalid> {
         let [bytes, format, fresh] = parse(query, &Self::NAMES)?;
         let default = Self::DEFAULT_BYTES.min(max_bytes);
         Ok(Self {
             bytes: number("bytes", bytes.as_deref(), &(1..=max_bytes), Some(default))?,
-            format: choice("format", format.as_deref(), &Format::NAMES)?,
+            format: choice("format", format.as_deref(), &RandomFormat::NAMES)?,
             fresh: choice("fresh", fresh.as_deref(), &FLAG)?.unwrap_or(false),
         })
     }
@@ -140,8 +140,8 @@ impl RandomQuery {
 /// Reads `format=` of a list.
 ///
 /// # Errors
-/// When there is no such form.
-pub fn list_format(value: Option<&str>) -> Result<Option<ListFormat>, Invalid> {
+/// When the format is unknown.
+pub(crate) fn list_format(value: Option<&str>) -> Result<Option<ListFormat>, Invalid> {
     choice("format", value, &ListFormat::NAMES)
 }
 
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn everything_asked_is_understood() {
-        let expected = RandomQuery { bytes: 7, format: Some(Format::Base64Url), fresh: true };
+        let expected = RandomQuery { bytes: 7, format: Some(RandomFormat::Base64Url), fresh: true };
         assert_eq!(random("format=base64url&fresh=true&bytes=7"), Ok(expected));
         assert_eq!(random("%62ytes=%37&format=base64url&fresh=true"), Ok(expected));
     }

@@ -1,98 +1,29 @@
-//! Everything but `/random`, on axum's router.
+//! Exact paths that are answered to GET and HEAD.
 
-use std::sync::Arc;
-use std::time::Instant;
+use hyper::Method;
 
-use axum::Router;
-use axum::extract::{RawQuery, State as Shared};
-use axum::routing::{MethodRouter, get};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, Response, StatusCode};
-use serde::Serialize;
+use crate::http::call::{Call, Reply};
+use crate::http::refusal::Refusal;
 
-use super::body::Body;
-use super::list_query::{List, ListQuery};
-use super::lists;
-use super::metrics;
-use super::pages;
-use super::problem::Problem;
-use super::query::Invalid;
-use super::service::App;
-use super::status::Status;
+/// A path of the dialect `D`, and the function that answers it.
+pub(crate) type Route<D> = (&'static str, fn(&D, Call<'_>) -> Result<Reply, Refusal>);
 
-/// The routes. Paths are those of `Endpoint::PATHS`.
-pub(super) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/health/live", get(live))
-        .route("/health/ready", get(ready))
-        .route("/status", get(status))
-        .route("/random/integers", list(List::integers))
-        .route("/random/uuids", list(List::uuids))
-        .route("/random/strings", list(List::strings))
-        .route("/random/shuffle", list(List::shuffle))
-        .route("/metrics", get(metrics))
-        .route("/wall.png", get(wall))
-        .route("/", get(dashboard))
-        .route("/docs", get(async || routed(pages::docs())))
-        .route("/openapi.json", get(async || routed(pages::openapi())))
-        .fallback(async || routed(Problem::not_found("there is nothing at this path").response()))
-        .method_not_allowed_fallback(async || routed(Problem::method_not_allowed().response()))
-        .with_state(app)
+/// The paths of `routes`.
+pub(crate) fn paths<D>(routes: &[Route<D>]) -> Vec<&'static str> {
+    routes.iter().map(|(path, _)| *path).collect()
 }
 
-/// A list whose query `parse` reads.
-fn list(parse: fn(&str) -> Result<ListQuery, Invalid>) -> MethodRouter<Arc<App>> {
-    get(
-        async move |Shared(app): Shared<Arc<App>>,
-                    RawQuery(query): RawQuery,
-                    headers: HeaderMap| {
-            let answer = lists::answer(&app, parse, query.as_deref(), &headers);
-            routed(answer.unwrap_or_else(Problem::response))
-        },
-    )
-}
-
-async fn live() -> Response<axum::body::Body> {
-    json(StatusCode::OK, &serde_json::json!({ "status": "live" }))
-}
-
-async fn ready(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    let now = Instant::now();
-    match app.generator.check(now) {
-        Ok(()) => json(StatusCode::OK, &serde_json::json!({ "state": app.generator.state(now) })),
-        Err(why) => routed(Problem::not_ready(&why).response()),
+/// Answers a call by its route.
+pub(crate) fn answer<D>(
+    dialect: &D,
+    routes: &[Route<D>],
+    call: Call<'_>,
+) -> Result<Reply, Refusal> {
+    let Some((_, answer)) = routes.iter().find(|(path, _)| *path == call.path()) else {
+        return Err(Refusal::not_found("there is nothing at this path"));
+    };
+    if !matches!(*call.request.method(), Method::GET | Method::HEAD) {
+        return Err(Refusal::method_not_allowed("GET,HEAD", "only GET and HEAD are answered here"));
     }
-}
-
-async fn status(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    json(StatusCode::OK, &Status::of(&app, Instant::now()))
-}
-
-async fn metrics(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    routed(metrics::answer(&app, Instant::now()))
-}
-
-async fn wall(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    routed(app.wall.answer(&app.board).await.unwrap_or_else(Problem::response))
-}
-
-async fn dashboard(Shared(app): Shared<Arc<App>>) -> Response<axum::body::Body> {
-    routed(pages::dashboard(&app, Instant::now()))
-}
-
-/// The value and a newline, so that it looks right in a terminal.
-fn json(status: StatusCode, value: &impl Serialize) -> Response<axum::body::Body> {
-    let mut text = serde_json::to_vec(value).expect("names are strings and numbers are finite");
-    text.push(b'\n');
-    let mut response = Response::new(axum::body::Body::from(text));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// A response of ours as axum wants it.
-fn routed(response: Response<Body>) -> Response<axum::body::Body> {
-    response.map(axum::body::Body::new)
+    answer(dialect, call)
 }

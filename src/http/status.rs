@@ -1,247 +1,72 @@
-//! `/status` and `/health/…`: how the service is, for machines that watch over it.
+//! The status of the service, gathered from its parts for `/status`, `/metrics` and the dashboard.
 
-use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime};
+use std::sync::Arc;
+use std::time::Instant;
 
-use serde::Serialize;
-
-use super::service::App;
-use super::wall;
-use crate::collector::board::{Assessed, Incident, LiveFigure, SourceReport, SourceState};
-use crate::keyring::NamespaceId;
-use crate::keyring::seal::SealKind;
+use crate::api::status::{
+    AlarmStatus, AssessedStatus, IncidentStatus, KeyringStatus, LiveStatus, QuorumStatus,
+    RotationStatus, SourceStatus, Status,
+};
+use crate::collector::status::{
+    Alarm, Assessed, LiveFigure, Picture, SourceReport, SourceState, StatusBoard,
+};
+use crate::http::app::App;
+use crate::incident::Incident;
 use crate::kv::Store;
-use lavawall_entropy::{HealthTest, Kind, Quorum, Readiness, Severity};
+use crate::machine::rfc3339;
+use lavawall_entropy::{Kind, Quorum, Readiness, Severity};
 
-/// The answer of `/status`.
-#[derive(Debug, Serialize)]
-pub(super) struct Status {
-    pub(super) state: Readiness,
-    /// Why it is not ready, in a sentence; absent when it is.
-    pub(super) reason: Option<String>,
-    pub(super) version: &'static str,
-    pub(super) generation: u64,
-    pub(super) seed_age_seconds: Option<u64>,
-    pub(super) uptime_seconds: u64,
-    pub(super) quorum: QuorumStatus,
-    pub(super) memory_locked: bool,
-    pub(super) tls: bool,
-    /// The keyring and what opens it; absent where there is none to be used.
-    pub(super) keyring: Option<KeyringStatus>,
-    /// The recorded or drawn source that `/wall.png` shows.
-    pub(super) picture: Option<String>,
-    pub(super) sources: Vec<SourceStatus>,
-    pub(super) incidents: Vec<IncidentStatus>,
-}
-
-/// How the keyring is.
-#[derive(Debug, Serialize)]
-pub(super) struct KeyringStatus {
-    /// `absent`, `sealed` or `open`.
-    pub(super) state: &'static str,
-    /// What opens it. A file opens it for whoever has the disk.
-    pub(super) seal: Option<SealKind>,
-    /// How many namespaces and records are open.
-    pub(super) namespaces: usize,
-    pub(super) records: usize,
-    /// Records that do not open, and namespaces that are not as they were left.
-    pub(super) damaged: usize,
-    /// Namespaces of which records are still under older key versions.
-    pub(super) rotations: Vec<RotationStatus>,
-}
-
-/// How far the rotation of a namespace is.
-#[derive(Debug, Serialize)]
-pub(super) struct RotationStatus {
-    pub(super) namespace: NamespaceId,
-    /// What records are sealed under anew.
-    pub(super) version: u32,
-    pub(super) done: usize,
-    pub(super) left: u64,
-    /// How many records still depend on each older version.
-    pub(super) dependents: BTreeMap<u32, u64>,
-}
-
-impl KeyringStatus {
-    fn of(store: &Store) -> Self {
-        let condition = store.keyring().condition();
-        let report = store.report().unwrap_or_default();
-        let disagree = report.iter().filter(|it| !it.agrees).count();
-        Self {
-            state: condition.name(),
-            seal: condition.seal(),
-            namespaces: report.len(),
-            records: report.iter().map(|it| it.records).sum(),
-            damaged: disagree + report.iter().map(|it| it.damaged).sum::<usize>(),
-            rotations: report
-                .into_iter()
-                .filter(|it| it.behind() > 0)
-                .map(|mut it| {
-                    let left = it.behind();
-                    it.dependents.remove(&it.active_version);
-                    RotationStatus {
-                        namespace: it.id,
-                        version: it.active_version,
-                        done: it.resealed,
-                        left,
-                        dependents: it.dependents,
-                    }
-                })
-                .collect(),
-        }
+/// The status at `now`.
+pub(crate) fn of(app: &App, now: Instant) -> Status {
+    let provenance = app.generator.provenance();
+    let credited = |id: &str| {
+        provenance.as_ref().is_some_and(|provenance| {
+            provenance.sources.iter().any(|source| source.id == id && source.credit_bits > 0)
+        })
+    };
+    let quorum = app.generator.quorum();
+    let state = app.generator.state(now);
+    Status {
+        state: state.to_string(),
+        reason: reason(app, state, &quorum, now),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        generation: provenance.as_ref().map_or(0, |provenance| provenance.generation),
+        seed_age_seconds: provenance
+            .as_ref()
+            .map(|provenance| now.saturating_duration_since(provenance.seeded_at).as_secs()),
+        uptime_seconds: now.saturating_duration_since(app.started).as_secs(),
+        quorum: QuorumStatus {
+            needed: wide(quorum.needed),
+            present: quorum.present.iter().map(ToString::to_string).collect(),
+            missing_required: quorum.missing_required.clone(),
+            overdue: quorum.overdue,
+        },
+        memory_locked: app.generator.is_memory_locked(),
+        tls: app.access.is_tls(),
+        keyring: app.store.as_deref().map(of_keyring),
+        picture: showable(&app.board).map(|picture| picture.source.clone()),
+        sources: app
+            .board
+            .sources()
+            .into_iter()
+            .map(|report| of_source(credited(&report.id), report))
+            .collect(),
+        incidents: app.incidents.list().into_iter().map(of_incident).collect(),
     }
 }
 
-/// Which kinds count, and which are needed.
-#[derive(Debug, Serialize)]
-pub(super) struct QuorumStatus {
-    pub(super) needed: usize,
-    pub(super) present: Vec<Kind>,
-    pub(super) missing_required: Vec<String>,
-    pub(super) overdue: bool,
+/// The picture on the board, if its source is never credited.
+///
+/// # Security
+/// A live camera's frame is a secret. Its runner does not put it on the board; this is the second check.
+pub(crate) fn showable(board: &StatusBoard) -> Option<Arc<Picture>> {
+    let picture = board.picture()?;
+    let sources = board.sources();
+    let source = sources.iter().find(|source| source.id == picture.source)?;
+    (source.kind == Kind::None).then_some(picture)
 }
 
-/// One source.
-#[derive(Debug, Serialize)]
-pub(super) struct SourceStatus {
-    pub(super) id: String,
-    #[serde(rename = "type")]
-    pub(super) source_type: &'static str,
-    pub(super) kind: Kind,
-    pub(super) state: SourceState,
-    pub(super) required: bool,
-    pub(super) credit_bits_per_second: f64,
-    pub(super) credited_bits: u64,
-    pub(super) credit_basis: String,
-    /// Absent while the credit is provisional, or there is none.
-    pub(super) assessed: Option<Assessed>,
-    /// What the last window of its noise was worth; absent before there was one.
-    pub(super) live: Option<LiveStatus>,
-    pub(super) in_last_seed: bool,
-    #[serde(rename = "virtual")]
-    pub(super) is_virtual: bool,
-    pub(super) identity: Option<String>,
-    pub(super) samples: u64,
-    pub(super) alarms: u64,
-    pub(super) last_alarm: Option<AlarmStatus>,
-    pub(super) notes: Vec<String>,
-}
-
-/// The running assessment of a source.
-#[derive(Debug, Serialize)]
-pub(super) struct LiveStatus {
-    /// Bits a symbol.
-    pub(super) min_entropy: f64,
-    pub(super) estimator: &'static str,
-    /// Symbols in the window.
-    pub(super) samples: usize,
-    /// RFC 3339.
-    pub(super) at: String,
-}
-
-impl LiveStatus {
-    fn of(figure: &LiveFigure) -> Self {
-        let LiveFigure { min_entropy, estimator, samples, at } = *figure;
-        Self { min_entropy, estimator, samples, at: rfc3339(at) }
-    }
-}
-
-/// The last alarm of a source.
-#[derive(Debug, Serialize)]
-pub(super) struct AlarmStatus {
-    pub(super) test: HealthTest,
-    pub(super) severity: Severity,
-    pub(super) detail: String,
-    /// RFC 3339.
-    pub(super) at: String,
-}
-
-/// Something an operator must look at.
-#[derive(Debug, Serialize)]
-pub(super) struct IncidentStatus {
-    pub(super) source: Option<String>,
-    pub(super) text: String,
-    /// RFC 3339.
-    pub(super) at: String,
-}
-
-impl Status {
-    /// How things are at `now`.
-    pub(super) fn of(app: &App, now: Instant) -> Self {
-        let provenance = app.generator.provenance();
-        let credited = |id: &str| {
-            provenance.as_ref().is_some_and(|provenance| {
-                provenance.sources.iter().any(|source| source.id == id && source.credit_bits > 0)
-            })
-        };
-        let quorum = app.generator.quorum();
-        let state = app.generator.state(now);
-        Self {
-            state,
-            reason: reason(app, state, &quorum, now),
-            version: env!("CARGO_PKG_VERSION"),
-            generation: provenance.as_ref().map_or(0, |provenance| provenance.generation),
-            seed_age_seconds: provenance
-                .as_ref()
-                .map(|provenance| now.saturating_duration_since(provenance.seeded_at).as_secs()),
-            uptime_seconds: now.saturating_duration_since(app.started).as_secs(),
-            quorum: QuorumStatus {
-                needed: quorum.needed,
-                present: quorum.present.clone(),
-                missing_required: quorum.missing_required.clone(),
-                overdue: quorum.overdue,
-            },
-            memory_locked: app.generator.is_memory_locked(),
-            tls: app.access.is_tls(),
-            keyring: app.kv.as_ref().map(|kv| KeyringStatus::of(kv.store())),
-            picture: wall::showing(&app.board),
-            sources: app
-                .board
-                .sources()
-                .into_iter()
-                .map(|report| SourceStatus::of(credited(&report.id), report))
-                .collect(),
-            incidents: app.board.incidents().into_iter().map(IncidentStatus::of).collect(),
-        }
-    }
-}
-
-impl SourceStatus {
-    fn of(in_last_seed: bool, report: SourceReport) -> Self {
-        Self {
-            id: report.id,
-            source_type: report.source_type,
-            kind: report.kind,
-            state: report.state,
-            required: report.required,
-            credit_bits_per_second: report.credit_bits_per_second,
-            credited_bits: report.credited_bits,
-            credit_basis: report.credit_basis,
-            assessed: report.assessed,
-            live: report.live.as_ref().map(LiveStatus::of),
-            in_last_seed,
-            is_virtual: report.virtual_device,
-            identity: report.identity,
-            samples: report.samples,
-            alarms: report.alarms,
-            last_alarm: report.last_alarm.map(|alarm| AlarmStatus {
-                test: alarm.test,
-                severity: alarm.severity,
-                detail: alarm.detail,
-                at: rfc3339(alarm.at),
-            }),
-            notes: report.notes,
-        }
-    }
-}
-
-impl IncidentStatus {
-    fn of(incident: Incident) -> Self {
-        Self { source: incident.source, text: incident.text, at: rfc3339(incident.at) }
-    }
-}
-
-/// Why the service is not ready. This is the operator's message: it names sources.
+/// The operator's reason why the service is not ready: it names sources.
 fn reason(app: &App, state: Readiness, quorum: &Quorum, now: Instant) -> Option<String> {
     match (state, app.generator.check(now)) {
         (Readiness::Ready, _) => None,
@@ -253,20 +78,98 @@ fn reason(app: &App, state: Readiness, quorum: &Quorum, now: Instant) -> Option<
     }
 }
 
-/// The time as RFC 3339 has it, to the second, in UTC.
-fn rfc3339(at: SystemTime) -> String {
-    let to_the_second = |at: jiff::Timestamp| at.round(jiff::Unit::Second).unwrap_or(at);
-    jiff::Timestamp::try_from(at).map(to_the_second).unwrap_or_default().to_string()
+fn of_keyring(store: &Store) -> KeyringStatus {
+    let condition = store.keyring().condition();
+    let report = store.report().unwrap_or_default();
+    let disagree = report.iter().filter(|it| !it.agrees).count();
+    KeyringStatus {
+        state: condition.name().to_owned(),
+        seal: condition.seal().map(|seal| seal.to_string()),
+        namespaces: wide(report.len()),
+        records: wide(report.iter().map(|it| it.records).sum()),
+        damaged: wide(disagree + report.iter().map(|it| it.damaged).sum::<usize>()),
+        rotations: report
+            .into_iter()
+            .filter(|it| it.behind() > 0)
+            .map(|mut it| {
+                let left = it.behind();
+                it.dependents.remove(&it.active_version);
+                RotationStatus {
+                    namespace: it.id.to_string(),
+                    version: it.active_version,
+                    done: wide(it.resealed),
+                    left,
+                    dependents: it.dependents,
+                }
+            })
+            .collect(),
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
-
-    #[test]
-    fn times_are_written_to_the_second_in_utc() {
-        let at = UNIX_EPOCH + Duration::from_millis(1_700_000_000_123);
-        assert_eq!(rfc3339(at), "2023-11-14T22:13:20Z");
+fn of_source(in_last_seed: bool, report: SourceReport) -> SourceStatus {
+    SourceStatus {
+        id: report.id,
+        source_type: report.source_type.to_owned(),
+        kind: report.kind.to_string(),
+        state: source_state(report.state).to_owned(),
+        required: report.required,
+        credit_bits_per_second: report.credit_bits_per_second,
+        credited_bits: report.credited_bits,
+        credit_basis: report.credit_basis,
+        assessed: report.assessed.map(of_assessment),
+        live: report.live.as_ref().map(of_window),
+        in_last_seed,
+        is_virtual: report.virtual_device,
+        identity: report.identity,
+        samples: report.samples,
+        alarms: report.alarms,
+        last_alarm: report.last_alarm.map(of_alarm),
+        notes: report.notes,
     }
+}
+
+fn source_state(state: SourceState) -> &'static str {
+    match state {
+        SourceState::Starting => "starting",
+        SourceState::Healthy => "healthy",
+        SourceState::Alarmed => "alarmed",
+        SourceState::Absent => "absent",
+    }
+}
+
+fn of_assessment(assessed: Assessed) -> AssessedStatus {
+    let Assessed { min_entropy, credited, samples, estimator, at } = assessed;
+    AssessedStatus { min_entropy, credited, samples: wide(samples), estimator, at }
+}
+
+fn of_window(figure: &LiveFigure) -> LiveStatus {
+    let LiveFigure { min_entropy, estimator, samples, at } = *figure;
+    let estimator = estimator.to_owned();
+    LiveStatus { min_entropy, estimator, samples: wide(samples), at: rfc3339(at) }
+}
+
+fn of_alarm(alarm: Alarm) -> AlarmStatus {
+    AlarmStatus {
+        test: alarm.test.to_string(),
+        severity: severity(alarm.severity).to_owned(),
+        detail: alarm.detail,
+        at: rfc3339(alarm.at),
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Notice => "notice",
+        Severity::Intermittent => "intermittent",
+        Severity::Persistent => "persistent",
+    }
+}
+
+fn of_incident(incident: Incident) -> IncidentStatus {
+    IncidentStatus { source: incident.source, text: incident.text, at: rfc3339(incident.at) }
+}
+
+/// A count as it is on the wire, the same on every machine.
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

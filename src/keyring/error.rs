@@ -1,20 +1,20 @@
-//! What goes wrong with keys.
+//! Errors of key operations.
 
 use std::io;
 use std::path::PathBuf;
 
-use super::anchor::AnchorError;
-use super::layout::LayoutError;
-use super::ring::NamespaceId;
-use super::seal::SealError;
 use crate::audit::AuditError;
+use crate::keyring::anchor::AnchorError;
+use crate::keyring::format::FormatError;
+use crate::keyring::id::NamespaceId;
+use crate::keyring::seal::SealError;
 use lavawall_entropy::NotReady;
 
-/// Why a key operation was not done.
+/// A key operation failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyringError {
-    /// There is no keyring yet.
+    /// No keyring exists yet.
     #[error("there is no keyring yet: run lavawall init")]
     Absent,
     /// There is one already.
@@ -24,12 +24,12 @@ pub enum KeyringError {
     #[error("the keyring is sealed: run lavawall unseal")]
     Sealed,
     /// It is not sealed.
-    #[error("the keyring is open already")]
-    Open,
-    /// Two files in one place.
-    #[error("{path}: keyring, seal file, audit log and anchor each need a place of their own")]
+    #[error("the keyring is already unsealed")]
+    Unsealed,
+    /// Two files have the same path.
+    #[error("{path}: keyring, seal file, audit log and anchor each need a path of their own")]
     OnePlace {
-        /// The place.
+        /// The path.
         path: PathBuf,
     },
     /// The file cannot be read or written.
@@ -37,19 +37,18 @@ pub enum KeyringError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// The file is not what it should be.
+    /// The file is malformed.
     #[error("keyring {path} {error}")]
-    Layout {
+    Format {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        error: LayoutError,
+        /// The fault.
+        error: FormatError,
     },
-    /// The root key opens, and what it sealed does not; or the right secret does not open the root
-    /// key.
+    /// The root key opens and the keyset does not; or the right secret does not open the root key.
     #[error("keyring {path} was changed or damaged: restore it from a copy of the same day")]
     Changed {
         /// The file.
@@ -66,51 +65,51 @@ pub enum KeyringError {
         /// Pieces needed.
         need: u8,
     },
-    /// It is done all the same: another try would do it again.
-    #[error("this is done, and may not be known, or not be there, after a crash: {0}")]
+    /// The change is in effect, but a later step failed: another try would apply it again.
+    #[error("applied, but not durably recorded: {0}")]
     Incomplete(Box<Self>),
-    /// No such seal waits to be put in force.
-    #[error("this seal was not prepared, or no longer counts: begin again")]
+    /// No such prepared seal.
+    #[error("this seal was not prepared, or is no longer valid: begin again")]
     Unprepared,
-    /// The seal is changed, and the file of the one before it cannot be removed or put in order.
+    /// The seal is changed, and the old seal's file cannot be removed or rewritten.
     #[error(
-        "the seal is changed; seal file {path} could not be put in order, and may still hold what opened \
-         the keyring before: {error}"
+        "the seal is changed, but seal file {path} could not be cleaned up and may still contain the old \
+         secret: {error}"
     )]
     LeftBehind {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// The anchor. No key is changed while it cannot be written.
     #[error(transparent)]
     Anchor(#[from] AnchorError),
-    /// The audit log cannot be written. When this follows an operation that fails for another reason,
-    /// that one is not told.
+    /// The audit log cannot be written. When the operation also failed for another reason, that one is not
+    /// reported.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// The generator gives nothing.
+    /// The generator refuses.
     #[error("no key can be made now: {0}")]
     NotReady(#[from] NotReady),
     /// No such namespace.
     #[error("there is no namespace {0}")]
     UnknownNamespace(NamespaceId),
-    /// Two namespaces cannot have one title.
+    /// Titles are unique.
     #[error("a namespace with this title exists already")]
     TitleTaken,
     /// The title is empty or too long.
     #[error("title: must be 1 to {limit} bytes (got {value})")]
     Title {
-        /// The most.
+        /// The limit.
         limit: usize,
-        /// What was given.
+        /// The given length.
         value: usize,
     },
-    /// A title that could steer a terminal.
+    /// A title with control characters, which could steer a terminal.
     #[error("title: must have no control characters (letter {place} is U+{letter:04X})")]
     TitleControl {
-        /// Which letter, from 1.
+        /// The letter's position, from 1.
         place: usize,
         /// Its code point.
         letter: u32,
@@ -120,7 +119,7 @@ pub enum KeyringError {
     UnknownVersion {
         /// The namespace.
         namespace: NamespaceId,
-        /// The number asked for.
+        /// The requested number.
         version: u32,
     },
     /// The version that seals cannot be revoked or destroyed.
@@ -129,18 +128,18 @@ pub enum KeyringError {
         /// The number.
         version: u32,
     },
-    /// There are too many.
+    /// A limit is reached.
     #[error("{what}: at most {limit}")]
     TooMany {
-        /// Of what.
+        /// The things that are limited.
         what: &'static str,
-        /// The most.
+        /// The limit.
         limit: usize,
     },
 }
 
 impl KeyringError {
-    /// Whether what came to `result` is in effect.
+    /// Whether the operation with this result is in effect.
     pub fn took_effect<T>(result: &Result<T, Self>) -> bool {
         matches!(result, Ok(_) | Err(Self::Incomplete(_) | Self::LeftBehind { .. }))
     }

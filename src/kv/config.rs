@@ -14,26 +14,25 @@ const CACHE_LEAST: ByteSize = ByteSize::mib(1);
 /// More is a typing error.
 const CACHE_MOST: ByteSize = ByteSize::tib(1);
 
-/// How the store is kept.
+/// The store's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub struct KvConfig {
     /// Memory for pages of the store's file, sealed as they are on disk.
     #[serde(deserialize_with = "size::read")]
     pub cache: ByteSize,
-    /// Memory for values that were read lately, opened; none with 0. It is wiped when the store is
+    /// Memory for the cache of decrypted values; disabled with 0. It is zeroized when the keyring is
     /// sealed.
     #[serde(deserialize_with = "size::read")]
     pub opened_cache: ByteSize,
-    /// Ids of namespaces that are opened as they are found although their sum does not agree. Take
-    /// them out again after the next start.
+    /// Ids of namespaces that are opened although their records do not agree with the multiset hash. Remove
+    /// them again after the next start.
     pub accept: Vec<String>,
-    /// Records that a rotation seals anew in a second, at the most; and it takes no more than half of
-    /// the time of the disk.
+    /// The most records per second that a rotation reseals; it also uses at most half of the disk's time.
     pub rotation_rate: u32,
 }
 
-impl Default for Config {
+impl Default for KvConfig {
     fn default() -> Self {
         Self {
             cache: ByteSize::mib(64),
@@ -44,11 +43,11 @@ impl Default for Config {
     }
 }
 
-impl Config {
-    /// Checks what the types alone cannot.
+impl KvConfig {
+    /// Checks the limits.
     ///
     /// # Errors
-    /// The field, and what is wrong with it.
+    /// The field and the reason.
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
         if !(CACHE_LEAST..=CACHE_MOST).contains(&self.cache) {
             return Err(("cache", format!("must be 1MiB to 1TiB (got {})", self.cache)));
@@ -64,7 +63,7 @@ impl Config {
             return Err(("rotation-rate", format!("must be 1 to 1000000 (got {value})")));
         }
         match self.accept.iter().find(|id| NamespaceId::parse(id).is_none()) {
-            Some(id) => Err(("accept", format!("{id:?} is no id: 32 hexadecimal digits"))),
+            Some(id) => Err(("accept", format!("{id:?} is not an id: 32 hexadecimal digits"))),
             None => Ok(()),
         }
     }
@@ -82,8 +81,8 @@ mod tests {
 
     #[test]
     fn both_ends_of_every_range_are_held() {
-        let parse = |text| toml::from_str::<Config>(text).expect("the test's own text is valid");
-        assert_eq!(parse(""), Config::default());
+        let parse = |text| toml::from_str::<KvConfig>(text).expect("the test's own text is valid");
+        assert_eq!(parse(""), KvConfig::default());
         let id = "00112233445566778899aabbccddeeff";
         let accept = format!("accept = [\"{id}\"]");
         for (text, is_valid) in [

@@ -1,11 +1,11 @@
-//! What goes wrong with records.
+//! Errors of the store.
 
-use super::name::RecordId;
-use super::storage::StorageError;
 use crate::keyring::{KeyringError, NamespaceId};
+use crate::kv::engine::StorageError;
+use crate::kv::record_id::RecordId;
 use lavawall_entropy::NotReady;
 
-/// Why something was not read or written. Never holds a name or a value.
+/// A read or a write failed. Contains no name and no value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KvError {
@@ -18,45 +18,45 @@ pub enum KvError {
     /// No such namespace.
     #[error("there is no namespace {0}")]
     UnknownNamespace(NamespaceId),
-    /// Names have a length.
+    /// The name is empty or too long.
     #[error("name: must be 1 to {limit} bytes (got {value})")]
     NameLength {
-        /// The most.
+        /// The limit.
         limit: usize,
-        /// What was given.
+        /// The given length.
         value: usize,
     },
-    /// Two names cannot be.
+    /// The name is `.` or `..`.
     #[error("name: must not be . or ..")]
     NameDots,
     /// A value is too long.
     #[error("value: at most {limit} bytes (got {value})")]
     ValueLength {
-        /// The most.
+        /// The limit.
         limit: usize,
-        /// What was given.
+        /// The given length.
         value: usize,
     },
     /// Metadata is too long.
     #[error("metadata: at most {limit} bytes (got {value})")]
     MetadataLength {
-        /// The most.
+        /// The limit.
         limit: usize,
-        /// What was given.
+        /// The given length.
         value: usize,
     },
-    /// It would have expired already.
+    /// The record would be expired already.
     #[error("expiration: {value} is past, it is {now}")]
     Expired {
-        /// What was given, in seconds since 1970.
+        /// The given expiry, in seconds since 1970.
         value: u64,
         /// The time.
         now: u64,
     },
-    /// One record is not what was written.
-    #[error("record {0} was changed, moved, put back or damaged on the disk")]
+    /// A record is not as it was written.
+    #[error("record {0} was changed, moved, rolled back or damaged on the disk")]
     Damaged(RecordId),
-    /// One record's key version was revoked, and the record not sealed anew since.
+    /// A record's key version was revoked, and the record is not resealed yet.
     #[error(
         "record {id} is sealed under key version {version}, which was revoked; rotate to read it"
     )]
@@ -66,7 +66,7 @@ pub enum KvError {
         /// The version.
         version: u32,
     },
-    /// One record's key version was destroyed.
+    /// A record's key version was destroyed.
     #[error("record {id} is sealed under key version {version}, which was destroyed")]
     Destroyed {
         /// The record.
@@ -74,28 +74,28 @@ pub enum KvError {
         /// The version.
         version: u32,
     },
-    /// The records of a namespace are not all those that were written last.
+    /// The records of a namespace do not agree with its multiset hash.
     #[error(
-        "namespace {0} is not as it was left: records were put back, taken away or added on the \
+        "namespace {0} does not agree with its hash: records were rolled back, removed or added on the \
          disk; restore the store, or name the namespace in kv.accept"
     )]
     Disagrees(NamespaceId),
     /// Nothing in the store opens under this keyring.
     #[error(
-        "the store is of another keyring, or damaged throughout: restore what belongs together; to begin \
-         anew, move the store away"
+        "the store belongs to another keyring, or all of it is damaged: restore the keyring and the store \
+         from copies that belong together; to start empty, move the store away"
     )]
     Foreign,
     /// There is a store and no keyring.
     #[error(
-        "there is a store and no keyring: restore the keyring that it was written under; to begin anew, \
-         move the store away"
+        "there is a store and no keyring: restore the keyring of the store; to start empty, move the store \
+         away"
     )]
     Orphaned,
     /// The storage.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// Nothing can be sealed.
+    /// The generator refuses.
     #[error("nothing can be sealed now: {0}")]
     NotReady(#[from] NotReady),
 }

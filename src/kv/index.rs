@@ -1,71 +1,72 @@
-//! What is known in memory of one namespace's records: their names, in order, and where each stands.
+//! The index of one namespace in memory: the names of its records in order, with version and expiry.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use super::name::{Name, RecordId};
-use super::sum::Sum;
+use crate::kv::multiset_hash::MultisetHash;
+use crate::kv::name::RecordName;
+use crate::kv::record_id::RecordId;
 
-/// Where a record stands.
+/// The index entry of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     /// The commit that wrote it.
-    pub(super) version: u64,
+    pub(crate) version: u64,
     /// Seconds since 1970; 0 for never.
-    pub(super) expiry: u64,
-    /// What its rows are sealed under.
-    pub(super) key_version: u32,
+    pub(crate) expiry: u64,
+    /// The key version of its rows.
+    pub(crate) key_version: u32,
     /// Whether it has metadata.
-    pub(super) has_metadata: bool,
+    pub(crate) has_metadata: bool,
 }
 
 impl Slot {
-    pub(super) fn is_expired(&self, now: u64) -> bool {
+    pub(crate) fn is_expired(&self, now: u64) -> bool {
         self.expiry != 0 && self.expiry <= now
     }
 }
 
-/// Why a record whose row is there has no slot.
+/// Why a record that has a row has no slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Its row does not open, or not in this place.
+pub(crate) enum RecordFault {
+    /// Its row does not open, or not at this address.
     Damaged,
-    /// Its key version is gone.
+    /// Its key version is destroyed.
     Destroyed(u32),
 }
 
 /// All records of one namespace.
 #[derive(Default)]
-pub(super) struct Index {
-    slots: BTreeMap<Name, Slot>,
-    expiring: BTreeSet<(u64, Name)>,
+pub(crate) struct Index {
+    slots: BTreeMap<RecordName, Slot>,
+    expiring: BTreeSet<(u64, RecordName)>,
     dependents: BTreeMap<u32, u64>,
-    pub(super) faults: BTreeMap<RecordId, Fault>,
-    pub(super) sum: Sum,
+    pub(crate) faults: BTreeMap<RecordId, RecordFault>,
+    pub(crate) hash: MultisetHash,
 }
 
 impl Index {
     /// The slot of a record.
-    pub(super) fn get(&self, name: &str) -> Option<Slot> {
+    pub(crate) fn get(&self, name: &str) -> Option<Slot> {
         self.slots.get(name).copied()
     }
 
-    /// Sets or removes a slot. The sum is the caller's.
-    pub(super) fn set(&mut self, name: &str, slot: Option<Slot>) {
+    /// Sets or removes a slot. The caller changes the hash.
+    pub(crate) fn set(&mut self, name: &str, slot: Option<Slot>) {
         let before = match slot {
-            Some(slot) => self.slots.insert(Name::of(name), slot),
+            Some(slot) => self.slots.insert(RecordName::of(name), slot),
             None => self.slots.remove(name),
         };
         if let Some(before) = before {
             self.count(before.key_version, false);
             if before.expiry != 0 {
-                self.expiring.remove(&(before.expiry, Name::of(name)));
+                self.expiring.remove(&(before.expiry, RecordName::of(name)));
             }
         }
         if let Some(slot) = slot {
             self.count(slot.key_version, true);
             if slot.expiry != 0 {
-                self.expiring.insert((slot.expiry, Name::of(name)));
+                self.expiring.insert((slot.expiry, RecordName::of(name)));
             }
         }
     }
@@ -78,19 +79,19 @@ impl Index {
         }
     }
 
-    /// How many there are, expired ones included.
-    pub(super) fn len(&self) -> usize {
+    /// The number of records, including expired ones.
+    pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// How many records are sealed under each key version; none is not listed.
-    pub(super) fn dependents(&self) -> &BTreeMap<u32, u64> {
+    /// The number of records under each key version that has any.
+    pub(crate) fn dependents(&self) -> &BTreeMap<u32, u64> {
         &self.dependents
     }
 
     /// Records whose names begin with `prefix` and come after `after`, in byte order, that are not
     /// expired.
-    pub(super) fn after<'a>(
+    pub(crate) fn after<'a>(
         &'a self,
         prefix: &'a str,
         after: Option<&str>,
@@ -108,13 +109,13 @@ impl Index {
     }
 
     /// Up to `limit` names of records that expired by `now`.
-    pub(super) fn expired(&self, now: u64, limit: usize) -> Vec<Name> {
+    pub(crate) fn expired(&self, now: u64, limit: usize) -> Vec<RecordName> {
         let due = self.expiring.iter().take_while(|(expiry, _)| *expiry <= now);
         due.take(limit).map(|(_, name)| name.clone()).collect()
     }
 
-    /// Up to `limit` names after `after` whose key version is another than `active`.
-    pub(super) fn behind(&self, active: u32, after: Option<&str>, limit: usize) -> Vec<Name> {
+    /// Up to `limit` names after `after` whose key version is not `active`.
+    pub(crate) fn behind(&self, active: u32, after: Option<&str>, limit: usize) -> Vec<RecordName> {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.slots
             .range::<str, _>((from, Bound::Unbounded))
@@ -181,8 +182,8 @@ mod tests {
         let mut index = index(&[("a", 0), ("b", 0)]);
         index.set("a", Some(slot(2, 0)));
         assert_eq!(index.dependents(), &BTreeMap::from([(1, 1), (2, 1)]));
-        assert_eq!(index.behind(2, None, 9), [Name::of("b")]);
-        assert_eq!(index.behind(3, Some("a"), 9), [Name::of("b")]);
+        assert_eq!(index.behind(2, None, 9), [RecordName::of("b")]);
+        assert_eq!(index.behind(3, Some("a"), 9), [RecordName::of("b")]);
         index.set("b", None);
         assert_eq!(index.dependents(), &BTreeMap::from([(2, 1)]));
         assert_eq!(index.len(), 1);

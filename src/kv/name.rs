@@ -1,72 +1,55 @@
-//! Names of records: as their users write them, as the store keeps them.
+//! Names of records.
 
 use std::borrow::Borrow;
 use std::fmt;
 
-use data_encoding::HEXLOWER;
 use zeroize::Zeroize;
 
-use super::KvError;
+use crate::kv::error::KvError;
 
-/// The longest name in bytes, as the dialect's own service has it.
+/// The longest name in bytes, the limit of Workers KV.
 pub const NAME_LIMIT: usize = 512;
 
-/// A name in memory. Wiped when dropped, and never printed.
+/// A name in memory. Zeroized when dropped, and never printed.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Name(Box<str>);
+pub(crate) struct RecordName(Box<str>);
 
-impl Name {
-    pub(super) fn of(name: &str) -> Self {
+impl RecordName {
+    pub(crate) fn of(name: &str) -> Self {
         Self(name.into())
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-// A name is ordered as its text is, by bytes: it can be looked up by the text.
-impl Borrow<str> for Name {
+// A name is ordered by bytes, as its text is: it can be looked up by the text.
+impl Borrow<str> for RecordName {
     fn borrow(&self) -> &str {
         &self.0
     }
 }
 
-impl Drop for Name {
+impl Drop for RecordName {
     fn drop(&mut self) {
         self.0.zeroize();
     }
 }
 
-impl fmt::Debug for Name {
+impl fmt::Debug for RecordName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Name({} bytes)", self.0.len())
+        write!(f, "RecordName({} bytes)", self.0.len())
     }
 }
 
-/// Whether a record may be called so.
-pub(super) fn check(name: &str) -> Result<(), KvError> {
+/// Checks that a record may have this name.
+pub(crate) fn check(name: &str) -> Result<(), KvError> {
     if name.is_empty() || name.len() > NAME_LIMIT {
         return Err(KvError::NameLength { limit: NAME_LIMIT, value: name.len() });
     }
-    // Clients that tidy up paths would never reach them.
+    // Clients that normalize paths could not address them.
     if name == "." || name == ".." { Err(KvError::NameDots) } else { Ok(()) }
-}
-
-/// Names a record on disk and in errors: a keyed hash of its name, which tells nothing of it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RecordId(pub [u8; 16]);
-
-impl fmt::Display for RecordId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&HEXLOWER.encode(&self.0))
-    }
-}
-
-impl fmt::Debug for RecordId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RecordId({self})")
-    }
 }
 
 #[cfg(test)]
@@ -87,9 +70,9 @@ mod tests {
 
     #[test]
     fn names_sort_by_bytes_and_are_not_printed() {
-        let mut names = ["b", "a", "ä", "a/", "B"].map(Name::of);
+        let mut names = ["b", "a", "ä", "a/", "B"].map(RecordName::of);
         names.sort();
-        assert_eq!(names.each_ref().map(Name::as_str), ["B", "a", "a/", "b", "ä"]);
-        assert_eq!(format!("{:?}", Name::of("secret")), "Name(6 bytes)");
+        assert_eq!(names.each_ref().map(RecordName::as_str), ["B", "a", "a/", "b", "ä"]);
+        assert_eq!(format!("{:?}", RecordName::of("secret")), "RecordName(6 bytes)");
     }
 }

@@ -1,21 +1,23 @@
 //! Reading: one record, its metadata, or a page of names.
 
-use std::sync::PoisonError;
-
 use zeroize::Zeroizing;
 
-use super::index::{Fault, Slot};
-use super::name::{self, RecordId};
-use super::record::{self, Head, Place};
-use super::space::{Space, SpaceKeys, open_in_place};
-use super::storage::Table;
-use super::{KvError, Store};
 use crate::keyring::{NamespaceId, VersionState};
+use crate::kv::derived_keys::{DerivedKeys, DerivedVersion};
+use crate::kv::engine::Table;
+use crate::kv::error::KvError;
+use crate::kv::index::{RecordFault, Slot};
+use crate::kv::name;
+use crate::kv::namespace::{Namespace, open_entry_row};
+use crate::kv::record;
+use crate::kv::record::{RecordAddress, RowHeader};
+use crate::kv::record_id::RecordId;
+use crate::kv::store::Store;
 
-/// A value as its reader gets it.
+/// The value of a record.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Value {
-    /// What was written.
+    /// The bytes that were written.
     pub bytes: Zeroizing<Vec<u8>>,
     /// When it expires, in seconds since 1970.
     pub expiry: Option<u64>,
@@ -32,7 +34,7 @@ pub struct Metadata {
 
 /// One name of a page.
 #[derive(PartialEq, Eq)]
-pub struct Listed {
+pub struct RecordEntry {
     /// The record's name.
     pub name: Zeroizing<String>,
     /// Its metadata and expiry.
@@ -41,17 +43,17 @@ pub struct Listed {
 
 /// Part of a list.
 #[derive(PartialEq, Eq)]
-pub struct Page {
+pub struct RecordPage {
     /// In the byte order of the names.
-    pub records: Vec<Listed>,
+    pub records: Vec<RecordEntry>,
     /// Whether there are more: list again after the last name.
     pub more: bool,
 }
 
-/// What a try to open one record came to.
-enum Tried<T> {
+/// The result of one attempt to read a record.
+enum ReadAttempt<T> {
     Done(T),
-    /// The row is not the one that the index knows. A write may be under way.
+    /// The row is not the one of the index. A write may be in progress.
     Mismatch,
 }
 
@@ -60,14 +62,9 @@ impl Store {
     /// 1970.
     ///
     /// # Errors
-    /// Names the record's id when it is damaged, or its key revoked.
-    pub fn get(
-        &self,
-        namespace: NamespaceId,
-        name: &str,
-        now: u64,
-    ) -> Result<Option<Value>, KvError> {
-        self.read(namespace, name, now, |keys, place, slot| self.value(keys, place, name, slot))
+    /// With the record's id when it is damaged, or its key revoked.
+    pub fn get(&self, id: NamespaceId, name: &str, now: u64) -> Result<Option<Value>, KvError> {
+        self.read(id, name, now, |keys, address, slot| self.value(keys, address, name, slot))
     }
 
     /// The metadata of a record; `None` when there is no such record, or it has expired by `now`.
@@ -76,11 +73,11 @@ impl Store {
     /// As for [`Store::get`].
     pub fn metadata(
         &self,
-        namespace: NamespaceId,
+        id: NamespaceId,
         name: &str,
         now: u64,
     ) -> Result<Option<Metadata>, KvError> {
-        self.read(namespace, name, now, |keys, place, slot| self.its_metadata(keys, place, slot))
+        self.read(id, name, now, |keys, address, slot| self.its_metadata(keys, address, slot))
     }
 
     /// The value of a record and the metadata that was written with it; `None` as for [`Store::get`].
@@ -89,16 +86,18 @@ impl Store {
     /// As for [`Store::get`].
     pub fn get_with_metadata(
         &self,
-        namespace: NamespaceId,
+        id: NamespaceId,
         name: &str,
         now: u64,
     ) -> Result<Option<(Value, Metadata)>, KvError> {
-        self.read(namespace, name, now, |keys, place, slot| {
-            let value = self.value(keys, place, name, slot)?;
-            let metadata = self.its_metadata(keys, place, slot)?;
+        self.read(id, name, now, |keys, address, slot| {
+            let value = self.value(keys, address, name, slot)?;
+            let metadata = self.its_metadata(keys, address, slot)?;
             Ok(match (value, metadata) {
-                (Tried::Done(value), Tried::Done(metadata)) => Tried::Done((value, metadata)),
-                _ => Tried::Mismatch,
+                (ReadAttempt::Done(value), ReadAttempt::Done(metadata)) => {
+                    ReadAttempt::Done((value, metadata))
+                }
+                _ => ReadAttempt::Mismatch,
             })
         })
     }
@@ -107,21 +106,21 @@ impl Store {
     /// without those that have expired by `now`.
     ///
     /// # Errors
-    /// When the namespace or the storage cannot be read. A record whose metadata cannot be opened is
-    /// listed without it: reading it tells why.
+    /// When the namespace or the storage cannot be read. A record whose metadata does not open is listed
+    /// without it: reading the record returns the reason.
     pub fn list(
         &self,
-        namespace: NamespaceId,
+        id: NamespaceId,
         prefix: &str,
         after: Option<&str>,
         limit: usize,
         now: u64,
-    ) -> Result<Page, KvError> {
+    ) -> Result<RecordPage, KvError> {
         let mut after = after.map(|after| Zeroizing::new(after.to_owned()));
         loop {
             let after_name = after.as_ref().map(|after| after.as_str());
-            let (page, last) = self.page(namespace, prefix, after_name, limit, now)?;
-            // All of them may have been deleted since: an empty page would be taken for the end.
+            let (page, last) = self.page(id, prefix, after_name, limit, now)?;
+            // All of them may be deleted by now: an empty page would end the list.
             if !page.more || !page.records.is_empty() || last.is_none() {
                 return Ok(page);
             }
@@ -129,17 +128,17 @@ impl Store {
         }
     }
 
-    /// One page, and the last name that was to be on it.
+    /// One page, and the last name that was looked up for it.
     fn page(
         &self,
-        namespace: NamespaceId,
+        id: NamespaceId,
         prefix: &str,
         after: Option<&str>,
         limit: usize,
         now: u64,
-    ) -> Result<(Page, Option<Zeroizing<String>>), KvError> {
-        let space = self.space(namespace)?;
-        let mut names: Vec<_> = space
+    ) -> Result<(RecordPage, Option<Zeroizing<String>>), KvError> {
+        let namespace = self.namespace(id)?;
+        let mut names: Vec<_> = namespace
             .index()
             .after(prefix, after, now)
             .take(limit.saturating_add(1))
@@ -150,145 +149,143 @@ impl Store {
         let last = names.last().map(|(name, _)| name.clone());
         let mut records = Vec::with_capacity(names.len());
         for (name, slot) in names {
-            let metadata = match self.metadata(namespace, &name, now) {
+            let metadata = match self.metadata(id, &name, now) {
                 Ok(Some(metadata)) => metadata,
-                // Deleted since.
+                // Deleted in the meantime.
                 Ok(None) => continue,
                 Err(KvError::Damaged(_) | KvError::Revoked { .. } | KvError::Destroyed { .. }) => {
                     Metadata { json: None, expiry: expiry(slot) }
                 }
                 Err(error) => return Err(error),
             };
-            records.push(Listed { name, metadata });
+            records.push(RecordEntry { name, metadata });
         }
-        Ok((Page { records, more }, last))
+        Ok((RecordPage { records, more }, last))
     }
 
     /// The value that belongs to a slot.
     fn value(
         &self,
-        keys: &SpaceKeys,
-        place: Place,
+        keys: &DerivedKeys,
+        address: RecordAddress,
         name: &str,
         slot: Slot,
-    ) -> Result<Tried<Value>, KvError> {
-        readable(keys, place.id, slot.key_version)?;
-        if let Some(bytes) = self.opened.get(place, slot.version) {
-            return Ok(Tried::Done(Value { bytes, expiry: expiry(slot) }));
+    ) -> Result<ReadAttempt<Value>, KvError> {
+        readable(keys, address.id, slot.key_version)?;
+        if let Some(bytes) = self.cache.get(address, slot.version) {
+            return Ok(ReadAttempt::Done(Value { bytes, expiry: expiry(slot) }));
         }
-        let Some(row) = self.storage.get(Table::Values, &place.key())? else {
-            return Ok(Tried::Mismatch);
+        let Some(row) = self.storage.get(Table::Values, &address.key())? else {
+            return Ok(ReadAttempt::Mismatch);
         };
-        let Ok((head, sealed)) = Head::read(&row) else { return Ok(Tried::Mismatch) };
+        let Ok((head, sealed)) = RowHeader::read(&row) else { return Ok(ReadAttempt::Mismatch) };
         if head.version != slot.version {
-            return Ok(Tried::Mismatch);
+            return Ok(ReadAttempt::Mismatch);
         }
-        let key = readable(keys, place.id, head.key_version)?;
-        let opened = record::open_value(&key.key, place, head, name, slot.expiry, sealed);
-        let Ok(bytes) = opened else { return Ok(Tried::Mismatch) };
-        self.hold(place, name, slot, &bytes);
-        Ok(Tried::Done(Value { bytes, expiry: expiry(slot) }))
+        let key = readable(keys, address.id, head.key_version)?;
+        let opened = record::open_value(&key.key, address, head, name, slot.expiry, sealed);
+        let Ok(bytes) = opened else { return Ok(ReadAttempt::Mismatch) };
+        self.cache_value(address, name, slot, &bytes);
+        Ok(ReadAttempt::Done(Value { bytes, expiry: expiry(slot) }))
     }
 
     /// The metadata that belongs to a slot.
     fn its_metadata(
         &self,
-        keys: &SpaceKeys,
-        place: Place,
+        keys: &DerivedKeys,
+        address: RecordAddress,
         slot: Slot,
-    ) -> Result<Tried<Metadata>, KvError> {
+    ) -> Result<ReadAttempt<Metadata>, KvError> {
         if !slot.has_metadata {
-            return Ok(Tried::Done(Metadata { json: None, expiry: expiry(slot) }));
+            return Ok(ReadAttempt::Done(Metadata { json: None, expiry: expiry(slot) }));
         }
-        let Some(row) = self.storage.get(Table::Entries, &place.key())? else {
-            return Ok(Tried::Mismatch);
+        let Some(row) = self.storage.get(Table::Entries, &address.key())? else {
+            return Ok(ReadAttempt::Mismatch);
         };
-        if let Ok((head, _)) = Head::read(&row) {
-            readable(keys, place.id, head.key_version)?;
+        if let Ok((head, _)) = RowHeader::read(&row) {
+            readable(keys, address.id, head.key_version)?;
         }
-        match open_in_place(keys, place, &row) {
+        match open_entry_row(keys, address, &row) {
             Ok((head, entry)) if head.version == slot.version => {
-                Ok(Tried::Done(Metadata { json: Some(entry.metadata), expiry: expiry(slot) }))
+                Ok(ReadAttempt::Done(Metadata { json: Some(entry.metadata), expiry: expiry(slot) }))
             }
-            _ => Ok(Tried::Mismatch),
+            _ => Ok(ReadAttempt::Mismatch),
         }
     }
 
-    /// Holds a value for its next readers, unless it is its record's no more: then whoever wrote has
-    /// been there already to take it out.
-    pub(super) fn hold(&self, place: Place, name: &str, slot: Slot, value: &[u8]) {
-        if !self.opened.takes(value.len()) {
+    /// Caches a value for its next readers, unless its record has changed: then the writer has already
+    /// removed the old value from the cache.
+    pub(crate) fn cache_value(&self, address: RecordAddress, name: &str, slot: Slot, value: &[u8]) {
+        if !self.cache.takes(value.len()) {
             return;
         }
-        let spaces = self.spaces.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(space) = spaces.as_ref().and_then(|spaces| spaces.get(&place.namespace)) else {
+        let namespaces = self.namespaces.read();
+        let Some(namespace) =
+            namespaces.as_ref().and_then(|namespaces| namespaces.get(&address.namespace))
+        else {
             return;
         };
-        let index = space.index();
+        let index = namespace.index();
         if index.get(name) == Some(slot) {
-            self.opened.add(place, slot.version, value);
+            self.cache.add(address, slot.version, value);
         }
     }
 
-    /// Looks a record up and tries to open it: once beside whoever writes, and, if what is found is
-    /// not what the index knows, once more when nobody does.
+    /// Looks a record up and reads it: first without a lock, and, if its row is not the one of the index,
+    /// again while no write is in progress.
     fn read<T>(
         &self,
-        namespace: NamespaceId,
+        id: NamespaceId,
         name: &str,
         now: u64,
-        open: impl Fn(&SpaceKeys, Place, Slot) -> Result<Tried<T>, KvError>,
+        open: impl Fn(&DerivedKeys, RecordAddress, Slot) -> Result<ReadAttempt<T>, KvError>,
     ) -> Result<Option<T>, KvError> {
         name::check(name)?;
-        let space = self.space(namespace)?;
-        let mut tried = self.look_up(&space, name, now, &open)?;
-        if let Some(Tried::Mismatch) = tried {
-            let (_nobody_writes, space) = self.writing(namespace)?;
-            tried = self.look_up(&space, name, now, &open)?;
+        let namespace = self.namespace(id)?;
+        let mut tried = self.look_up(&namespace, name, now, &open)?;
+        if let Some(ReadAttempt::Mismatch) = tried {
+            let (_no_writer, namespace) = self.writing(id)?;
+            tried = self.look_up(&namespace, name, now, &open)?;
         }
         match tried {
             None => Ok(None),
-            Some(Tried::Done(done)) => Ok(Some(done)),
-            Some(Tried::Mismatch) => Err(KvError::Damaged(space.keys().record_id(name))),
+            Some(ReadAttempt::Done(done)) => Ok(Some(done)),
+            Some(ReadAttempt::Mismatch) => Err(KvError::Damaged(namespace.keys().record_id(name))),
         }
     }
 
     fn look_up<T>(
         &self,
-        space: &Space,
+        namespace: &Namespace,
         name: &str,
         now: u64,
-        open: impl Fn(&SpaceKeys, Place, Slot) -> Result<Tried<T>, KvError>,
-    ) -> Result<Option<Tried<T>>, KvError> {
-        let keys = space.keys();
-        let place = Place { namespace: space.id, id: keys.record_id(name) };
+        open: impl Fn(&DerivedKeys, RecordAddress, Slot) -> Result<ReadAttempt<T>, KvError>,
+    ) -> Result<Option<ReadAttempt<T>>, KvError> {
+        let keys = namespace.keys();
+        let address = RecordAddress { namespace: namespace.id, id: keys.record_id(name) };
         let (slot, fault, is_sound) = {
-            let index = space.index();
-            (index.get(name), index.faults.get(&place.id).copied(), index.faults.is_empty())
+            let index = namespace.index();
+            (index.get(name), index.faults.get(&address.id).copied(), index.faults.is_empty())
         };
         match (slot, fault) {
             (Some(slot), _) if slot.is_expired(now) => Ok(None),
-            (Some(slot), _) => open(&keys, place, slot).map(Some),
-            (None, Some(Fault::Destroyed(version))) => {
-                Err(KvError::Destroyed { id: place.id, version })
+            (Some(slot), _) => open(&keys, address, slot).map(Some),
+            (None, Some(RecordFault::Destroyed(version))) => {
+                Err(KvError::Destroyed { id: address.id, version })
             }
-            (None, Some(Fault::Damaged)) => Err(KvError::Damaged(place.id)),
+            (None, Some(RecordFault::Damaged)) => Err(KvError::Damaged(address.id)),
             (None, None) if is_sound => Ok(None),
-            // One of the rows that do not open may be this record's, under a damaged key.
+            // A row that does not open may be this record's, under a damaged key.
             (None, None) => {
-                let value = self.storage.get(Table::Values, &place.key())?;
-                Ok(value.map(|_| Tried::Mismatch))
+                let value = self.storage.get(Table::Values, &address.key())?;
+                Ok(value.map(|_| ReadAttempt::Mismatch))
             }
         }
     }
 }
 
 /// A key version that readers may use.
-fn readable(
-    keys: &SpaceKeys,
-    id: RecordId,
-    version: u32,
-) -> Result<&super::space::VersionKeys, KvError> {
+fn readable(keys: &DerivedKeys, id: RecordId, version: u32) -> Result<&DerivedVersion, KvError> {
     let key = keys.get(version).ok_or(KvError::Destroyed { id, version })?;
     match key.state {
         VersionState::Active | VersionState::Retired => Ok(key),

@@ -1,27 +1,37 @@
-//! The store's promises, over every storage.
+//! The store's behaviour, over every storage.
 
-mod ahead;
 mod at_rest;
+mod cache;
 mod faults;
+mod group_commit;
 mod keys;
 mod model;
-mod opened;
+mod pipeline;
 mod tampering;
-mod together;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::storage::{Access, Changes, MemoryStorage, RedbStorage, Row, StorageError};
+use parking_lot::Mutex;
+
 use super::*;
-use crate::keyring::doubles::generator;
-use crate::keyring::seal::Choice;
-use crate::keyring::{Keyring, Places};
+use crate::audit::Actor;
+use crate::crypto::test_support::generator;
+use crate::keyring::seal::SealChoice;
+use crate::keyring::{Condition, Keyring, NamespaceId, Places};
+use crate::kv::engine::{
+    Changes, MemoryStorage, RedbStorage, Row, Storage, StorageAccess, StorageError, Table,
+};
+use crate::kv::read::RecordPage;
+use lavawall_entropy::Generator;
 
 /// A store and all that belongs to it.
 struct Home {
     folder: tempfile::TempDir,
     generator: Arc<Generator>,
-    memory: Arc<MemoryStorage>,
+    memory: MemoryStorage,
     anchored: bool,
 }
 
@@ -30,7 +40,7 @@ type Get =
 type Scan = dyn Fn(&MemoryStorage, Range<'_>) -> Result<Vec<Row>, StorageError> + Send + Sync;
 type Commit = dyn Fn(&MemoryStorage, &mut Changes<'_>) -> Result<(), StorageError> + Send + Sync;
 
-/// What a scan asks for.
+/// The arguments of a scan.
 struct Range<'a> {
     table: Table,
     prefix: &'a [u8],
@@ -38,19 +48,18 @@ struct Range<'a> {
     limit: usize,
 }
 
-/// A storage in memory that outlives the store above it. A test may put something of its own in the
-/// place of what it does.
+/// A storage in memory that outlives the store above it. A test may replace each of its operations.
 struct Double {
-    memory: Arc<MemoryStorage>,
+    memory: MemoryStorage,
     get: Box<Get>,
     scan: Box<Scan>,
     commit: Box<Commit>,
 }
 
 impl Double {
-    fn over(memory: &Arc<MemoryStorage>) -> Self {
+    fn over(memory: &MemoryStorage) -> Self {
         Self {
-            memory: Arc::clone(memory),
+            memory: memory.clone(),
             get: Box::new(MemoryStorage::get),
             scan: Box::new(|memory, range| {
                 memory.scan(range.table, range.prefix, range.after, range.limit)
@@ -115,7 +124,7 @@ impl Home {
         Self {
             folder: tempfile::tempdir().expect("a directory"),
             generator: Arc::new(generator()),
-            memory: Arc::default(),
+            memory: MemoryStorage::default(),
             anchored: false,
         }
     }
@@ -137,8 +146,10 @@ impl Home {
     fn keyring(&self) -> Arc<Keyring> {
         let keyring = self.keyring_as_found();
         match keyring.condition() {
-            Condition::Absent => drop(keyring.init(&Choice::File).expect("made")),
-            _ => assert!(keyring.open_alone().expect("the seal's file")),
+            Condition::Absent => {
+                drop(keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made"));
+            }
+            _ => assert!(keyring.unseal_stored(&Actor::SERVICE).expect("the seal's file")),
         }
         keyring
     }
@@ -151,7 +162,7 @@ impl Home {
         Store::new(self.keyring(), Arc::clone(&self.generator), storage, accept)
     }
 
-    /// A store in memory, open; what was in it before is there again.
+    /// A store in memory, open, with the rows of earlier ones.
     fn open(&self) -> Store {
         let store = self.store_over(Box::new(Double::over(&self.memory)));
         store.open().expect("opened");
@@ -188,7 +199,7 @@ fn read(store: &Store, id: NamespaceId, name: &str) -> Option<String> {
     Some(String::from_utf8(value.bytes.to_vec()).expect("text"))
 }
 
-fn names(page: &Page) -> Vec<&str> {
+fn names(page: &RecordPage) -> Vec<&str> {
     page.records.iter().map(|record| record.name.as_str()).collect()
 }
 
@@ -196,7 +207,7 @@ fn names(page: &Page) -> Vec<&str> {
 fn records_are_read_as_written_also_after_opening_again() {
     over_each(|open| {
         let store = open();
-        let id = store.create_namespace("first").expect("made").id;
+        let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         let long = "x".repeat(NAME_LIMIT);
         let records = [("a", "1"), ("a/b c", ""), ("ä☃", "snow"), (long.as_str(), "long")];
         for (name, value) in records {
@@ -218,7 +229,7 @@ fn records_are_read_as_written_also_after_opening_again() {
 fn metadata_and_expiry_are_kept_with_the_record() {
     over_each(|open| {
         let store = open();
-        let id = store.create_namespace("first").expect("made").id;
+        let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         let metadata = br#"{"colour":"red"}"#.as_slice();
         let both = Put { name: "both", value: b"v", metadata: Some(metadata), expiry: Some(100) };
         store.put(id, &[both, put("plain", b"v")], 50).expect("written");
@@ -237,7 +248,7 @@ fn metadata_and_expiry_are_kept_with_the_record() {
 fn an_expired_record_is_gone_for_readers_at_once_and_from_the_disk_when_swept() {
     over_each(|open| {
         let store = open();
-        let id = store.create_namespace("first").expect("made").id;
+        let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         let short = Put { expiry: Some(100), ..put("short", b"v") };
         store.put(id, &[short, put("long", b"v")], 50).expect("written");
         assert!(store.get(id, "short", 99).expect("readable").is_some());
@@ -259,7 +270,7 @@ fn an_expired_record_is_gone_for_readers_at_once_and_from_the_disk_when_swept() 
 fn deleted_records_are_gone_and_deleting_nothing_is_no_error() {
     over_each(|open| {
         let store = open();
-        let id = store.create_namespace("first").expect("made").id;
+        let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         for name in ["a", "b", "c"] {
             write(&store, id, name, name);
         }
@@ -281,7 +292,7 @@ fn deleted_records_are_gone_and_deleting_nothing_is_no_error() {
 fn lists_go_by_prefix_in_byte_order_and_by_pages() {
     over_each(|open| {
         let store = open();
-        let id = store.create_namespace("first").expect("made").id;
+        let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         for name in ["b", "a2", "a1", "ä", "a10", "B"] {
             write(&store, id, name, "v");
         }
@@ -301,11 +312,11 @@ fn lists_go_by_prefix_in_byte_order_and_by_pages() {
 fn namespaces_are_apart() {
     over_each(|open| {
         let store = open();
-        let first = store.create_namespace("first").expect("made").id;
-        let second = store.create_namespace("second").expect("made").id;
+        let first = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+        let second = store.create_namespace(&Actor::SERVICE, "second").expect("made").id;
         write(&store, first, "same", "1");
         write(&store, second, "same", "2");
-        store.delete_namespace(first).expect("deleted");
+        store.delete_namespace(&Actor::SERVICE, first).expect("deleted");
         assert!(matches!(store.get(first, "same", 0), Err(KvError::UnknownNamespace(_))));
         assert_eq!(read(&store, second, "same").as_deref(), Some("2"));
         drop(store);
@@ -319,7 +330,7 @@ fn namespaces_are_apart() {
 fn limits_are_held_and_named() {
     over_each(|open| {
         let store = open();
-        let id = store.create_namespace("first").expect("made").id;
+        let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         let largest = vec![1; VALUE_LIMIT];
         store.put(id, &[put("largest", &largest)], 0).expect("the limit itself");
         assert!(
@@ -345,7 +356,7 @@ fn limits_are_held_and_named() {
 fn one_bad_record_keeps_its_whole_batch_out() {
     over_each(|open| {
         let store = open();
-        let id = store.create_namespace("first").expect("made").id;
+        let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         assert!(store.put(id, &[put("good", b"1"), put("..", b"2")], 0).is_err());
         assert_eq!(read(&store, id, "good"), None);
         store.put(id, &[put("twice", b"1"), put("twice", b"2")], 0).expect("written");
@@ -358,16 +369,16 @@ fn one_bad_record_keeps_its_whole_batch_out() {
 fn a_closed_store_gives_nothing_and_says_why() {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
-    store.keyring().seal().expect("sealed");
+    store.keyring().seal(&Actor::SERVICE).expect("sealed");
     store.close();
     assert!(!store.is_open());
     let sealed = crate::keyring::KeyringError::Sealed.to_string();
     assert_eq!(store.get(id, "a", 0).expect_err("sealed").to_string(), sealed);
     assert_eq!(store.put(id, &[put("a", b"")], 0).expect_err("sealed").to_string(), sealed);
-    assert!(store.open().is_err() && store.create_namespace("second").is_err());
-    assert!(store.keyring().open_alone().expect("the file is there"));
+    assert!(store.open().is_err() && store.create_namespace(&Actor::SERVICE, "second").is_err());
+    assert!(store.keyring().unseal_stored(&Actor::SERVICE).expect("the file is there"));
     store.open().expect("opened");
     assert_eq!(read(&store, id, "a").as_deref(), Some("1"));
 }
@@ -376,7 +387,7 @@ fn a_closed_store_gives_nothing_and_says_why() {
 fn many_can_read_while_one_writes() {
     let home = Home::new();
     let store = home.open_file();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "0");
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -402,7 +413,7 @@ fn many_can_read_while_one_writes() {
 fn a_value_and_its_metadata_are_read_as_one_write_left_them() {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let write = |number: u32| {
         let text = number.to_string();
         let metadata = Some(text.as_bytes());

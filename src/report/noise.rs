@@ -1,42 +1,42 @@
-//! What can be seen of raw noise: how often each symbol comes, its first bits, its correlation.
+//! Raw noise reduced to a report: frequencies, first bits, autocorrelation, estimates.
 
 use std::num::NonZeroUsize;
 
 use lavawall_assess as assess;
 use lavawall_assess::{Assessment, Samples};
 
-/// How many distances are looked at for correlation: those of the lag estimator (SP 800-90B §6.3.8).
-pub const LAGS: usize = 128;
+/// Distances of the autocorrelation: those of the lag estimator (SP 800-90B §6.3.8).
+pub(super) const LAGS: usize = 128;
 
-/// The first symbols are pictured bit by bit: 256 rows of 256.
-pub const PICTURED: usize = 1 << 16;
+/// Symbols that are pictured bit by bit: 256 rows of 256.
+pub(super) const PICTURED: usize = 1 << 16;
 
-/// Raw noise of one source, reduced to what a report shows.
+/// Raw noise of one source, reduced to a report.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Noise {
-    /// How many symbols there were.
+pub(crate) struct Noise {
+    /// Number of symbols.
     pub symbols: usize,
-    /// Bits a symbol, 1 to 8.
+    /// Bits per symbol, 1 to 8.
     pub bits: u8,
     /// Symbols are differences in two's complement.
     pub signed: bool,
-    /// How often each value came.
+    /// Occurrences of each value.
     pub counts: [u64; 256],
-    /// The first symbols, as they came: at most [`PICTURED`].
+    /// The first symbols in order: at most [`PICTURED`].
     pub first: Vec<u8>,
     /// The correlation of a symbol with the one 1, 2, … [`LAGS`] places on; empty when all symbols
     /// are equal.
     pub correlation: Vec<f64>,
-    /// What the estimators of SP 800-90B §6.3 find, or why they find nothing.
+    /// The estimates of SP 800-90B §6.3, or the reason why there are none.
     pub assessment: Result<Assessment, String>,
 }
 
 impl Noise {
-    /// Looks at symbols of `bits` bits, or as wide as the widest, one a byte.
+    /// Analyses symbols of `bits` bits, or as wide as the widest, one per byte.
     ///
-    /// `progress` hears which share of the work is done, from 0 to 1.
+    /// `progress` receives the finished share of the work, from 0 to 1.
     #[must_use]
-    pub fn of(
+    pub(crate) fn of(
         symbols: Vec<u8>,
         bits: Option<u8>,
         signed: bool,
@@ -67,7 +67,7 @@ impl Noise {
 
     /// The value of a symbol.
     #[must_use]
-    pub fn value(&self, symbol: u8) -> i32 {
+    pub(crate) fn value(&self, symbol: u8) -> i32 {
         value(symbol, self.signed)
     }
 }
@@ -94,7 +94,7 @@ fn correlation(symbols: &[u8], signed: bool) -> Vec<f64> {
 }
 
 /// A count as a real number.
-pub(super) fn real(count: usize) -> f64 {
+pub(crate) fn real(count: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "there are fewer than 2^52 symbols")]
     let real = count as f64;
     real

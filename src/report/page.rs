@@ -1,22 +1,30 @@
-//! The page: what stands where.
+//! The page and its sections.
 
 mod limits;
+mod parts;
 mod requirements;
 mod service;
 mod source;
 
-use std::fmt::Display;
-
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Fact, Report, Source};
+use crate::report::content::{Report, ReportedSource};
+use crate::report::page::parts::{list, state_class};
 
-/// Nothing is loaded and nothing runs, whatever the text says.
+/// Loads nothing and runs nothing, whatever the text.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn page(report: &Report) -> Markup {
+impl Report {
+    /// The page.
+    #[must_use]
+    pub(crate) fn html(&self) -> String {
+        page(self).into_string()
+    }
+}
+
+fn page(report: &Report) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -68,7 +76,7 @@ fn contents(report: &Report) -> Markup {
 }
 
 fn summary(report: &Report) -> Markup {
-    let row = |number: usize, source: &Source| {
+    let row = |number: usize, source: &ReportedSource| {
         let running = report.service.as_ref().ok();
         let running = running.and_then(|it| it.sources.iter().find(|it| it.id == source.id));
         html! {
@@ -94,7 +102,7 @@ fn summary(report: &Report) -> Markup {
                     th scope="col" { "source" }
                     th scope="col" { "type" }
                     th scope="col" { "kind" }
-                    th.number scope="col" { "assessed, bits a symbol" }
+                    th.number scope="col" { "assessed, bits per symbol" }
                     th scope="col" { "credit rests on" }
                     th scope="col" { "state" }
                     th.number scope="col" { "alarms" }
@@ -156,36 +164,5 @@ fn reading() -> Markup {
             }
             p { "This is a report of the program on itself. It is no certificate, and no laboratory has looked." }
         }
-    }
-}
-
-/// Names and what they are, as a list.
-fn list(facts: &[Fact]) -> Markup {
-    html! {
-        @if facts.is_empty() { p { "Nothing." } } @else {
-            dl { @for fact in facts { div { dt { (fact.name) } dd { (fact.value) } } } }
-        }
-    }
-}
-
-/// A count with its thousands apart.
-fn grouped(count: impl Display) -> String {
-    let digits = format!("{count}");
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// The colour of a state.
-fn state_class(state: &str) -> &'static str {
-    match state {
-        "ready" | "healthy" => "good",
-        "starting" | "degraded" => "middling",
-        _ => "bad",
     }
 }

@@ -1,15 +1,15 @@
-//! Pictures of the bits of each plane over time: structure that no number names is seen at once.
+//! Pictures of each bit plane over time: they show structure that no single figure shows.
 
 use data_encoding::BASE64;
 
-use super::noise::Noise;
+use crate::report::noise::Noise;
 
 /// Symbols in one row of a picture, one pixel each.
 const WIDTH: usize = 256;
 
-/// One picture of each bit plane, the highest first, as `data:` addresses of PNG files of one bit a
-/// pixel: white for 1. Time runs along the rows. Symbols that do not fill a row are left out.
-pub(super) fn pictures(noise: &Noise) -> Vec<(u8, String)> {
+/// One picture per bit plane, the highest first, as `data:` URLs of PNG files of one bit per pixel:
+/// white for 1. Time runs along the rows. Symbols that do not fill a row are left out.
+pub(crate) fn pictures(noise: &Noise) -> Vec<(u8, String)> {
     let whole = noise.first.len() / WIDTH * WIDTH;
     (0..noise.bits)
         .rev()

@@ -1,5 +1,5 @@
-//! Plots as SVG. Colours are named in one place, so that the style sheet can turn them for a dark
-//! screen and for paper.
+//! Plots as SVG. Colours are constants, so that the style sheet can adapt them to a dark screen and to
+//! paper.
 
 use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
@@ -9,26 +9,26 @@ use plotters::prelude::{
 };
 use plotters::style::{Color, IntoFont};
 
-use super::noise::{Noise, real};
+use crate::report::noise::{Noise, real};
 
 /// Width and height of a plot in pixels.
 const SIZE: (u32, u32) = (640, 280);
 
-/// What is drawn.
+/// The data.
 const INK: RGBColor = RGBColor(37, 99, 235);
 
-/// Limits to compare it with.
+/// Limits.
 const LIMIT: RGBColor = RGBColor(220, 38, 38);
 
 /// Axes and their text.
 const AXIS: RGBColor = RGBColor(75, 85, 99);
 
-/// Lines behind the drawing.
+/// Grid lines.
 const GRID: RGBColor = RGBColor(229, 231, 235);
 
-/// So many standard deviations of white noise, 1/√n, are marked: 0.3 % of the distances of white
-/// noise lie beyond, one in three plots of 128.
-pub(super) const BAND: f64 = 3.0;
+/// The marked band in standard deviations of white noise, 1/√n: 0.3 % of the distances of white noise
+/// lie outside, which is one in three plots of 128.
+pub(crate) const BAND: f64 = 3.0;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -36,9 +36,9 @@ type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, Ra
 
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 
-/// How often each symbol came, as a share of all.
-pub(super) fn histogram(noise: &Noise) -> Option<String> {
-    // A range without any length is never divided into ticks.
+/// The frequency of each symbol, as a share of all.
+pub(crate) fn histogram(noise: &Noise) -> Option<String> {
+    // plotters does not return from a range of length zero.
     if noise.symbols == 0 {
         return None;
     }
@@ -66,8 +66,8 @@ pub(super) fn histogram(noise: &Noise) -> Option<String> {
     })
 }
 
-/// The correlation at each distance, and how far that of white noise scatters.
-pub(super) fn correlation(noise: &Noise) -> Option<String> {
+/// The correlation at each distance, and the band of white noise.
+pub(crate) fn correlation(noise: &Noise) -> Option<String> {
     if noise.correlation.is_empty() {
         return None;
     }
@@ -98,7 +98,7 @@ fn chart<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
     chart
 }
 
-/// Draws the axes with what they show, and lines at the values of the second.
+/// Draws the axes with their names, and grid lines at the values of the second.
 fn axes(chart: &mut Chart<'_>, shows: [&str; 2], value: impl Fn(f64) -> String) -> Drawn {
     chart
         .configure_mesh()
@@ -115,7 +115,7 @@ fn axes(chart: &mut Chart<'_>, shows: [&str; 2], value: impl Fn(f64) -> String) 
         .draw()
 }
 
-/// No minus before a zero.
+/// Removes the minus sign of a rounded zero.
 fn zero(value: f64) -> f64 {
     if value.abs() < 5e-5 { 0.0 } else { value }
 }
@@ -124,7 +124,7 @@ fn label() -> plotters::style::TextStyle<'static> {
     plotters::style::TextStyle::from(("sans-serif", 18).into_font()).color(&AXIS)
 }
 
-/// The SVG that `plot` draws; none when it cannot be drawn.
+/// The SVG drawn by `plot`; `None` on an error.
 fn draw(plot: impl FnOnce(&mut String) -> Drawn) -> Option<String> {
     let mut svg = String::new();
     plot(&mut svg).ok().map(|()| svg)

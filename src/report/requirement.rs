@@ -1,4 +1,4 @@
-//! What standards ask for and how this program stands to it: read from `requirement.toml`.
+//! Requirements of standards and whether this program meets them, from `requirement.toml`.
 
 use serde::Deserialize;
 
@@ -10,11 +10,11 @@ pub struct Requirement {
     pub standard: String,
     /// The clause.
     pub clause: String,
-    /// What it asks for, in short.
+    /// The requirement, in short.
     pub asks: String,
     /// Whether it is met.
     pub standing: Standing,
-    /// How, or what is missing.
+    /// How it is met, or the gap.
     pub how: String,
     /// Files, commands and tests that show it.
     #[serde(rename = "where")]
@@ -27,7 +27,7 @@ pub struct Requirement {
 pub enum Standing {
     /// All of it.
     Met,
-    /// Some of it; `how` says what is missing.
+    /// Some of it; `how` names the gap.
     Partly,
     /// It is not met.
     Not,

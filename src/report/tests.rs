@@ -1,10 +1,10 @@
 use std::num::NonZeroUsize;
 
 use super::*;
-use lavawall_assess::{Samples, restart};
-use lavawall_entropy::{ALPHA_USUAL, EntropyClaim, Inspect, SymbolTests};
+use lavawall_assess::{Samples, test_restarts};
+use lavawall_entropy::{ALPHA_USUAL, EntropyClaim, HealthLimit, Inspect, SymbolTests};
 
-/// What no text may become.
+/// Text that must stay text.
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=https://example.org/x onerror=a()>&";
 
 /// A page about one source, all of whose texts are `text`.
@@ -15,7 +15,7 @@ fn report(text: &str) -> Report {
     let mut limits = SymbolTests::new(claim).limits();
     let severity = lavawall_entropy::Severity::Notice;
     limits.push(HealthLimit::threshold(lavawall_entropy::HealthTest::Frozen, severity, text()));
-    let running = Running {
+    let running = RunningSource {
         id: text(),
         state: text(),
         credit_basis: text(),
@@ -28,20 +28,20 @@ fn report(text: &str) -> Report {
     Report {
         made_at: text(),
         versions: facts(),
-        sources: vec![Source {
+        sources: vec![ReportedSource {
             id: text(),
             source_type: text(),
             kind: text(),
             credit_basis: text(),
             facts: facts(),
             limits,
-            noise: Ok(Captured { facts: facts(), found: noise(40_000) }),
+            noise: Ok(Analysis { facts: facts(), found: noise(40_000) }),
             restart: Some(Err(text())),
         }],
-        service: Ok(Service {
+        service: Ok(RunningService {
             facts: facts(),
             sources: vec![running],
-            incidents: vec![Incident { source: text(), at: text(), text: text() }],
+            incidents: vec![ReportedIncident { source: text(), at: text(), text: text() }],
         }),
         configuration: vec![(text(), facts())],
     }
@@ -144,10 +144,10 @@ fn what_is_not_there_is_said() {
 fn restarts_that_pass_and_restarts_that_fail_are_told_apart() {
     let page = |symbols: Vec<u8>, initial| {
         let samples = Samples::new(symbols, Some(8)).expect("samples");
-        let found = restart::restarts(&samples, initial, true, NonZeroUsize::MIN, &|_| ());
+        let found = test_restarts(&samples, initial, true, NonZeroUsize::MIN, &|_| ());
         let mut report = report("plain");
         let found = found.expect("a matrix");
-        report.sources[0].restart = Some(Ok(Captured { facts: Vec::new(), found }));
+        report.sources[0].restart = Some(Ok(Analysis { facts: Vec::new(), found }));
         report.html()
     };
     let good = symbols(1_000_000);
@@ -162,12 +162,12 @@ fn restarts_that_pass_and_restarts_that_fail_are_told_apart() {
 fn noise_that_cannot_be_assessed_is_still_shown() {
     let mut report = report("plain");
     let constant = Noise::of(vec![7; 5000], Some(8), false, NonZeroUsize::MIN, &|_| ());
-    report.sources[0].noise = Ok(Captured { facts: Vec::new(), found: constant });
+    report.sources[0].noise = Ok(Analysis { facts: Vec::new(), found: constant });
     let page = report.html();
     assert!(page.contains("Not assessed: samples: all 5000 are 7"));
     assert_eq!(page.matches("data:image/png").count(), 8);
     for count in [0, 1, 2, 3, 300] {
-        report.sources[0].noise = Ok(Captured { facts: Vec::new(), found: noise(count) });
+        report.sources[0].noise = Ok(Analysis { facts: Vec::new(), found: noise(count) });
         let page = report.html();
         assert_eq!(page.contains("There is nothing to draw."), count < 2, "{count} symbols");
     }

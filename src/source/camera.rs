@@ -5,8 +5,7 @@
 //! ```
 //!
 //! # Credit
-//! Nobody has to believe in the lamps. What is credited is the sensor's own noise in time: photons
-//! arrive at random (shot noise) and reading them out adds more (read noise). Two frames of the
+//! The lamps are decoration: only the sensor's own noise in time is credited. Photons arrive at random (shot noise) and reading them out adds more (read noise). Two frames of the
 //! same scene differ by it. Only raw luma counts, every 4th pixel each way, since sharpening and
 //! demosaicing tie neighbours together; only pixels between 25 and 230, since clipped ones are
 //! constant; only those whose noise has a standard deviation of half a step or more: a Gaussian of
@@ -15,15 +14,15 @@
 //! fingerprints by which a frame is known again, an eighth of the rest is credited, and never more
 //! than 256 bits for two frames. [`lavawall_entropy::FrameTests`] does the sum.
 //!
-//! Compressed pictures are hashed and credited nothing: the encoder throws away exactly what is
-//! credited here.
+//! Compressed pictures are hashed and credited nothing: the encoder discards exactly that noise.
 //!
 //! # Security
-//! A feed that somebody else makes cannot be told by statistics. So a camera on a bus that
-//! software can fake is refused, the identity of the camera first seen is held on to, and no
-//! camera carries the quorum alone. A camera that a host makes up for a virtual machine on an
-//! emulated USB controller passes for a real one.
+//! Statistics cannot detect a fabricated feed. So a camera on a bus that software can fake is
+//! refused, the identity of the first camera is enrolled, and no camera meets the quorum alone. A
+//! camera that a host emulates for a virtual machine on an emulated USB controller passes for a real
+//! one.
 
+mod backend;
 mod config;
 #[cfg(any(feature = "nokhwa", test))]
 mod jpeg;
@@ -36,69 +35,95 @@ use std::fmt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::source::{Facts, Source, SourceError};
-use lavawall_entropy::{Kind, PixelFormat, Sample};
+use crate::source::camera::backend::CameraBackend;
+use crate::source::claim::{Claim, Derating};
+use crate::source::contract::{Facts, Source, SourceError};
+use crate::source::setup_facts::SetupFacts;
+use crate::source::source_type::{Presence, SampleForm, SourceType};
+use lavawall_entropy::{H_PER_PIXEL, Kind, PixelFormat, Sample};
 
-pub use config::{Backend, Config, Device};
-
-/// The independence class.
-pub const KIND: Kind = Kind::PhysicalCamera;
+pub(crate) use config::{Backend, CameraConfig};
 
 /// How long the first frame may take: cameras wake up, and some calibrate themselves.
-pub const FIRST_FRAME: Duration = Duration::from_secs(5);
+const FIRST_FRAME: Duration = Duration::from_secs(5);
 
-/// A frame that does not come within this many frame intervals does not come.
+/// Frame intervals after which a missing frame is a timeout.
 const INTERVALS: u32 = 3;
 
-/// The least time a frame is waited for, whatever the rate: a busy machine is no fault.
+/// The shortest wait for a frame, at any rate: a busy machine is not a fault of the camera.
 const LEAST_WAIT: Duration = Duration::from_millis(500);
 
-/// Frames thrown away after the start, in which the camera finds its exposure.
+/// Frames discarded after the start, while the camera adjusts its exposure.
 const SETTLING: u32 = 10;
 
-/// What a way of speaking to a camera owes; the rest of [`Source`]'s contract is met above it.
-pub trait CameraBackend: Send {
-    /// Fills `sample` with the next frame: exactly the bytes the camera gave for it, the driver's
-    /// word on it, and a moment no later than the beginning of its exposure.
+impl SourceType for CameraConfig {
+    const KIND: Kind = Kind::PhysicalCamera;
+    const SAMPLES: SampleForm = SampleForm::SecretFrames;
+    const PRESENCE: Presence = Presence::Detected(is_present);
+    const DEADLINE: Duration = FIRST_FRAME;
+    const RESTART: &'static str = "the video device is closed and opened, streaming starts again \
+                                   and the picture settles; the camera stays powered";
+
+    /// Opens the configured camera, waits until its picture has settled and holds its settings.
     ///
-    /// # Errors
-    /// [`SourceError::Timeout`] when none came by `deadline`; anything else when none will.
-    fn frame(&mut self, sample: &mut Sample, deadline: Instant) -> Result<(), SourceError>;
-
-    /// The time from one frame to the next.
-    fn interval(&self) -> Duration;
-
-    /// Holds what the camera would adjust by itself. Returns a note for each setting that it has
-    /// and does not let go of.
-    fn hold_settings(&mut self) -> Vec<String> {
-        Vec::new()
+    /// [`SourceError::Absent`] when it is missing; [`SourceError::Refused`] when it is virtual, or
+    /// does not give the requested format; [`SourceError::IdentityChanged`] when it is another.
+    fn open(&self, enrolled: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
+        let node = node::find(Path::new(node::SYSFS), &self.device)?;
+        let facts = admit(&node, self, enrolled)?;
+        let backend: Box<dyn CameraBackend> = match self.backend {
+            Backend::V4l2 => Box::new(v4l2::V4l2::open(&node.path, self)?),
+            #[cfg(feature = "nokhwa")]
+            Backend::Nokhwa => Box::new(nokhwa::Nokhwa::open(&node.path, self)?),
+        };
+        let mut camera = Camera { backend, facts, has_begun: false };
+        camera.settle(self)?;
+        Ok(Box::new(camera))
     }
-}
 
-/// Opens the configured camera, waits until its picture has settled and holds its settings.
-///
-/// With `enrolled`, the identity of the camera first seen, no other is taken.
-///
-/// # Errors
-/// [`SourceError::Absent`] when it is not there; [`SourceError::Refused`] when it is virtual, or
-/// does not give what is asked for; [`SourceError::IdentityChanged`] when it is another.
-pub fn open(config: &Config, enrolled: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
-    let node = node::find(Path::new(node::SYSFS), &config.device)?;
-    let facts = admit(&node, config, enrolled)?;
-    let backend: Box<dyn CameraBackend> = match config.backend {
-        Backend::V4l2 => Box::new(v4l2::V4l2::open(&node.path, config)?),
-        #[cfg(feature = "nokhwa")]
-        Backend::Nokhwa => Box::new(nokhwa::Nokhwa::open(&node.path, config)?),
-    };
-    let mut camera = Camera { backend, facts, has_begun: false };
-    camera.settle(config)?;
-    Ok(Box::new(camera))
+    fn claim(&self, seen: &[u64]) -> Claim {
+        let basis = match self.format {
+            PixelFormat::Mjpeg => "none claimed: compressed pictures",
+            PixelFormat::Yuyv | PixelFormat::Grey => {
+                "provisional: sensor noise, at most 256 bits a pair"
+            }
+        };
+        Claim::sensor_noise(seen, basis)
+    }
+
+    fn derating(&self) -> Derating {
+        Derating::Halved { ceiling: H_PER_PIXEL }
+    }
+
+    fn setup(&self) -> SetupFacts {
+        let held = if self.lock_settings { "held" } else { "as the camera likes" };
+        let settings = format!(
+            "{} at {} frames a second through {}, exposure and gain {held}",
+            self.device,
+            self.fps,
+            self.backend.name()
+        );
+        SetupFacts::frames(self.format, [self.width, self.height], settings)
+    }
+
+    fn may_be_credited(&self) -> bool {
+        self.format != PixelFormat::Mjpeg
+    }
+
+    fn without_symbols(&self) -> Option<&'static str> {
+        (self.format == PixelFormat::Mjpeg)
+            .then_some("compressed pictures hold no raw noise; format = \"yuyv\" does")
+    }
+
+    fn enrolled_as(&self) -> Option<String> {
+        Some(self.device.to_string())
+    }
 }
 
 /// Every camera of this machine.
 #[must_use]
-pub fn list() -> Vec<CameraInfo> {
-    let describe = |node: node::Node| CameraInfo {
+pub(crate) fn list() -> Vec<CameraInfo> {
+    let describe = |node: node::VideoNode| CameraInfo {
         identity: node.identity(),
         is_virtual: node.is_virtual(),
         path: node.path.display().to_string(),
@@ -107,22 +132,21 @@ pub fn list() -> Vec<CameraInfo> {
     node::list(Path::new(node::SYSFS)).into_iter().map(describe).collect()
 }
 
-/// Whether there is a camera that would be taken without being asked for by name.
-#[must_use]
-pub fn is_present() -> bool {
+/// Whether this machine has a camera that `device = "auto"` would open.
+fn is_present() -> bool {
     list().iter().any(|camera| !camera.is_virtual)
 }
 
-/// One camera, for people.
+/// One camera, for `lavawall cameras`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CameraInfo {
+pub(crate) struct CameraInfo {
     /// Its device file.
     pub path: String,
-    /// What it calls itself.
+    /// The name that it reports.
     pub name: String,
-    /// What tells it from others.
+    /// Its identity: USB numbers and port.
     pub identity: String,
-    /// Its pictures can be made by software.
+    /// Software can make its pictures.
     pub is_virtual: bool,
 }
 
@@ -137,8 +161,12 @@ impl fmt::Display for CameraInfo {
     }
 }
 
-/// Whether this camera may be used, and what the operator should know of it.
-fn admit(node: &node::Node, config: &Config, enrolled: Option<&str>) -> Result<Facts, SourceError> {
+/// Checks that this camera may be used. Gives its facts for the operator.
+fn admit(
+    node: &node::VideoNode,
+    config: &CameraConfig,
+    enrolled: Option<&str>,
+) -> Result<Facts, SourceError> {
     let what = format!("camera {}", config.device);
     let found = node.identity();
     if let Some(expected) = enrolled.filter(|expected| *expected != found) {
@@ -169,7 +197,7 @@ struct Camera {
 }
 
 impl Camera {
-    fn settle(&mut self, config: &Config) -> Result<(), SourceError> {
+    fn settle(&mut self, config: &CameraConfig) -> Result<(), SourceError> {
         let mut sample = Sample::new(Instant::now());
         for _ in 0..SETTLING {
             self.read(&mut sample, Instant::now() + FIRST_FRAME)?;
@@ -180,7 +208,7 @@ impl Camera {
         Ok(())
     }
 
-    /// How long the next frame is waited for.
+    /// The longest wait for the next frame.
     fn patience(&self) -> Duration {
         let usual = (self.backend.interval() * INTERVALS).max(LEAST_WAIT);
         if self.has_begun { usual } else { usual.max(FIRST_FRAME) }

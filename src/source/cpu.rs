@@ -1,23 +1,24 @@
 //! The processor's noise source, through the instruction RDSEED.
 //!
 //! # Credit
-//! Half a bit a bit. RDSEED gives the output of a conditioner over a physical source (Intel DRNG
-//! Software Implementation Guide §3.2.2), which its maker assesses at full entropy; nobody else
-//! can look inside, and microcode has broken it before. Half is a discount for that, not a
-//! measurement. What it does not protect from: a processor made to lie.
+//! Half a bit per bit. RDSEED gives the output of a conditioner over a physical source (Intel DRNG
+//! Software Implementation Guide §3.2.2), which its maker assesses at full entropy; no one else
+//! can inspect it, and microcode has broken it before. Half is a discount for that, not a
+//! measurement. Limit: a processor built to lie is not detected.
 
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::source::{Facts, Source, SourceError, processor};
-use lavawall_entropy::{Kind, Sample, Shape};
-
-/// The independence class.
-pub const KIND: Kind = Kind::CpuInstruction;
+use crate::source::claim::{Claim, Derating};
+use crate::source::contract::{Facts, Source, SourceError};
+use crate::source::processor;
+use crate::source::setup_facts::SetupFacts;
+use crate::source::source_type::{Presence, SampleForm, SourceType};
+use lavawall_entropy::{ALPHA_FAST, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one byte, in bits.
-pub const H_PER_SYMBOL: f64 = 4.0;
+const H_PER_SYMBOL: f64 = 4.0;
 
 /// Bytes in a sample.
 const SAMPLE_BYTES: usize = 64;
@@ -29,7 +30,7 @@ const PAUSE: Duration = Duration::from_micros(5);
 /// Words read when the source is opened, before any is used.
 const SELF_TEST_WORDS: usize = 16;
 
-/// Of these, so many may be equal to another: two equal words by chance are one case in 2⁵⁷.
+/// Distinct words required among them: two equal words by chance are one case in 2⁵⁷.
 const SELF_TEST_DISTINCT: usize = SELF_TEST_WORDS;
 
 /// Values that broken processors give, with success reported: all ones after resume on AMD family
@@ -40,29 +41,40 @@ const STUCK: [u64; 2] = [0, u64::MAX];
 /// Nothing to set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {}
+pub struct CpuConfig {}
+
+impl SourceType for CpuConfig {
+    const KIND: Kind = Kind::CpuInstruction;
+    const SAMPLES: SampleForm = SampleForm::Bytes;
+    const PRESENCE: Presence = Presence::Detected(|| instruction().is_some());
+    const RESTART: &'static str =
+        "the self-test runs again; the processor's generator cannot be restarted";
+
+    /// Finds the instruction and tests it: [`SourceError::Absent`] where the processor lacks it,
+    /// [`SourceError::Refused`] when it fails its self-test.
+    fn open(&self, _: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
+        let rdseed = instruction().ok_or_else(|| SourceError::Absent {
+            what: WHAT.into(),
+            reason: "this processor does not have it".into(),
+        })?;
+        Ok(Box::new(Cpu::tested(rdseed)?))
+    }
+
+    fn claim(&self, _: &[u64]) -> Claim {
+        Claim::bytes(H_PER_SYMBOL, ALPHA_FAST, "half of what the maker assesses")
+    }
+
+    fn derating(&self) -> Derating {
+        Derating::AtMostClaim(H_PER_SYMBOL)
+    }
+
+    fn setup(&self) -> SetupFacts {
+        SetupFacts::bytes(String::new())
+    }
+}
 
 /// One try of the instruction: a word, or `None` when it has none ready.
 type Instruction = fn() -> Option<u64>;
-
-/// Whether this processor has the instruction.
-#[must_use]
-pub fn is_present() -> bool {
-    instruction().is_some()
-}
-
-/// Opens it: finds the instruction and tests it.
-///
-/// # Errors
-/// [`SourceError::Absent`] where there is no such instruction, [`SourceError::Refused`] when it
-/// fails its self-test.
-pub fn open(_: &Config) -> Result<Box<dyn Source>, SourceError> {
-    let rdseed = instruction().ok_or_else(|| SourceError::Absent {
-        what: WHAT.into(),
-        reason: "this processor does not have it".into(),
-    })?;
-    Ok(Box::new(Cpu::tested(rdseed)?))
-}
 
 const WHAT: &str = "RDSEED";
 
@@ -72,7 +84,7 @@ struct Cpu {
 }
 
 impl Cpu {
-    /// Reads some words and refuses the instruction if they are not what noise looks like.
+    /// Reads some words and refuses the instruction if they repeat.
     fn tested(rdseed: Instruction) -> Result<Self, SourceError> {
         let cpu = Self { rdseed };
         let deadline = Instant::now() + Duration::from_secs(1);
@@ -218,7 +230,7 @@ mod tests {
 
     #[test]
     fn where_the_instruction_is_there_it_gives_fresh_bytes() {
-        let Ok(mut source) = open(&Config::default()) else { return };
+        let Ok(mut source) = CpuConfig::default().open(None) else { return };
         let deadline = Instant::now() + Duration::from_secs(10);
         let (mut first, mut second) = (Sample::new(Instant::now()), Sample::new(Instant::now()));
         source.read(&mut first, deadline).expect("words");

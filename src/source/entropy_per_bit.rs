@@ -1,11 +1,11 @@
-//! The one setting by which an operator says what a hardware generator is worth.
+//! The operator's claim for a hardware generator.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-/// The least that is claimed, if anything is: below it a block would take more than 40 KB, and the
-/// health tests would notice nothing.
+/// The smallest claim above zero: below it a block would take more than 40 KB, and the health tests
+/// would detect nothing.
 const LEAST: f64 = 0.001;
 
 /// Min-entropy claimed for one bit of output: 0 to 1.
@@ -13,7 +13,7 @@ const LEAST: f64 = 0.001;
 pub struct EntropyPerBit(f64);
 
 impl EntropyPerBit {
-    /// Half a bit a bit: what is claimed of a device whose inside cannot be looked at.
+    /// Half a bit per bit: the claim for a device that cannot be inspected.
     pub const HALF: Self = Self(0.5);
 
     /// Nothing is claimed: mixed in, credited zero.

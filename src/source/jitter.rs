@@ -1,16 +1,16 @@
 //! Timing jitter: how long the processor takes for the same work, again and again.
 //!
 //! Each delta is the time, in nanoseconds, that one round of work took: a walk through memory larger
-//! than the first-level cache, with a stride that depends on what was read. Raw deltas are given,
-//! not folded or filtered; the health tests look at exactly what is credited.
+//! than the first-level cache, with a stride that depends on the values read. Raw deltas are given,
+//! not folded or filtered; the health tests inspect exactly the credited values.
 //!
 //! # Credit
-//! 0.15 bits a delta. The noise comes from caches, pipelines, refresh, interrupts and clock
+//! 0.15 bits per delta. The noise comes from caches, pipelines, refresh, interrupts and clock
 //! domains that do not run in step. It cannot be argued from first principles, only measured, and
 //! differs from machine to machine: jitterentropy 3.6 and later assume a third of a bit by default
 //! (oversampling rate 3); the two machines where this loop was assessed showed 0.31 bits at the least
-//! (`docs/entropy.md`), of which less than half is taken where nobody has measured, as calibration
-//! would. `lavawall calibrate` measures. What it does not protect from: an
+//! (`docs/entropy.md`), of which less than half is claimed without a calibration. `lavawall calibrate`
+//! measures. Limit: it does not protect from an
 //! attacker who runs on the same core and measures the same events, or an emulator that counts
 //! time in instructions.
 
@@ -19,50 +19,72 @@ use std::time::Instant;
 
 use serde::Deserialize;
 
-use crate::source::{Facts, Source, SourceError, processor};
-use lavawall_entropy::{DELTA_BYTES, Kind, Sample, Shape};
-
-/// The independence class.
-pub const KIND: Kind = Kind::CpuTiming;
+use crate::source::claim::{Claim, Derating};
+use crate::source::contract::{Facts, Source, SourceError};
+use crate::source::processor;
+use crate::source::setup_facts::SetupFacts;
+use crate::source::source_type::{Presence, SampleForm, SourceType};
+use lavawall_entropy::{ALPHA_FAST, DELTA_BYTES, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one delta, in bits.
-pub const H_PER_SYMBOL: f64 = 0.15;
+const H_PER_SYMBOL: f64 = 0.15;
 
 /// Deltas in a sample.
 const SAMPLE_DELTAS: usize = 256;
 
 /// Memory that is walked through: larger than any first-level data cache in use, smaller than any
 /// second-level one.
-pub const MEMORY_BYTES: usize = 128 * 1024;
+const MEMORY_BYTES: usize = 128 * 1024;
 
 /// Reads in one round.
-pub const READS: usize = 64;
+const READS: usize = 64;
 
-/// Deltas looked at when the source is opened.
+/// Deltas tested when the source is opened.
 const SELF_TEST_DELTAS: usize = 1024;
 
-/// So many different values must be among them: with fewer, the timer is too coarse to see noise. A clock
-/// that ticks every 10 ns shows ten at the least (of 2,000 starts on a KVM guest), which are worth more than
-/// what is claimed; one that shows only its own rounding, two or four. How often each comes is for the
-/// health tests to judge.
+/// Distinct values required among them: with fewer, the timer is too coarse to show noise. A clock
+/// that ticks every 10 ns shows at least ten (of 2,000 starts on a KVM guest), worth more than the
+/// claim; one that shows only its own rounding, two or four. The health tests judge how often each
+/// occurs.
 const SELF_TEST_DISTINCT: usize = 6;
+
+/// The most that is credited of one delta, in bits: what jitterentropy assumes at its best
+/// oversampling rate, 1.
+const CEILING: f64 = 1.0;
 
 const WHAT: &str = "timing jitter";
 
 /// Nothing to set.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {}
+pub struct JitterConfig {}
 
-/// Opens it: warms up, and tests the timer.
-///
-/// # Errors
-/// [`SourceError::Refused`] when this machine's timer cannot show jitter.
-pub fn open(_: &Config) -> Result<Box<dyn Source>, SourceError> {
-    let mut jitter = Jitter::new();
-    let deltas: Vec<_> = (0..SELF_TEST_DELTAS).map(|_| jitter.delta()).collect();
-    test_timer(&deltas)?;
-    Ok(Box::new(jitter))
+impl SourceType for JitterConfig {
+    const KIND: Kind = Kind::CpuTiming;
+    const SAMPLES: SampleForm = SampleForm::Deltas;
+    const PRESENCE: Presence = Presence::Always;
+    const RESTART: &'static str = "new memory, a new walk through it and a new warm-up; the \
+                                   processor and the program keep running";
+
+    /// Warms up and tests the timer: [`SourceError::Refused`] when it cannot show jitter.
+    fn open(&self, _: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
+        let mut jitter = Jitter::new();
+        let deltas: Vec<_> = (0..SELF_TEST_DELTAS).map(|_| jitter.delta()).collect();
+        test_timer(&deltas)?;
+        Ok(Box::new(jitter))
+    }
+
+    fn claim(&self, _: &[u64]) -> Claim {
+        Claim::deltas(H_PER_SYMBOL, ALPHA_FAST)
+    }
+
+    fn derating(&self) -> Derating {
+        Derating::Halved { ceiling: CEILING }
+    }
+
+    fn setup(&self) -> SetupFacts {
+        SetupFacts::new("deltas", format!("{READS} reads in {MEMORY_BYTES} bytes"))
+    }
 }
 
 struct Jitter {
@@ -79,8 +101,8 @@ impl Jitter {
     /// One round of work, and how long it took since the end of the last one.
     fn delta(&mut self) -> u64 {
         for _ in 0..READS {
-            // A stride of a cache line and a bit, moved on by what is read, so that neither the
-            // compiler nor a prefetcher can run ahead.
+            // A stride slightly above a cache line that depends on the value read, so that
+            // neither the compiler nor a prefetcher can run ahead.
             let cell = &mut self.memory[self.at];
             *cell = black_box(cell.wrapping_add(1));
             self.at = (self.at + 71 + usize::from(*cell & 15)) % MEMORY_BYTES;
@@ -136,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_sample_holds_that_many_deltas_and_no_two_samples_agree() {
-        let mut source = open(&Config::default()).expect("a machine with a fine timer");
+        let mut source = JitterConfig::default().open(None).expect("a machine with a fine timer");
         let (mut first, mut second) = (Sample::new(Instant::now()), Sample::new(Instant::now()));
         source.read(&mut first, Instant::now()).expect("deltas");
         source.read(&mut second, Instant::now()).expect("deltas");

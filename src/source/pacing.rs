@@ -1,9 +1,9 @@
-//! The rate at which a source that could give frames at any moment gives them.
+//! The frame rate of a source that could give frames at any moment.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::source::SourceError;
+use crate::source::contract::SourceError;
 
 /// One frame an interval.
 #[derive(Debug)]

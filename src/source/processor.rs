@@ -1,4 +1,4 @@
-//! What the processor says it is: the identity of the sources that live in it.
+//! The processor's own description: the identity of the sources inside it.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ const CPUINFO: &str = "/proc/cpuinfo";
 
 /// Vendor, family, model, stepping and name of the first processor, where the system says them.
 #[must_use]
-pub fn identity() -> Option<String> {
+pub(crate) fn identity() -> Option<String> {
     describe(&std::fs::read_to_string(Path::new(CPUINFO)).ok()?)
 }
 

@@ -1,31 +1,31 @@
 //! Recorded frames, played at their own rate: a folder of pictures, a Y4M file, or raw YUYV.
 //!
 //! # Credit
-//! Zero, always. Whoever has the recording knows what comes.
+//! Zero, always: the recording determines every frame.
 
 mod folder;
 mod raw;
-pub mod y4m;
+mod recording;
+pub(crate) mod y4m;
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Deserialize;
 
+use crate::source::claim::{Claim, Derating};
+use crate::source::contract::{Facts, Source, SourceError};
+use crate::source::frame_settings;
 use crate::source::pacing::Pacing;
-use crate::source::{Facts, Source, SourceError, limits};
+use crate::source::replay::recording::Recording;
+use crate::source::setup_facts::SetupFacts;
+use crate::source::source_type::{SampleForm, SourceType};
 use lavawall_entropy::{Kind, Sample};
 
-/// The independence class.
-pub const KIND: Kind = Kind::None;
-
-/// Frames a second where neither the recording nor the configuration says.
-const FPS: u32 = 10;
-
-/// What to play, and how.
+/// The recording, and how it is played.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Config {
+pub struct ReplayConfig {
     /// A folder of PNG, JPEG or PNM pictures, played in the order of their names; a `.y4m` file;
     /// or any other file as raw YUYV.
     pub path: PathBuf,
@@ -33,66 +33,60 @@ pub struct Config {
     #[serde(default, rename = "loop")]
     pub repeat: bool,
     /// Width in pixels of raw YUYV, default 640.
-    #[serde(default = "usual_width", deserialize_with = "limits::width")]
+    #[serde(default = "frame_settings::usual_width", deserialize_with = "frame_settings::width")]
     pub width: u32,
     /// Height in pixels of raw YUYV, default 360.
-    #[serde(default = "usual_height", deserialize_with = "limits::height")]
+    #[serde(default = "frame_settings::usual_height", deserialize_with = "frame_settings::height")]
     pub height: u32,
-    /// Frames a second, 1 to 240. Default: what the recording says, or 10.
-    #[serde(default, deserialize_with = "limits::maybe_fps")]
+    /// Frames per second, 1 to 240. Default: the recording's own rate, or 10.
+    #[serde(default, deserialize_with = "frame_settings::maybe_fps")]
     pub fps: Option<u32>,
 }
 
-fn usual_width() -> u32 {
-    640
-}
+impl SourceType for ReplayConfig {
+    const KIND: Kind = Kind::None;
+    const SAMPLES: SampleForm = SampleForm::PublicFrames;
+    const RESTART: &'static str =
+        "the recording is played from its beginning: every row is the same";
 
-fn usual_height() -> u32 {
-    360
-}
-
-/// A recording that has been opened.
-trait Recording: Send {
-    /// The next frame; false at the end.
-    ///
-    /// # Errors
-    /// What is wrong with the recording.
-    fn next(&mut self, sample: &mut Sample) -> Result<bool, String>;
-
-    /// Back to the first frame.
-    fn rewind(&mut self) -> Result<(), String>;
-
-    /// The time between frames, if the recording says.
-    fn interval(&self) -> Option<Duration> {
-        None
+    /// [`SourceError::Absent`] when the recording is missing; [`SourceError::Device`] when it is not
+    /// in the format of its name.
+    fn open(&self, _: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
+        let path = &self.path;
+        let metadata = path.metadata().map_err(|error| SourceError::Absent {
+            what: path.display().to_string(),
+            reason: error.to_string(),
+        })?;
+        let is_y4m =
+            path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("y4m"));
+        let recording: Result<Box<dyn Recording>, String> = if metadata.is_dir() {
+            folder::Folder::open(path).map(|folder| Box::new(folder) as _)
+        } else if is_y4m {
+            y4m::File::open(path).map(|file| Box::new(file) as _)
+        } else {
+            raw::RawVideo::open(path, self.width, self.height).map(|file| Box::new(file) as _)
+        };
+        let recording = recording.map_err(|reason| broken(path, reason))?;
+        let interval = self
+            .fps
+            .map(frame_settings::interval)
+            .or_else(|| recording.interval())
+            .unwrap_or_else(|| frame_settings::interval(frame_settings::USUAL_FPS));
+        let pacing = Pacing::new(interval);
+        Ok(Box::new(Replay { path: path.clone(), recording, pacing, repeat: self.repeat }))
     }
-}
 
-/// Opens the recording.
-///
-/// # Errors
-/// [`SourceError::Absent`] when there is none; [`SourceError::Device`] when it is not what its
-/// name says.
-pub fn open(config: &Config) -> Result<Box<dyn Source>, SourceError> {
-    let path = &config.path;
-    let metadata = path.metadata().map_err(|error| SourceError::Absent {
-        what: path.display().to_string(),
-        reason: error.to_string(),
-    })?;
-    let is_y4m = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("y4m"));
-    let recording: Result<Box<dyn Recording>, String> = if metadata.is_dir() {
-        folder::Folder::open(path).map(|folder| Box::new(folder) as _)
-    } else if is_y4m {
-        y4m::File::open(path).map(|file| Box::new(file) as _)
-    } else {
-        raw::Raw::open(path, config.width, config.height).map(|file| Box::new(file) as _)
-    };
-    let recording = recording.map_err(|reason| broken(path, reason))?;
-    let configured = config.fps.map(|fps| Duration::from_secs(1) / fps);
-    let interval =
-        configured.or_else(|| recording.interval()).unwrap_or(Duration::from_secs(1) / FPS);
-    let pacing = Pacing::new(interval);
-    Ok(Box::new(Replay { path: path.clone(), recording, pacing, repeat: config.repeat }))
+    fn claim(&self, _: &[u64]) -> Claim {
+        Claim::uncredited_frames("none claimed: a recording")
+    }
+
+    fn derating(&self) -> Derating {
+        Derating::Never("a recording has no noise of its own")
+    }
+
+    fn setup(&self) -> SetupFacts {
+        SetupFacts::new("recording", self.path.display().to_string())
+    }
 }
 
 struct Replay {

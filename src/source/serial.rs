@@ -2,37 +2,41 @@
 //! Infinite Noise's daemon, a Geiger counter.
 //!
 //! # Credit
-//! Zero unless configured. Anything can be at the end of a cable; what it is worth only its owner
-//! can say, with `entropy-per-bit`.
+//! Zero unless configured. Any device can be at the end of a cable; only its owner can claim entropy
+//! for it, with `entropy-per-bit`.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::termios::{OptionalActions, isatty, tcflush, tcgetattr, tcsetattr};
 use serde::Deserialize;
 
+use crate::source::claim::{Claim, Derating};
+use crate::source::contract::{Source, SourceError};
+use crate::source::device_file;
 use crate::source::entropy_per_bit::EntropyPerBit;
-use crate::source::{Source, SourceError, device};
-use lavawall_entropy::{Kind, Sample, Shape};
-
-/// The independence class.
-pub const KIND: Kind = Kind::Device;
+use crate::source::setup_facts::SetupFacts;
+use crate::source::source_type::{SampleForm, SourceType};
+use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
 
 /// Bytes in a sample.
 const SAMPLE_BYTES: usize = 64;
 
-/// Which device, how to speak to it, and what it is worth.
+/// As long as a serial line that gives a few bytes per second needs for a sample.
+const READ_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The device, its line settings and its claim.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Config {
+pub struct SerialConfig {
     /// The device file.
     pub device: PathBuf,
-    /// The line's speed in bits a second. Not given: left as it is, which suits USB.
+    /// The line's speed in bits per second. Default: unchanged, which suits USB.
     #[serde(default)]
     pub baud: Option<u32>,
-    /// What to send once after opening, such as `"cmd0\ncmdO\n"` for a OneRNG.
+    /// Sent once after opening, such as `"cmd0\ncmdO\n"` for a OneRNG.
     #[serde(default)]
     pub start: String,
     /// Min-entropy claimed for one bit, 0 to 1, default 0.
@@ -44,20 +48,43 @@ fn nothing() -> EntropyPerBit {
     EntropyPerBit::ZERO
 }
 
-/// Opens the device: raw, without echo, what was waiting in it thrown away.
-///
-/// # Errors
-/// [`SourceError::Absent`] when it is not there, [`SourceError::Device`] when it does not take its
-/// settings.
-pub fn open(config: &Config) -> Result<Box<dyn Source>, SourceError> {
-    let mut file = device::open(&config.device, !config.start.is_empty())?;
-    if isatty(&file) {
-        prepare_line(&file, config.baud)
-            .map_err(|error| device::failed(&config.device, &error.into()))?;
+impl SourceType for SerialConfig {
+    const KIND: Kind = Kind::Device;
+    const SAMPLES: SampleForm = SampleForm::Bytes;
+    const RESTART: &'static str = device_file::RESTART;
+    const DEADLINE: Duration = READ_DEADLINE;
+
+    /// Opens the device raw, without echo, and discards bytes that waited in it:
+    /// [`SourceError::Absent`] when it is missing, [`SourceError::Device`] when it does not take
+    /// its settings.
+    fn open(&self, _: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
+        let path = &self.device;
+        let mut file = device_file::open(path, !self.start.is_empty())?;
+        if isatty(&file) {
+            prepare_line(&file, self.baud)
+                .map_err(|error| device_file::failed(path, &error.into()))?;
+        }
+        file.write_all(self.start.as_bytes()).map_err(|error| device_file::failed(path, &error))?;
+        Ok(Box::new(Serial { path: path.clone(), file }))
     }
-    file.write_all(config.start.as_bytes())
-        .map_err(|error| device::failed(&config.device, &error))?;
-    Ok(Box::new(Serial { path: config.device.clone(), file }))
+
+    fn claim(&self, _: &[u64]) -> Claim {
+        Claim::bytes(self.entropy_per_bit.per_byte(), ALPHA_USUAL, "configured, not measured")
+    }
+
+    fn derating(&self) -> Derating {
+        Derating::AtMostClaim(self.entropy_per_bit.per_byte())
+    }
+
+    fn setup(&self) -> SetupFacts {
+        let baud = self.baud.map_or_else(|| "as it is".to_owned(), |baud| baud.to_string());
+        let device = self.device.display();
+        SetupFacts::bytes(format!("{device}, baud {baud}, start {:?}", self.start))
+    }
+
+    fn may_be_credited(&self) -> bool {
+        self.entropy_per_bit.per_byte() > 0.0
+    }
 }
 
 fn prepare_line(file: &File, baud: Option<u32>) -> rustix::io::Result<()> {
@@ -79,7 +106,7 @@ struct Serial {
 impl Source for Serial {
     fn read(&mut self, sample: &mut Sample, deadline: Instant) -> Result<(), SourceError> {
         sample.shape = Shape::Bytes;
-        device::read_exact(&mut self.file, &self.path, sample.resize(SAMPLE_BYTES), deadline)
+        device_file::read_exact(&mut self.file, &self.path, sample.resize(SAMPLE_BYTES), deadline)
     }
 }
 
@@ -87,7 +114,6 @@ impl Source for Serial {
 mod tests {
     use super::*;
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-    use std::time::Duration;
 
     /// The far end of a serial line, and the path of the near one.
     fn line() -> (File, PathBuf) {
@@ -98,14 +124,19 @@ mod tests {
         (File::from(far), name.into_string().expect("a path").into())
     }
 
-    fn config(device: PathBuf) -> Config {
-        Config { device, baud: None, start: String::new(), entropy_per_bit: EntropyPerBit::ZERO }
+    fn config(device: PathBuf) -> SerialConfig {
+        SerialConfig {
+            device,
+            baud: None,
+            start: String::new(),
+            entropy_per_bit: EntropyPerBit::ZERO,
+        }
     }
 
     #[test]
     fn every_byte_value_arrives_as_it_was_sent() {
         let (mut far, path) = line();
-        let mut source = open(&config(path)).expect("opened");
+        let mut source = config(path).open(None).expect("opened");
         for start in [0, 64, 128, 192] {
             let sent: Vec<u8> = (start..=start + 63).collect();
             far.write_all(&sent).expect("sent");
@@ -119,7 +150,7 @@ mod tests {
     fn what_waited_before_it_was_opened_is_thrown_away() {
         let (mut far, path) = line();
         far.write_all(&[0x55; 64]).expect("sent");
-        let mut source = open(&config(path)).expect("opened");
+        let mut source = config(path).open(None).expect("opened");
         far.write_all(&[0xaa; 64]).expect("sent");
         let mut sample = Sample::new(Instant::now());
         source.read(&mut sample, Instant::now() + Duration::from_secs(30)).expect("bytes");
@@ -129,7 +160,7 @@ mod tests {
     #[test]
     fn a_silent_line_keeps_the_deadline() {
         let (_far, path) = line();
-        let mut source = open(&config(path)).expect("opened");
+        let mut source = config(path).open(None).expect("opened");
         let error = source
             .read(&mut Sample::new(Instant::now()), Instant::now() + Duration::from_millis(20))
             .expect_err("silence");
@@ -139,7 +170,7 @@ mod tests {
     #[test]
     fn an_unplugged_line_is_an_error() {
         let (far, path) = line();
-        let mut source = open(&config(path)).expect("opened");
+        let mut source = config(path).open(None).expect("opened");
         drop(far);
         let error = source
             .read(&mut Sample::new(Instant::now()), Instant::now() + Duration::from_secs(30))
@@ -151,7 +182,7 @@ mod tests {
     fn a_file_that_ends_is_an_error_and_not_padded() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), [1; 40]).expect("written");
-        let mut source = open(&config(file.path().to_owned())).expect("opened");
+        let mut source = config(file.path().to_owned()).open(None).expect("opened");
         let deadline = Instant::now() + Duration::from_secs(30);
         assert!(source.read(&mut Sample::new(Instant::now()), deadline).is_err());
     }

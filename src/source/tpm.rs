@@ -7,9 +7,9 @@
 //! TPM 2.0 Library, part 3 §16.1 (TPM2_GetRandom) and part 1 §18 (headers).
 //!
 //! # Credit
-//! Half a bit a bit. The module conditions its own physical source and tests it; its maker assesses
-//! that, nobody else can. A module in software, or one that a virtual machine's host provides, is
-//! the host's word and nothing more.
+//! Half a bit per bit. The module conditions its own physical source and tests it; only its maker can
+//! assess that. A module in software, or one that a virtual machine's host provides, is only as good
+//! as the host.
 
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
@@ -19,20 +19,21 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use crate::source::device::{self, Nothing};
-use crate::source::{Source, SourceError};
-use lavawall_entropy::{Kind, Sample, Shape};
-
-/// The independence class.
-pub const KIND: Kind = Kind::Tpm;
+use crate::source::claim::{Claim, Derating};
+use crate::source::contract::{Source, SourceError};
+use crate::source::device_file;
+use crate::source::device_file::EmptyRead;
+use crate::source::setup_facts::SetupFacts;
+use crate::source::source_type::{Presence, SampleForm, SourceType};
+use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one byte, in bits.
-pub const H_PER_SYMBOL: f64 = 4.0;
+const H_PER_SYMBOL: f64 = 4.0;
 
 /// The resource manager's device: others may use the module at the same time.
 const DEVICE: &str = "/dev/tpmrm0";
 
-/// Bytes asked for at a time: what any module gives at once, the size of a SHA-256 digest.
+/// Bytes requested per command: every module gives this many at once, the size of a SHA-256 digest.
 const WANTED: u8 = 32;
 
 /// Commands in a sample.
@@ -54,30 +55,41 @@ const BUSY: [u32; 3] = [0x908, 0x90a, 0x922];
 /// Which device.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub struct TpmConfig {
     /// The device file, default `/dev/tpmrm0`.
     pub device: PathBuf,
 }
 
-impl Default for Config {
+impl Default for TpmConfig {
     fn default() -> Self {
         Self { device: DEVICE.into() }
     }
 }
 
-/// Whether this machine has one that we may use.
-#[must_use]
-pub fn is_present() -> bool {
-    device::open(Path::new(DEVICE), true).is_ok()
-}
+impl SourceType for TpmConfig {
+    const KIND: Kind = Kind::Tpm;
+    const SAMPLES: SampleForm = SampleForm::Bytes;
+    const PRESENCE: Presence =
+        Presence::Detected(|| device_file::open(Path::new(DEVICE), true).is_ok());
+    const RESTART: &'static str = device_file::RESTART;
 
-/// Opens the device.
-///
-/// # Errors
-/// [`SourceError::Absent`] when it is not there or may not be used.
-pub fn open(config: &Config) -> Result<Box<dyn Source>, SourceError> {
-    let transport = device::open(&config.device, true)?;
-    Ok(Box::new(Tpm { path: config.device.clone(), transport }))
+    /// [`SourceError::Absent`] when the device is missing or may not be used.
+    fn open(&self, _: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
+        let transport = device_file::open(&self.device, true)?;
+        Ok(Box::new(Tpm { path: self.device.clone(), transport }))
+    }
+
+    fn claim(&self, _: &[u64]) -> Claim {
+        Claim::bytes(H_PER_SYMBOL, ALPHA_USUAL, "half of what the maker assesses")
+    }
+
+    fn derating(&self) -> Derating {
+        Derating::AtMostClaim(H_PER_SYMBOL)
+    }
+
+    fn setup(&self) -> SetupFacts {
+        SetupFacts::bytes(self.device.display().to_string())
+    }
 }
 
 struct Tpm<T> {
@@ -104,7 +116,7 @@ impl<T: Read + Write + AsFd> Tpm<T> {
         loop {
             self.transport
                 .write_all(&GET_RANDOM)
-                .map_err(|error| device::failed(&self.path, &error))?;
+                .map_err(|error| device_file::failed(&self.path, &error))?;
             let mut response = Zeroizing::new([0; HEADER_BYTES + WANTED as usize]);
             let len = self.read_response(response.as_mut_slice(), deadline)?;
             match parse(&response[..len]) {
@@ -116,7 +128,7 @@ impl<T: Read + Write + AsFd> Tpm<T> {
                 Err(Refusal::Busy) if Instant::now() + RETRY < deadline => {
                     std::thread::sleep(RETRY);
                 }
-                Err(Refusal::Busy) => return Err(device::timeout(&self.path, started)),
+                Err(Refusal::Busy) => return Err(device_file::timeout(&self.path, started)),
                 Err(Refusal::Wrong(reason)) => {
                     let what = self.path.display().to_string();
                     return Err(SourceError::Device { what, reason });
@@ -125,14 +137,20 @@ impl<T: Read + Write + AsFd> Tpm<T> {
         }
     }
 
-    /// A driver that is not waited for works in the background, polls ready while it does, and
-    /// gives nothing until it is done (Linux, `tpm_common_read`).
+    /// A driver opened without blocking works in the background, polls ready while it does, and
+    /// gives no bytes until it is done (Linux, `tpm_common_read`).
     fn read_response(
         &mut self,
         response: &mut [u8],
         deadline: Instant,
     ) -> Result<usize, SourceError> {
-        device::read_some(&mut self.transport, &self.path, response, Nothing::NotYet, deadline)
+        device_file::read_some(
+            &mut self.transport,
+            &self.path,
+            response,
+            EmptyRead::NotYet,
+            deadline,
+        )
     }
 }
 
@@ -141,7 +159,7 @@ impl<T: Read + Write + AsFd> Tpm<T> {
 enum Refusal {
     /// Ask again.
     Busy,
-    /// The module failed, or what came is no response.
+    /// The module failed, or its answer is malformed.
     Wrong(String),
 }
 
@@ -179,131 +197,4 @@ fn parse(response: &[u8]) -> Result<&[u8], Refusal> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-    use std::io;
-    use std::os::fd::BorrowedFd;
-    use std::os::unix::net::UnixStream;
-
-    /// Gives nothing while there is no response, as the kernel's driver does.
-    struct Driver(UnixStream);
-
-    impl Read for Driver {
-        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-            match self.0.read(out) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
-                result => result,
-            }
-        }
-    }
-
-    impl Write for Driver {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            self.0.flush()
-        }
-    }
-
-    impl AsFd for Driver {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            self.0.as_fd()
-        }
-    }
-
-    fn response(code: u32, payload: &[u8]) -> Vec<u8> {
-        let size = u32::try_from(10 + payload.len()).expect("short");
-        let mut bytes = vec![0x80, 0x01];
-        bytes.extend(size.to_be_bytes());
-        bytes.extend(code.to_be_bytes());
-        bytes.extend(payload);
-        bytes
-    }
-
-    fn random(bytes: &[u8]) -> Vec<u8> {
-        let count = u16::try_from(bytes.len()).expect("short");
-        response(0, &[&count.to_be_bytes(), bytes].concat())
-    }
-
-    /// A module that answers each command with the next of these.
-    fn module(answers: Vec<Vec<u8>>) -> Tpm<Driver> {
-        let (ours, mut theirs) = UnixStream::pair().expect("a socket pair");
-        ours.set_nonblocking(true).expect("a socket");
-        std::thread::spawn(move || {
-            for answer in answers {
-                let mut command = [0; GET_RANDOM.len()];
-                if theirs.read_exact(&mut command).is_err() || command != GET_RANDOM {
-                    return;
-                }
-                let _ = theirs.write_all(&answer);
-            }
-            // Stays open and silent, as a module that hangs does.
-            let _ = theirs.read_to_end(&mut Vec::new());
-        });
-        Tpm { path: "tpm".into(), transport: Driver(ours) }
-    }
-
-    fn read(tpm: &mut Tpm<Driver>, patience: Duration) -> Result<Vec<u8>, SourceError> {
-        let mut sample = Sample::new(Instant::now());
-        tpm.read(&mut sample, Instant::now() + patience)?;
-        Ok(sample.bytes().to_vec())
-    }
-
-    const LONG: Duration = Duration::from_secs(30);
-
-    #[test]
-    fn a_sample_is_what_the_module_gave() {
-        let mut tpm = module(vec![random(&[1; 32]), random(&[2; 32])]);
-        assert_eq!(read(&mut tpm, LONG).expect("bytes"), [[1; 32], [2; 32]].concat());
-    }
-
-    #[test]
-    fn fewer_bytes_than_asked_for_are_asked_for_again_and_never_padded() {
-        let answers = [16, 16, 20, 12].map(|len| random(&vec![9; len])).to_vec();
-        assert_eq!(read(&mut module(answers), LONG).expect("bytes"), [9; 64]);
-    }
-
-    #[test]
-    fn a_busy_module_is_asked_again() {
-        let answers = vec![response(0x922, &[]), random(&[1; 32]), random(&[2; 32])];
-        assert!(read(&mut module(answers), LONG).is_ok());
-    }
-
-    #[test]
-    fn a_module_that_fails_is_an_error_that_names_its_code() {
-        let error =
-            read(&mut module(vec![response(0x101, &[])]), LONG).expect_err("TPM_RC_FAILURE");
-        assert!(error.to_string().contains("0x101"), "{error}");
-    }
-
-    #[test]
-    fn a_silent_module_keeps_the_deadline() {
-        let error = read(&mut module(vec![]), Duration::from_millis(20)).expect_err("silence");
-        assert!(matches!(error, SourceError::Timeout { .. }));
-    }
-
-    #[test]
-    fn every_wrong_field_is_noticed() {
-        let good = random(&[7; 32]);
-        assert!(parse(&good).is_ok());
-        assert!(parse(&good[..43]).is_err(), "cut short");
-        assert!(parse(&[good.as_slice(), &[0]].concat()).is_err(), "padded");
-        let mut tag = good.clone();
-        tag[1] = 2;
-        assert!(parse(&tag).is_err());
-        let mut count = good;
-        count[11] = 31;
-        assert!(parse(&count).is_err());
-        assert!(parse(&random(&[])).is_err(), "no bytes are no success");
-    }
-
-    proptest! {
-        #[test]
-        fn no_response_makes_the_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-            let _ = parse(&bytes);
-        }
-    }
-}
+mod tests;

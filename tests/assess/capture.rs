@@ -70,7 +70,7 @@ fn a_drawing_is_captured_and_said_to_be_credited_nothing() {
     let output = place.capture(&["--source", "rendered", "--samples", "4096"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("credited 0, however it assesses"), "{said}");
+    assert!(said.contains("credited 0, whatever its assessment"), "{said}");
     assert!(place.sidecar()["credited-nothing"].is_string());
     // What was captured can be assessed as it is.
     let raw = place.dir.path().join("raw.bin");
@@ -83,8 +83,8 @@ fn what_cannot_be_captured_is_refused_with_the_reason() {
     let mjpeg = "[[source]]\ntype = \"camera\"\nformat = \"mjpeg\"\n";
     let recording = "[[source]]\ntype = \"replay\"\npath = \"nothing.y4m\"\n";
     for (config, arguments, code, reason) in [
-        ("", &["--source", "lamp"][..], 64, "there is none; there are camera, os"),
-        (RENDERED, &["--source", "os"], 64, "there is none; there are rendered"),
+        ("", &["--source", "lamp"][..], 64, "no such source; known are camera, os"),
+        (RENDERED, &["--source", "os"], 64, "no such source; known are rendered"),
         ("", &["--source", "jitter", "--samples", "0"], 64, "must be from 1 to"),
         ("", &["--source", "jitter", "--restart", "1000"], 64, "must be like 1000x1000"),
         ("", &["--source", "jitter", "--restart", "99999x99999"], 64, "at most"),

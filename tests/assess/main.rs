@@ -31,7 +31,7 @@ fn every_figure_is_that_of_the_reference_program() {
         let name = file.display();
         let samples = Samples::new(recipe.samples, Some(recipe.bits)).expect("samples");
         let found = assess(&samples, NonZeroUsize::MIN, &|_| ());
-        for figure in &found.figures {
+        for figure in &found.estimates {
             // A figure that is no number was read as none, and would not agree.
             let expected = recipe.figures[figure.estimator.name()];
             for (found, expected) in [figure.literal, figure.bitstring].into_iter().zip(expected) {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use clap::CommandFactory;
-use lavawall::report::requirements;
+use lavawall::requirements;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -100,7 +100,7 @@ fn wrong_files_are_refused_before_anything_is_captured_and_nothing_is_written() 
         (&["--noise", "short.bin"], 65, "4095 symbols, and short.bin.json says 4096"),
         (&["--noise", "odd.bin"], 65, "odd.bin.json: not what `lavawall capture` writes"),
         (&["--pdf", "--output", "report.pdf"], 64, "name it .html"),
-        (&["--noise", "raw.bin", "--output", "raw.bin"], 73, "raw.bin is there already"),
+        (&["--noise", "raw.bin", "--output", "raw.bin"], 73, "raw.bin: exists"),
     ] {
         let output = place.report(arguments);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {}", said(&output));
@@ -168,7 +168,7 @@ fn every_place_in_the_requirements_is_a_file_a_command_or_a_test_that_there_is()
 /// Whether there is such a command, with such options.
 fn is_command(words: &str) -> bool {
     let mut words = words.split(' ');
-    let program = lavawall::cli::Cli::command();
+    let program = lavawall::Cli::command();
     let command = program.find_subcommand(words.next().unwrap_or_default());
     command.is_some_and(|command| {
         let options: Vec<_> = command

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use lavawall::keyring::NamespaceId;
-use lavawall::kv::{KvError, Put, Store};
+use lavawall::Actor;
+use lavawall::NamespaceId;
+use lavawall::{KvError, Put, Store};
 use lavawall_entropy::Generator;
 
 use super::kept;
@@ -35,12 +36,12 @@ fn put(store: &Store, id: NamespaceId, names: &[String]) -> Result<(), KvError> 
 /// Makes a store of many records, closed again.
 fn fill(folder: &Path, generator: &Arc<Generator>) -> NamespaceId {
     let store = kept::open(folder, generator).expect("opened");
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let names: Vec<_> = (0..RECORDS).map(name).collect();
     for some in names.chunks(40) {
         put(&store, id, some).expect("written");
     }
-    store.mark().expect("the anchor");
+    store.anchor_commits().expect("the anchor");
     id
 }
 
@@ -106,7 +107,7 @@ fn a_store_cut_short_anywhere_is_refused_and_is_no_panic() {
     // An empty one is one that was put back: the anchor knows better.
     fs::write(&file, []).expect("written");
     let refused = kept::open(folder.path(), &generator).err().expect("refused");
-    assert!(refused.contains("put back"), "{refused}");
+    assert!(refused.contains("rolled back"), "{refused}");
     fs::write(&file, &good).expect("written");
     kept::open(folder.path(), &generator).expect("opened");
 }
@@ -146,9 +147,9 @@ fn a_flipped_bit_or_a_cut_of_the_anchor_is_refused_everywhere_also_with_an_older
     let store = kept::open(folder.path(), &generator).expect("opened");
     for number in 0..10 {
         put(&store, id, &[name(number)]).expect("written");
-        store.keyring().rotate(id).expect("rotated");
+        store.keyring().rotate(&Actor::SERVICE, id).expect("rotated");
     }
-    store.mark().expect("the anchor");
+    store.anchor_commits().expect("the anchor");
     drop(store);
     let new = ["store", "keyring"].map(|name| fs::read(file(name)).expect("there"));
     let good = fs::read(file("anchor")).expect("there");
@@ -169,7 +170,7 @@ fn a_flipped_bit_or_a_cut_of_the_anchor_is_refused_everywhere_also_with_an_older
         fs::write(file("anchor"), &good).expect("written");
     }
     let refused = kept::open(folder.path(), &generator).err().expect("the old ones");
-    assert!(refused.contains("put back"), "{refused}");
+    assert!(refused.contains("rolled back"), "{refused}");
     for (name, content) in ["store", "keyring"].into_iter().zip(&new) {
         fs::write(file(name), content).expect("written");
     }
@@ -195,7 +196,7 @@ fn an_anchor_that_says_more_is_refused() {
     let (lines, _) = good.split_once("sum ").expect("a sum");
     let lines = lines.replace("anchor 2", "anchor 1");
     fs::write(&path, lines.replace("commits ", "commits 9")).expect("written");
-    assert!(kept::open(folder.path(), &generator).err().expect("refused").contains("put back"));
+    assert!(kept::open(folder.path(), &generator).err().expect("refused").contains("rolled back"));
     fs::write(&path, &lines).expect("written");
     kept::open(folder.path(), &generator).expect("opened");
     assert_eq!(fs::read_to_string(&path).expect("there"), good, "it has a sum from now on");

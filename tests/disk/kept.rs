@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Condition, Keyring, Places};
-use lavawall::kv::Store;
-use lavawall::kv::storage::RedbStorage;
+use lavawall::Actor;
+use lavawall::RedbStorage;
+use lavawall::SealChoice;
+use lavawall::Store;
+use lavawall::{Condition, Keyring, Places};
 use lavawall_entropy::{Generator, LeaseLimits, Provenance, Secret};
 
 /// A generator seeded with this, or else with the operating system's bytes.
@@ -17,7 +18,7 @@ pub(crate) fn generator(seed: Option<[u8; 32]>) -> Arc<Generator> {
         reseed_interval: Duration::from_hours(1),
         grace_period: Duration::from_hours(1),
     };
-    let generator = Arc::new(Generator::new(1, limits, lavawall::machine::lend()).expect("memory"));
+    let generator = Arc::new(Generator::new(1, limits, lavawall::this_machine()).expect("memory"));
     let mut seed = seed.unwrap_or_else(|| {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).expect("the operating system's bytes");
@@ -43,8 +44,10 @@ pub(crate) fn open(folder: &Path, generator: &Arc<Generator>) -> Result<Store, S
     };
     let keyring = Keyring::load(places, Arc::clone(generator)).map_err(|it| it.to_string())?;
     match keyring.condition() {
-        Condition::Absent => drop(keyring.init(&Choice::File).map_err(|it| it.to_string())?),
-        _ => drop(keyring.open_alone().map_err(|it| it.to_string())?),
+        Condition::Absent => {
+            drop(keyring.init(&Actor::SERVICE, &SealChoice::File).map_err(|it| it.to_string())?);
+        }
+        _ => drop(keyring.unseal_stored(&Actor::SERVICE).map_err(|it| it.to_string())?),
     }
     let storage = Box::new(RedbStorage::at(&folder.join("store"), 1 << 20));
     let store = Store::new(Arc::new(keyring), Arc::clone(generator), storage, BTreeSet::new());

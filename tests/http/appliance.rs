@@ -5,8 +5,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use lavawall::collector::board::Board;
-use lavawall::http::{Access, Config, Fresh, Listeners, Service, WorkersKv, serve};
+use lavawall::IncidentLog;
+use lavawall::Listeners;
+use lavawall::ReloadableTokens;
+use lavawall::StatusBoard;
+use lavawall::Store;
+use lavawall::{AccessControl, Fresh, HttpConfig, ServiceParts, serve};
 use lavawall_entropy::{Contribution, Generator, Kind, LeaseLimits, Provenance, Quorum, Secret};
 use tokio::sync::watch;
 
@@ -14,8 +18,9 @@ use tokio::sync::watch;
 pub(crate) struct Appliance {
     pub(crate) address: SocketAddr,
     pub(crate) generator: Arc<Generator>,
-    pub(crate) board: Arc<Board>,
-    pub(crate) access: Arc<Access>,
+    pub(crate) board: Arc<StatusBoard>,
+    pub(crate) incidents: Arc<IncidentLog>,
+    pub(crate) access: Arc<AccessControl>,
     shutdown: watch::Sender<bool>,
     thread: Option<JoinHandle<std::io::Result<()>>>,
 }
@@ -29,45 +34,54 @@ impl Appliance {
     }
 
     /// A server without a seed.
-    pub(crate) fn starting(config: Config) -> Self {
+    pub(crate) fn starting(config: HttpConfig) -> Self {
         Self::with_fresh(config, Arc::new(|| Box::pin(std::future::pending())))
     }
 
     /// A server without a seed that has its own way to get fresh ones.
-    pub(crate) fn with_fresh(config: Config, fresh: Fresh) -> Self {
+    pub(crate) fn with_fresh(config: HttpConfig, fresh: Fresh) -> Self {
         let limits = LeaseLimits {
             reseed_interval: Duration::from_mins(1),
             grace_period: Duration::from_mins(15),
         };
         let generator =
-            Arc::new(Generator::new(2, limits, lavawall::machine::lend()).expect("memory"));
+            Arc::new(Generator::new(2, limits, lavawall::this_machine()).expect("memory"));
         Self::around(generator, config, fresh)
     }
 
     /// A server around this generator.
-    pub(crate) fn around(generator: Arc<Generator>, config: Config, fresh: Fresh) -> Self {
+    pub(crate) fn around(generator: Arc<Generator>, config: HttpConfig, fresh: Fresh) -> Self {
         Self::with_store(generator, config, fresh, None)
     }
 
     /// A server that keeps records.
     pub(crate) fn with_store(
         generator: Arc<Generator>,
-        config: Config,
+        config: HttpConfig,
         fresh: Fresh,
-        kv: Option<Arc<WorkersKv>>,
+        store: Option<(Arc<Store>, Arc<ReloadableTokens>)>,
     ) -> Self {
         config.validate().expect("a valid configuration");
-        let board = Arc::new(Board::default());
-        let access = Arc::new(Access::load(&config).expect("files that can be loaded"));
+        let board = Arc::new(StatusBoard::default());
+        let incidents = Arc::<IncidentLog>::default();
+        let access = Arc::new(AccessControl::load(&config).expect("files that can be loaded"));
         let listeners = Listeners::bind(config.listen, config.threads()).expect("loopback");
         let address = listeners.address();
         let (shutdown, told) = watch::channel(false);
-        let service =
-            Service { generator: Arc::clone(&generator), board: Arc::clone(&board), fresh, kv };
+        let (store, store_tokens) = store.unzip();
+        let parts = ServiceParts {
+            generator: Arc::clone(&generator),
+            board: Arc::clone(&board),
+            incidents: Arc::clone(&incidents),
+            fresh,
+            store,
+            store_tokens: store_tokens.unwrap_or_default(),
+        };
         let guard = Arc::clone(&access);
-        let thread =
-            std::thread::spawn(move || serve(service, listeners, None, guard, &config, &told));
-        Self { address, generator, board, access, shutdown, thread: Some(thread) }
+        let thread = std::thread::spawn(move || {
+            serve(parts, lavawall::dialects(), listeners, None, guard, &config, &told)
+        });
+        Self { address, generator, board, incidents, access, shutdown, thread: Some(thread) }
     }
 
     /// Tells the server to stop and does not wait.
@@ -93,11 +107,11 @@ impl Drop for Appliance {
 }
 
 /// Two workers on a free port of loopback.
-pub(crate) fn config() -> Config {
-    Config {
+pub(crate) fn config() -> HttpConfig {
+    HttpConfig {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         threads: std::num::NonZeroUsize::new(2),
-        ..Config::default()
+        ..HttpConfig::default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Things to put on the board.
 
-use lavawall::collector::board::{Picture, SourceReport, SourceState};
+use lavawall::{Picture, SourceReport, SourceState};
 use lavawall_entropy::{Frame, Kind, PixelFormat};
 
 use crate::appliance::Appliance;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Instant, SystemTime};
 
-use lavawall::collector::board::{LiveFigure, SourceState};
+use lavawall::{LiveFigure, SourceState};
 use lavawall_entropy::{Kind, Readiness};
 
 use crate::appliance::{Appliance, config, quorum, seed};
@@ -64,7 +64,7 @@ fn metrics_tell_of_every_source_but_not_which_device_it_is() {
     os.live = Some(LiveFigure { min_entropy: 5.75, estimator: "lag", samples: 16_384, at });
     appliance.board.set_sources(vec![os, absent]);
     for number in 0..150 {
-        appliance.board.add_incident(None, format!("incident {number}"));
+        appliance.incidents.open(None, format!("incident {number}"));
     }
     let metrics = metrics(&appliance);
     let os = r#"{source="os",kind="operating-system"}"#;

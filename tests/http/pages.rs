@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use data_encoding::BASE64;
-use lavawall::http::{Config, FreshError, FreshSeed, hash_token};
+use lavawall::hash_token;
+use lavawall::{FreshError, FreshSeed, HttpConfig};
 use lavawall_entropy::{Kind, PixelFormat};
 use sha2::{Digest, Sha256};
 
@@ -63,7 +64,7 @@ fn the_dashboard_says_the_essentials_without_its_script() {
 
 #[test]
 fn every_problem_leads_to_its_paragraph() {
-    let one_connection = Config { max_connections: 1, ..config() };
+    let one_connection = HttpConfig { max_connections: 1, ..config() };
     let appliance = Appliance::starting(one_connection);
     let mut client = Client::connect(appliance.address);
     let mut problems = vec![
@@ -122,7 +123,7 @@ fn guarded() -> (Appliance, tempfile::NamedTempFile) {
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
     let line = format!("tester {}\n", hash_token(TOKEN));
     std::fs::write(file.path(), line).expect("written");
-    let config = Config { tokens: Some(file.path().to_owned()), ..config() };
+    let config = HttpConfig { tokens: Some(file.path().to_owned()), ..config() };
     let appliance = Appliance::starting(config);
     seed(&appliance.generator, 1);
     (appliance, file)

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lavawall::http::{Tokens, WorkersKv, hash_token};
-use lavawall::keyring::seal::Choice;
-use lavawall::keyring::{Keyring, Places};
-use lavawall::kv::Store;
-use lavawall::kv::storage::{Fault, MemoryStorage, Storage};
+use lavawall::Actor;
+use lavawall::SealChoice;
+use lavawall::Store;
+use lavawall::{Fault, MemoryStorage, Storage};
+use lavawall::{Keyring, Places};
+use lavawall::{ReloadableTokens, Tokens, hash_token};
 use lavawall_entropy::{Generator, LeaseLimits};
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
 
 struct Kv {
     appliance: Appliance,
-    dialect: Arc<WorkersKv>,
+    store: Arc<Store>,
     memory: Arc<MemoryStorage>,
     folder: tempfile::TempDir,
 }
@@ -31,26 +32,23 @@ struct Shared(Arc<MemoryStorage>);
 impl Storage for Shared {
     fn get(
         &self,
-        table: lavawall::kv::storage::Table,
+        table: lavawall::Table,
         key: &[u8],
-    ) -> Result<Option<Vec<u8>>, lavawall::kv::storage::StorageError> {
+    ) -> Result<Option<Vec<u8>>, lavawall::StorageError> {
         self.0.get(table, key)
     }
 
     fn scan(
         &self,
-        table: lavawall::kv::storage::Table,
+        table: lavawall::Table,
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<lavawall::kv::storage::Row>, lavawall::kv::storage::StorageError> {
+    ) -> Result<Vec<lavawall::Row>, lavawall::StorageError> {
         self.0.scan(table, prefix, after, limit)
     }
 
-    fn commit(
-        &self,
-        batch: &mut lavawall::kv::storage::Changes<'_>,
-    ) -> Result<(), lavawall::kv::storage::StorageError> {
+    fn commit(&self, batch: &mut lavawall::Changes<'_>) -> Result<(), lavawall::StorageError> {
         self.0.commit(batch)
     }
 }
@@ -62,7 +60,7 @@ impl Kv {
             grace_period: Duration::from_mins(15),
         };
         let generator =
-            Arc::new(Generator::new(2, limits, lavawall::machine::lend()).expect("memory"));
+            Arc::new(Generator::new(2, limits, lavawall::this_machine()).expect("memory"));
         seed(&generator, 1);
         let folder = tempfile::tempdir().expect("a directory");
         let places = Places {
@@ -72,17 +70,18 @@ impl Kv {
             anchor: None,
         };
         let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("none yet"));
-        keyring.init(&Choice::File).expect("made");
+        keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
         let memory = Arc::new(MemoryStorage::default());
         let storage = Box::new(Shared(Arc::clone(&memory)));
         let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
         store.open().expect("opened");
-        let dialect = Arc::new(WorkersKv::new(Arc::new(store), Duration::from_secs(5)));
-        dialect.set_tokens(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
-        let fresh: lavawall::http::Fresh = Arc::new(|| Box::pin(std::future::pending()));
-        let kv = Some(Arc::clone(&dialect));
-        let appliance = Appliance::with_store(generator, config(), fresh, kv);
-        Self { appliance, dialect, memory, folder }
+        let store = Arc::new(store);
+        let tokens = ReloadableTokens::default();
+        tokens.set(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
+        let fresh: lavawall::Fresh = Arc::new(|| Box::pin(std::future::pending()));
+        let kept = Some((Arc::clone(&store), Arc::new(tokens)));
+        let appliance = Appliance::with_store(generator, config(), fresh, kept);
+        Self { appliance, store, memory, folder }
     }
 
     fn call(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
@@ -131,6 +130,29 @@ impl Kv {
         let answer = self.call("PUT", &path, "application/octet-stream", value);
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
+}
+
+#[test]
+fn every_described_call_is_served_and_no_other() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let description = get(kv.appliance.address, "/openapi.json").json();
+    let mut calls = 0;
+    for (template, item) in description["paths"].as_object().expect("paths") {
+        let path = template.replace("{account_id}", "default").replace("{key_name}", "a");
+        let path = path.replace("/{namespace_id}", &id);
+        let Some(path) = path.strip_prefix(NAMESPACES) else { continue };
+        // The answer to another method names those that are served (RFC 9110 §15.5.6).
+        let refused = kv.json("PATCH", path, &Value::Null);
+        assert_eq!(refused.status, 405, "{template}");
+        let allow = refused.header("allow").expect("the methods").to_lowercase();
+        let served: BTreeSet<_> = allow.split(", ").filter(|method| *method != "head").collect();
+        let described: BTreeSet<_> =
+            item.as_object().expect("methods").keys().map(String::as_str).collect();
+        assert_eq!(described, served, "{template}");
+        calls += described.len();
+    }
+    assert_eq!(calls, 14);
 }
 
 #[test]
@@ -464,8 +486,8 @@ fn a_sealed_keyring_is_503_with_the_reason_and_randomness_goes_on() {
     let kv = Kv::start();
     let id = kv.namespace("first");
     kv.put(&id, "a", b"1");
-    kv.dialect.store().keyring().seal().expect("sealed");
-    kv.dialect.store().close();
+    kv.store.keyring().seal(&Actor::SERVICE).expect("sealed");
+    kv.store.close();
     let answer = kv.call("GET", &format!("{id}/values/a"), "x", b"");
     assert_eq!(answer.status, 503);
     assert!(answer.text().contains("sealed"), "{}", answer.text());
@@ -476,8 +498,8 @@ fn a_sealed_keyring_is_503_with_the_reason_and_randomness_goes_on() {
     let status = get(kv.appliance.address, "/status").json();
     assert_eq!(status["keyring"]["state"], "sealed");
     assert_eq!(status["keyring"]["seal"], "file");
-    assert!(kv.dialect.store().keyring().open_alone().expect("the file is there"));
-    kv.dialect.store().open().expect("opened");
+    assert!(kv.store.keyring().unseal_stored(&Actor::SERVICE).expect("the file is there"));
+    kv.store.open().expect("opened");
     assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "1");
 }
 

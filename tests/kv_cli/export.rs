@@ -223,7 +223,7 @@ fn of_a_damaged_export_only_what_stands_before_is_imported() {
     {
         assert!(left < header_length(&whole) + stream);
         let (said, count) = import(namespace, &whole[..left], &key_file);
-        assert!(said.contains("shortened or was changed"), "{said}");
+        assert!(said.contains("truncated or was changed"), "{said}");
         assert!(count < 20 && said.contains(&format!("{count} records imported")), "{said}");
     }
     assert_eq!(import("text", b"no export", &key_file).1, 0);
@@ -265,5 +265,5 @@ fn what_has_expired_is_skipped_and_what_is_no_record_is_refused() {
     }
     let (code, said) = kv.fails(&["import", "to", &file, "--identity", &file], b"");
     assert_eq!(code, 64);
-    assert!(said.contains("holds no key"), "{said}");
+    assert!(said.contains("holds no age identity"), "{said}");
 }

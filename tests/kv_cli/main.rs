@@ -5,6 +5,7 @@
 mod running;
 
 mod command;
+#[cfg(feature = "export")]
 mod export;
 
 use std::fs;

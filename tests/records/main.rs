@@ -131,7 +131,7 @@ fn an_exposed_or_damaged_key_stops_records_with_the_reason_and_no_randomness() {
     service.start_again();
     assert_eq!(get(&service, "/random").status, 200);
     assert_eq!(service.namespaces("GET", &id, "").0, 503);
-    assert!(get(&service, "/status").text().contains("is no keyring"));
+    assert!(get(&service, "/status").text().contains("is not a keyring"));
 }
 
 #[test]

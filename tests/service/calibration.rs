@@ -26,7 +26,7 @@ fn a_calibrated_source_says_when_on_how_much_and_by_what_it_was_assessed() {
 
     stop(&mut service);
     let said = service.done(&FEW, "");
-    assert!(said.contains("bits a symbol") && said.contains("8192 symbols"), "{said}");
+    assert!(said.contains("bits per symbol") && said.contains("8192 symbols"), "{said}");
     let file = service.state_dir().join("calibration-jitter.json");
     let mode = fs::metadata(&file).expect("written").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);

@@ -1,6 +1,8 @@
 //! Keys as their operator handles them: seals, rotation, provenance, the audit log.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -54,6 +56,39 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 fn destroyed_and_active(records: u64) -> Vec<(String, u64)> {
     vec![("destroyed".to_owned(), 0), ("active".to_owned(), records)]
+}
+
+#[test]
+fn every_described_call_of_the_operator_is_served_on_the_socket_alone() {
+    let service = Running::start(TWO_KINDS);
+    let over_socket = |method: &str, path: &str| {
+        let socket = service.state_dir().join("admin.sock");
+        let mut socket = UnixStream::connect(socket).expect("the admin socket");
+        // No body that a call takes: none of them is done.
+        let head = "Host: x\r\nConnection: close\r\nContent-Length: 2";
+        write!(socket, "{method} {path} HTTP/1.1\r\n{head}\r\n\r\n[]").expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    assert!(over_socket("GET", "/admin/other").contains("there is no such administrator's call"));
+    let description: Value =
+        serde_json::from_slice(&get(&service, "/openapi.json").body).expect("JSON");
+    let mut calls = 0;
+    for (template, item) in description["paths"].as_object().expect("paths") {
+        if !template.starts_with("/admin/") {
+            continue;
+        }
+        assert!(item["servers"][0]["description"].as_str().is_some_and(|it| it.contains("socket")));
+        let path = template.replace("{id}", "00112233445566778899aabbccddeeff");
+        assert_eq!(get(&service, &path).status, 404, "{template} over TCP");
+        for method in item.as_object().expect("an item").keys().filter(|it| *it != "servers") {
+            let answer = over_socket(&method.to_uppercase(), &path);
+            assert!(!answer.contains("no such administrator's call"), "{method} {path}: {answer}");
+            calls += 1;
+        }
+    }
+    assert_eq!(calls, 10);
 }
 
 #[test]
@@ -205,7 +240,7 @@ fn a_rotation_survives_a_kill_and_destroys_the_old_version() {
     let rotation = &status["keyring"]["rotations"][0];
     assert!(rotation["done"].as_u64() > Some(0), "{rotation}");
     assert_eq!(rotation["left"], rotation["dependents"]["1"]);
-    assert!(service.done(&["status", "--url", &service.url()], "").contains("sealing anew"));
+    assert!(service.done(&["status", "--url", &service.url()], "").contains("resealing"));
     service.signal(Signal::KILL);
     service.wait();
     service.configure(TWO_KINDS);

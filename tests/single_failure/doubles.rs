@@ -8,10 +8,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use lavawall::collector::board::{Board, SourceReport};
-use lavawall::collector::feed::Feed;
-use lavawall::collector::{Collector, Settings, Unavailable};
-use lavawall::source::{Source, SourceError};
+use lavawall::Feed;
+use lavawall::{Collector, CollectorSettings, Unavailable};
+use lavawall::{Source, SourceError};
+use lavawall::{SourceReport, StatusBoard};
 use lavawall_entropy::{
     ALPHA_FAST, EntropyClaim, Gate, Generator, Kind, LeaseLimits, Machine, OsFill, Readiness,
     Sample, SymbolTests,
@@ -117,7 +117,7 @@ impl Double {
 pub(crate) struct Rig {
     /// What the collector seeds.
     pub(crate) generator: Arc<Generator>,
-    board: Arc<Board>,
+    board: Arc<StatusBoard>,
     collector: Collector,
     scripts: BTreeMap<&'static str, Script>,
     opened: Arc<Mutex<BTreeMap<&'static str, Arc<AtomicU32>>>>,
@@ -149,7 +149,7 @@ impl Rig {
         let generator = Arc::new(
             Generator::new(1, limits, Machine { os, clock: Instant::now }).expect("memory"),
         );
-        let board = Arc::new(Board::default());
+        let board = Arc::new(StatusBoard::default());
         let scripts: BTreeMap<_, _> = sources
             .iter()
             .map(|source| (source.id, Arc::new(Mutex::new(source.behaviour))))
@@ -157,10 +157,16 @@ impl Rig {
         let opened = Arc::new(Mutex::new(BTreeMap::new()));
         let feeds =
             sources.iter().map(|source| feed(source, &scripts[source.id], &opened)).collect();
-        let settings = Settings { quorum, reseed_interval, assessment_rest: REST };
-        let collector =
-            Collector::start(feeds, settings, Arc::clone(&generator), Arc::clone(&board), None)
-                .expect("threads");
+        let settings = CollectorSettings { quorum, reseed_interval, assessment_rest: REST };
+        let collector = Collector::start(
+            feeds,
+            settings,
+            Arc::clone(&generator),
+            Arc::clone(&board),
+            Arc::default(),
+            None,
+        )
+        .expect("threads");
         Self { generator, board, collector, scripts, opened }
     }
 
@@ -173,7 +179,7 @@ impl Rig {
         let feeds =
             sources.iter().map(|source| feed(source, &script(source), &self.opened)).collect();
         let reseed_interval = Duration::from_millis(300);
-        let settings = Settings { quorum, reseed_interval, assessment_rest: REST };
+        let settings = CollectorSettings { quorum, reseed_interval, assessment_rest: REST };
         self.collector.replace(feeds, settings).expect("threads");
     }
 

@@ -6,7 +6,7 @@ mod doubles;
 use std::time::Duration;
 
 use doubles::{Behaviour, Rig, Scripted};
-use lavawall::collector::board::SourceState;
+use lavawall::SourceState;
 use lavawall_entropy::{HealthTest, Kind, NotReady, Readiness};
 
 const KINDS: [Kind; 3] = [Kind::OperatingSystem, Kind::PhysicalCamera, Kind::Tpm];

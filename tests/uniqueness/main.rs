@@ -13,9 +13,13 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use lavawall::keyring::formula::{self, Bound, NONCE_BYTES, SEALED_KEY_BYTES, label};
-use lavawall::keyring::{Keyring, NamespaceId, Places};
-use lavawall::kv::storage::{RedbStorage, Storage, Table};
+use lavawall::Actor;
+use lavawall::NONCE_BYTES;
+use lavawall::aead;
+use lavawall::label;
+use lavawall::{Keyring, NamespaceId, Places};
+use lavawall::{RedbStorage, Storage, Table};
+use lavawall::{aead::AssociatedData, aead::SEALED_KEY_BYTES};
 use lavawall_entropy::Generator;
 use running::Running;
 use rustix::process::Signal;
@@ -54,7 +58,7 @@ impl Seen {
             anchor: None,
         };
         let keyring = Keyring::load(places, Arc::clone(generator)).expect("a keyring");
-        assert!(keyring.open_alone().expect("the seal's file"));
+        assert!(keyring.unseal_stored(&Actor::SERVICE).expect("the seal's file"));
         let storage = RedbStorage::open(&state.join("store"), 1 << 20).expect("a store");
         // The second namespace was made in this life: its keys are new.
         let made = keyring.namespace_keys(ids[1]).expect("open");
@@ -70,9 +74,9 @@ impl Seen {
             self.nonce(value);
             // As src/kv/record.rs draws it.
             let version = u64::from_be_bytes(*head[5..].first_chunk().expect("a version"));
-            let bound = Bound::to(label::RECORD_KEY).and(&place[..16]).and(&place[16..]);
+            let bound = AssociatedData::of(label::RECORD_KEY).and(&place[..16]).and(&place[16..]);
             let bound = bound.and_number(1).and_number(version);
-            let key = formula::open_key(&keys.versions[0].2, &bound, record_key).expect("opens");
+            let key = aead::open_key(&keys.versions[0].2, &bound, record_key).expect("opens");
             self.key(key.expose());
         }
         for (_, row) in storage.scan(Table::Entries, &ids[0].0, None, usize::MAX).expect("rows") {

@@ -1,11 +1,11 @@
-//! The upper end of a confidence interval for a probability, which every estimator takes in place
-//! of the probability it counted.
+//! The upper confidence bound of a probability. Every estimator uses it in place of the observed
+//! probability.
 
 /// The standard normal quantile at 0.995, for a two-sided interval of 99 % (SP 800-90B §6.3.1,
 /// step 2).
 pub(super) const Z_99: f64 = 2.575_829_303_548_901;
 
-/// min(1, p + Z · √(p(1 − p)/(n − 1))) for a probability p counted over n trials.
+/// min(1, p + Z · √(p(1 − p)/(n − 1))) for a probability p observed in n trials.
 pub(super) fn upper(p: f64, n: usize) -> f64 {
     (p + Z_99 * (p * (1.0 - p) / (real(n) - 1.0)).sqrt()).min(1.0)
 }

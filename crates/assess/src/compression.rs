@@ -1,30 +1,30 @@
 //! The compression estimate (SP 800-90B §6.3.4), for bits: Maurer's universal statistic.
 
+use crate::bisection;
 use crate::bound::{Z_99, real};
-use crate::search;
 
-/// Bits a block (b in the standard).
+/// Bits per block (b in the standard).
 const BLOCK_BITS: usize = 6;
 
-/// How many values a block has.
+/// Number of values of a block.
 const VALUES: usize = 1 << BLOCK_BITS;
 
-/// Blocks that only fill the dictionary (d in the standard).
+/// Number of blocks that only fill the dictionary (d in the standard).
 const DICTIONARY: usize = 1000;
 
 /// The corrective factor of the deviation, for b = 6 (SP 800-90B §6.3.4, step 4).
 const DEVIATION_FACTOR: f64 = 0.5907;
 
-/// Terms of a sum that starts near one are left out below this: together they are less than the
-/// last digit of the sum.
+/// Terms below this are left out of a sum that starts near one: together they are below its last
+/// digit.
 const NEGLIGIBLE: f64 = 1e-25;
 
-/// Min-entropy from the average distance between equal blocks. None below 1,001 blocks.
+/// Min-entropy per bit, from the average distance between equal blocks. `None` below 1,001 blocks.
 pub(super) fn estimate(bits: &[u8]) -> Option<f64> {
     estimate_after(DICTIONARY, bits)
 }
 
-/// As [`estimate`], with a dictionary of as many blocks.
+/// As [`estimate`], with a dictionary of `dictionary` blocks.
 pub(super) fn estimate_after(dictionary: usize, bits: &[u8]) -> Option<f64> {
     let blocks = bits.len() / BLOCK_BITS;
     if blocks <= dictionary {
@@ -40,7 +40,7 @@ pub(super) fn estimate_after(dictionary: usize, bits: &[u8]) -> Option<f64> {
     if expected(uniform) <= lower {
         return Some(1.0);
     }
-    let p = search::falling(uniform, lower, expected);
+    let p = bisection::falling(uniform, lower, expected);
     Some(if p > uniform { p.log2().abs() / real(BLOCK_BITS) } else { 1.0 })
 }
 
@@ -67,9 +67,9 @@ fn expected(p: f64, dictionary: usize, blocks: usize) -> f64 {
     g(p, dictionary, blocks) + others * g((1.0 - p) / others, dictionary, blocks)
 }
 
-/// G(z) = 1/v · Σ_{t=d+1}^{L} Σ_{u=1}^{t} log₂(u) · F(z, t, u), with F = z²(1−z)^{u−1} for u < t and
-/// z(1−z)^{t−1} for u = t (SP 800-90B §6.3.4, step 6), with its two sums made one: the term of u
-/// occurs for each t > u, so min(L − u, L − d) times with z², and once with z if u > d.
+/// G(z) = 1/v · Σ_{t=d+1}^{L} Σ_{u=1}^{t} log₂(u) · F(z, t, u), with F = z²(1−z)^{u−1} for u < t
+/// and z(1−z)^{t−1} for u = t (SP 800-90B §6.3.4, step 6), as a single sum: the term of u occurs
+/// min(L − u, L − d) times with z², once for each t > u, and once with z if u > d.
 fn g(z: f64, dictionary: usize, blocks: usize) -> f64 {
     let (mut inner, mut last) = (Sum::default(), Sum::default());
     let mut power = 1.0 - z;
@@ -87,7 +87,7 @@ fn g(z: f64, dictionary: usize, blocks: usize) -> f64 {
     z * (z * inner.total + last.total) / real(blocks - dictionary)
 }
 
-/// A sum that carries its rounding error along (Kahan).
+/// A sum with Kahan's error compensation.
 #[derive(Default)]
 struct Sum {
     total: f64,

@@ -1,12 +1,12 @@
-//! What followed each context seen so far: a tree whose paths are contexts read backwards, the
-//! latest symbol first, so that one walk meets a context and all its shorter ones.
+//! Counts of the symbols that followed each context: a tree whose paths are contexts read
+//! backwards, the latest symbol first, so that one walk visits a context and all its suffixes.
 
 use crate::table::Table;
 
 /// The longest context, in symbols (D of §6.3.9 and B of §6.3.10).
 pub(super) const LONGEST: usize = 16;
 
-/// A node: the context of the symbols on the way to it.
+/// A node of the tree: the context of the symbols on its path.
 pub(super) type Node = u32;
 
 /// The empty context.
@@ -17,18 +17,18 @@ pub(super) const ROOT: Node = 0;
 pub(super) struct Contexts {
     children: Table,
     nodes: Vec<Followers>,
-    /// Counts of the symbols after a context, if there is more than one.
+    /// Counts of the symbols after a context that has several followers.
     counts: Table,
 }
 
 /// The most common symbol after a context.
 #[derive(Debug, Clone, Copy)]
 struct Followers {
-    /// How often it followed. Zero for a context that is only on the way to a longer one.
+    /// Its count. Zero for a context that is only on the path to a longer one.
     most: u32,
-    /// It; of several the largest.
+    /// The symbol; of equal counts the largest.
     symbol: u8,
-    /// Whether other symbols followed as well.
+    /// Whether other symbols followed, too.
     are_many: bool,
 }
 
@@ -39,7 +39,7 @@ impl Contexts {
         Self { children: Table::new(), nodes: vec![UNSEEN], counts: Table::new() }
     }
 
-    /// How many contexts there are, with those that are only on the way to longer ones.
+    /// Number of contexts, including those only on the path to longer ones.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -50,7 +50,8 @@ impl Contexts {
         self.children.get(key(node, symbol))
     }
 
-    /// The context that is one symbol longer, made if need be; unseen until something is counted.
+    /// The context that is one symbol longer, created if missing. A new one is unseen until a
+    /// symbol is counted.
     pub(super) fn longer_or_new(&mut self, node: Node, symbol: u8) -> Node {
         self.longer(node, symbol).unwrap_or_else(|| {
             let new =
@@ -61,21 +62,21 @@ impl Contexts {
         })
     }
 
-    /// Whether something has been counted here.
+    /// Whether a symbol has been counted after this context.
     #[inline]
     pub(super) fn is_seen(&self, node: Node) -> bool {
         self.nodes[node as usize].most > 0
     }
 
-    /// The most common symbol after a context, of several the largest, and how often it followed.
+    /// The most common symbol after a context, of equal counts the largest, and its count.
     #[inline]
     pub(super) fn prediction(&self, node: Node) -> (u8, u32) {
         let followers = &self.nodes[node as usize];
         (followers.symbol, followers.most)
     }
 
-    /// Counts a symbol after a context, and returns its count now: 1 if it is new here. A new one
-    /// is not counted, and gives 0, unless it may be added.
+    /// Counts a symbol after a context and returns its new count: 1 for a new symbol. With
+    /// `may_add` false a new symbol is not counted, and the result is 0.
     #[inline]
     pub(super) fn count(&mut self, node: Node, symbol: u8, may_add: bool) -> u32 {
         let followers = &mut self.nodes[node as usize];

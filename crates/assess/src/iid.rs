@@ -1,4 +1,4 @@
-//! Whether samples may be taken as independent and identically distributed (SP 800-90B §5).
+//! Tests for independent and identically distributed samples (SP 800-90B §5).
 
 mod chi_square;
 mod gamma;
@@ -8,35 +8,35 @@ mod statistics;
 use std::num::NonZeroUsize;
 
 use crate::bound::real;
-use crate::samples::Sequence;
-use crate::{Samples, most_common, tuples};
+use crate::samples::{Samples, Sequence};
+use crate::{most_common, tuples};
+
+use chi_square::SIGNIFICANCE;
 
 pub use chi_square::ChiSquare;
-pub use permutation::{Counts, SEED_BYTES};
-pub use statistics::{STATISTICS, Statistic};
+pub use permutation::{PermutationCounts, SHUFFLE_SEED_BYTES};
+pub use statistics::PermutationStatistic;
 
-/// Data that are independent fail the test for repeated substrings this often (§5.2.5), and each
-/// chi-square test (§5.2).
-const SIGNIFICANCE: f64 = 0.001;
-
-/// What the tests found.
+/// The results of the tests for independent and identically distributed samples.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Iid {
-    /// Min-entropy by the most common symbol and the most common bit, which is what counts if the
-    /// tests pass (§6.1): bits a sample.
+pub struct IidTests {
+    /// Min-entropy in bits per sample, by the most common symbol and the most common bit. It
+    /// applies if the tests pass (§6.1).
     pub min_entropy: f64,
-    /// Whether pairs of symbols are as common as independence has it (§5.2.1, §5.2.3).
+    /// The chi-square test for independence: counts of pairs of symbols (§5.2.1, §5.2.3).
     pub independence: ChiSquare,
-    /// Whether symbols are as common in each tenth of the samples (§5.2.2, §5.2.4).
+    /// The chi-square test for goodness of fit: counts in each tenth of the samples (§5.2.2,
+    /// §5.2.4).
     pub goodness_of_fit: ChiSquare,
-    /// The length of the longest repeated substring, in symbols, and whether independent samples
-    /// may have it (§5.2.5).
+    /// The length of the longest repeated substring in symbols, and whether that length passes
+    /// (§5.2.5).
     pub longest_repeat: (usize, bool),
-    /// Each statistic of the samples, and how those of shuffled samples compared (§5.1).
-    pub statistics: Vec<(Statistic, f64, Counts)>,
+    /// The permutation tests: each statistic, its value for the samples as they came, and the
+    /// comparison with shuffled samples (§5.1).
+    pub statistics: Vec<(PermutationStatistic, f64, PermutationCounts)>,
 }
 
-impl Iid {
+impl IidTests {
     /// Whether every test passed.
     #[must_use]
     pub fn passes(&self) -> bool {
@@ -47,31 +47,55 @@ impl Iid {
     }
 }
 
-/// Tests samples as the reference program does. The shuffles come from `seed`, and are the same for
-/// any number of threads; a seed nobody chose makes for a fair test. `progress` hears which share
-/// of the 10,000 shuffles is done: mostly a hundred are enough.
+/// Tests whether samples are independent and identically distributed, as the reference program
+/// does.
+///
+/// The shuffles follow from `seed` and are the same for any number of threads. A random seed makes
+/// the test fair. `progress` is called with the completed share of the 10,000 shuffles, 0 to 1; a
+/// hundred shuffles decide every statistic of most samples that pass, and the test ends. Samples
+/// that fail take all shuffles.
+///
+/// ```rust
+/// use std::num::NonZeroUsize;
+///
+/// use lavawall_assess::{SHUFFLE_SEED_BYTES, Samples, test_iid};
+///
+/// # let mut state = 1_u64;
+/// # let mut noise = move || {
+/// #     state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+/// #     state
+/// # };
+/// let seed = [1; SHUFFLE_SEED_BYTES];
+/// let raw = (0..5000).map(|_| (noise() >> 60) as u8).collect();
+/// let samples = Samples::new(raw, Some(4))?;
+/// let found = test_iid(&samples, seed, NonZeroUsize::MIN, &|_| ());
+/// assert!(found.passes());
+/// assert!(found.independence.p_value >= 0.001 && found.goodness_of_fit.p_value >= 0.001);
+/// assert!(found.statistics.iter().all(|(_, _, counts)| counts.pass()));
+/// # Ok::<(), lavawall_assess::SamplesError>(())
+/// ```
 #[must_use]
-pub fn iid(
+pub fn test_iid(
     samples: &Samples,
-    seed: [u8; SEED_BYTES],
+    seed: [u8; SHUFFLE_SEED_BYTES],
     threads: NonZeroUsize,
     progress: &(dyn Fn(f64) + Sync),
-) -> Iid {
+) -> IidTests {
     after_shuffles(permutation::SHUFFLES, samples, seed, threads, progress)
 }
 
-/// As [`iid`], with so many shuffles at the most.
+/// As [`test_iid`], with at most `shuffles` shuffles.
 fn after_shuffles(
     shuffles: u32,
     samples: &Samples,
-    seed: [u8; SEED_BYTES],
+    seed: [u8; SHUFFLE_SEED_BYTES],
     threads: NonZeroUsize,
     progress: &(dyn Fn(f64) + Sync),
-) -> Iid {
+) -> IidTests {
     let symbols = samples.symbols();
     let proportions = proportions(symbols);
     let longest = tuples::longest_repeat(symbols);
-    Iid {
+    IidTests {
         min_entropy: min_entropy(samples),
         independence: chi_square::independence(symbols, &proportions),
         goodness_of_fit: chi_square::goodness_of_fit(symbols, &proportions),
@@ -87,8 +111,8 @@ fn min_entropy(samples: &Samples) -> f64 {
     of_bits.map_or(original, |h| original.min(h.min(1.0) * bits))
 }
 
-/// Each symbol's share, added up from one part at a time as in the reference program: its rounding
-/// decides the order of equal bins.
+/// Each symbol's share of the sequence, added up one occurrence at a time as in the reference
+/// program: the rounding decides the order of equal bins.
 fn proportions(sequence: Sequence<'_>) -> Vec<f64> {
     let part = 1.0 / real(sequence.symbols.len());
     let mut proportions = vec![0.0; sequence.alphabet];

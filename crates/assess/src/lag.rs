@@ -6,43 +6,43 @@ use crate::samples::Sequence;
 /// The longest lag (D in the standard).
 const LAGS: usize = 128;
 
-/// Symbols between two looks at which lags can win. Counts within it fit a byte.
+/// Symbols between two selections of the lags that can win. Counts within a stretch fit in a byte.
 const STRETCH: u32 = 32;
 
-/// Predicts each symbol by the one that is as far back as has been right most often.
+/// Predicts each symbol by the symbol at the lag with the highest score.
 ///
-/// Keeping 128 scores in order for every symbol would be most of the work. But a lag can overtake
-/// the best within a stretch only if it is less than a stretch behind; the others are just counted,
-/// many at once, and their scores brought up to date at its end.
+/// Updating 128 scores for every symbol would be most of the work. But within a stretch a lag can
+/// overtake the best only if its score is less than a stretch behind. The other lags are counted
+/// together, and their scores are updated at the end of the stretch.
 pub(super) fn estimate(sequence: Sequence<'_>) -> f64 {
     tally(sequence).estimate(sequence.symbols.len() - 1, sequence.alphabet)
 }
 
-/// How the best lag predicts all symbols after the first. There are more than 128.
+/// The predictions of all symbols after the first. The sequence has more than 128 symbols.
 pub(super) fn tally(sequence: Sequence<'_>) -> Tally {
     let symbols = sequence.symbols;
-    let mut race = Race::new();
-    race.start(symbols);
+    let mut scoreboard = Scoreboard::new();
+    scoreboard.start(symbols);
     for start in (LAGS..symbols.len()).step_by(STRETCH as usize) {
-        race.run(symbols, start, symbols.len().min(start + STRETCH as usize));
+        scoreboard.run(symbols, start, symbols.len().min(start + STRETCH as usize));
     }
-    race.tally
+    scoreboard.tally
 }
 
-/// The lags' scores, and how the best lag predicted. Lag number k is k + 1 symbols.
-struct Race {
+/// The scores of the lags, and the predictions of the best. Lag number k is k + 1 symbols.
+struct Scoreboard {
     scores: [u32; LAGS],
-    /// The lag that predicts next: of those with the highest score the last to reach it.
+    /// The lag that predicts next: of equal scores the last lag to reach it.
     best: usize,
     tally: Tally,
 }
 
-impl Race {
+impl Scoreboard {
     fn new() -> Self {
         Self { scores: [0; LAGS], best: 0, tally: Tally::default() }
     }
 
-    /// Predicts the first symbols, which not all lags reach back from.
+    /// Predicts the first symbols, where not all lags apply.
     fn start(&mut self, symbols: &[u8]) {
         let lags: [usize; LAGS] = std::array::from_fn(|lag| lag);
         for at in 1..LAGS {

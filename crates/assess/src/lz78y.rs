@@ -1,28 +1,31 @@
 //! The LZ78Y prediction estimate (SP 800-90B §6.3.10).
 //!
 //! The standard predicts by the context of 16 to 1 symbols whose most common follower has the
-//! highest count, of several contexts the longest. A shorter context occurs whenever a longer one
-//! does, so the highest count is always that of the last symbol alone, and a longer context wins
-//! only while its pair has occurred exactly as often. Once a pair has occurred less often it can
-//! never win again, and need not be counted: after the dictionary is full a step looks at one or
-//! two contexts, where the standard looks at sixteen.
+//! highest count; of equal counts, by the longest context. A shorter context occurs whenever a
+//! longer one does, so the highest count is always that of the last symbol alone, and a longer
+//! context wins only while its pair has occurred exactly as often. Once a pair has occurred less
+//! often it can never win again and need not be counted. After the dictionary is full, a step
+//! visits one or two contexts, where the standard visits sixteen.
 
 mod binary;
+mod forecast;
 
 use crate::contexts::{Contexts, LONGEST, ROOT};
 use crate::prediction::Tally;
 use crate::samples::Sequence;
+use forecast::Forecast;
 
-/// How many contexts the dictionary keeps.
+/// The most contexts the dictionary keeps (SP 800-90B §6.3.10).
 const MOST_CONTEXTS: usize = 65_536;
 
-/// Predicts each symbol by what most often followed the same symbols before it.
+/// Predicts each symbol by the most common follower of the symbols before it.
 pub(super) fn estimate(sequence: Sequence<'_>) -> f64 {
     let predictions = sequence.symbols.len() - LONGEST - 1;
     tally(sequence, MOST_CONTEXTS).estimate(predictions, sequence.alphabet)
 }
 
-/// How a dictionary of `room` contexts, 16 or more, predicts all symbols after the first 17.
+/// The predictions of all symbols after the first 17, by a dictionary of `room` contexts, at
+/// least 16.
 pub(super) fn tally(sequence: Sequence<'_>, room: usize) -> Tally {
     if sequence.is_binary() {
         binary::run(sequence.symbols, room)
@@ -48,37 +51,16 @@ fn run(symbols: &[u8], room: usize) -> Tally {
     tally
 }
 
-/// The prediction so far, as contexts are asked from the shortest on.
-#[derive(Default)]
-struct Forecast {
-    symbol: Option<u8>,
-    most: u32,
-}
-
-impl Forecast {
-    /// A longer context predicts `symbol`, which followed it `most` times. Says whether that
-    /// counts: then still longer ones may.
-    #[inline]
-    fn hear(&mut self, symbol: u8, most: u32) -> bool {
-        let counts = most >= self.most;
-        if counts {
-            self.symbol = Some(symbol);
-            self.most = most;
-        }
-        counts
-    }
-}
-
-/// What followed each context in the dictionary.
+/// Counts of the followers of each context in the dictionary.
 struct Dictionary {
     contexts: Contexts,
-    /// How many contexts can still be added.
+    /// Number of contexts that can still be added.
     room: usize,
 }
 
 impl Dictionary {
-    /// Predicts and learns `symbol`, and adds the contexts that are new, the longest first: when
-    /// the dictionary fills up on the way, the shorter ones stay out for good.
+    /// Predicts and learns `symbol`, and adds the new contexts, the longest first: when the
+    /// dictionary becomes full, the shorter ones are never added.
     fn grow(&mut self, past: &[u8], symbol: u8) -> Option<u8> {
         let mut forecast = Forecast::default();
         let mut new = Vec::with_capacity(LONGEST);
@@ -87,7 +69,7 @@ impl Dictionary {
             node = self.contexts.longer_or_new(node, before);
             if self.contexts.is_seen(node) {
                 let (predicted, most) = self.contexts.prediction(node);
-                forecast.hear(predicted, most);
+                forecast.offer(predicted, most);
                 self.contexts.count(node, symbol, true);
             } else {
                 new.push(node);
@@ -114,9 +96,9 @@ impl Dictionary {
                 continue;
             }
             let (predicted, most) = self.contexts.prediction(node);
-            let is_heard = forecast.hear(predicted, most);
+            let is_taken = forecast.offer(predicted, most);
             let count = self.contexts.count(node, symbol, true);
-            if count < often && !is_heard {
+            if count < often && !is_taken {
                 break;
             }
             often = often.max(count);

@@ -20,7 +20,7 @@ pub(super) fn estimate(bits: &[u8]) -> f64 {
     let p1 = 1.0 - p0;
     let [p00, p01] = transitions(pairs[0], pairs[1]);
     let [p10, p11] = transitions(pairs[2], pairs[3]);
-    // The first probability, and each transition's with how often it is taken.
+    // The probability of the first bit; each transition's probability and number.
     let sequences = [
         (p0, [(p00, 127.0), (1.0, 0.0)]),
         (p0, [(p01, 64.0), (p10, 63.0)]),
@@ -39,7 +39,7 @@ pub(super) fn estimate(bits: &[u8]) -> f64 {
     (least / LENGTH).min(1.0)
 }
 
-/// The probabilities of a 0 and of a 1, given their counts after one bit.
+/// The transition probabilities to 0 and to 1, from their counts after one bit.
 fn transitions(zeros: usize, ones: usize) -> [f64; 2] {
     if zeros + ones == 0 {
         return [0.0, 0.0];

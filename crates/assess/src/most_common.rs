@@ -11,6 +11,6 @@ pub(super) fn estimate(sequence: Sequence<'_>) -> f64 {
     }
     let most = counts.into_iter().max().expect("there are 256 counts");
     let len = sequence.symbols.len();
-    // No figure below zero: a share of one makes −log₂ a negative zero.
+    // The absolute value, because −log₂ 1 is a negative zero.
     upper(real(most) / real(len), len).log2().abs()
 }

@@ -6,12 +6,12 @@ use crate::samples::Sequence;
 /// The windows' lengths, in symbols.
 const WINDOWS: [usize; 4] = [63, 255, 1023, 4095];
 
-/// Predicts each symbol by the most common one of the window that has been right most often.
+/// Predicts each symbol by the most common symbol of the window with the highest score.
 pub(super) fn estimate(sequence: Sequence<'_>) -> f64 {
     tally(sequence).estimate(sequence.symbols.len() - WINDOWS[0], sequence.alphabet)
 }
 
-/// How the best window predicts all symbols after the first 63.
+/// The predictions of all symbols after the first 63.
 pub(super) fn tally(sequence: Sequence<'_>) -> Tally {
     if sequence.is_binary() {
         run(sequence.symbols, WINDOWS.map(Majority::new))
@@ -20,9 +20,9 @@ pub(super) fn tally(sequence: Sequence<'_>) -> Tally {
     }
 }
 
-/// A window that says which symbol is the most common in it, of several the latest.
+/// A window that knows its most common symbol; of equal counts, the latest.
 trait Window {
-    /// The symbol at `at` comes in; with a full window `leaving` goes out.
+    /// Adds the symbol at `at` and, from a full window, removes `leaving`.
     fn slide(&mut self, at: usize, entering: u8, leaving: Option<u8>);
 
     /// The most common symbol.
@@ -55,7 +55,7 @@ fn run<W: Window>(symbols: &[u8], mut windows: [W; 4]) -> Tally {
     tally
 }
 
-/// A window over bits. Its length is odd, so when it is full one bit has the majority.
+/// A window over bits. Its length is odd, so a full window has a majority.
 struct Majority {
     half: u32,
     ones: u32,
@@ -82,7 +82,7 @@ impl Window for Majority {
 /// A window over symbols of more than one bit.
 struct Mode {
     counts: [u16; 256],
-    /// Where each symbol occurred last.
+    /// The last position of each symbol.
     latest: [u32; 256],
     most_common: u8,
 }
@@ -92,7 +92,7 @@ impl Mode {
         Self { counts: [0; 256], latest: [0; 256], most_common: 0 }
     }
 
-    /// The symbol with the highest count, of several the latest.
+    /// The symbol with the highest count; of equal counts, the latest.
     fn find(&self) -> u8 {
         let most = self.counts.iter().fold(0, |most, count| most.max(*count));
         (0..=u8::MAX)

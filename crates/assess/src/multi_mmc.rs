@@ -1,22 +1,24 @@
 //! The multi Markov model with counting prediction estimate (SP 800-90B §6.3.9).
 
 mod binary;
+mod scoreboard;
 
 use crate::contexts::{Contexts, LONGEST, Node, ROOT};
 use crate::prediction::Tally;
 use crate::samples::Sequence;
+use scoreboard::Scoreboard;
 
-/// How many pairs of a context and its next symbol each model keeps.
+/// The most pairs of a context and its next symbol per model (SP 800-90B §6.3.9).
 const MOST_PAIRS: u32 = 100_000;
 
-/// Predicts each symbol by what most often followed the last 1 to 16, with the model that has been
-/// right most often.
+/// Predicts each symbol by the most common follower of the last 1 to 16 symbols, with the model
+/// that has the highest score.
 pub(super) fn estimate(sequence: Sequence<'_>) -> f64 {
     tally(sequence, MOST_PAIRS).estimate(sequence.symbols.len() - 2, sequence.alphabet)
 }
 
-/// How models of at most `room` pairs predict all symbols after the first two. There are more
-/// than 16.
+/// The predictions of all symbols after the first two, by models of at most `room` pairs. The
+/// sequence has more than 16 symbols.
 pub(super) fn tally(sequence: Sequence<'_>, room: u32) -> Tally {
     if sequence.is_binary() {
         binary::run(sequence.symbols, room)
@@ -25,48 +27,21 @@ pub(super) fn tally(sequence: Sequence<'_>, room: u32) -> Tally {
     }
 }
 
-/// Which model predicts. Model number d goes by the last d + 1 symbols.
-#[derive(Default)]
-struct Race {
-    scores: [u32; LONGEST],
-    /// The model that predicts next: of those with the highest score the last to reach it.
-    best: usize,
-    tally: Tally,
-}
-
-impl Race {
-    /// Model `model` has predicted. `predictor` is the model that was the best before this symbol.
-    /// A model that knows no prediction is neither right nor wrong: the reference program lets a
-    /// run of correct predictions go on over it, where the standard would end it.
-    #[inline]
-    fn count(&mut self, model: usize, predictor: usize, is_correct: bool) {
-        if model == predictor {
-            self.tally.count(is_correct);
-        }
-        if is_correct {
-            self.scores[model] += 1;
-            if self.scores[model] >= self.scores[self.best] {
-                self.best = model;
-            }
-        }
-    }
-}
-
 /// All sixteen models in one tree of contexts.
 ///
-/// Most long contexts occur once only. They are kept as the place where they did, with the shortest
-/// of them, and made nodes when they are met again.
+/// Most long contexts occur only once. They are stored as their position, with the node of the
+/// shortest of them, and become nodes when they occur again.
 struct Models<'a> {
     symbols: &'a [u8],
     contexts: Contexts,
     /// Longer contexts of each node that have occurred once.
     tails: Vec<Tail>,
-    /// How many pairs each model has, and how many it may have.
+    /// Number of pairs per model, and its limit.
     pairs: [u32; LONGEST],
     room: u32,
-    /// From this model on all are full.
+    /// This model and all later ones are full.
     full_from: usize,
-    race: Race,
+    scoreboard: Scoreboard,
 }
 
 /// Contexts that have occurred once, before the symbol at `at`.
@@ -80,7 +55,7 @@ struct Tail {
 const NO_TAIL: Tail = Tail { at: 0, last: 0 };
 
 impl<'a> Models<'a> {
-    /// The models after the first symbols: each knows what followed the sequence's start.
+    /// The models after the first symbols: each has counted the follower of the sequence's start.
     fn new(symbols: &'a [u8], room: u32) -> Self {
         let mut models = Self {
             symbols,
@@ -89,7 +64,7 @@ impl<'a> Models<'a> {
             pairs: [1; LONGEST],
             room,
             full_from: LONGEST,
-            race: Race::default(),
+            scoreboard: Scoreboard::default(),
         };
         for model in 0..LONGEST {
             let mut node = ROOT;
@@ -105,13 +80,13 @@ impl<'a> Models<'a> {
         for at in 2..self.symbols.len() {
             self.step(at);
         }
-        self.race.tally
+        self.scoreboard.tally
     }
 
-    /// Predicts the symbol at `at` from those before it, the very first left out, then learns it.
+    /// Predicts the symbol at `at` from the earlier ones except the very first, then learns it.
     fn step(&mut self, at: usize) {
         let symbol = self.symbols[at];
-        let predictor = self.race.best;
+        let predictor = self.scoreboard.best;
         let mut node = ROOT;
         for model in 0..LONGEST.min(at - 1) {
             match self.longer(node, model, self.symbols[at - 1 - model]) {
@@ -119,7 +94,7 @@ impl<'a> Models<'a> {
                 Some(longer) => node = longer,
             }
             let (predicted, _) = self.contexts.prediction(node);
-            self.race.count(model, predictor, predicted == symbol);
+            self.scoreboard.count(model, predictor, predicted == symbol);
             let may_add = self.pairs[model] < self.room;
             if self.contexts.count(node, symbol, may_add) == 1 {
                 self.add(model);
@@ -144,9 +119,9 @@ impl<'a> Models<'a> {
         })
     }
 
-    /// Model `first` does not know the context of `node` and one symbol more, so no later one does:
-    /// it is added to all that are not full. Beyond a full one it can never be looked up, so there
-    /// its pairs are only counted.
+    /// Model `first` does not have the context one symbol longer than `node`, so no later model has
+    /// it: it is added to every model that is not full. Behind a full model it can never be looked
+    /// up, so its pairs are only counted there.
     fn learn(&mut self, node: Node, first: usize, at: usize) {
         let end = LONGEST.min(at - 1).min(self.full_from);
         let known = (first..end).take_while(|model| self.pairs[*model] < self.room).count();

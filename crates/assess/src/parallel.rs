@@ -1,13 +1,14 @@
-//! The one place of this module with threads: pieces of work in a queue, results in order.
+//! The only threads of this crate: a queue of tasks, with the results in order.
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-/// Does `work` for each of `tasks` on up to `threads` threads, the caller's among them, and blocks
-/// until all is done. The results are in the order of the tasks. `finished` hears of each task that
-/// is done, one at a time, from any of the threads.
+use parking_lot::Mutex;
+
+/// Runs `work` for each of `tasks` on up to `threads` threads, including the caller's, and returns
+/// the results in the order of the tasks. `finished` is called after each task, one call at a time,
+/// from any of these threads.
 pub(super) fn map<T: Sync, R: Send>(
     threads: NonZeroUsize,
     tasks: &[T],
@@ -21,7 +22,7 @@ pub(super) fn map<T: Sync, R: Send>(
             let number = next.fetch_add(1, Ordering::Relaxed);
             let Some(task) = tasks.get(number) else { break };
             let result = work(task);
-            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut results = results.lock();
             results[number] = Some(result);
             finished(task);
         }
@@ -32,6 +33,6 @@ pub(super) fn map<T: Sync, R: Send>(
         }
         run();
     });
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let results = results.into_inner();
     results.into_iter().map(|result| result.expect("every task was taken and done")).collect()
 }

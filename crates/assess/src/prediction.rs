@@ -1,18 +1,18 @@
-//! From how often a predictor was right to min-entropy (SP 800-90B §6.3.7 to §6.3.10, last steps).
+//! Min-entropy from the hits of a predictor (the last steps of SP 800-90B §6.3.7 to §6.3.10).
 
+use crate::bisection;
 use crate::bound::{real, upper};
-use crate::search;
 
-/// How likely the longest run of correct predictions has to be, at least (SP 800-90B §6.3.7).
+/// The confidence in the longest run of correct predictions (SP 800-90B §6.3.7).
 const ALPHA: f64 = 0.99;
 
-/// How closely the reference program's long double tells numbers apart, 2⁻⁶³.
+/// The precision of the reference program's long double, 2⁻⁶³.
 const PRECISION: f64 = f64::EPSILON / 2048.0;
 
-/// Steps of the iteration for x, as the reference program takes them.
+/// Iterations for x, as in the reference program.
 const STEPS: usize = 66;
 
-/// Counts predictions and how they came out.
+/// Counts correct predictions and their longest run.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Tally {
     correct: usize,
@@ -29,8 +29,9 @@ impl Tally {
         self.longest = self.longest.max(self.run);
     }
 
-    /// Min-entropy of one symbol of an alphabet of `alphabet`, after `predictions`: the greater of
-    /// the bound on the share of correct ones and the probability that explains their longest run.
+    /// Min-entropy per symbol of an alphabet of `alphabet` symbols, after `predictions`: from the
+    /// greater of the upper bound on the share of correct predictions and the probability that
+    /// explains their longest run.
     pub(super) fn estimate(&self, predictions: usize, alphabet: usize) -> f64 {
         let share = real(self.correct) / real(predictions);
         let global = if self.correct > 0 {
@@ -41,9 +42,9 @@ impl Tally {
         let p = global.max(1.0 / real(alphabet));
         let run = self.longest + 1;
         let log_no_run = |p| log_no_run(p, run, predictions);
-        // Only a p above the bound can matter, so the search begins there.
+        // Only a p above the bound matters, so the search starts there.
         let p = if p < 1.0 && log_no_run(p) > ALPHA.ln() {
-            p.max(search::falling(p, ALPHA.ln(), log_no_run))
+            p.max(bisection::falling(p, ALPHA.ln(), log_no_run))
         } else {
             p
         };
@@ -55,7 +56,7 @@ impl Tally {
 /// run of r correct ones (Feller): ln((1 − px) / ((r + 1 − rx)q)) − (N + 1) ln x, where x is the
 /// root of x = 1 + q pʳ xʳ⁺¹ next to one.
 ///
-/// It is written in y = x − 1, so that no digit is lost where x is almost one.
+/// It is computed with y = x − 1, to keep the digits where x is almost one.
 fn log_no_run(p: f64, run: usize, predictions: usize) -> f64 {
     let (r, q) = (real(run), 1.0 - p);
     let log_first = q.ln() + r * p.ln();
@@ -67,7 +68,7 @@ fn log_no_run(p: f64, run: usize, predictions: usize) -> f64 {
         before = y;
         y = (log_first + (r + 1.0) * y.ln_1p()).exp();
     }
-    // 1 − px = q − py; beyond the other root, at y = q/p, there is no probability.
+    // 1 − px = q − py; beyond the other root, at y = q/p, the probability is zero.
     let rest = p * y / q;
     if rest >= 1.0 {
         return f64::NEG_INFINITY;

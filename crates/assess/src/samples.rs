@@ -1,36 +1,41 @@
-//! Samples ready to be assessed: as symbols of a dense alphabet, and as a bitstring.
+//! Samples in the two forms that the estimators take: symbols of a dense alphabet, and a bitstring.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// How many samples SP 800-90B asks for (§3.1.1). Fewer are assessed, and give less sure figures.
+/// The number of samples that SP 800-90B §3.1.1 asks for. Fewer can be assessed, with wider
+/// confidence intervals.
 pub const WANTED_SAMPLES: usize = 1_000_000;
 
-/// The fewest samples that are assessed: the longest window of the multi-MCW predictor, 4,095, and
-/// one to predict (SP 800-90B §6.3.7).
+/// The fewest samples that can be assessed: the longest window of the multi-MCW predictor, 4,095,
+/// and one to predict (SP 800-90B §6.3.7).
 pub const LEAST_SAMPLES: usize = 4096;
 
-/// The most bits that are assessed, samples times bits a sample: the suffix array counts in 31 bits.
+/// The most bits that can be assessed, samples times bits per sample: the suffix array has 31-bit
+/// indices.
 pub const MOST_BITS: usize = 0x7fff_ffff;
 
-/// Samples of 1 to 8 bits each, at least two of them different. `Debug` shows their number only:
-/// they may be the noise of a live source, and are wiped when dropped.
+/// Samples of 1 to 8 bits each, with at least two distinct values.
+///
+/// # Security
+/// They may be the noise of a live source: they are zeroized on drop, and `Debug` shows their
+/// number only.
 pub struct Samples {
     bits: u8,
     alphabet: usize,
     symbols: Zeroizing<Vec<u8>>,
-    /// The sample of each symbol.
+    /// The sample value of each symbol.
     values: Vec<u8>,
     bitstring: Option<Zeroizing<Vec<u8>>>,
 }
 
-/// One sequence of symbols as the estimators take it.
+/// One sequence of symbols, the input of an estimator.
 #[derive(Clone, Copy)]
 pub(super) struct Sequence<'a> {
     /// The symbols, each below `alphabet`.
     pub(super) symbols: &'a [u8],
-    /// How many distinct symbols there are: 2 to 256.
+    /// Number of distinct symbols, 2 to 256.
     pub(super) alphabet: usize,
 }
 
@@ -38,52 +43,69 @@ pub(super) struct Sequence<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SamplesError {
-    /// A width that no symbol has.
+    /// The width is not 1 to 8 bits.
     #[error("bits: must be from 1 to 8 (got {bits})")]
     Bits {
-        /// The width asked for.
+        /// The given width.
         bits: u8,
     },
-    /// Too few for any estimate.
+    /// Fewer than [`LEAST_SAMPLES`].
     #[error("samples: at least {LEAST_SAMPLES} are needed (got {samples})")]
     TooShort {
-        /// How many there are.
+        /// The number of samples.
         samples: usize,
     },
-    /// More than can be counted.
+    /// More than [`MOST_BITS`].
     #[error("samples: at most {MOST_BITS} bits can be assessed (got {samples} samples of {bits})")]
     TooLong {
-        /// How many there are.
+        /// The number of samples.
         samples: usize,
-        /// Bits a sample.
+        /// Bits per sample.
         bits: u8,
     },
-    /// A symbol that is wider than the samples are said to be.
+    /// A sample is wider than the given width.
     #[error("sample {at}: must be below {} for samples of {bits} bits (got {value})", 1_u16 << bits)]
     OutOfRange {
-        /// Its place, from 0.
+        /// Its position, from 0.
         at: usize,
-        /// The symbol.
+        /// The sample.
         value: u8,
-        /// Bits a sample.
+        /// Bits per sample.
         bits: u8,
     },
-    /// No entropy at all.
+    /// All samples are equal: there is no entropy.
     #[error("samples: all {samples} are {value}; a constant has no entropy")]
     Constant {
-        /// How many there are.
+        /// The number of samples.
         samples: usize,
-        /// The one symbol.
+        /// The value of all samples.
         value: u8,
     },
 }
 
 impl Samples {
-    /// Takes one sample a byte, of `bits` bits: the low ones, and the others must be zero. With no
-    /// width given it is that of the largest sample, as in the reference program.
+    /// Takes one sample per byte, in the low `bits` bits; the other bits must be zero. Without a
+    /// width, that of the largest sample is used, as in the reference program.
     ///
     /// # Errors
-    /// Says which rule the samples break.
+    /// [`SamplesError`] names the rule that the samples break.
+    ///
+    /// ```rust
+    /// use lavawall_assess::{Samples, SamplesError};
+    ///
+    /// let raw: Vec<u8> = (0..5000_u32).map(|n| (n % 7) as u8).collect();
+    /// let samples = Samples::new(raw.clone(), None)?;
+    /// assert_eq!((samples.len(), samples.bits(), samples.alphabet()), (5000, 3, 7));
+    ///
+    /// // The fifth sample, 4, does not fit in two bits.
+    /// let refused = Samples::new(raw, Some(2)).unwrap_err();
+    /// assert_eq!(refused, SamplesError::OutOfRange { at: 4, value: 4, bits: 2 });
+    /// assert_eq!(
+    ///     refused.to_string(),
+    ///     "sample 4: must be below 4 for samples of 2 bits (got 4)"
+    /// );
+    /// # Ok::<(), SamplesError>(())
+    /// ```
     pub fn new(raw: Vec<u8>, bits: Option<u8>) -> Result<Self, SamplesError> {
         let mut raw = Zeroizing::new(raw);
         if let Some(bits) = bits.filter(|bits| !(1..=8).contains(bits)) {
@@ -118,37 +140,37 @@ impl Samples {
         Ok(Self { bits, alphabet: ranks.alphabet, symbols: raw, values: ranks.values, bitstring })
     }
 
-    /// How many samples there are.
+    /// Number of samples.
     #[must_use]
     pub fn len(&self) -> usize {
         self.symbols.len()
     }
 
-    /// Never: [`Self::new`] refuses to make an empty one.
+    /// Always false: [`Self::new`] refuses fewer than [`LEAST_SAMPLES`].
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.symbols.is_empty()
     }
 
-    /// Bits a sample, 1 to 8.
+    /// Bits per sample, 1 to 8.
     #[must_use]
     pub fn bits(&self) -> u8 {
         self.bits
     }
 
-    /// How many distinct samples there are, 2 to 256.
+    /// Number of distinct samples, 2 to 256.
     #[must_use]
     pub fn alphabet(&self) -> usize {
         self.alphabet
     }
 
-    /// The symbols. Samples of one bit have none: they are a bitstring.
+    /// The symbols; `None` for samples of one bit, which are a bitstring.
     pub(super) fn literal(&self) -> Option<Sequence<'_>> {
         (self.bits > 1).then_some(self.symbols())
     }
 
-    /// The bits, high ones first. Samples of more bits but only two values have none: the reference
-    /// program then leaves the bitstring out.
+    /// The bits, high bits first. `None` for samples of more bits with only two values: the
+    /// reference program then leaves the bitstring out.
     pub(super) fn bitstring(&self) -> Option<Sequence<'_>> {
         match &self.bitstring {
             Some(bits) => Some(Sequence { symbols: bits, alphabet: 2 }),
@@ -156,7 +178,7 @@ impl Samples {
         }
     }
 
-    /// The sample of each symbol, rising.
+    /// The sample value of each symbol, ascending.
     pub(super) fn values(&self) -> &[u8] {
         &self.values
     }
@@ -184,7 +206,7 @@ impl Sequence<'_> {
     }
 }
 
-/// Each value's place among those that occur.
+/// The rank of each value among those that occur.
 struct Ranks {
     rank: [u8; 256],
     values: Vec<u8>,
@@ -206,14 +228,14 @@ impl Ranks {
     }
 }
 
-/// Bits the largest sample takes.
+/// The width of the largest sample in bits.
 fn width(raw: &[u8]) -> u8 {
     let all = raw.iter().fold(0, |all, value| all | value);
     u8::try_from(u8::BITS - all.leading_zeros()).expect("at most 8")
 }
 
 fn unpack(raw: &[u8], bits: u8) -> Zeroizing<Vec<u8>> {
-    // Room first: what grows while it holds noise leaves a copy behind.
+    // Reserved first: a vector that grows while it holds noise leaves a copy behind.
     let mut all = Zeroizing::new(Vec::with_capacity(raw.len() * usize::from(bits)));
     all.extend(raw.iter().flat_map(|value| (0..bits).rev().map(move |bit| value >> bit & 1)));
     all

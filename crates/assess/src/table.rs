@@ -1,12 +1,12 @@
-//! A hash table from 29-bit keys to counts: what the predictors look up for every symbol.
+//! A hash table from 29-bit keys to counts, for the predictors' look-ups at every symbol.
 
-/// How large a table starts, in slots; a power of two.
+/// The initial size in slots, a power of two.
 const FIRST_SLOTS: usize = 1 << 10;
 
 /// The golden ratio in 32 bits: multiplying by it spreads neighbouring keys (Knuth 6.4).
 const SPREAD: u32 = 0x9e37_79b9;
 
-/// Open addressing with linear probing; eight bytes a slot, at most three quarters in use. The
+/// Open addressing with linear probing: eight bytes per slot, at most three quarters in use. The
 /// standard map takes twice the memory and twice the time here.
 #[derive(Debug)]
 pub(super) struct Table {
@@ -39,7 +39,7 @@ impl Table {
         }
     }
 
-    /// Adds one to the value of a key and returns it; none if the key is not there.
+    /// Adds one to the value of a key and returns it; `None` for a missing key.
     #[inline]
     pub(super) fn increment(&mut self, key: u32) -> Option<u32> {
         let at = self.find(key);
@@ -51,7 +51,7 @@ impl Table {
         Some(value(*slot))
     }
 
-    /// The slot of a key, or the empty one where it belongs.
+    /// The slot of a key, or the empty slot for it.
     #[inline]
     fn find(&self, key: u32) -> usize {
         let mask = self.slots.len() - 1;

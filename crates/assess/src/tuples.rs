@@ -1,8 +1,8 @@
 //! The t-tuple and LRS estimates (SP 800-90B §6.3.5 and §6.3.6), from the sorted suffixes.
 //!
 //! Equal tuples are neighbours among the sorted suffixes. A maximal group of c suffixes that share
-//! l symbols, within a group that shares p < l, says that some tuple of each length in p+1..=l
-//! occurs c times. One pass over the lengths shared by neighbours meets every such group once, so
+//! l symbols, within a group that shares p < l, means that some tuple of each length in p+1..=l
+//! occurs c times. One pass over the lengths shared by neighbours visits every such group once, so
 //! the work does not grow with the length of the longest repeat.
 
 mod keys;
@@ -13,11 +13,11 @@ use crate::bound::{real, upper};
 use crate::samples::Sequence;
 use repeats::Repeats;
 
-/// A tuple counts for the t-tuple estimate if it occurs this often (SP 800-90B §6.3.5, step 1).
+/// The least count of a tuple in the t-tuple estimate (SP 800-90B §6.3.5, step 1).
 const OFTEN: u32 = 35;
 
-/// Min-entropy of one symbol by the t-tuple and by the LRS estimate. None for the first when no
-/// symbol occurs 35 times, for the second when every repeated tuple does.
+/// Min-entropy per symbol by the t-tuple and by the LRS estimate. The first is `None` when no
+/// symbol occurs 35 times, the second when every repeated tuple does.
 pub(super) fn estimate(sequence: Sequence<'_>) -> (Option<f64>, Option<f64>) {
     let repeats = keys::repeats(sequence).unwrap_or_else(|| suffixes::repeats(sequence.symbols));
     from_repeats(&repeats, OFTEN, sequence.symbols.len())
@@ -28,10 +28,9 @@ pub(super) fn longest_repeat(sequence: Sequence<'_>) -> usize {
     keys::repeats(sequence).unwrap_or_else(|| suffixes::repeats(sequence.symbols)).longest()
 }
 
-/// The estimates from how tuples recur in `len` symbols, `enough` times being often.
+/// The estimates from the repeats in `len` symbols. A tuple is common if it occurs `enough` times.
 fn from_repeats(repeats: &Repeats, enough: u32, len: usize) -> (Option<f64>, Option<f64>) {
-    // The least length of which no tuple occurs often enough is one more. Longer tuples are never
-    // commoner.
+    // The shortest length without a common tuple is one more. Longer tuples are never more common.
     let often = (1..=repeats.longest()).take_while(|t| repeats.most(*t) >= enough).count();
     let t_tuple = (1..=often)
         .map(|t| (f64::from(repeats.most(t)) / real(len - t + 1)).powf(1.0 / real(t)))

@@ -16,43 +16,56 @@ use crate::secret::Secret;
 /// The size of a block in bytes.
 pub const BLOCK_BYTES: usize = 32;
 
-/// What a credited block is worth, in bits.
+/// The credit of a credited block, in bits: full entropy.
 pub const BLOCK_CREDIT_BITS: u32 = 256;
 
-/// Credit that must have gone into a block for it to count: output length + 64
+/// The credit that a block needs to be credited, in bits: output length + 64
 /// (SP 800-90C §3.2.2.2).
 pub const CREDIT_IN_BITS: u32 = 320;
 
-/// A source that earns no credit gives a block, worth nothing, after this many samples: often
-/// enough to be in every seed, seldom enough to cost little.
+/// An uncredited source completes a block of zero credit after this many samples: often enough to
+/// be in every seed, rarely enough to cost little.
 const UNCREDITED_SAMPLES: u32 = 8;
 
 /// Domain separation from everything else SHA-256 is used for.
 const LABEL: &[u8] = b"lavawall v1 block";
 
-/// Compresses one source's samples.
+/// Hashes the samples of one source into blocks.
+///
+/// ```rust
+/// use std::time::Instant;
+///
+/// use lavawall_entropy::{BLOCK_CREDIT_BITS, Conditioner};
+///
+/// let now = Instant::now();
+/// let mut conditioner = Conditioner::new("camera0");
+/// // A block needs 320 credited bits of min-entropy.
+/// assert!(conditioner.absorb(b"a first sample", 200, now).is_none());
+/// let block = conditioner.absorb(b"a second one", 120, now).expect("320 bits");
+/// assert_eq!(block.credit_bits, BLOCK_CREDIT_BITS);
+/// ```
 pub struct Conditioner {
     id: String,
     sequence: u64,
-    open: Option<Open>,
+    partial: Option<PartialBlock>,
 }
 
 /// The block being built.
-struct Open {
+struct PartialBlock {
     hash: Sha256,
     samples: u32,
     credit_bits: u32,
     taken: Instant,
 }
 
-/// Conditioned output of one source: 256 bits of full entropy, or worth nothing.
+/// Conditioned output of one source: 256 bits of full entropy, or a block without credit.
 #[derive(Debug)]
 pub struct Block {
     /// The output.
     pub bytes: Secret<BLOCK_BYTES>,
     /// [`BLOCK_CREDIT_BITS`] or zero.
     pub credit_bits: u32,
-    /// When its oldest sample was taken.
+    /// The time of its oldest sample.
     pub taken: Instant,
 }
 
@@ -60,40 +73,41 @@ impl Conditioner {
     /// A conditioner for the source of this name.
     #[must_use]
     pub fn new(id: &str) -> Self {
-        Self { id: id.to_owned(), sequence: 0, open: None }
+        Self { id: id.to_owned(), sequence: 0, partial: None }
     }
 
-    /// Hashes one sample in, whatever it is credited, and gives a block when one is complete.
+    /// Hashes one sample, credited or not, and returns a block when it is complete. `credit_bits`
+    /// is the min-entropy credited for the sample; `taken` is its time.
     pub fn absorb(&mut self, sample: &[u8], credit_bits: u32, taken: Instant) -> Option<Block> {
-        let mut open = self.open.take().unwrap_or_else(|| Open {
+        let mut partial = self.partial.take().unwrap_or_else(|| PartialBlock {
             hash: start(&self.id, self.sequence),
             samples: 0,
             credit_bits: 0,
             taken,
         });
-        open.hash.update((sample.len() as u64).to_be_bytes());
-        open.hash.update(sample);
-        open.samples = open.samples.saturating_add(1);
-        open.credit_bits = open.credit_bits.saturating_add(credit_bits);
-        open.taken = open.taken.min(taken);
-        if open.is_complete() {
+        partial.hash.update((sample.len() as u64).to_be_bytes());
+        partial.hash.update(sample);
+        partial.samples = partial.samples.saturating_add(1);
+        partial.credit_bits = partial.credit_bits.saturating_add(credit_bits);
+        partial.taken = partial.taken.min(taken);
+        if partial.is_complete() {
             self.sequence += 1;
-            Some(open.finish())
+            Some(partial.finish())
         } else {
-            self.open = Some(open);
+            self.partial = Some(partial);
             None
         }
     }
 
-    /// Takes back the credit of the block being built. Its samples stay in: they cannot harm.
+    /// Withdraws the credit of the block being built. Its samples stay in, which is harmless.
     pub fn withdraw(&mut self) {
-        if let Some(open) = &mut self.open {
-            open.credit_bits = 0;
+        if let Some(partial) = &mut self.partial {
+            partial.credit_bits = 0;
         }
     }
 }
 
-impl Open {
+impl PartialBlock {
     fn is_complete(&self) -> bool {
         self.credit_bits >= CREDIT_IN_BITS
             || (self.credit_bits == 0 && self.samples >= UNCREDITED_SAMPLES)

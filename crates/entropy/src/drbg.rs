@@ -3,7 +3,7 @@
 //! ```text
 //! batch  = ChaCha20(key, nonce 0)[..1024]
 //! key    = batch[..32]                       the old key is gone: backtracking resistance
-//! draws  = batch[32..], 32 bytes at a time   each wiped as it is handed out
+//! draws  = batch[32..], 32 bytes at a time   each zeroized after use
 //! ```
 //! The construction is Bernstein's ("Fast-key-erasure random-number generators", 2017); the
 //! cipher is RFC 8439 §2.3 with a 64-bit or 32-bit counter alike, since no key makes more than
@@ -19,37 +19,37 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::secret::{Locked, Plain, Secret};
 
-/// The size of keys, seeds and draws, in bytes (RFC 8439 §2.3: a 256-bit key).
+/// The size of keys, seeds and draws in bytes (RFC 8439 §2.3: a 256-bit key).
 pub const KEY_BYTES: usize = 32;
 
 /// One batch: 16 ChaCha20 blocks, the width of the widest implementation in use.
 const BATCH_BYTES: usize = 1024;
 
-/// What a batch hands out after its first 32 bytes have become the next key.
+/// The bytes of a batch that are output: all but the next key, its first 32 bytes.
 const DRAW_BYTES: usize = BATCH_BYTES - KEY_BYTES;
 
-/// The most one answer key may make: 2¹⁷ bits (SP 800-90C §5.2.3, AIS 20/31 DRG.4.10).
+/// The most bytes made with one answer key: 2¹⁷ bits (SP 800-90C §5.2.3, AIS 20/31 DRG.4.10).
 pub const MAX_ANSWER_BYTES: usize = 1 << 14;
 
-/// Two blocks of keystream, in bytes: with AVX-512 the cipher makes two in a fifth of the time that it
-/// takes for one.
+/// Two blocks of keystream, in bytes: with AVX-512 the cipher makes two in a fifth of the time that
+/// it takes for one.
 const PAIR_BYTES: usize = 128;
 
 /// Domain separation of the key that a reseed gives a shard.
 const SHARD_LABEL: &[u8] = b"lavawall v1 shard";
 
-/// The shard holds no key: it was never seeded, or this is a forked child.
+/// The shard holds no key: it was never seeded, or the process is a forked child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the generator holds no seed in this process")]
 pub(crate) struct Unseeded;
 
-/// One generator's worth of state, in memory of its own.
+/// The state of one generator, in memory of its own.
 ///
 /// # Security
-/// After a draw the state no longer determines it (backtracking resistance). Whoever reads the
-/// state knows what it will give until the next [`Shard::reseed`]; that is why answers are also
-/// keyed by fresh bytes of the operating system. In a forked child the state reads as zeros and
-/// every draw is refused.
+/// After a draw the state no longer determines it (backtracking resistance). Someone who reads the
+/// state can compute its output until the next [`Shard::reseed`]; for that reason the key of an
+/// answer also takes fresh bytes of the operating system. In a forked child the state reads as
+/// zeros and every draw is refused.
 pub(crate) struct Shard {
     state: Locked<State>,
 }
@@ -58,7 +58,7 @@ impl Shard {
     /// A shard without a key.
     ///
     /// # Errors
-    /// When the kernel gives no memory for it.
+    /// When the kernel refuses the memory.
     pub(crate) fn unseeded() -> std::io::Result<Self> {
         Ok(Self { state: Locked::zeroed()? })
     }
@@ -73,8 +73,8 @@ impl Shard {
     /// old  = a draw from the shard as it is, or zeros when it has no key
     /// key' = HKDF-Expand(HKDF-Extract(salt = old, IKM = seed), "lavawall v1 shard" ‖ number)
     /// ```
-    /// (RFC 5869 §2). The old key stays in, so that a seed an attacker chose cannot undo one that
-    /// he did not know; the number gives each shard of one seed its own key.
+    /// (RFC 5869 §2). The old key stays in, so that a seed chosen by an attacker cannot undo an
+    /// unknown one; the number gives each shard of one seed its own key.
     pub(crate) fn reseed(&mut self, seed: &Secret<KEY_BYTES>, number: u32) {
         let mut old = Zeroizing::new([0; KEY_BYTES]);
         // Unseeded is the one failure, and then the salt is zeros as RFC 5869 §2.2 has it.
@@ -89,7 +89,7 @@ impl Shard {
         self.state.seeded = 1;
     }
 
-    /// Hands out 32 bytes and forgets them.
+    /// Outputs 32 bytes and erases them from the state.
     ///
     /// # Errors
     /// [`Unseeded`], and `out` is untouched.
@@ -117,7 +117,7 @@ impl fmt::Debug for Shard {
     }
 }
 
-/// What the locked pages hold.
+/// The content of the locked pages.
 #[derive(Zeroize)]
 #[repr(C)]
 struct State {

@@ -1,4 +1,4 @@
-//! The generator: the one place everything that needs randomness draws from, or is refused.
+//! The generator: the only source of output. It answers under a lease, or refuses.
 //!
 //! ```text
 //! for every 16 KiB of every answer:
@@ -14,11 +14,12 @@ pub(crate) mod selftest;
 
 use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
+use parking_lot::Mutex;
 use rand_core::{TryCryptoRng, TryRng};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
@@ -26,8 +27,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::drbg::{self, KEY_BYTES, MAX_ANSWER_BYTES, Shard};
 use crate::secret::Secret;
 
-use lease::Lease;
-pub(crate) use lease::{LeaseLimits, NotReady, Provenance, Quorum, Readiness};
+use lease::{Lease, LeaseLimits, NotReady, Provenance, Quorum, Readiness};
 
 /// Domain separation of answer keys from everything else SHA-256 is used for.
 const ANSWER_LABEL: &[u8] = b"lavawall v1 answer";
@@ -35,7 +35,46 @@ const ANSWER_LABEL: &[u8] = b"lavawall v1 answer";
 /// Fills a buffer with fresh bytes of the operating system.
 pub type OsFill = dyn Fn(&mut [u8]) -> Result<(), getrandom::Error> + Send + Sync;
 
-/// Hands out randomness while it may.
+/// Outputs random bytes while its lease lasts.
+///
+/// It has several shards, so that threads rarely wait for each other. A reference is a
+/// [`rand_core::TryRng`] and [`rand_core::TryCryptoRng`]; its error is [`NotReady`].
+///
+/// ```rust
+/// use std::time::{Duration, Instant, SystemTime};
+///
+/// use lavawall_entropy::{Generator, LeaseLimits, Machine, NotReady, Provenance, Secret};
+/// use rand_core::TryRng;
+///
+/// let limits = LeaseLimits {
+///     reseed_interval: Duration::from_secs(60),
+///     grace_period: Duration::from_secs(900),
+/// };
+/// let machine = Machine { os: Box::new(getrandom::fill), clock: Instant::now };
+/// let generator = Generator::new(4, limits, machine)?;
+///
+/// let mut key = [7; 32];
+/// assert!(matches!(generator.fill(&mut key), Err(NotReady::Starting(_))));
+/// assert_eq!(key, [0; 32], "a refusal leaves zeros");
+///
+/// // In a service the seed is released by a Pool.
+/// let now = Instant::now();
+/// let provenance = Provenance {
+///     generation: 1,
+///     seeded_at: now,
+///     seeded_on: SystemTime::now(),
+///     sources: Vec::new(),
+/// };
+/// generator.reseed(&Secret::take(&mut [5; 32]), provenance);
+/// generator.fill(&mut key)?;
+/// let word = (&generator).try_next_u64()?;
+/// # let _ = word;
+///
+/// // The lease of a seed lasts two reseed intervals and the grace period.
+/// let later = now + Duration::from_secs(2 * 60 + 900);
+/// assert!(matches!(generator.check(later), Err(NotReady::Expired(_))));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Security
 /// Output is unpredictable to anyone who lacks either the seed or the operating system's bytes.
@@ -43,13 +82,16 @@ pub type OsFill = dyn Fn(&mut [u8]) -> Result<(), getrandom::Error> + Send + Syn
 /// when a self-test has failed. It does not protect against someone who reads this process's
 /// memory while it answers.
 pub struct Generator {
+    /// After a panic a shard is still sound, so its lock needs no poisoning: each step leaves it
+    /// either before or after a draw.
     shards: Box<[Mutex<Shard>]>,
     lease: Lease,
     provenance: ArcSwapOption<Provenance>,
     machine: Machine,
 }
 
-/// What the generator borrows from the machine: this crate does no I/O and reads no clock.
+/// The operating system's random bytes and clock, supplied by the caller: this crate does no I/O
+/// and reads no clock.
 pub struct Machine {
     /// Fills a buffer with fresh bytes of the operating system (`getrandom(2)`).
     pub os: Box<OsFill>,
@@ -58,10 +100,10 @@ pub struct Machine {
 }
 
 impl Generator {
-    /// A generator of `shards` shards, at least one, that refuses until it is seeded.
+    /// A generator of `shards` shards, at least one. It refuses until it is seeded.
     ///
     /// # Errors
-    /// When the kernel gives no memory.
+    /// When the kernel refuses the memory.
     pub fn new(shards: usize, limits: LeaseLimits, machine: Machine) -> std::io::Result<Self> {
         let shards = (0..shards.max(1))
             .map(|_| Shard::unseeded().map(Mutex::new))
@@ -74,10 +116,10 @@ impl Generator {
         })
     }
 
-    /// Fills `out` with randomness.
+    /// Fills `out` with random bytes.
     ///
     /// # Errors
-    /// Says why not. Then `out` holds nothing of the generator's: it has been zeroed.
+    /// The reason of the refusal. `out` is then all zeros.
     pub fn fill(&self, out: &mut [u8]) -> Result<(), NotReady> {
         let filled = out.chunks_mut(MAX_ANSWER_BYTES).try_for_each(|piece| self.fill_piece(piece));
         if filled.is_err() {
@@ -86,28 +128,27 @@ impl Generator {
         filled
     }
 
-    /// Mixes a seed into every shard and grants a new lease. `provenance` says what went into it.
+    /// Mixes a seed into every shard and grants a new lease. `provenance` names its sources.
     pub fn reseed(&self, seed: &Secret<KEY_BYTES>, provenance: Provenance) {
         for (number, shard) in (0..).zip(&self.shards) {
-            lock(shard).reseed(seed, number);
+            shard.lock().reseed(seed, number);
         }
         self.lease.seeded(provenance.seeded_at);
         self.provenance.store(Some(Arc::new(provenance)));
     }
 
-    /// Takes note that seeds come at another interval from now on.
+    /// Changes the reseed interval, and with it the lease of the current seed.
     pub fn set_reseed_interval(&self, interval: Duration) {
         let seeded_at = self.provenance().map(|provenance| provenance.seeded_at);
         self.lease.set_reseed_interval(interval, seeded_at);
     }
 
-    /// Takes note of which kinds can be counted on at `now`. When the quorum is lost, the lease is
-    /// cut to the grace period.
+    /// Reports the quorum at `now`. When it is lost, the lease is cut to the grace period.
     pub fn report_quorum(&self, quorum: Quorum, now: Instant) {
         self.lease.report(quorum, now);
     }
 
-    /// Stops all output for good: a self-test failed.
+    /// Stops all output permanently, after a failed self-test.
     pub fn halt(&self, reason: String) {
         self.lease.halt(reason);
     }
@@ -117,27 +158,27 @@ impl Generator {
         self.lease.state(now)
     }
 
-    /// Why the next answer would be refused at `now`, if it would.
+    /// Whether an answer at `now` would be given.
     ///
     /// # Errors
-    /// The refusal itself.
+    /// The reason of the refusal.
     pub fn check(&self, now: Instant) -> Result<(), NotReady> {
         self.lease.check(now)
     }
 
-    /// Which kinds can be counted on.
+    /// The last reported quorum.
     pub fn quorum(&self) -> Arc<Quorum> {
         self.lease.quorum()
     }
 
-    /// Where the current seed came from; `None` before the first.
+    /// The origin of the current seed; `None` before the first.
     pub fn provenance(&self) -> Option<Arc<Provenance>> {
         self.provenance.load_full()
     }
 
     /// Whether all shards are kept out of swap.
     pub fn is_memory_locked(&self) -> bool {
-        self.shards.iter().all(|shard| lock(shard).is_locked())
+        self.shards.iter().all(|shard| shard.lock().is_locked())
     }
 
     fn fill_piece(&self, piece: &mut [u8]) -> Result<(), NotReady> {
@@ -150,7 +191,8 @@ impl Generator {
     fn answer_key(&self) -> Result<Zeroizing<[u8; KEY_BYTES]>, NotReady> {
         let mut key = Zeroizing::new([0; KEY_BYTES]);
         let mut os = Zeroizing::new([0; KEY_BYTES]);
-        lock(&self.shards[thread_number() % self.shards.len()])
+        self.shards[thread_number() % self.shards.len()]
+            .lock()
             .draw(&mut key)
             .map_err(|drbg::Unseeded| NotReady::Unseeded)?;
         (self.machine.os)(os.as_mut_slice()).map_err(NotReady::OperatingSystem)?;
@@ -190,12 +232,6 @@ impl TryRng for &Generator {
 }
 
 impl TryCryptoRng for &Generator {}
-
-/// A shard whose last user panicked is still sound: each step leaves it either before or after a
-/// draw.
-fn lock(shard: &Mutex<Shard>) -> std::sync::MutexGuard<'_, Shard> {
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A small number of this thread's own, so that threads spread over the shards.
 fn thread_number() -> usize {

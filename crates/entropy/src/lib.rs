@@ -20,13 +20,14 @@ pub use health::cutoff::{
     ALPHA_FAST, ALPHA_USUAL, Alpha, START_UP_SYMBOLS, WINDOW, WINDOW_BINARY, adaptive_cutoff,
     repetition_cutoff,
 };
+pub use health::finding::{Finding, HealthTest, Severity};
 pub use health::frames::{FRAME_STEP, FrameTests, FramesConfig, H_PER_PIXEL};
 pub use health::gate::{Admission, Gate, GateState};
+pub use health::inspect::{Inspect, Inspection};
 pub use health::jitter::JitterTests;
 pub use health::limit::{Cutoff, HealthLimit, LimitRule};
 pub use health::repetition::RepetitionCount;
 pub use health::symbols::{EntropyClaim, SymbolTests};
-pub use health::{Finding, HealthTest, Inspect, Inspection, Severity};
 
 // Conditioning and pooling: from samples to a seed.
 pub use conditioner::{BLOCK_BYTES, BLOCK_CREDIT_BITS, Block, CREDIT_IN_BITS, Conditioner};

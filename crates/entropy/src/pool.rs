@@ -1,4 +1,4 @@
-//! The pool: counts what each source has given, and releases a seed only under a quorum.
+//! The pool: counts the credit of each source, and releases a seed only under a quorum.
 //!
 //! ```text
 //! pool_s = SHA-512(pool_s ‖ block)
@@ -23,32 +23,57 @@ use crate::secret::{Locked, Secret};
 /// The size of a seed in bytes.
 pub const SEED_BYTES: usize = 32;
 
-/// Credit each kind must give for the first seed: 3/2 of the security strength
+/// Credit in bits that each kind needs for the first seed: 3/2 of the security strength
 /// (SP 800-90C, instantiation of an RBG2).
 pub const FIRST_SEED_BITS: u32 = 384;
 
-/// Credit each kind must give for every later seed: the security strength (SP 800-90C, reseed).
+/// Credit in bits that each kind needs for every later seed: the security strength (SP 800-90C,
+/// reseed).
 pub const RESEED_BITS: u32 = 256;
 
-/// What a source's state can hold, in bits: the width of SHA-512.
+/// The capacity of a source's state in bits: the width of SHA-512.
 const POOL_BITS: u32 = 512;
 
 const SEED_LABEL: &[u8] = b"lavawall v1 seed";
 const CHAIN_LABEL: &[u8] = b"lavawall v1 chain";
 const BOOT_SEED_LABEL: &[u8] = b"lavawall v1 boot seed";
 
-/// One source as the pool knows it.
+/// One source of the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolMember {
     /// Its name, unique in the pool.
     pub id: String,
     /// Its independence class. [`Kind::None`] never counts.
     pub kind: Kind,
-    /// No seed without it.
+    /// Whether every seed needs this source.
     pub required: bool,
 }
 
-/// Collects blocks, one state a source.
+/// Collects blocks, with one state per source, and releases seeds.
+///
+/// ```rust
+/// use std::time::Instant;
+///
+/// use lavawall_entropy::{BLOCK_CREDIT_BITS, Block, Kind, Pool, PoolMember, Secret};
+///
+/// let member = |id: &str, kind| PoolMember { id: id.to_owned(), kind, required: false };
+/// let members =
+///     vec![member("camera0", Kind::PhysicalCamera), member("camera1", Kind::PhysicalCamera)];
+/// let mut pool = Pool::new(members, 1)?;
+/// let block = |byte| Block {
+///     bytes: Secret::take(&mut [byte; 32]),
+///     credit_bits: BLOCK_CREDIT_BITS,
+///     taken: Instant::now(),
+/// };
+/// // The first seed needs 384 bits from one source of each kind.
+/// pool.absorb(0, &block(1));
+/// pool.absorb(1, &block(2));
+/// assert!(pool.release().is_err());
+/// pool.absorb(0, &block(3));
+/// let release = pool.release().expect("512 bits from camera0");
+/// assert_eq!((release.generation, release.credits_bits), (1, vec![512, 256]));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Pool {
     slots: Vec<Slot>,
     quorum: usize,
@@ -63,7 +88,7 @@ struct Slot {
     credit_bits: u32,
 }
 
-/// A seed, and what went into it.
+/// A seed and the credit of its sources.
 #[derive(Debug)]
 pub struct Release {
     /// The seed.
@@ -74,14 +99,14 @@ pub struct Release {
     pub credits_bits: Vec<u32>,
 }
 
-/// Why there is no seed yet.
+/// The missing part of a quorum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortfall {
-    /// Kinds that have given enough.
+    /// Kinds with enough credit.
     pub present: Vec<Kind>,
-    /// How many must.
+    /// Number of kinds needed.
     pub needed: usize,
-    /// Required sources that have not given enough.
+    /// Required sources without enough credit.
     pub missing_required: Vec<String>,
 }
 
@@ -95,7 +120,7 @@ impl Pool {
     /// An empty pool that needs `quorum` distinct kinds.
     ///
     /// # Errors
-    /// When the kernel gives no memory.
+    /// When the kernel refuses the memory.
     pub fn new(members: Vec<PoolMember>, quorum: usize) -> std::io::Result<Self> {
         let mut pool = Self {
             slots: Vec::new(),
@@ -109,10 +134,10 @@ impl Pool {
     }
 
     /// Replaces the members and, with them, the order in which sources are numbered. Members that
-    /// were there before keep what they gave; the chain is kept in any case.
+    /// stay keep their state and credit; the chain is always kept.
     ///
     /// # Errors
-    /// When the kernel gives no memory; then nothing has changed.
+    /// When the kernel refuses the memory; the pool is then unchanged.
     pub fn set_members(&mut self, members: Vec<PoolMember>) -> std::io::Result<()> {
         let fresh: Vec<_> = members.iter().map(|_| Locked::zeroed()).collect::<Result<_, _>>()?;
         let mut old = std::mem::take(&mut self.slots);
@@ -127,7 +152,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Mixes bytes from an earlier run into the chain, credited nothing:
+    /// Mixes bytes from an earlier run into the chain, without credit:
     /// `chain' = HMAC-SHA-256(chain, "lavawall v1 boot seed" ‖ bytes)`, RFC 5869's extract step.
     pub fn mix_in_boot_seed(&mut self, bytes: &[u8]) {
         let salt = Zeroizing::new(*self.chain);
@@ -157,7 +182,7 @@ impl Pool {
         }
     }
 
-    /// A source raised an alarm: nothing it gave since the last seed counts. Its bytes stay in.
+    /// Withdraws a source's credit since the last seed, after an alarm. Its bytes stay in.
     pub fn withdraw(&mut self, source: usize) {
         if let Some(slot) = self.slots.get_mut(source) {
             slot.credit_bits = 0;
@@ -171,7 +196,7 @@ impl Pool {
         self.slots.iter_mut().for_each(|slot| slot.credit_bits = 0);
     }
 
-    /// Whether source number `source` has given what the next seed needs of it.
+    /// Whether source number `source` has enough credit for the next seed.
     #[must_use]
     pub fn is_satisfied(&self, source: usize) -> bool {
         self.slots.get(source).is_none_or(|slot| slot.credit_bits >= self.needed_bits())
@@ -183,7 +208,7 @@ impl Pool {
         self.generation
     }
 
-    /// What is missing for a seed; `None` when one can be released.
+    /// The shortfall to the quorum; `None` when a seed can be released.
     #[must_use]
     pub fn shortfall(&self) -> Option<Shortfall> {
         let enough = |slot: &&Slot| slot.credit_bits >= self.needed_bits();
@@ -204,10 +229,10 @@ impl Pool {
         })
     }
 
-    /// Makes a seed of everything there is, credited or not, and starts over.
+    /// Makes a seed of the states of all sources, credited or not, and starts over.
     ///
     /// # Errors
-    /// The shortfall, and nothing has changed.
+    /// The shortfall; the pool is then unchanged.
     pub fn release(&mut self) -> Result<Release, Shortfall> {
         if let Some(shortfall) = self.shortfall() {
             return Err(shortfall);
@@ -245,7 +270,7 @@ impl Pool {
 }
 
 impl Slot {
-    /// Empties the slot and says what it had been credited.
+    /// Zeroizes the slot and returns its credit in bits.
     fn start_over(&mut self) -> u32 {
         self.state.zeroize();
         std::mem::take(&mut self.credit_bits)

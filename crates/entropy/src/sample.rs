@@ -1,4 +1,4 @@
-//! A sample: raw bytes from one noise source, before anything has been done to them.
+//! A sample: raw bytes from one noise source, before any processing.
 
 use std::fmt;
 use std::time::Instant;
@@ -9,14 +9,31 @@ use zeroize::Zeroize;
 /// The size of one symbol of [`Shape::Deltas`], in bytes.
 pub const DELTA_BYTES: usize = size_of::<u64>();
 
-/// Raw noise from one source. A runner keeps one and has it refilled, so that a frame is never
-/// copied. The bytes are as secret as the output they lead to: they are wiped when the sample is
-/// cleared and when it is dropped, and `Debug` shows their number only.
+/// Raw noise from one source. A sample can be cleared and filled again, so that frames are not
+/// copied.
+///
+/// # Security
+/// The bytes are as secret as the output made from them: they are zeroized when the sample is
+/// cleared or dropped, and `Debug` shows their number only.
+///
+/// ```rust
+/// use std::time::Instant;
+///
+/// use lavawall_entropy::Sample;
+///
+/// let mut sample = Sample::new(Instant::now());
+/// sample.resize(4).copy_from_slice(&[1, 2, 3, 4]);
+/// assert_eq!(sample.bytes(), [1, 2, 3, 4]);
+/// assert!(!format!("{sample:?}").contains("[1, 2"));
+/// sample.clear(Instant::now());
+/// assert!(sample.bytes().is_empty());
+/// ```
 pub struct Sample {
     bytes: Vec<u8>,
     /// How the bytes divide into symbols.
     pub shape: Shape,
-    /// When the device began to produce the oldest byte, as far as we know: never later than that.
+    /// The time at which the device began to produce the oldest byte. An estimate is never later
+    /// than the true time.
     pub taken: Instant,
 }
 
@@ -46,12 +63,12 @@ impl Sample {
     }
 
     /// The buffer, for the source to fill. Reserve before writing: a buffer that grows while it
-    /// holds noise leaves an unwiped copy behind.
+    /// holds noise leaves a copy behind that is not zeroized.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.bytes
     }
 
-    /// Makes the sample `len` bytes long and hands them out to be filled.
+    /// Makes the sample `len` bytes long and returns them to be filled.
     pub fn resize(&mut self, len: usize) -> &mut [u8] {
         if len > self.bytes.capacity() {
             self.bytes.zeroize();
@@ -79,15 +96,15 @@ impl fmt::Debug for Sample {
 /// How a sample's bytes divide into the symbols that health tests look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
-    /// One symbol a byte.
+    /// One symbol per byte.
     Bytes,
-    /// One symbol each eight bytes, little-endian: a timing difference in ticks.
+    /// One symbol per eight bytes, little-endian: a timing difference in ticks.
     Deltas,
     /// One picture.
     Frame(Frame),
 }
 
-/// What the driver says of one picture.
+/// The driver's description of one picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frame {
     /// How the payload is coded.
@@ -102,13 +119,13 @@ pub struct Frame {
     pub damaged: bool,
 }
 
-/// The pixel formats lavawall reads.
+/// The pixel formats that the frame tests take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PixelFormat {
     /// 4:2:2, bytes Y0 U Y1 V: raw luma at every even byte.
     Yuyv,
-    /// Eight bits of luma a pixel.
+    /// Eight bits of luma per pixel.
     Grey,
     /// One JPEG picture: hashed, never credited.
     Mjpeg,
@@ -153,7 +170,7 @@ pub enum Kind {
     Device,
     /// A trusted platform module.
     Tpm,
-    /// Nothing that can be argued: mixed in, always credited zero.
+    /// No argument for entropy: mixed in, always credited zero.
     None,
 }
 

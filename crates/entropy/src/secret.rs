@@ -1,4 +1,4 @@
-//! Secrets as types: wiped on drop, absent from `Debug`, not `Clone`, and where it matters kept
+//! Secrets as types: zeroized on drop, absent from `Debug`, not `Clone`, and where it matters kept
 //! out of swap, core dumps and child processes.
 
 mod locked;
@@ -10,8 +10,18 @@ use zeroize::{Zeroize, Zeroizing};
 
 pub use locked::{Locked, Plain};
 
-/// `N` secret bytes on the heap: wiped when dropped, moved without leaving a copy, compared in
+/// `N` secret bytes on the heap: zeroized on drop, moved without leaving a copy, compared in
 /// constant time.
+///
+/// ```rust
+/// use lavawall_entropy::Secret;
+///
+/// let mut bytes = [7; 32];
+/// let secret = Secret::take(&mut bytes);
+/// assert_eq!(bytes, [0; 32], "the origin is zeroized");
+/// assert_eq!(secret.expose(), &[7; 32]);
+/// assert_eq!(format!("{secret:?}"), "Secret(32 bytes)");
+/// ```
 pub struct Secret<const N: usize>(Box<[u8; N]>);
 
 impl<const N: usize> Secret<N> {
@@ -22,7 +32,7 @@ impl<const N: usize> Secret<N> {
         secret
     }
 
-    /// Takes the bytes over and wipes where they came from.
+    /// Moves the bytes and zeroizes their origin.
     pub fn take(from: &mut [u8; N]) -> Self {
         // Copied on the heap alone: a copy by value would leave one on the stack.
         let secret = Self::filled_by(|to| to.copy_from_slice(from));
@@ -37,7 +47,8 @@ impl<const N: usize> Secret<N> {
     }
 }
 
-/// Appends to bytes that may be secret. When they have to move, the old place is wiped.
+/// Appends to bytes that may be secret. When the vector reallocates, the old bytes are
+/// zeroized.
 pub fn append_secret(to: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
     let needed = to.len() + bytes.len();
     if needed > to.capacity() {

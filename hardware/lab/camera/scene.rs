@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use lavawall::source::rendered::Wall;
+use lavawall::Wall;
 
 use super::descriptors::{FRAME_BYTES, HEIGHT, MJPEG, WIDTH};
 

@@ -1,23 +1,23 @@
-//! The ten estimators' figures, as a table and as JSON.
+//! The figures of the ten estimators, as a table and as JSON.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{Shown, below_claim, number};
-use lavawall_assess::{Assessment, Figure, Samples};
+use crate::cli::assess::outcome::{AssessmentOutput, below_claim, number};
+use lavawall_assess::{Assessment, Estimate, Samples};
 
-pub(super) fn show(samples: &Samples, found: &Assessment, claim: Option<f64>) -> Shown {
-    Shown {
+pub(crate) fn show(samples: &Samples, found: &Assessment, claim: Option<f64>) -> AssessmentOutput {
+    AssessmentOutput {
         text: table(samples, found),
         json: json(found),
         complaint: below_claim(found.min_entropy(), claim),
     }
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
-struct Answer {
+struct Estimates {
     samples: usize,
     bits: u8,
     h_original: Option<f64>,
@@ -34,18 +34,18 @@ struct Row {
 }
 
 fn json(found: &Assessment) -> String {
-    let row = |figure: &Figure| Row {
+    let row = |figure: &Estimate| Row {
         name: figure.estimator.name(),
         literal: figure.literal,
         bitstring: figure.bitstring,
     };
-    let answer = Answer {
+    let answer = Estimates {
         samples: found.samples,
         bits: found.bits,
         h_original: found.h_original(),
         h_bitstring: found.h_bitstring(),
         min_entropy: found.min_entropy(),
-        estimators: found.figures.iter().map(row).collect(),
+        estimators: found.estimates.iter().map(row).collect(),
     };
     serde_json::to_string_pretty(&answer).expect("numbers and names make JSON")
 }
@@ -64,7 +64,7 @@ fn table(samples: &Samples, found: &Assessment) -> String {
         "a symbol",
         "a bit"
     );
-    for figure in &found.figures {
+    for figure in &found.estimates {
         let mark = if figure.estimator == decisive.estimator { "  decides" } else { "" };
         let _ = writeln!(
             out,
@@ -76,7 +76,7 @@ fn table(samples: &Samples, found: &Assessment) -> String {
     }
     let _ = writeln!(
         out,
-        "  {:<18} {:>12} {:>12}\n\nmin-entropy {:.6} bits a sample of {}",
+        "  {:<18} {:>12} {:>12}\n\nmin-entropy {:.6} bits per sample of {}",
         "least",
         number(found.h_original()),
         number(found.h_bitstring()),

@@ -4,24 +4,22 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{Shown, below_claim};
-use lavawall_assess::Samples;
-use lavawall_assess::iid::ChiSquare;
-use lavawall_assess::iid::Iid;
+use crate::cli::assess::outcome::{AssessmentOutput, below_claim};
+use lavawall_assess::{ChiSquare, IidTests, Samples};
 
-pub(super) fn show(samples: &Samples, found: &Iid, claim: Option<f64>) -> Shown {
+pub(crate) fn show(samples: &Samples, found: &IidTests, claim: Option<f64>) -> AssessmentOutput {
     let refuted = (!found.passes()).then(|| {
         "the samples are not independent and identically distributed: assess them without --iid"
             .to_owned()
     });
-    Shown {
+    AssessmentOutput {
         text: table(samples, found),
         json: json(samples, found),
         complaint: refuted.or_else(|| below_claim(found.min_entropy, claim)),
     }
 }
 
-fn json(samples: &Samples, found: &Iid) -> String {
+fn json(samples: &Samples, found: &IidTests) -> String {
     let chi_square = |test: &ChiSquare| {
         json!({
             "score": test.score,
@@ -30,17 +28,18 @@ fn json(samples: &Samples, found: &Iid) -> String {
             "passed": test.passes(),
         })
     };
-    let permutation = |(statistic, value, counts): &(_, f64, lavawall_assess::iid::Counts)| {
-        let statistic: &lavawall_assess::iid::Statistic = statistic;
-        json!({
-            "name": statistic.to_string(),
-            "value": value,
-            "greater": counts.greater,
-            "equal": counts.equal,
-            "less": counts.less,
-            "passed": counts.pass(),
-        })
-    };
+    let permutation =
+        |(statistic, value, counts): &(_, f64, lavawall_assess::PermutationCounts)| {
+            let statistic: &lavawall_assess::PermutationStatistic = statistic;
+            json!({
+                "name": statistic.to_string(),
+                "value": value,
+                "greater": counts.greater,
+                "equal": counts.equal,
+                "less": counts.less,
+                "passed": counts.pass(),
+            })
+        };
     let answer = json!({
         "samples": samples.len(),
         "bits": samples.bits(),
@@ -54,7 +53,7 @@ fn json(samples: &Samples, found: &Iid) -> String {
     format!("{answer:#}")
 }
 
-fn table(samples: &Samples, found: &Iid) -> String {
+fn table(samples: &Samples, found: &IidTests) -> String {
     let verdict = |passed| if passed { "" } else { "  FAILED" };
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -90,7 +89,7 @@ fn table(samples: &Samples, found: &Iid) -> String {
     }
     let _ = writeln!(out);
     let _ = if found.passes() {
-        writeln!(out, "min-entropy {:.6} bits a sample of {}", found.min_entropy, samples.bits())
+        writeln!(out, "min-entropy {:.6} bits per sample of {}", found.min_entropy, samples.bits())
     } else {
         writeln!(out, "not independent and identically distributed")
     };

@@ -4,29 +4,29 @@ use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{Shown, number};
-use lavawall_assess::restart::Restarts;
+use crate::cli::assess::outcome::{AssessmentOutput, number};
+use lavawall_assess::RestartTests;
 
-pub(super) fn show(found: &Restarts) -> Shown {
+pub(crate) fn show(found: &RestartTests) -> AssessmentOutput {
     let complaint = if found.is_sane() {
         let least = found.least[0].min(found.least[1]);
-        format!("restarts are worth {least:.6}, less than half of {}", found.initial)
+        format!("the restarts have {least:.6} bits per sample, less than half of {}", found.initial)
     } else {
         format!(
             "one symbol occurs {} times in a row or column; at most {} are allowed",
             found.most, found.cutoff
         )
     };
-    Shown {
+    AssessmentOutput {
         text: table(found),
         json: json(found),
         complaint: (!found.is_valid()).then_some(complaint),
     }
 }
 
-fn json(found: &Restarts) -> String {
+fn json(found: &RestartTests) -> String {
     let estimators: Vec<_> = found
-        .figures
+        .estimates
         .iter()
         .map(|(estimator, [row, column])| {
             json!({"name": estimator.name(), "row": row, "column": column})
@@ -46,7 +46,7 @@ fn json(found: &Restarts) -> String {
     format!("{answer:#}")
 }
 
-fn table(found: &Restarts) -> String {
+fn table(found: &RestartTests) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(
@@ -54,7 +54,7 @@ fn table(found: &Restarts) -> String {
         "most common symbol of a row or column: {} of 1000, at most {} allowed\n\n  {:<18} {:>12} {:>12}",
         found.most, found.cutoff, "bits of entropy in", "rows", "columns"
     );
-    for (estimator, [row, column]) in &found.figures {
+    for (estimator, [row, column]) in &found.estimates {
         let _ = writeln!(
             out,
             "  {:<18} {:>12} {:>12}",
@@ -65,7 +65,7 @@ fn table(found: &Restarts) -> String {
     }
     let _ = writeln!(out, "  {:<18} {:>12.6} {:>12.6}\n", "least", found.least[0], found.least[1]);
     let _ = match found.min_entropy() {
-        Some(h) => writeln!(out, "min-entropy {h:.6} bits a sample"),
+        Some(h) => writeln!(out, "min-entropy {h:.6} bits per sample"),
         None => writeln!(out, "the restart tests failed"),
     };
     out

@@ -1,20 +1,18 @@
-//! Keys as a person reads them.
+//! The table of keys.
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
+use crate::api::keys::KeyEntry;
+use crate::cli::{print, when};
 
-use super::Key;
-use crate::cli::print;
-
-/// A line for each key.
-pub(super) fn of(keys: &[Key]) -> String {
+/// One line per key.
+pub(crate) fn of(keys: &[KeyEntry]) -> String {
     let mut out = format!(
         "{:<32}  {:>7}  {:<9}  {:<20}  {:<9}  {:>7}  {}\n",
         "NAMESPACE", "VERSION", "STATE", "MADE", "WHILE", "RECORDS", "KINDS"
     );
     for key in keys {
-        let made = Timestamp::from_second(key.made_at).unwrap_or_default();
+        let made = when::rfc3339(key.made_at);
         let records = key.records.map_or_else(String::new, |records| records.to_string());
         let (namespace, version) = match &key.namespace {
             None => ("root key", String::new()),

@@ -1,35 +1,34 @@
-//! Pieces of JSON gathered into one array, for calls about many records.
+//! Items of JSON collected into one array, for calls about many records.
 
-use super::space::{Space, json};
-use crate::cli::stop::Stop;
-use crate::cli::wiped::Wiped;
+use crate::cli::error::CommandError;
+use crate::cli::kv::namespace::NamespaceClient;
+use crate::client::Payload;
+use crate::client::SecretBuffer;
 
-/// An array that grows until one call would be too large.
-pub(super) struct Batch {
-    body: Wiped,
+/// An array that grows until it would be too large for one call.
+pub(crate) struct Batch {
+    body: SecretBuffer,
     count: usize,
     most: usize,
     bytes: usize,
 }
 
 impl Batch {
-    /// Nothing yet; at most so many items, and so many bytes.
-    pub(super) fn new(most: usize, bytes: usize) -> Self {
-        let mut body = Wiped::default();
-        body.extend(b"[");
-        Self { body, count: 0, most, bytes }
+    /// An empty array, for at most `most` items and `bytes` bytes.
+    pub(crate) fn new(most: usize, bytes: usize) -> Self {
+        Self { body: opened(0), count: 0, most, bytes }
     }
 
-    /// Whether one more item of so many bytes stays within the limits. The first always does: the
-    /// service has the last word on it.
-    pub(super) fn takes(&self, bytes: usize) -> bool {
-        // A comma before it and the closing bracket.
+    /// Whether one more item of `bytes` bytes stays within the limits. The first always does: the
+    /// service decides on it.
+    pub(crate) fn takes(&self, bytes: usize) -> bool {
+        // With a comma before it and the closing bracket.
         let fits = self.body.len() + bytes + 2 <= self.bytes;
         self.count == 0 || (self.count < self.most && fits)
     }
 
     /// Adds an item.
-    pub(super) fn add(&mut self, item: &[u8]) {
+    pub(crate) fn add(&mut self, item: &[u8]) {
         if self.count > 0 {
             self.body.extend(b",");
         }
@@ -37,17 +36,29 @@ impl Batch {
         self.count += 1;
     }
 
-    /// Sends what there is and begins anew; says how many items that were.
-    pub(super) fn send(&mut self, space: &Space, method: &str, path: &str) -> Result<usize, Stop> {
+    /// Sends the array and starts an empty one; returns the number of items sent.
+    pub(crate) fn send(
+        &mut self,
+        space: &NamespaceClient,
+        method: &str,
+        path: &str,
+    ) -> Result<usize, CommandError> {
         if self.count == 0 {
             return Ok(0);
         }
         self.body.extend(b"]");
-        space.call(method, path, Some(json(&self.body)), &[200])?;
-        self.body.clear();
-        self.body.extend(b"[");
+        let next = opened(self.body.len());
+        let body = std::mem::replace(&mut self.body, next);
+        space.call(method, path, Some(Payload::json(body)), &[200])?;
         Ok(std::mem::take(&mut self.count))
     }
+}
+
+/// The start of an array, with room for `bytes`.
+fn opened(bytes: usize) -> SecretBuffer {
+    let mut body = SecretBuffer::with_capacity(bytes);
+    body.extend(b"[");
+    body
 }
 
 #[cfg(test)]

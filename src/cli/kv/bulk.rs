@@ -1,6 +1,5 @@
 //! `lavawall kv bulk`: many records in few calls.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -9,30 +8,28 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::batch::Batch;
-use super::connection::Connection;
-use super::items;
-use super::pair::Pair;
-use super::space::{self, Space, json};
+use crate::api::json::Json;
+use crate::api::store::{BULK_BYTES, BULK_READS, BULK_RECORDS, BulkValues};
+use crate::cli::connection_arguments::ConnectionArguments;
+use crate::cli::error::CommandError;
+use crate::cli::kv::batch::Batch;
+use crate::cli::kv::bulk_pair::BulkPair;
+use crate::cli::kv::json_items;
+use crate::cli::kv::namespace;
+use crate::cli::kv::namespace::NamespaceClient;
 use crate::cli::print;
-use crate::cli::stop::Stop;
-use crate::cli::wiped::Wiped;
-use crate::json::Json;
+use crate::client::Payload;
+use crate::client::SecretBuffer;
 
-/// The most of one call, as the service has it: 10,000 pairs, 100 MB, 100 names to read.
-pub(super) const PAIRS_LIMIT: usize = 10_000;
-pub(super) const BODY_LIMIT: usize = 100_000_000;
-pub(super) const READ_LIMIT: usize = 100;
-
-/// The most of one answer to a bulk read.
+/// The most bytes of one answer to a bulk read.
 const ANSWER_LIMIT: usize = 4 << 30;
 
-/// Write, read or delete many records, by a file of JSON as Workers KV's bulk calls have it
+/// Write, read or delete many records, given as JSON in the form of Workers KV's bulk calls
 ///
-/// A file of any length is split into calls of at most 10,000 records and 100 MB. Each call is made
+/// A file of any length is split into calls of at most 10,000 records and 100 MB. Each call is applied
 /// whole or not at all.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct KvBulkArguments {
     /// Title or id of the namespace
     namespace: String,
     #[command(subcommand)]
@@ -42,17 +39,17 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Write records: [{"key": …, "value": …, "base64": …, "metadata": …, "expiration": …,
-    /// "expiration_ttl": …}, …], or the same objects one a line
+    /// "expiration_ttl": …}, …], or the same objects, one per line
     ///
     /// The whole file is checked before anything is written, unless it is standard input.
     Put(Input),
     /// Read records: ["name", …] or {"keys": ["name", …], "type": "text" or "json",
     /// "withMetadata": true}
     ///
-    /// Prints {"values": {…}}; null for what is not there. Values must be text: use `lavawall kv get`
-    /// for others.
+    /// Prints {"values": {…}}, with null for an absent record. Values must be text; read others with
+    /// `lavawall kv get`.
     Get(Input),
-    /// Delete records: ["name", …]; one that is not there is no failure
+    /// Delete records: ["name", …]; absent ones are ignored
     Delete(Input),
 }
 
@@ -61,13 +58,13 @@ struct Input {
     /// The file; - is standard input
     file: PathBuf,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
-/// What a bulk read asks for, in either form.
+/// The names of a bulk read, in either form.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Wanted {
+enum NamesToRead {
     Names(Vec<String>),
     Object {
         keys: Vec<String>,
@@ -76,12 +73,7 @@ enum Wanted {
     },
 }
 
-#[derive(Deserialize)]
-struct Values {
-    values: BTreeMap<String, Json>,
-}
-
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+pub(crate) fn run(arguments: &KvBulkArguments) -> Result<(), CommandError> {
     let namespace = &arguments.namespace;
     match &arguments.command {
         Command::Put(input) => put(namespace, input),
@@ -91,11 +83,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
 }
 
 impl Input {
-    fn open(&self) -> Result<Box<dyn Read>, Stop> {
+    fn open(&self) -> Result<Box<dyn Read>, CommandError> {
         if self.is_standard() {
             return Ok(Box::new(io::stdin().lock()));
         }
-        let file = File::open(&self.file).map_err(|error| Stop::unreadable(&self.file, &error))?;
+        let file =
+            File::open(&self.file).map_err(|error| CommandError::unreadable(&self.file, &error))?;
         Ok(Box::new(file))
     }
 
@@ -108,37 +101,38 @@ impl Input {
     }
 }
 
-fn put(namespace: &str, input: &Input) -> Result<(), Stop> {
+fn put(namespace: &str, input: &Input) -> Result<(), CommandError> {
     let named = input.named();
-    let check = |number: usize, pair: &Pair| {
-        pair.check().map_err(|reason| Stop::data(format!("{named}: item {number}: {reason}")))
+    let check = |number: usize, pair: &BulkPair| {
+        pair.check()
+            .map_err(|reason| CommandError::data(format!("{named}: item {number}: {reason}")))
     };
     if input.file.is_file() {
-        items::each(input.open()?, &named, |number, pair: Pair| check(number, &pair))?;
+        json_items::each(input.open()?, &named, |number, pair: BulkPair| check(number, &pair))?;
     }
-    let space = Space::find(&input.connection, namespace)?;
-    send(input, &space, "PUT", "/bulk", |number, pair: &Pair| check(number, pair))
+    let space = NamespaceClient::find(&input.connection, namespace)?;
+    send(input, &space, "PUT", "/bulk", |number, pair: &BulkPair| check(number, pair))
 }
 
-fn delete(namespace: &str, input: &Input) -> Result<(), Stop> {
-    let space = Space::find(&input.connection, namespace)?;
+fn delete(namespace: &str, input: &Input) -> Result<(), CommandError> {
+    let space = NamespaceClient::find(&input.connection, namespace)?;
     send(input, &space, "POST", "/bulk/delete", |_, _: &String| Ok(()))
 }
 
-/// Sends all items in as few calls as there may be.
+/// Sends all items in as few calls as the limits allow.
 fn send<T: serde::Serialize + serde::de::DeserializeOwned>(
     input: &Input,
-    space: &Space,
+    space: &NamespaceClient,
     method: &str,
     path: &str,
-    check: impl Fn(usize, &T) -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    let mut batch = Batch::new(PAIRS_LIMIT, BODY_LIMIT);
+    check: impl Fn(usize, &T) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    let mut batch = Batch::new(BULK_RECORDS, BULK_BYTES);
     let mut done = 0;
-    let sent = items::each(input.open()?, &input.named(), |number, item: T| {
+    let sent = json_items::each(input.open()?, &input.named(), |number, item: T| {
         check(number, &item)?;
-        let mut text = Wiped::default();
-        serde_json::to_writer(&mut text, &item).map_err(Stop::data)?;
+        let mut text = SecretBuffer::default();
+        serde_json::to_writer(&mut text, &item).map_err(CommandError::data)?;
         if !batch.takes(text.len()) {
             done += batch.send(space, method, path)?;
         }
@@ -147,28 +141,28 @@ fn send<T: serde::Serialize + serde::de::DeserializeOwned>(
     });
     match sent.and_then(|_| batch.send(space, method, path)) {
         Ok(_) => Ok(()),
-        Err(stop) => Err(stop.and(&format!("; {done} records were done before"))),
+        Err(error) => Err(error.and(&format!("; {done} records were done before"))),
     }
 }
 
-fn get(namespace: &str, input: &Input) -> Result<(), Stop> {
-    let unreadable = |error: io::Error| Stop::unreadable(Path::new(&input.named()), &error);
-    let text = Wiped::read(input.open()?, BODY_LIMIT).map_err(unreadable)?;
-    let wanted = serde_json::from_slice(&text).map_err(|_| {
+fn get(namespace: &str, input: &Input) -> Result<(), CommandError> {
+    let unreadable = |error: io::Error| CommandError::unreadable(Path::new(&input.named()), &error);
+    let text = SecretBuffer::read(input.open()?, BULK_BYTES).map_err(unreadable)?;
+    let names = serde_json::from_slice(&text).map_err(|_| {
         let form = "must be [\"name\", …] or {\"keys\": [\"name\", …]}";
-        Stop::data(format!("{}: {form}", input.named()))
+        CommandError::data(format!("{}: {form}", input.named()))
     })?;
-    let (names, mut ask) = match wanted {
-        Wanted::Names(names) => (names, Map::new()),
-        Wanted::Object { keys, rest } => (keys, rest),
+    let (names, mut ask) = match names {
+        NamesToRead::Names(names) => (names, Map::new()),
+        NamesToRead::Object { keys, rest } => (keys, rest),
     };
-    let space = Space::find(&input.connection, namespace)?;
+    let space = NamespaceClient::find(&input.connection, namespace)?;
     let mut before = "{\"values\":{";
-    for names in names.chunks(READ_LIMIT) {
+    for names in names.chunks(BULK_READS) {
         ask.insert("keys".into(), names.into());
-        let body = serde_json::to_vec(&ask).map_err(Stop::data)?;
-        let answer = space.call("POST", "/bulk/get", Some(json(&body)), &[200])?;
-        let Values { values } = space::result(&answer.read(ANSWER_LIMIT)?)?;
+        let body = serde_json::to_vec(&ask).map_err(CommandError::data)?;
+        let answer = space.call("POST", "/bulk/get", Some(Payload::json(body)), &[200])?;
+        let BulkValues::<Json> { values } = namespace::result(&answer.read(ANSWER_LIMIT)?)?;
         for (name, value) in values {
             let text = format!("{before}{}:{}", Value::from(name), value.text());
             print::write(text.as_bytes())?;

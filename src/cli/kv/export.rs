@@ -2,10 +2,9 @@
 //!
 //! ```text
 //! age-encryption.org/v1, to one or more X25519 recipients, around
-//!     one line of JSON a record, as a bulk write has it, values in base64
+//!     one line of JSON per record, as in a bulk write, values in base64
 //! ```
 
-use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
@@ -13,80 +12,73 @@ use std::path::{Path, PathBuf};
 use age::x25519::Recipient;
 use age::{Encryptor, stream::StreamWriter};
 use clap::Args;
-use serde::Deserialize;
 use serde_json::Number;
 use zeroize::Zeroizing;
 
-use super::bulk::READ_LIMIT;
-use super::connection::Connection;
-use super::draft::Draft;
-use super::pair::Pair;
-use super::space::{self, Space, json};
-use crate::cli::client::ClientError;
+use crate::api::store::{BULK_READS, BulkGet, BulkRecord, BulkValues, ValueForm};
+use crate::cli::connection_arguments::ConnectionArguments;
+use crate::cli::error::CommandError;
+use crate::cli::kv::bulk_pair::BulkPair;
+use crate::cli::kv::namespace;
+use crate::cli::kv::namespace::NamespaceClient;
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::cli::progress::Bar;
-use crate::cli::stop::Stop;
-use crate::cli::wiped::Wiped;
-use crate::exitcode::Exit;
-use crate::json::Json;
+use crate::client::ClientError;
+use crate::client::Payload;
+use crate::client::SecretBuffer;
+use crate::durable::Draft;
 
-/// No answer is longer: values of 25 MiB together, in base64, and what belongs to a hundred records.
+/// The most bytes of an answer: values of 25 MiB in total, in base64, and metadata of a hundred records.
 const ANSWER_LIMIT: usize = 64 << 20;
-
-/// The name of a file that stands for standard input or output.
-pub(super) const STANDARD: &str = "-";
 
 /// Write all records of a namespace to one file that only named recipients can open
 ///
-/// The file is in the age format (age-encryption.org/v1); nothing is ever written in clear. `age -d`
-/// opens it: one JSON object a line, as `bulk put` takes them. Each record is as it was at some
-/// moment of the export. For example:
+/// The file is in the age format (age-encryption.org/v1); nothing is ever written in the clear.
+/// `age -d` decrypts it to one JSON object per line, as `bulk put` reads them. Each record is as it
+/// was at some moment of the export. For example:
 ///   age-keygen -o key.txt
 ///   lavawall kv export keys -o keys.age --to age1…
 ///   lavawall kv export keys -o - --to age1… | ssh backup 'cat > keys.age'
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub(super) struct Arguments {
+pub(crate) struct KvExportArguments {
     /// Title or id of the namespace
     namespace: String,
-    /// The file to write; there must be none, and only you can read it. - is standard output: what comes
-    /// there is whole only when the command succeeds
+    /// The file to write, which must not exist; only you can read it. - is standard output, whose content
+    /// is complete only if the command succeeds
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// Who can open it: age1… (repeatable)
+    /// A recipient who can open it: age1… (repeatable)
     #[arg(long, value_name = "RECIPIENT", required_unless_present = "to_file")]
     to: Vec<String>,
-    /// File with recipients, one a line (repeatable)
+    /// File with recipients, one per line (repeatable)
     #[arg(long, value_name = "FILE")]
     to_file: Vec<PathBuf>,
-    /// Replace the file when there is one
+    /// Replace the file if it exists
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+pub(crate) fn run(arguments: &KvExportArguments) -> Result<(), CommandError> {
     let recipients = recipients(arguments)?;
     let path = &arguments.output;
-    let is_there = || {
-        let reason = format!("{}: is there already; --force replaces it", path.display());
-        Stop::new(Exit::CannotCreate, reason)
-    };
-    let is_file = path.as_os_str() != STANDARD;
+    let is_file = path.as_os_str() != "-";
     if is_file && !arguments.force && path.exists() {
-        return Err(is_there());
+        return Err(CommandError::exists(path));
     }
     let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => is_there(),
-        _ => Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display())),
+        std::io::ErrorKind::AlreadyExists => CommandError::exists(path),
+        _ => CommandError::cannot_create(path, &error),
     };
-    let space = Space::find(&arguments.connection, &arguments.namespace)?;
-    let out = if is_file { Out::File(Draft::begin(path).map_err(failed)?) } else { Out::Standard };
+    let space = NamespaceClient::find(&arguments.connection, &arguments.namespace)?;
+    let out =
+        if is_file { Out::File(Draft::exclusive(path).map_err(failed)?) } else { Out::Standard };
     let draft = BufWriter::with_capacity(1 << 17, out);
     let to = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
-    let encryptor = Encryptor::with_recipients(to).map_err(Stop::usage)?;
+    let encryptor = Encryptor::with_recipients(to).map_err(CommandError::usage)?;
     let mut out = encryptor.wrap_output(draft).map_err(failed)?;
     let count = records(&space, &mut out, path)?;
     let mut draft = out.finish().map_err(failed)?;
@@ -98,7 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Where it goes.
+/// The output.
 enum Out {
     File(Draft),
     Standard,
@@ -108,10 +100,10 @@ impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self {
             Self::File(draft) => draft.write(bytes),
-            // It has said why.
+            // The reason is printed already.
             Self::Standard => print::write(bytes)
                 .map(|()| bytes.len())
-                .map_err(|_| std::io::Error::other("the export is cut short")),
+                .map_err(|_| std::io::Error::other("the export is incomplete")),
         }
     }
 
@@ -123,36 +115,28 @@ impl Write for Out {
     }
 }
 
-/// A record with all that belongs to it: asked for one by one, parts of two writes could be joined.
-#[derive(Deserialize)]
-struct Whole {
-    value: Zeroizing<String>,
-    metadata: Option<Json>,
-    expiration: Option<u64>,
-}
+/// `None` for records that were deleted after they were listed. Value and metadata come in one record: read
+/// one by one, they could be of two writes.
+type ExportedRecords = BulkValues<Option<BulkRecord<Zeroizing<String>>>>;
 
-#[derive(Deserialize)]
-struct Found {
-    /// Nothing for those that have gone since they were listed.
-    values: BTreeMap<String, Option<Whole>>,
-}
-
-/// Writes every record; says how many there were.
-fn records<W: Write>(space: &Space, out: &mut StreamWriter<W>, path: &Path) -> Result<u64, Stop> {
+/// Writes every record; returns their number.
+fn records<W: Write>(
+    space: &NamespaceClient,
+    out: &mut StreamWriter<W>,
+    path: &Path,
+) -> Result<u64, CommandError> {
     let progress = Progress::new(space)?;
-    let mut line = Wiped::default();
+    let mut line = SecretBuffer::default();
     let mut count = 0;
     space.pages("", None, |page| {
         let names: Vec<_> = page.into_iter().map(|listed| listed.name).collect();
-        for names in names.chunks(READ_LIMIT) {
-            ask(space, names, &mut |pair| {
+        for names in names.chunks(BULK_READS) {
+            read(space, names, &mut |pair| {
                 line.clear();
-                serde_json::to_writer(&mut line, &pair).map_err(Stop::data)?;
+                serde_json::to_writer(&mut line, &pair).map_err(CommandError::data)?;
                 line.extend(b"\n");
                 count += 1;
-                out.write_all(&line).map_err(|error| {
-                    Stop::new(Exit::CannotCreate, format!("{}: {error}", path.display()))
-                })
+                out.write_all(&line).map_err(|error| CommandError::cannot_create(path, &error))
             })?;
             progress.more(names.len());
         }
@@ -161,27 +145,27 @@ fn records<W: Write>(space: &Space, out: &mut StreamWriter<W>, path: &Path) -> R
     Ok(count)
 }
 
-/// Asks for these records, in fewer at a time when they are too much for one answer, and gives each that is
-/// there to `act`.
-fn ask(
-    space: &Space,
+/// Reads these records, half as many per call when they are too large for one answer, and calls `act`
+/// with each that exists.
+fn read(
+    space: &NamespaceClient,
     names: &[String],
-    act: &mut dyn FnMut(Pair) -> Result<(), Stop>,
-) -> Result<(), Stop> {
-    let body = serde_json::json!({ "keys": names, "type": "base64", "withMetadata": true });
-    let body = body.to_string();
-    let answer = match space.call("POST", "/bulk/get", Some(json(body.as_bytes())), &[200]) {
+    act: &mut dyn FnMut(BulkPair) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    let wanted = BulkGet { keys: names.to_vec(), form: ValueForm::Base64, with_metadata: true };
+    let payload = Payload::json(serde_json::to_vec(&wanted).map_err(CommandError::data)?);
+    let answer = match space.call("POST", "/bulk/get", Some(payload), &[200]) {
         Err(ClientError::Refused { status: 413, .. }) if names.len() > 1 => {
             let (first, second) = names.split_at(names.len() / 2);
-            ask(space, first, act)?;
-            return ask(space, second, act);
+            read(space, first, act)?;
+            return read(space, second, act);
         }
         answer => answer?,
     };
-    let Found { values } = space::result(&answer.read(ANSWER_LIMIT)?)?;
+    let ExportedRecords { values } = namespace::result(&answer.read(ANSWER_LIMIT)?)?;
     for (name, found) in values {
         let Some(mut found) = found else { continue };
-        act(Pair {
+        act(BulkPair {
             key: name,
             value: mem::take(&mut *found.value),
             base64: true,
@@ -193,14 +177,14 @@ fn ask(
     Ok(())
 }
 
-/// A bar, where somebody looks at it: the records must be counted first.
+/// A progress bar, on a terminal only: the records must be counted first.
 struct Progress {
     bar: Option<(Bar, usize)>,
     done: std::cell::Cell<usize>,
 }
 
 impl Progress {
-    fn new(space: &Space) -> Result<Self, Stop> {
+    fn new(space: &NamespaceClient) -> Result<Self, CommandError> {
         let done = std::cell::Cell::new(0);
         if !rustix::termios::isatty(std::io::stderr()) {
             return Ok(Self { bar: None, done });
@@ -222,17 +206,20 @@ impl Progress {
     }
 }
 
-/// Everybody who is named, at least one.
-fn recipients(arguments: &Arguments) -> Result<Vec<Recipient>, Stop> {
+/// The recipients, at least one.
+fn recipients(arguments: &KvExportArguments) -> Result<Vec<Recipient>, CommandError> {
     let wrong = |place: String| {
-        Stop::usage(format!("{place}: is no recipient: age1 and 58 letters and digits"))
+        CommandError::usage(format!(
+            "{place}: not a recipient, which is age1 and 58 letters and digits"
+        ))
     };
     let mut all = Vec::new();
     for text in &arguments.to {
         all.push(text.parse().map_err(|_| wrong("--to".into()))?);
     }
     for path in &arguments.to_file {
-        let text = std::fs::read_to_string(path).map_err(|error| Stop::unreadable(path, &error))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| CommandError::unreadable(path, &error))?;
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
@@ -242,7 +229,7 @@ fn recipients(arguments: &Arguments) -> Result<Vec<Recipient>, Stop> {
         }
     }
     if all.is_empty() {
-        return Err(Stop::usage("--to-file: names no recipient"));
+        return Err(CommandError::usage("--to-file: holds no recipient"));
     }
     Ok(all)
 }

@@ -1,4 +1,4 @@
-//! `lavawall kv import`: the records of an export, back into a namespace.
+//! `lavawall kv import`: writes the records of an export into a namespace.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -11,51 +11,50 @@ use std::time::SystemTime;
 use age::{DecryptError, Decryptor, IdentityFile};
 use clap::Args;
 
-use super::batch::Batch;
-use super::bulk::PAIRS_LIMIT;
-use super::connection::Connection;
-use super::export::STANDARD;
-use super::life;
-use super::lines::Lines;
-use super::pair::Pair;
-use super::space::Space;
+use crate::api::store::{BULK_RECORDS, LIFE_SECONDS};
+use crate::cli::connection_arguments::ConnectionArguments;
+use crate::cli::error::CommandError;
+use crate::cli::kv::batch::Batch;
+use crate::cli::kv::bulk_pair::BulkPair;
+use crate::cli::kv::namespace::NamespaceClient;
+use crate::cli::kv::secret_lines::SecretLines;
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::cli::progress::Bar;
-use crate::cli::stop::Stop;
 use crate::keyring;
 use crate::kv::VALUE_LIMIT;
 
-/// The longest line: a value in base64, a name and metadata with every letter escaped.
+/// The most bytes of a line: a value in base64, a name and metadata with every character escaped.
 const LINE_LIMIT: usize = VALUE_LIMIT / 3 * 4 + 16 * 1024;
 
-/// How much is sent at once: enough that a call more costs little, and little enough for memory.
+/// How many bytes are sent in one call: many enough that the cost of a call is small, and few enough
+/// for memory.
 const CALL_BYTES: usize = 4 << 20;
 
-/// A record that expires within so many seconds is not written any more: the service refuses lives of
-/// less than a minute, and some seconds pass until it is asked.
-const ALMOST_EXPIRED: u64 = life::LEAST + 10;
+/// A record that expires within this many seconds is skipped: the service refuses lives of less than a
+/// minute, and the call itself takes some seconds.
+const ALMOST_EXPIRED: u64 = LIFE_SECONDS + 10;
 
 /// Write the records of an export into a namespace
 ///
-/// What is there under the same names is replaced, and the rest stays, so that an import can be
-/// repeated. Records that have expired, or will within a minute or so, are skipped and counted. The
-/// file is checked as it is read: of a changed or shortened one the records before the damage are
-/// written, no others.
+/// Records of the same names are replaced and others stay, so that an import can be repeated. Records
+/// that have expired, or will within about a minute, are skipped and counted. The file is
+/// authenticated as it is read: of a changed or truncated file, only the records before the damage are
+/// written.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// Title or id of the namespace, which must be there
+pub(crate) struct KvImportArguments {
+    /// Title or id of the namespace, which must exist
     namespace: String,
     /// The export; - is standard input
     file: PathBuf,
-    /// File with the key that opens it, as age-keygen makes it
+    /// File with the identity that opens it, as age-keygen makes it
     #[arg(long, short, value_name = "KEYFILE")]
     identity: PathBuf,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
-/// How far an import has come.
+/// The progress of an import.
 #[derive(Default)]
 struct Counts {
     written: usize,
@@ -64,24 +63,24 @@ struct Counts {
     lines: usize,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+pub(crate) fn run(arguments: &KvImportArguments) -> Result<(), CommandError> {
     let path = &arguments.file;
-    let unreadable = |error: io::Error| Stop::unreadable(path, &error);
-    let file = if path.as_os_str() == STANDARD {
+    let unreadable = |error: io::Error| CommandError::unreadable(path, &error);
+    let file = if path.as_os_str() == "-" {
         io::stdin().as_fd().try_clone_to_owned().map(File::from)
     } else {
         File::open(path)
     };
     let file = file.map_err(unreadable)?;
-    // Nothing of a pipe, whose end nobody knows.
+    // 0 for a pipe, whose length is unknown.
     let total = file.metadata().map_err(unreadable)?.len();
     let read = Rc::new(Cell::new(0));
     let file = Counted { file, read: Rc::clone(&read) };
     let clear = BufReader::with_capacity(1 << 16, open(file, arguments)?);
-    let space = Space::find(&arguments.connection, &arguments.namespace)?;
+    let space = NamespaceClient::find(&arguments.connection, &arguments.namespace)?;
     let bar = Bar::new("importing");
     let mut counts = Counts::default();
-    let done = lines(Lines::new(clear, LINE_LIMIT), &space, path, &mut counts, || {
+    let done = lines(SecretLines::new(clear, LINE_LIMIT), &space, path, &mut counts, || {
         #[expect(clippy::cast_precision_loss, reason = "a share of a bar")]
         if total > 0 {
             bar.set(read.get() as f64 / total as f64);
@@ -91,17 +90,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     let Counts { written, expired, .. } = counts;
     let title = shown(&space.info.title);
     let said = format!("{written} records imported into {title}, {expired} skipped as expired");
-    done.map_err(|stop| stop.and(&format!("; {said}")))?;
+    done.map_err(|error| error.and(&format!("; {said}")))?;
     print::note(&said);
     Ok(())
 }
 
-/// Opens the file with the key.
-fn open(file: Counted, arguments: &Arguments) -> Result<impl Read + use<>, Stop> {
+/// Opens the file with the identity.
+fn open(file: Counted, arguments: &KvImportArguments) -> Result<impl Read + use<>, CommandError> {
     let path = &arguments.file;
     let key = &arguments.identity;
-    let no_key = || Stop::usage(format!("{}: holds no key of age", key.display()));
-    let keys = File::open(key).map_err(|error| Stop::unreadable(key, &error))?;
+    let no_key = || CommandError::usage(format!("{}: holds no age identity", key.display()));
+    let keys = File::open(key).map_err(|error| CommandError::unreadable(key, &error))?;
     let keys = IdentityFile::from_buffer(BufReader::new(keys)).map_err(|_| no_key())?;
     let keys = keys.into_identities().map_err(|_| no_key())?;
     if keys.is_empty() {
@@ -110,25 +109,25 @@ fn open(file: Counted, arguments: &Arguments) -> Result<impl Read + use<>, Stop>
     let wrong = |error: DecryptError| {
         let reason = match error {
             DecryptError::NoMatchingKeys => format!("{} does not open it", key.display()),
-            error => format!("is no export, or was changed: {error}"),
+            error => format!("not an export, or changed: {error}"),
         };
-        Stop::data(format!("{}: {reason}", path.display()))
+        CommandError::data(format!("{}: {reason}", path.display()))
     };
     let opened = Decryptor::new_buffered(BufReader::with_capacity(1 << 17, file)).map_err(wrong)?;
     opened.decrypt(keys.iter().map(|key| key.as_ref() as &dyn age::Identity)).map_err(wrong)
 }
 
-/// Writes every line's record.
+/// Writes the record of every line.
 fn lines<R: io::BufRead>(
-    mut lines: Lines<R>,
-    space: &Space,
+    mut lines: SecretLines<R>,
+    space: &NamespaceClient,
     path: &Path,
     counts: &mut Counts,
     progress: impl Fn(),
-) -> Result<(), Stop> {
-    let mut batch = Batch::new(PAIRS_LIMIT, CALL_BYTES);
+) -> Result<(), CommandError> {
+    let mut batch = Batch::new(BULK_RECORDS, CALL_BYTES);
     let damaged = |line: usize, reason: &dyn std::fmt::Display| {
-        Stop::data(format!("{}: record {line}: {reason}", path.display()))
+        CommandError::data(format!("{}: record {line}: {reason}", path.display()))
     };
     loop {
         let number = counts.lines + 1;
@@ -136,15 +135,15 @@ fn lines<R: io::BufRead>(
             Ok(Some(line)) => line,
             Ok(None) => break,
             Err(error) => {
-                // What was read whole before the damage is good.
+                // The lines before the damage are authentic.
                 counts.written += batch.send(space, "PUT", "/bulk")?;
-                let reason = format!("the file is shortened or was changed: {error}");
+                let reason = format!("the file is truncated or was changed: {error}");
                 return Err(damaged(number, &reason));
             }
         };
         counts.lines = number;
-        let pair: Pair = serde_json::from_slice(line)
-            .map_err(|error| damaged(number, &format!("is none: column {}", error.column())))?;
+        let pair: BulkPair = serde_json::from_slice(line)
+            .map_err(|error| damaged(number, &format!("invalid at column {}", error.column())))?;
         pair.check().map_err(|reason| damaged(number, &reason))?;
         let now = keyring::seconds(SystemTime::now());
         if pair.expires_at().is_some_and(|expiry| expiry < now + ALMOST_EXPIRED) {
@@ -161,7 +160,7 @@ fn lines<R: io::BufRead>(
     Ok(())
 }
 
-/// A file that tells how much of it was read.
+/// A file that counts the bytes read from it.
 struct Counted {
     file: File,
     read: Rc<Cell<u64>>,

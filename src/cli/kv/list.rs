@@ -2,39 +2,39 @@
 
 use clap::Args;
 
-use super::connection::Connection;
-use super::space::Space;
+use crate::cli::connection_arguments::ConnectionArguments;
+use crate::cli::error::CommandError;
+use crate::cli::kv::namespace::NamespaceClient;
 use crate::cli::print;
 use crate::cli::print::shown;
-use crate::cli::stop::Stop;
 
 /// List the names in a namespace, in the order of their bytes
 ///
-/// One a line; control characters in names are escaped, and --json has them exactly.
+/// One per line. Control characters in names are escaped; --json has names exactly.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(crate) struct KvListArguments {
     /// Title or id of the namespace
     namespace: String,
-    /// Only names that begin so
+    /// Only names with this prefix
     #[arg(long, default_value = "", hide_default_value = true)]
     prefix: String,
-    /// At most so many [default: all]
+    /// At most N names [default: all]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Print one JSON object a line, with expiration and metadata
+    /// Print one JSON object per line, with expiration and metadata
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
-    let space = Space::find(&arguments.connection, &arguments.namespace)?;
+pub(crate) fn run(arguments: &KvListArguments) -> Result<(), CommandError> {
+    let space = NamespaceClient::find(&arguments.connection, &arguments.namespace)?;
     space.pages(&arguments.prefix, arguments.limit, |page| {
         let mut text = String::new();
         for record in page {
             if arguments.json {
-                text.push_str(&serde_json::to_string(&record).map_err(Stop::data)?);
+                text.push_str(&serde_json::to_string(&record).map_err(CommandError::data)?);
             } else {
                 text.push_str(&shown(&record.name));
             }

@@ -1,22 +1,24 @@
-//! `lavawall kv namespaces`: what records are kept in.
+//! `lavawall kv namespaces`: list, create, rename and delete.
 
 use std::io::BufRead;
 
 use clap::{Args, Subcommand};
 
-use super::connection::Connection;
-use super::space::{self, Space, json};
+use crate::cli::connection_arguments::ConnectionArguments;
+use crate::cli::error::CommandError;
+use crate::cli::kv::namespace;
+use crate::cli::kv::namespace::NamespaceClient;
 use crate::cli::print;
 use crate::cli::print::shown;
-use crate::cli::stop::Stop;
+use crate::client::Payload;
 use crate::exitcode::Exit;
 
-/// List, make, rename and delete namespaces
+/// List, create, rename and delete namespaces
 ///
-/// Each has keys of its own. Without a command they are listed, as by `list`.
+/// Each namespace has keys of its own. Without a command they are listed, as by `list`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(super) struct Arguments {
+pub(crate) struct KvNamespacesArguments {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
@@ -31,23 +33,23 @@ enum Command {
     Delete(DeleteArguments),
 }
 
-/// List namespaces, one a line, id and title
+/// List namespaces, one per line, with id and title
 #[derive(Debug, Args)]
 struct ListArguments {
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
-/// Make a namespace, with keys of its own; prints its id
+/// Create a namespace with keys of its own; print its id
 #[derive(Debug, Args)]
 struct CreateArguments {
-    /// What to call it; encrypted at rest like all that is in it
+    /// Its title; encrypted at rest, as its records are
     title: String,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
 /// Give a namespace another title; its id and its records stay
@@ -55,15 +57,15 @@ struct CreateArguments {
 struct RenameArguments {
     /// Its title or id
     namespace: String,
-    /// What to call it from now on
+    /// Its new title
     title: String,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
-/// Destroy a namespace's keys: no copy of the store opens its records any more
+/// Delete a namespace by destroying its keys: its records are lost in every copy of the store
 ///
-/// There is no way back but a copy of the keyring's file from before. Asks for the title first, on
+/// Only an earlier copy of the keyring's file could bring them back. Asks for the title first, on
 /// standard input, unless --yes is given.
 #[derive(Debug, Args)]
 struct DeleteArguments {
@@ -73,10 +75,10 @@ struct DeleteArguments {
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    connection: Connection,
+    connection: ConnectionArguments,
 }
 
-pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
+pub(crate) fn run(arguments: &KvNamespacesArguments) -> Result<(), CommandError> {
     match &arguments.command {
         None => list(&arguments.list),
         Some(Command::List(arguments)) => list(arguments),
@@ -86,8 +88,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Stop> {
     }
 }
 
-fn list(arguments: &ListArguments) -> Result<(), Stop> {
-    for info in space::all(&arguments.connection.client()?)? {
+fn list(arguments: &ListArguments) -> Result<(), CommandError> {
+    for info in namespace::all(&arguments.connection.client()?)? {
         let line = if arguments.json {
             serde_json::json!({ "id": info.id, "title": info.title }).to_string()
         } else {
@@ -98,20 +100,20 @@ fn list(arguments: &ListArguments) -> Result<(), Stop> {
     Ok(())
 }
 
-fn create(arguments: &CreateArguments) -> Result<(), Stop> {
-    let info = space::create(&arguments.connection.client()?, &arguments.title)?;
+fn create(arguments: &CreateArguments) -> Result<(), CommandError> {
+    let info = namespace::create(&arguments.connection.client()?, &arguments.title)?;
     Ok(print::write(format!("{}\n", shown(&info.id)).as_bytes())?)
 }
 
-fn rename(arguments: &RenameArguments) -> Result<(), Stop> {
-    let space = Space::find(&arguments.connection, &arguments.namespace)?;
-    let body = serde_json::json!({ "title": arguments.title }).to_string();
-    space.call("PUT", "", Some(json(body.as_bytes())), &[200])?;
+fn rename(arguments: &RenameArguments) -> Result<(), CommandError> {
+    let space = NamespaceClient::find(&arguments.connection, &arguments.namespace)?;
+    let payload = Payload::json(namespace::titled(&arguments.title)?);
+    space.call("PUT", "", Some(payload), &[200])?;
     Ok(())
 }
 
-fn delete(arguments: &DeleteArguments) -> Result<(), Stop> {
-    let space = Space::find(&arguments.connection, &arguments.namespace)?;
+fn delete(arguments: &DeleteArguments) -> Result<(), CommandError> {
+    let space = NamespaceClient::find(&arguments.connection, &arguments.namespace)?;
     if !arguments.yes {
         confirm(&space.info.title, &space.info.id)?;
     }
@@ -119,18 +121,18 @@ fn delete(arguments: &DeleteArguments) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Has the title typed.
-fn confirm(title: &str, id: &str) -> Result<(), Stop> {
+/// Asks for the title, as confirmation.
+fn confirm(title: &str, id: &str) -> Result<(), CommandError> {
     print::note(&format!(
-        "This destroys the keys of namespace {} ({id}), and with them every record in it, for \
-         good.\nType its title to go on:",
+        "This destroys the keys of namespace {} ({id}), and with them every record in it, \
+         permanently.\nType its title to confirm:",
         shown(title)
     ));
     let mut typed = String::new();
     let read = std::io::stdin().lock().read_line(&mut typed);
-    read.map_err(|error| Stop::new(Exit::Io, format!("standard input: {error}")))?;
+    read.map_err(|error| CommandError::new(Exit::Io, format!("standard input: {error}")))?;
     if typed.trim_end_matches(['\n', '\r']) == title {
         return Ok(());
     }
-    Err(Stop::no("that is not its title: nothing was deleted"))
+    Err(CommandError::failure("the title differs: nothing was deleted"))
 }

@@ -1,26 +1,25 @@
-//! The configuration as it takes effect. None of its keys holds a secret: secrets are in files, which
-//! are named.
+//! The effective configuration. It holds no secrets, only the names of their files.
 
 use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::facts;
+use crate::calibrate::setup::Setup;
+use crate::cli::report::facts;
 use crate::config::Config;
-use crate::daemon::inventory::Planned;
-use crate::daemon::setup::Setup;
+use crate::plan::PlannedSource;
 use crate::report::Fact;
 use crate::source::Facts;
 
 /// Every section.
-pub(super) fn sections(
+pub(crate) fn sections(
     config: &Config,
     state_dir: Option<&Path>,
-    plans: &[Planned],
+    plans: &[PlannedSource],
 ) -> Vec<(String, Vec<Fact>)> {
     let state_dir = state_dir.map(|dir| dir.display().to_string());
-    let state_dir = state_dir.unwrap_or_else(|| "none can be found".to_owned());
+    let state_dir = state_dir.unwrap_or_else(|| "not found".to_owned());
     let mut sections = vec![
         ("Service".to_owned(), vec![Fact::new("state-dir", state_dir)]),
         ("[http]".to_owned(), keys(&config.http)),

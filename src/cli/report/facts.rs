@@ -1,11 +1,11 @@
-//! What is known of captured noise, as names and values.
+//! The facts about captured noise, as names and values.
 
-use crate::daemon::capture::Sidecar;
-use crate::daemon::setup::Setup;
+use crate::calibrate::Sidecar;
+use crate::calibrate::setup::Setup;
 use crate::report::Fact;
 
-/// Where noise comes from.
-pub(super) fn of_sidecar(sidecar: &Sidecar) -> Vec<Fact> {
+/// The origin of noise.
+pub(crate) fn of_sidecar(sidecar: &Sidecar) -> Vec<Fact> {
     let mut facts = of_setup(&sidecar.setup);
     facts.push(Fact::new("captured", &sidecar.at));
     facts.push(Fact::new("by", format!("lavawall {}", sidecar.lavawall)));
@@ -14,21 +14,21 @@ pub(super) fn of_sidecar(sidecar: &Sidecar) -> Vec<Fact> {
         facts.push(Fact::new("restarts", text));
     }
     if sidecar.refusals > 0 {
-        facts.push(Fact::new("starts that it refused itself", sidecar.refusals));
+        facts.push(Fact::new("starts refused by its own test", sidecar.refusals));
     }
     let alarms = match &sidecar.last_alarm {
         Some(last) => format!("{}, the last finding: {last}", sidecar.alarms),
         None => sidecar.alarms.to_string(),
     };
-    facts.push(Fact::new("alarms meanwhile", alarms));
+    facts.push(Fact::new("alarms during the capture", alarms));
     if let Some(why) = &sidecar.credited_nothing {
         facts.push(Fact::new("credited nothing", why));
     }
     facts
 }
 
-/// What a source is and how it is set.
-pub(super) fn of_setup(setup: &Setup) -> Vec<Fact> {
+/// A source and its settings.
+pub(crate) fn of_setup(setup: &Setup) -> Vec<Fact> {
     let resolution = setup.resolution.map(|[width, height]| format!("{width} × {height}"));
     let settings = Some(setup.settings.clone()).filter(|settings| !settings.is_empty());
     [

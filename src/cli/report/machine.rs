@@ -7,7 +7,7 @@ use crate::report::Fact;
 use crate::source::processor;
 
 /// Versions of whatever the figures depend on.
-pub(super) fn versions() -> Vec<Fact> {
+pub(crate) fn versions() -> Vec<Fact> {
     let kernel = rustix::system::uname();
     let part = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
     let unknown = || "not known".to_owned();

@@ -1,38 +1,38 @@
-//! Raw noise: from files, or captured now.
+//! The noise in the report: from files, or captured now.
 
 mod files;
 
 use std::num::NonZeroUsize;
 
-use super::facts;
-use crate::cli::print;
+use crate::calibrate::Sidecar;
+use crate::calibrate::capture::Amount;
+use crate::calibrate::setup::Setup;
 use crate::cli::progress::Bar;
+use crate::cli::report::facts;
+use crate::cli::{noise_capture, print};
 use crate::config::{Config, SourceEntry};
-use crate::daemon::capture::{self, Amount, Sidecar};
-use crate::daemon::setup::Setup;
-use crate::report::{Captured, Noise, Source};
-use lavawall_assess::{Samples, restart};
+use crate::report::{Analysis, Noise, ReportedSource};
+use lavawall_assess::{RestartTests, Samples, test_restarts};
 
-pub(super) use files::Files;
-use files::Raw;
+use files::NoiseFile;
+pub(crate) use files::NoiseFiles;
 
-/// The noise of one source with the setup it was captured with, where that is known, or why there is
-/// none.
-pub(super) type Found = Result<(Captured<Noise>, Option<Setup>), String>;
+/// The noise of one source with the setup of its capture, if known; or the reason for its absence.
+pub(crate) type Found = Result<(Analysis<Noise>, Option<Setup>), String>;
 
-/// The restart tests of one source, or why they could not be made.
-pub(super) type FoundRestarts = Result<Captured<restart::Restarts>, String>;
+/// The restart tests of one source, or why they failed.
+pub(crate) type FoundRestarts = Result<Analysis<RestartTests>, String>;
 
-/// Where noise is had from.
-pub(super) struct Noises {
-    pub(super) files: Files,
-    pub(super) threads: NonZeroUsize,
-    pub(super) samples: usize,
+/// The origin of noise, and how it is assessed.
+pub(crate) struct Noises {
+    pub(crate) files: NoiseFiles,
+    pub(crate) threads: NonZeroUsize,
+    pub(crate) samples: usize,
 }
 
 impl Noises {
-    /// What the files have of a source.
-    pub(super) fn of_source(&mut self, id: &str) -> Option<Found> {
+    /// The noise of a source in the files.
+    pub(crate) fn of_source(&mut self, id: &str) -> Option<Found> {
         let at = self.files.noise.iter().position(|raw| raw.source() == Some(id))?;
         let raw = self.files.noise.remove(at);
         let setup = raw.sidecar.as_ref().map(|sidecar| sidecar.setup.clone());
@@ -40,27 +40,23 @@ impl Noises {
     }
 
     /// Captures noise of a source now.
-    pub(super) fn capture(&self, config: &Config, entry: &SourceEntry) -> Found {
+    pub(crate) fn capture(&self, config: &Config, entry: &SourceEntry) -> Found {
         print::note(&format!("{}: capturing {} symbols …", entry.id, self.samples));
-        let bar = Bar::new("capturing");
-        let amount = Amount::Sequence(self.samples);
-        let captured = capture::capture(config, entry, amount, &|done| bar.set(done));
-        drop(bar);
+        let captured = noise_capture::capture(config, entry, Amount::Sequence(self.samples));
         let mut captured = captured.map_err(|error| error.to_string()).inspect_err(|reason| {
             print::note(&reason);
         })?;
         let symbols = std::mem::take(&mut *captured.symbols);
         let facts = facts::of_sidecar(&captured.sidecar);
         let found = self.assess(symbols, Some(&captured.sidecar));
-        Ok((Captured { facts, found }, Some(captured.sidecar.setup)))
+        Ok((Analysis { facts, found }, Some(captured.sidecar.setup)))
     }
 
-    /// The restart tests of a source, if there is a file for it, against what its noise was found
-    /// to be worth.
-    pub(super) fn restarts(
+    /// The restart tests of a source against the min-entropy of its noise, if there is a file.
+    pub(crate) fn restarts(
         &mut self,
         id: Option<&str>,
-        noise: &Result<Captured<Noise>, String>,
+        noise: &Result<Analysis<Noise>, String>,
     ) -> Option<FoundRestarts> {
         let at = self.files.restarts.iter().position(|raw| raw.source() == id)?;
         let raw = self.files.restarts.remove(at);
@@ -75,8 +71,8 @@ impl Noises {
         Some(self.test_restarts(raw, initial))
     }
 
-    /// Noise that is of none of the configured sources.
-    pub(super) fn others(&mut self) -> Vec<Source> {
+    /// Noise of sources outside the configuration.
+    pub(crate) fn others(&mut self) -> Vec<ReportedSource> {
         let mut others = Vec::new();
         while !self.files.noise.is_empty() {
             let raw = self.files.noise.remove(0);
@@ -84,7 +80,7 @@ impl Noises {
             let noise = Ok(self.look_at(raw));
             let id = sidecar.as_ref().map(|it| it.source.clone());
             let restart = self.restarts(id.as_deref(), &noise);
-            others.push(Source {
+            others.push(ReportedSource {
                 id: id.unwrap_or(name),
                 source_type: sidecar
                     .as_ref()
@@ -100,29 +96,29 @@ impl Noises {
         others
     }
 
-    fn look_at(&self, raw: Raw) -> Captured<Noise> {
+    fn look_at(&self, raw: NoiseFile) -> Analysis<Noise> {
         print::note(&format!("{}: assessing …", raw.name()));
         let facts = raw.facts();
-        Captured { facts, found: self.assess(raw.symbols, raw.sidecar.as_ref()) }
+        Analysis { facts, found: self.assess(raw.symbols, raw.sidecar.as_ref()) }
     }
 
     fn assess(&self, symbols: Vec<u8>, sidecar: Option<&Sidecar>) -> Noise {
         let bar = Bar::new("assessing");
-        // Only the noise of pictures has a grid, and it is differences.
+        // Only camera noise has a grid, and its symbols are differences.
         let signed = sidecar.is_some_and(|sidecar| sidecar.setup.grid.is_some());
         let bits = sidecar.map(|sidecar| sidecar.bits);
         Noise::of(symbols, bits, signed, self.threads, &|done| bar.set(done))
     }
 
-    fn test_restarts(&self, raw: Raw, initial: f64) -> FoundRestarts {
+    fn test_restarts(&self, raw: NoiseFile, initial: f64) -> FoundRestarts {
         print::note(&format!("{}: testing restarts …", raw.name()));
         let facts = raw.facts();
         let bits = raw.sidecar.as_ref().map(|sidecar| sidecar.bits);
         let samples = Samples::new(raw.symbols, bits).map_err(|error| error.to_string())?;
         let bar = Bar::new("assessing starts");
         let progress = |done| bar.set(done);
-        restart::restarts(&samples, initial, false, self.threads, &progress)
-            .map(|found| Captured { facts, found })
+        test_restarts(&samples, initial, false, self.threads, &progress)
+            .map(|found| Analysis { facts, found })
             .map_err(|error| error.to_string())
     }
 }

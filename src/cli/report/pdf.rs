@@ -1,4 +1,4 @@
-//! The report as a PDF, by a program that is there anyway.
+//! The report as a PDF, by an installed program.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::DirBuilder;
@@ -6,27 +6,27 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::cli::error::CommandError;
 use crate::cli::print;
-use crate::cli::stop::Stop;
 use crate::durable;
 use crate::exitcode::Exit;
 
-/// Programs that make PDF of HTML, the ones that do only that first.
+/// Programs that convert HTML to PDF, dedicated ones first.
 const CONVERTERS: [&str; 4] = ["weasyprint", "chromium", "chromium-browser", "google-chrome"];
 
-/// A program that makes PDF of HTML.
-pub(super) struct Converter {
+/// A program that converts HTML to PDF.
+pub(crate) struct Converter {
     name: &'static str,
     path: PathBuf,
 }
 
 impl Converter {
-    /// The first that is on the path.
-    pub(super) fn find() -> Result<Self, Stop> {
+    /// Finds the first one on the PATH.
+    pub(crate) fn find() -> Result<Self, CommandError> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         Self::find_in(&path).ok_or_else(|| {
             let looked_for = CONVERTERS.join(", ");
-            Stop::new(
+            CommandError::new(
                 Exit::Unavailable,
                 format!(
                     "--pdf: none of {looked_for} is on the PATH; install one, or print the page"
@@ -42,15 +42,18 @@ impl Converter {
         })
     }
 
-    /// Makes `pdf` of `html`.
-    pub(super) fn convert(&self, html: &Path, pdf: &Path) -> Result<(), Stop> {
+    /// Converts `html` to `pdf`.
+    pub(crate) fn convert(&self, html: &Path, pdf: &Path) -> Result<(), CommandError> {
         print::note(&format!("making {} with {} …", pdf.display(), self.name));
         let failed = |reason: String| {
-            Stop::new(Exit::Failure, format!("{} made no PDF: {reason}", self.path.display()))
+            CommandError::new(
+                Exit::Failure,
+                format!("{} made no PDF: {reason}", self.path.display()),
+            )
         };
         let scratch = Scratch::new().map_err(|error| failed(error.to_string()))?;
         let (page, made) = (scratch.0.join("report.html"), scratch.0.join("report.pdf"));
-        // In a folder with a plain name: what the user calls his files must be no option or address.
+        // A plain name: the user's own could be read as an option or an address.
         std::fs::copy(html, &page).map_err(|error| failed(error.to_string()))?;
         let output = Command::new(&self.path)
             .args(self.arguments(&scratch.0, &page, &made))
@@ -60,14 +63,13 @@ impl Converter {
             .output()
             .map_err(|error| failed(error.to_string()))?;
         let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.trim().lines().last().map_or("it said nothing", |line| line);
+        let last = said.trim().lines().last().unwrap_or("no message");
         if !output.status.success() {
             return Err(failed(format!("{}: {}", output.status, print::shown(last))));
         }
         let content = std::fs::read(&made)
             .map_err(|error| failed(format!("{error}: {}", print::shown(last))))?;
-        durable::replace(pdf, &content)
-            .map_err(|error| Stop::new(Exit::CannotCreate, format!("{}: {error}", pdf.display())))
+        durable::replace(pdf, &content).map_err(|error| CommandError::cannot_create(pdf, &error))
     }
 
     fn arguments(&self, scratch: &Path, page: &Path, made: &Path) -> Vec<OsString> {
@@ -88,7 +90,7 @@ impl Converter {
             with("--print-to-pdf=", made),
         ];
         if rustix::process::geteuid().is_root() {
-            // It refuses to run as root otherwise. The page is ours, has no script and loads nothing.
+            // Chromium refuses to run as root otherwise. The page is ours, has no script and loads nothing.
             arguments.push("--no-sandbox".into());
         }
         arguments.push(with("file://", page));
@@ -100,14 +102,14 @@ fn is_program(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// A folder for the converter, its owner's alone; gone when dropped.
+/// A private directory for the converter, removed when dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {
     fn new() -> std::io::Result<Self> {
         let name = format!("lavawall-report-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        // One that is there already is somebody else's.
+        // An existing one may belong to another user.
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
@@ -115,7 +117,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Best effort: it holds a copy of the report, which its owner alone can read.
+        // Best effort: it holds a copy of the report, which only its owner can read.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,34 +1,26 @@
-//! The file seal: the secret in a file of its own. Whoever can read both files can open the keyring;
-//! it protects a copy of one without the other, and is named in `/status` as what it is.
+//! The file seal: the secret in a file of its own. Anyone who can read both files can unseal the keyring; it
+//! protects a copy of one without the other, and `/status` names it.
 
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+mod secret_file;
+
+use std::io;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
-use super::{ID_BYTES, Made, Offered, Seal, SealError, SealKind, Surroundings};
+use crate::crypto::codec::{Malformed, Reader};
+use crate::crypto::key::{self, Key};
 use crate::durable;
-use crate::keyring::formula::{self, KEY_BYTES, Key};
-use crate::keyring::wire::{Malformed, Reader, Writer};
+use crate::keyring::id::KEYRING_ID_BYTES;
+use crate::keyring::seal::contract::{NewSeal, Offered, Seal, SealContext, SealKind};
+use crate::keyring::seal::error::SealError;
 use lavawall_entropy::Secret;
-
-/// How the file begins.
-const MAGIC: &[u8; 8] = b"lavaseal";
-
-/// Tells one secret in the file from another.
-const TAG_BYTES: usize = 8;
-
-/// A file holds one secret, and two for the moment in which one replaces the other.
-const FILE_LIMIT: u64 = (MAGIC.len() + ID_BYTES + 2 * (TAG_BYTES + KEY_BYTES)) as u64;
+use secret_file::{TAG_BYTES, file_error};
 
 /// The file seal. Parameters: the tag.
 ///
-/// Where no file is there yet, a new secret is kept beside its place, as `seal-key.next`, until the keyring
-/// names it. Only then, or at the next opening, does it get its name: so the file itself always opens some
-/// keyring and is never replaced for lack of one, and what was left beside it by a crash never does, or
-/// only one that was never used.
+/// While the file is absent, a new secret is kept beside its place, as `seal-key.next`, until the keyring
+/// names it. It gets its final name then, or at the next unsealing. So the file itself always belongs to some
+/// keyring and is never replaced by the secret of none, and a `.next` file that a crash left behind belongs to
+/// no keyring, or to one that was never used.
 ///
 /// ```text
 /// 8   "lavaseal"
@@ -36,71 +28,70 @@ const FILE_LIMIT: u64 = (MAGIC.len() + ID_BYTES + 2 * (TAG_BYTES + KEY_BYTES)) a
 /// 8   tag            ┐ once, or twice while the seal is being changed:
 /// 32  seal secret    ┘ the keyring's file says which
 /// ```
-pub struct FileSeal {
-    id: [u8; ID_BYTES],
+pub(crate) struct FileSeal {
+    id: [u8; KEYRING_ID_BYTES],
     tag: [u8; TAG_BYTES],
     path: PathBuf,
 }
 
-/// One secret of the file.
-type Entry = ([u8; TAG_BYTES], Key);
-
-/// Makes a secret and adds it to the file; the one that is there still opens the keyring as it is.
+/// Makes a secret and adds it to the file; the secret that is there still opens the keyring.
 ///
 /// # Errors
-/// What the system said, or that the file is of another keyring.
-pub(super) fn make(around: &Surroundings<'_>) -> Result<Made, SealError> {
-    let tag = formula::draw(around.generator)?;
-    let seal = FileSeal { id: *around.id, tag, path: around.seal_file.to_owned() };
-    let (path, mut entries) = match seal.entries_at(&seal.path) {
-        Ok(entries) => (seal.path.clone(), entries),
+/// The system's error, or that the file belongs to another keyring.
+pub(crate) fn make(context: &SealContext<'_>) -> Result<NewSeal, SealError> {
+    let tag = key::draw(context.generator)?;
+    let seal = FileSeal { id: *context.id, tag, path: context.seal_file.to_owned() };
+    let (path, mut secrets) = match secret_file::read(&seal.id, &seal.path) {
+        Ok(secrets) => (seal.path.clone(), secrets),
         Err(error) if is_absent(&error) => (seal.next(), Vec::new()),
         Err(error) => return Err(error),
     };
-    // A change of seal that was cut short may have left one that no keyring names.
-    entries.retain(|(tag, _)| around.in_use == Some(tag.as_slice()));
-    let secret = formula::draw_key(around.generator)?;
-    entries.push((tag, Secret::take(&mut secret.expose().clone())));
-    seal.write(&path, &entries).map_err(|error| file_error(&path, error))?;
-    Ok(Made { seal: Box::new(seal), secret, shares: Vec::new() })
+    // An interrupted change of the seal may have left a secret that no keyring names.
+    secrets.retain(|(tag, _)| context.in_use == Some(tag.as_slice()));
+    let secret = key::draw_key(context.generator)?;
+    secrets.push((tag, Secret::take(&mut secret.expose().clone())));
+    secret_file::write(&seal.id, &path, &secrets).map_err(|error| file_error(&path, error))?;
+    Ok(NewSeal { seal: Box::new(seal), secret, shares: Vec::new() })
 }
 
 impl FileSeal {
-    pub(super) fn read(
+    pub(crate) fn read(
         from: &mut Reader<'_>,
-        id: &[u8; ID_BYTES],
+        id: &[u8; KEYRING_ID_BYTES],
         path: &Path,
     ) -> Result<Self, Malformed> {
         Ok(Self { id: *id, tag: from.array()?, path: path.to_owned() })
     }
 
     fn secret(&self) -> Result<Key, SealError> {
-        let entries = match self.entries_at(&self.path) {
-            Err(error) if is_absent(&error) && self.name_next()? => self.entries_at(&self.path),
-            entries => entries,
+        let secrets = match secret_file::read(&self.id, &self.path) {
+            Err(error) if is_absent(&error) && self.name_next()? => {
+                secret_file::read(&self.id, &self.path)
+            }
+            secrets => secrets,
         }?;
-        let entry = entries.into_iter().find(|(tag, _)| *tag == self.tag);
-        entry
+        let found = secrets.into_iter().find(|(tag, _)| *tag == self.tag);
+        found
             .map(|(_, secret)| secret)
             .ok_or_else(|| SealError::Foreign { path: self.path.clone() })
     }
 
-    /// Where a secret waits until the keyring names it.
+    /// The path of a secret that the keyring does not name yet.
     fn next(&self) -> PathBuf {
         let mut name = self.path.file_name().unwrap_or_default().to_owned();
         name.push(".next");
         self.path.with_file_name(name)
     }
 
-    /// Gives the file its name, if it waits beside its place and is that of this seal; whether it did.
+    /// Renames the `.next` file to its final name, if it has this seal's secret; whether it did.
     fn name_next(&self) -> Result<bool, SealError> {
         let next = self.next();
-        let entries = match self.entries_at(&next) {
-            // Of the seal that is looked for there is nothing at all.
+        let secrets = match secret_file::read(&self.id, &next) {
+            // This seal has no file at all.
             Err(SealError::File { .. } | SealError::Foreign { .. }) => return Ok(false),
-            entries => entries?,
+            secrets => secrets?,
         };
-        if !entries.iter().any(|(tag, _)| *tag == self.tag) {
+        if !secrets.iter().any(|(tag, _)| *tag == self.tag) {
             return Ok(false);
         }
         std::fs::rename(&next, &self.path)
@@ -108,49 +99,6 @@ impl FileSeal {
             .map_err(|error| file_error(&self.path, error))?;
         Ok(true)
     }
-
-    fn entries_at(&self, path: &Path) -> Result<Vec<Entry>, SealError> {
-        let foreign = |_| SealError::Foreign { path: path.to_owned() };
-        let bytes = content(path)?;
-        let mut from = Reader::of(&bytes);
-        let is_ours = from.array() == Ok(*MAGIC) && from.array() == Ok(self.id);
-        if !is_ours {
-            return Err(foreign(Malformed));
-        }
-        let mut entries = Vec::new();
-        while !from.rest().is_empty() {
-            let tag = from.array().map_err(foreign)?;
-            let mut secret = Zeroizing::new(from.array().map_err(foreign)?);
-            entries.push((tag, Secret::take(&mut secret)));
-        }
-        Ok(entries)
-    }
-
-    fn write(&self, path: &Path, entries: &[Entry]) -> io::Result<()> {
-        let mut writer = Writer::default();
-        writer.bytes(MAGIC).bytes(&self.id);
-        for (tag, secret) in entries {
-            writer.bytes(tag).bytes(secret.expose());
-        }
-        durable::replace(path, &writer.finish())
-    }
-}
-
-/// The file's bytes, if nobody else can read them.
-fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, SealError> {
-    let file = durable::open(path, OpenOptions::new().read(true));
-    let file = file.map_err(|error| file_error(path, error))?;
-    let mode = file.metadata().map_err(|error| file_error(path, error))?.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(SealError::Exposed { path: path.to_owned(), mode });
-    }
-    let mut bytes = Zeroizing::new(Vec::with_capacity(1024));
-    file.take(FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(|error| file_error(path, error))?;
-    Ok(bytes)
-}
-
-fn file_error(path: &Path, error: io::Error) -> SealError {
-    SealError::File { path: path.to_owned(), error }
 }
 
 fn is_absent(error: &SealError) -> bool {
@@ -170,7 +118,7 @@ impl Seal for FileSeal {
         self.tag.to_vec()
     }
 
-    fn open_alone(&self) -> Result<Option<Key>, SealError> {
+    fn stored_secret(&self) -> Result<Option<Key>, SealError> {
         self.secret().map(Some)
     }
 
@@ -180,13 +128,13 @@ impl Seal for FileSeal {
 
     fn settle(&self) -> io::Result<()> {
         let secret = self.secret().map_err(io::Error::other)?;
-        self.write(&self.path, &[(self.tag, secret)])
+        secret_file::write(&self.id, &self.path, &[(self.tag, secret)])
     }
 
     fn retire(&self) -> io::Result<()> {
         let removed = std::fs::remove_file(self.next());
         match std::fs::remove_file(&self.path) {
-            // It had not got its name.
+            // It did not have its final name yet.
             Err(error) if error.kind() == io::ErrorKind::NotFound => removed,
             gone => gone,
         }
@@ -196,24 +144,30 @@ impl Seal for FileSeal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyring::doubles::generator;
-    use crate::keyring::seal::{Choice, make, read};
+    use crate::crypto::test_support::generator;
+    use crate::keyring::seal::{SealChoice, make, read};
     use std::os::unix::fs::PermissionsExt;
 
-    const ID: [u8; ID_BYTES] = [7; ID_BYTES];
+    const ID: [u8; KEYRING_ID_BYTES] = [7; KEYRING_ID_BYTES];
 
-    fn made(path: &Path, in_use: Option<&[u8]>) -> Made {
+    fn made(path: &Path, in_use: Option<&[u8]>) -> NewSeal {
         let generator = generator();
-        let around = Surroundings { generator: &generator, id: &ID, seal_file: path, in_use };
-        let made = make(&Choice::File, &around).expect("made");
+        let context = SealContext { generator: &generator, id: &ID, seal_file: path, in_use };
+        let made = make(&SealChoice::File, &context).expect("made");
         if in_use.is_none() {
             made.seal.settle().expect("named");
         }
         made
     }
 
-    fn reread(seal: &dyn Seal, id: &[u8; ID_BYTES], path: &Path) -> Result<Option<Key>, SealError> {
-        read(SealKind::File as u8, &seal.parameters(), id, path).expect("parameters").open_alone()
+    fn reread(
+        seal: &dyn Seal,
+        id: &[u8; KEYRING_ID_BYTES],
+        path: &Path,
+    ) -> Result<Option<Key>, SealError> {
+        read(SealKind::File as u8, &seal.parameters(), id, path)
+            .expect("parameters")
+            .stored_secret()
     }
 
     #[test]
@@ -224,7 +178,7 @@ mod tests {
         assert_eq!(reread(&*built.seal, &ID, &path).expect("opens"), Some(built.secret));
         let mode = path.metadata().expect("there").permissions().mode() & 0o777;
         assert_eq!(mode, 0o600);
-        let other = reread(&*built.seal, &[8; ID_BYTES], &path);
+        let other = reread(&*built.seal, &[8; KEYRING_ID_BYTES], &path);
         assert!(matches!(other, Err(SealError::Foreign { .. })));
     }
 

@@ -1,10 +1,11 @@
-//! The passphrase seal: Argon2id turns what a person remembers into the seal secret.
+//! The passphrase seal: Argon2id derives the seal secret from a passphrase.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 
-use super::{Made, Offered, Seal, SealError, SealKind, Surroundings};
-use crate::keyring::formula::{self, Key};
-use crate::keyring::wire::{Reader, Writer};
+use crate::crypto::codec::{Reader, Writer};
+use crate::crypto::key::{self, Key};
+use crate::keyring::seal::contract::{NewSeal, Offered, Seal, SealContext, SealKind};
+use crate::keyring::seal::error::SealError;
 use lavawall_entropy::Secret;
 
 /// 64 MiB, three passes, four lanes: the second recommended option of RFC 9106 §4.
@@ -15,13 +16,13 @@ const LANES: u32 = 4;
 /// The size of a salt in bytes (RFC 9106 §4).
 const SALT_BYTES: usize = 16;
 
-/// The most that a keyring's file may ask for: 1 GiB, 64 passes, 64 lanes. A changed file must not
-/// be able to take all memory.
+/// The largest parameters of a keyring's file: 1 GiB, 64 passes, 64 lanes. A changed file must not be able
+/// to exhaust memory.
 const MEMORY_LIMIT_KIB: u32 = 1 << 20;
 const PASSES_LIMIT: u32 = 64;
 const LANES_LIMIT: u32 = 64;
 
-/// The shortest new passphrase, in bytes. Length alone makes none good; this keeps out typing errors.
+/// The shortest new passphrase, in bytes. Length alone makes none strong; this catches typing errors.
 const SHORTEST: usize = 12;
 
 /// The passphrase seal. Parameters:
@@ -34,26 +35,26 @@ const SHORTEST: usize = 12;
 ///
 /// seal secret = Argon2id(passphrase, salt, memory, passes, lanes, 32)     RFC 9106, version 0x13
 /// ```
-pub struct PassphraseSeal {
+pub(crate) struct PassphraseSeal {
     memory_kib: u32,
     passes: u32,
     lanes: u32,
     salt: [u8; SALT_BYTES],
 }
 
-/// Makes a salt, and the secret of this passphrase.
-pub(super) fn make(passphrase: &[u8], around: &Surroundings<'_>) -> Result<Made, SealError> {
+/// Draws a salt, and derives the secret of this passphrase.
+pub(crate) fn make(passphrase: &[u8], context: &SealContext<'_>) -> Result<NewSeal, SealError> {
     if passphrase.len() < SHORTEST {
         return Err(SealError::ShortPassphrase { limit: SHORTEST, value: passphrase.len() });
     }
-    let salt = formula::draw(around.generator)?;
+    let salt = key::draw(context.generator)?;
     let seal = PassphraseSeal { memory_kib: MEMORY_KIB, passes: PASSES, lanes: LANES, salt };
     let secret = seal.stretch(passphrase)?;
-    Ok(Made { seal: Box::new(seal), secret, shares: Vec::new() })
+    Ok(NewSeal { seal: Box::new(seal), secret, shares: Vec::new() })
 }
 
 impl PassphraseSeal {
-    pub(super) fn read(from: &mut Reader<'_>) -> Result<Self, SealError> {
+    pub(crate) fn read(from: &mut Reader<'_>) -> Result<Self, SealError> {
         let seal = Self {
             memory_kib: from.u32()?,
             passes: from.u32()?,
@@ -74,7 +75,7 @@ impl PassphraseSeal {
         let params = Params::new(self.memory_kib, self.passes, self.lanes, None).map_err(failed)?;
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let mut stretched = Ok(());
-        let secret = Secret::filled_by(|out: &mut [u8; formula::KEY_BYTES]| {
+        let secret = Secret::filled_by(|out: &mut [u8; key::KEY_BYTES]| {
             stretched = argon.hash_password_into(passphrase, &self.salt, out);
         });
         stretched.map(|()| secret).map_err(failed)
@@ -97,7 +98,7 @@ impl Seal for PassphraseSeal {
     }
 
     fn offer(&mut self, piece: &[u8]) -> Result<Offered, SealError> {
-        self.stretch(piece).map(Offered::Opened)
+        self.stretch(piece).map(Offered::Complete)
     }
 }
 
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(tag, expected);
     }
 
-    /// Cheap parameters, as no keyring has them.
+    /// Cheap parameters, which no keyring has.
     fn seal(salt: u8) -> PassphraseSeal {
         PassphraseSeal { memory_kib: 64, passes: 1, lanes: 1, salt: [salt; SALT_BYTES] }
     }
@@ -169,15 +170,15 @@ mod tests {
 
     #[test]
     fn a_short_passphrase_is_refused_by_its_length_and_never_shown() {
-        let generator = crate::keyring::doubles::generator();
-        let around = Surroundings {
+        let generator = crate::crypto::test_support::generator();
+        let context = SealContext {
             generator: &generator,
             id: &[0; 16],
             seal_file: std::path::Path::new("unused"),
             in_use: None,
         };
-        let error = make(b"elevenbytes", &around).err().expect("too short");
+        let error = make(b"elevenbytes", &context).err().expect("too short");
         assert_eq!(error.to_string(), "the passphrase must have at least 12 bytes (got 11)");
-        assert!(make(b"twelve bytes", &around).is_ok());
+        assert!(make(b"twelve bytes", &context).is_ok());
     }
 }

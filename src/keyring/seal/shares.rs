@@ -1,6 +1,6 @@
-//! The shares seal: Shamir's k of n. No one holder opens the keyring, and n − k may lose theirs.
+//! The shares seal: Shamir's k of n. No single holder can unseal the keyring, and n − k may lose their share.
 
-mod card;
+pub(crate) mod share_text;
 
 use std::collections::BTreeMap;
 
@@ -9,23 +9,24 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{ID_BYTES, Made, Offered, Seal, SealError, SealKind, Surroundings};
-use crate::keyring::formula::{self, KEY_BYTES, Key, label};
-use crate::keyring::wire::{Reader, Writer};
+use crate::crypto::codec::{Reader, Writer};
+use crate::crypto::key::{self, KEY_BYTES, Key};
+use crate::crypto::label;
+use crate::keyring::id::KEYRING_ID_BYTES;
+use crate::keyring::seal::contract::{NewSeal, Offered, Seal, SealContext, SealKind};
+use crate::keyring::seal::error::SealError;
+use crate::keyring::seal::shares::share_text::SET_BYTES;
 use lavawall_entropy::{Generator, NotReady, Secret};
 
-pub use card::Share;
+pub use share_text::Share;
 
-/// More holders than anyone gathers.
+/// The most shares.
 const COUNT_LIMIT: u8 = 32;
 
-/// Fewer would make each share the secret itself.
+/// The least threshold: with 1, each share would be the secret itself.
 const LEAST: u8 = 2;
 
-/// Tells the shares of one split from those of another.
-const SET_BYTES: usize = 8;
-
-/// The size of what tells a false share, in bytes: 2⁻¹²⁸ that one passes by chance.
+/// The size of a share's check in bytes: a false share passes with a probability of 2⁻¹²⁸.
 const CHECK_BYTES: usize = 16;
 
 /// The shares seal. Parameters:
@@ -36,10 +37,10 @@ const CHECK_BYTES: usize = 16;
 /// 8   set
 /// 16  share check, n times, in the order of the numbers 1 to n
 /// ```
-/// The checks tell which holder's share is false. A share is 32 uniformly random bytes, so they
-/// help nobody to guess it.
-pub struct SharesSeal {
-    id: [u8; ID_BYTES],
+/// The checks identify the holder of a false share. A share is 32 uniformly random bytes, so that its check
+/// does not help to guess it.
+pub(crate) struct SharesSeal {
+    id: [u8; KEYRING_ID_BYTES],
     threshold: u8,
     set: [u8; SET_BYTES],
     checks: Vec<[u8; CHECK_BYTES]>,
@@ -47,16 +48,20 @@ pub struct SharesSeal {
 }
 
 /// Makes a secret and splits it.
-pub(super) fn make(threshold: u8, count: u8, around: &Surroundings<'_>) -> Result<Made, SealError> {
+pub(crate) fn make(
+    threshold: u8,
+    count: u8,
+    context: &SealContext<'_>,
+) -> Result<NewSeal, SealError> {
     if threshold < LEAST || count > COUNT_LIMIT || threshold > count {
         return Err(SealError::ShareCount { threshold, count, limit: COUNT_LIMIT });
     }
-    let secret = formula::draw_key(around.generator)?;
-    let set = formula::draw(around.generator)?;
-    let shares = split(&secret, threshold, count, set, around.generator)?;
-    let checks = shares.iter().map(|share| check(around.id, share)).collect();
-    let seal = SharesSeal { id: *around.id, threshold, set, checks, offered: BTreeMap::new() };
-    Ok(Made { seal: Box::new(seal), secret, shares })
+    let secret = key::draw_key(context.generator)?;
+    let set = key::draw(context.generator)?;
+    let shares = split(&secret, threshold, count, set, context.generator)?;
+    let checks = shares.iter().map(|share| check(context.id, share)).collect();
+    let seal = SharesSeal { id: *context.id, threshold, set, checks, offered: BTreeMap::new() };
+    Ok(NewSeal { seal: Box::new(seal), secret, shares })
 }
 
 fn split(
@@ -66,9 +71,9 @@ fn split(
     set: [u8; SET_BYTES],
     generator: &Generator,
 ) -> Result<Vec<Share>, NotReady> {
-    let mut draws = DealerDraws { generator, refused: None };
+    let mut random = DealerRandom { generator, refused: None };
     let shares = blahaj::Sharks(threshold)
-        .dealer_rng(secret.expose(), &mut draws)
+        .dealer_rng(secret.expose(), &mut random)
         .take(usize::from(count))
         .map(|share| {
             let bytes = Zeroizing::new(Vec::from(&share));
@@ -77,12 +82,12 @@ fn split(
             Share { number: bytes[0], threshold, count, set, part: Secret::take(&mut part) }
         })
         .collect();
-    // A coefficient that was not random would make the shares tell of the secret.
-    draws.refused.map_or(Ok(shares), Err)
+    // With a coefficient that is not random, the shares would disclose the secret.
+    random.refused.map_or(Ok(shares), Err)
 }
 
 /// `SHA-256("lavawall v1 share check" ‖ keyring id ‖ set ‖ number ‖ share)[..16]`
-fn check(id: &[u8; ID_BYTES], share: &Share) -> [u8; CHECK_BYTES] {
+fn check(id: &[u8; KEYRING_ID_BYTES], share: &Share) -> [u8; CHECK_BYTES] {
     let mut hash = Sha256::new();
     hash.update(label::SHARE_CHECK);
     hash.update(id);
@@ -94,7 +99,10 @@ fn check(id: &[u8; ID_BYTES], share: &Share) -> [u8; CHECK_BYTES] {
 }
 
 impl SharesSeal {
-    pub(super) fn read(from: &mut Reader<'_>, id: &[u8; ID_BYTES]) -> Result<Self, SealError> {
+    pub(crate) fn read(
+        from: &mut Reader<'_>,
+        id: &[u8; KEYRING_ID_BYTES],
+    ) -> Result<Self, SealError> {
         let (threshold, count, set) = (from.byte()?, from.byte()?, from.array()?);
         if threshold < LEAST || count > COUNT_LIMIT || threshold > count {
             return Err(SealError::Parameters);
@@ -103,7 +111,7 @@ impl SharesSeal {
         Ok(Self { id: *id, threshold, set, checks, offered: BTreeMap::new() })
     }
 
-    /// Takes a share if it is one of ours.
+    /// Checks that a share is one of this seal.
     fn admit(&self, share: &Share) -> Result<(), SealError> {
         let number = share.number;
         if share.set != self.set {
@@ -170,7 +178,7 @@ impl Seal for SharesSeal {
         }
         let key = self.combine();
         self.offered.clear();
-        key.map(Offered::Opened)
+        key.map(Offered::Complete)
     }
 
     fn forget(&mut self) {
@@ -178,13 +186,13 @@ impl Seal for SharesSeal {
     }
 }
 
-/// The generator as the dealer wants it, which knows no refusal: one is remembered instead.
-struct DealerDraws<'a> {
+/// The generator as the dealer's random source. That interface has no error, so a refusal is stored.
+struct DealerRandom<'a> {
     generator: &'a Generator,
     refused: Option<NotReady>,
 }
 
-impl TryRng for DealerDraws<'_> {
+impl TryRng for DealerRandom<'_> {
     type Error = Infallible;
 
     fn try_next_u32(&mut self) -> Result<u32, Infallible> {
@@ -207,7 +215,7 @@ impl TryRng for DealerDraws<'_> {
     }
 }
 
-impl TryCryptoRng for DealerDraws<'_> {}
+impl TryCryptoRng for DealerRandom<'_> {}
 
 #[cfg(test)]
 mod tests;

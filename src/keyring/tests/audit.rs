@@ -1,4 +1,4 @@
-//! What the audit log knows of a keyring, and what happens without it.
+//! The audit log's lines about a keyring, and operations without the log.
 
 use super::*;
 use serde_json::Value;
@@ -29,14 +29,14 @@ fn take_log_away(home: &Home) {
 fn every_key_operation_has_its_line() {
     let home = Home::new();
     let keyring = home.init();
-    let id = keyring.create_namespace("first").expect("made").id;
-    keyring.rename_namespace(id, "other").expect("renamed");
-    keyring.rotate(id).expect("rotated");
-    keyring.revoke(id, 1).expect("revoked");
-    keyring.destroy(id, 1).expect("destroyed");
-    keyring.rotate_root(&[]).expect("rotated");
-    keyring.rekey(&[], &Choice::Shares { threshold: 2, count: 3 }).expect("shares");
-    keyring.seal().expect("sealed");
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+    keyring.rename_namespace(&Actor::SERVICE, id, "other").expect("renamed");
+    keyring.rotate(&Actor::SERVICE, id).expect("rotated");
+    keyring.revoke(&Actor::SERVICE, id, 1).expect("revoked");
+    keyring.destroy(&Actor::SERVICE, id, 1).expect("destroyed");
+    keyring.rotate_root(&Actor::SERVICE, &[]).expect("rotated");
+    keyring.rekey(&[], &SealChoice::Shares { threshold: 2, count: 3 }).expect("shares");
+    keyring.seal(&Actor::SERVICE).expect("sealed");
     let expected = as_text(&[
         ("init", "done"),
         ("create-namespace", "done"),
@@ -59,15 +59,15 @@ fn every_key_operation_has_its_line() {
 fn every_refused_operation_has_its_line_with_the_reason() {
     let home = Home::new();
     let keyring = home.init();
-    let id = keyring.create_namespace("first").expect("made").id;
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let refused: [(&str, Result<(), KeyringError>); 7] = [
-        ("init", keyring.init(&Choice::File).map(drop)),
-        ("create-namespace", keyring.create_namespace("first").map(drop)),
-        ("rename-namespace", keyring.rename_namespace(id, "")),
-        ("rotate", keyring.rotate(NamespaceId([0; 16])).map(drop)),
-        ("revoke", keyring.revoke(id, 1)),
-        ("destroy", keyring.destroy(id, 9)),
-        ("unseal", keyring.offer(b"anything").map(drop)),
+        ("init", keyring.init(&Actor::SERVICE, &SealChoice::File).map(drop)),
+        ("create-namespace", keyring.create_namespace(&Actor::SERVICE, "first").map(drop)),
+        ("rename-namespace", keyring.rename_namespace(&Actor::SERVICE, id, "")),
+        ("rotate", keyring.rotate(&Actor::SERVICE, NamespaceId([0; 16])).map(drop)),
+        ("revoke", keyring.revoke(&Actor::SERVICE, id, 1)),
+        ("destroy", keyring.destroy(&Actor::SERVICE, id, 9)),
+        ("unseal", keyring.unseal(&Actor::SERVICE, b"anything").map(drop)),
     ];
     let lines = &lines(&home)[2..];
     assert_eq!(lines.len(), refused.len());
@@ -85,9 +85,9 @@ fn every_refused_operation_has_its_line_with_the_reason() {
 fn what_the_generator_refuses_is_never_said_to_be_done() {
     let home = Home::new();
     let keyring = home.init();
-    let id = keyring.create_namespace("first").expect("made").id;
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     home.generator.halt("a test".into());
-    keyring.delete_namespace(id).expect_err("it needs a nonce");
+    keyring.delete_namespace(&Actor::SERVICE, id).expect_err("it needs a nonce");
     assert_eq!(told(&home)[2..], as_text(&[("delete-namespace", "refused")]));
 }
 
@@ -95,15 +95,17 @@ fn what_the_generator_refuses_is_never_said_to_be_done() {
 fn nothing_secret_and_no_title_is_in_the_log() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");
-    let shares = keyring.init(&Choice::Shares { threshold: 2, count: 2 }).expect("made");
-    keyring.create_namespace("a telling title").expect("made");
-    keyring.create_namespace("a telling title").expect_err("taken");
-    keyring.seal().expect("sealed");
+    let shares = keyring
+        .init(&Actor::SERVICE, &SealChoice::Shares { threshold: 2, count: 2 })
+        .expect("made");
+    keyring.create_namespace(&Actor::SERVICE, "a telling title").expect("made");
+    keyring.create_namespace(&Actor::SERVICE, "a telling title").expect_err("taken");
+    keyring.seal(&Actor::SERVICE).expect("sealed");
     let texts: Vec<_> = shares.iter().map(|share| share.text().to_string()).collect();
     for text in &texts {
-        keyring.offer(text.as_bytes()).expect("a share");
+        keyring.unseal(&Actor::SERVICE, text.as_bytes()).expect("a share");
     }
-    keyring.rekey(&[], &Choice::File).expect_err("no proof");
+    keyring.rekey(&[], &SealChoice::File).expect_err("no proof");
     let log = std::fs::read_to_string(home.path("audit.log")).expect("the log");
     assert!(!log.contains("telling"));
     assert!(texts.iter().all(|text| !log.contains(text.as_str())));
@@ -116,40 +118,43 @@ fn without_the_log_no_keyring_is_made_or_opened() {
     let log = home.path("audit.log");
     let keyring = home.load().expect("nothing there");
     std::fs::create_dir(&log).expect("a directory in the way");
-    let error = keyring.init(&Choice::File).expect_err("the log cannot be opened");
+    let error =
+        keyring.init(&Actor::SERVICE, &SealChoice::File).expect_err("the log cannot be opened");
     assert!(matches!(error, KeyringError::Audit(_)) && error.to_string().contains("audit.log"));
     assert!(!home.path("keyring").exists(), "nothing was made");
     std::fs::remove_dir(&log).expect("out of the way");
     home.init();
     take_log_away(&home);
     let keyring = home.load().expect("a keyring");
-    assert!(matches!(keyring.open_alone(), Err(KeyringError::Audit(_))));
+    assert!(matches!(keyring.unseal_stored(&Actor::SERVICE), Err(KeyringError::Audit(_))));
     assert_eq!(keyring.condition(), Condition::Sealed(SealKind::File));
     std::fs::remove_dir(&log).expect("out of the way");
-    assert!(keyring.open_alone().expect("the log can be written again"));
+    assert!(keyring.unseal_stored(&Actor::SERVICE).expect("the log can be written again"));
 }
 
 #[test]
 fn without_the_log_shares_open_nothing() {
     let home = Home::new();
     let keyring = home.load().expect("nothing there");
-    let shares = keyring.init(&Choice::Shares { threshold: 2, count: 2 }).expect("made");
-    keyring.seal().expect("sealed");
-    keyring.offer(shares[0].text().as_bytes()).expect("a share");
+    let shares = keyring
+        .init(&Actor::SERVICE, &SealChoice::Shares { threshold: 2, count: 2 })
+        .expect("made");
+    keyring.seal(&Actor::SERVICE).expect("sealed");
+    keyring.unseal(&Actor::SERVICE, shares[0].text().as_bytes()).expect("a share");
     take_log_away(&home);
-    let result = keyring.offer(shares[1].text().as_bytes());
+    let result = keyring.unseal(&Actor::SERVICE, shares[1].text().as_bytes());
     assert!(matches!(result, Err(KeyringError::Audit(_))), "{result:?}");
     assert_eq!(keyring.condition(), Condition::Sealed(SealKind::Shares));
 }
 
-/// What comes of every way to change an open keyring that has this namespace.
+/// The results of every change of an unsealed keyring that has this namespace.
 fn changes(keyring: &Keyring, id: NamespaceId) -> [Result<(), KeyringError>; 5] {
     [
-        keyring.rotate(id).map(drop),
-        keyring.create_namespace("second").map(drop),
-        keyring.delete_namespace(id),
-        keyring.rotate_root(&[]),
-        keyring.rekey(&[], &Choice::File).map(drop),
+        keyring.rotate(&Actor::SERVICE, id).map(drop),
+        keyring.create_namespace(&Actor::SERVICE, "second").map(drop),
+        keyring.delete_namespace(&Actor::SERVICE, id),
+        keyring.rotate_root(&Actor::SERVICE, &[]),
+        keyring.rekey(&[], &SealChoice::File).map(drop),
     ]
 }
 
@@ -157,7 +162,7 @@ fn changes(keyring: &Keyring, id: NamespaceId) -> [Result<(), KeyringError>; 5] 
 fn an_open_keyring_changes_nothing_without_the_log_and_can_still_be_sealed() {
     let home = Home::new();
     let keyring = home.init();
-    let id = keyring.create_namespace("first").expect("made").id;
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let before = home.file();
     take_log_away(&home);
     for result in changes(&keyring, id) {
@@ -165,7 +170,7 @@ fn an_open_keyring_changes_nothing_without_the_log_and_can_still_be_sealed() {
     }
     assert_eq!(home.file(), before);
     assert!(keyring.namespace_keys(id).is_ok(), "what is open stays open");
-    assert!(matches!(keyring.seal(), Err(KeyringError::Audit(_))));
+    assert!(matches!(keyring.seal(&Actor::SERVICE), Err(KeyringError::Audit(_))));
     assert_eq!(keyring.condition(), Condition::Sealed(SealKind::File), "sealed all the same");
 }
 
@@ -173,10 +178,10 @@ fn an_open_keyring_changes_nothing_without_the_log_and_can_still_be_sealed() {
 fn an_operation_that_fails_after_its_line_has_another_line() {
     let home = Home::new();
     let keyring = home.init();
-    let id = keyring.create_namespace("first").expect("made").id;
-    // A draft that cannot be opened stands in for a full disk.
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+    // A draft that cannot be opened simulates a full disk.
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
-    keyring.rotate(id).expect_err("it cannot be written");
+    keyring.rotate(&Actor::SERVICE, id).expect_err("it cannot be written");
     assert_eq!(told(&home)[2..], as_text(&[("rotate", "done"), ("rotate", "failed")]));
 }
 
@@ -185,7 +190,7 @@ fn without_its_anchor_no_key_is_changed_and_what_failed_in_between_is_told_as_in
     let (generator, hook) = hooked();
     let home = Home { generator: Arc::new(generator), ..Home::anchored() };
     let keyring = home.init();
-    let id = keyring.create_namespace("first").expect("made").id;
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let (file, in_the_way) = (home.file(), home.path("anchor.new"));
     std::fs::create_dir(&in_the_way).expect("a directory in the way");
     for result in changes(&keyring, id) {
@@ -196,16 +201,16 @@ fn without_its_anchor_no_key_is_changed_and_what_failed_in_between_is_told_as_in
     // Now it fails after the keyring's last draw, and before the anchor is written.
     let path = in_the_way.clone();
     let fail = move || std::fs::create_dir(path).expect("a directory in the way");
-    *hook.lock().expect("no panic") = Some(Box::new(fail));
-    let renamed = keyring.rename_namespace(id, "other");
+    *hook.lock() = Some(Box::new(fail));
+    let renamed = keyring.rename_namespace(&Actor::SERVICE, id, "other");
     assert!(matches!(renamed, Err(KeyringError::Incomplete(_))), "{renamed:?}");
     assert_eq!(told(&home).last().expect("a line").1, "incomplete");
     assert_eq!(keyring.namespaces().expect("open")[0].title, "other", "it is done all the same");
-    assert!(keyring.mark_store(0).is_err(), "it is tried again");
+    assert!(keyring.anchor_commits(0).is_err(), "it is tried again");
     std::fs::remove_dir(&in_the_way).expect("out of the way");
-    keyring.mark_store(0).expect("written");
+    keyring.anchor_commits(0).expect("written");
     std::fs::write(home.path("keyring"), file).expect("put back");
-    let opened = home.load().expect("a keyring").open_alone();
+    let opened = home.load().expect("a keyring").unseal_stored(&Actor::SERVICE);
     assert!(matches!(opened, Err(KeyringError::Anchor(AnchorError::RolledBack { .. }))));
 }
 
@@ -225,8 +230,8 @@ fn findings(keyring: &Keyring) -> String {
 fn a_log_that_lacks_the_line_of_the_last_change_is_noticed_when_the_keyring_is_opened() {
     let home = Home::new();
     let keyring = home.init();
-    let id = keyring.create_namespace("first").expect("made").id;
-    keyring.rotate(id).expect("rotated");
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+    keyring.rotate(&Actor::SERVICE, id).expect("rotated");
     assert_eq!(findings(&home.reopen()), "", "three lines, and that of this opening");
     cut(&home, 2);
     let again = home.reopen();
@@ -236,7 +241,7 @@ fn a_log_that_lacks_the_line_of_the_last_change_is_noticed_when_the_keyring_is_o
     let expected = as_text(&[("audit-log", "missing"), ("unseal", "done")]);
     assert_eq!(told(&home)[2..], expected);
     assert!(findings(&home.reopen()).contains("missing"), "as long as no key was changed since");
-    home.reopen().rotate(id).expect("rotated");
+    home.reopen().rotate(&Actor::SERVICE, id).expect("rotated");
     assert_eq!(findings(&home.reopen()), "");
 }
 
@@ -244,7 +249,7 @@ fn a_log_that_lacks_the_line_of_the_last_change_is_noticed_when_the_keyring_is_o
 fn a_log_that_was_written_anew_or_moved_away_is_noticed_too() {
     let home = Home::new();
     let keyring = home.init();
-    keyring.create_namespace("first").expect("made");
+    keyring.create_namespace(&Actor::SERVICE, "first").expect("made");
     let text = std::fs::read_to_string(home.path("audit.log")).expect("the log");
     // Another last line, bound to the one before as it should be.
     let other = text.replace("create-namespace", "delete-namespace");
@@ -262,7 +267,7 @@ fn a_log_that_knows_more_than_the_keyring_raises_no_alarm() {
     let home = Home::new();
     let keyring = home.init();
     let before = home.file();
-    keyring.create_namespace("first").expect("made");
+    keyring.create_namespace(&Actor::SERVICE, "first").expect("made");
     // As after a crash between the line and the keyring.
     std::fs::write(home.path("keyring"), before).expect("put back");
     assert_eq!(findings(&home.reopen()), "");
@@ -272,12 +277,12 @@ fn a_log_that_knows_more_than_the_keyring_raises_no_alarm() {
 fn a_keyring_of_format_1_opens_and_is_bound_to_the_log_with_its_next_change() {
     let home = Home::new();
     let keyring = home.init();
-    let id = keyring.create_namespace("first").expect("made").id;
-    let old = match &*keyring.read() {
-        Held::Open(open) => {
-            let ring = Ring { logged: None, ..open.ring.clone() };
-            let head = Head { format: 1, ..open.head.clone() };
-            head.seal_ring(&ring.write(), &open.root, &home.generator).expect("seeded").0
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+    let old = match &*keyring.state.read() {
+        KeyringState::Unsealed(open) => {
+            let keyset = Keyset { logged: None, ..open.keyset.clone() };
+            let head = KeyringHeader { format: 1, ..open.head.clone() };
+            head.seal_keyset(&keyset.write(), &open.root, &home.generator).expect("seeded").0
         }
         _ => panic!("it is open"),
     };
@@ -285,7 +290,7 @@ fn a_keyring_of_format_1_opens_and_is_bound_to_the_log_with_its_next_change() {
     cut(&home, 1);
     let again = home.reopen();
     assert_eq!(findings(&again), "", "it does not know");
-    again.rotate(id).expect("rotated");
+    again.rotate(&Actor::SERVICE, id).expect("rotated");
     cut(&home, 1);
     let again = home.reopen();
     assert!(findings(&again).contains("missing"));

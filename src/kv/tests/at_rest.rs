@@ -1,4 +1,4 @@
-//! What a stolen disk tells.
+//! The information in a stolen disk.
 
 use super::*;
 
@@ -12,7 +12,7 @@ const TITLE: &str = "xylophone-title";
 fn nothing_that_a_user_wrote_is_readable_in_any_file() {
     let home = Home::new();
     let store = home.open_file();
-    let id = store.create_namespace(TITLE).expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, TITLE).expect("made").id;
     let records: Vec<_> = (0..10_000)
         .map(|number| {
             let (name, value) = (format!("{NAME}-{number}"), format!("{VALUE}-{number}"));
@@ -31,7 +31,7 @@ fn nothing_that_a_user_wrote_is_readable_in_any_file() {
             .collect();
         store.put(id, &puts, 0).expect("written");
     }
-    store.rename_namespace(id, &format!("{TITLE}-2")).expect("renamed");
+    store.rename_namespace(&Actor::SERVICE, id, &format!("{TITLE}-2")).expect("renamed");
     let listed = store.list(id, NAME, None, 10, 0).expect("readable");
     assert_eq!(listed.records.len(), 10, "prefixes can be listed all the same");
     let seen = format!("{:?} {:?}", store.report().expect("open"), store.findings());
@@ -55,8 +55,8 @@ fn holds(bytes: &[u8], mark: &[u8]) -> bool {
 fn the_same_record_written_twice_or_in_two_namespaces_looks_different() {
     let home = Home::new();
     let store = home.open();
-    let first = store.create_namespace("first").expect("made").id;
-    let second = store.create_namespace("second").expect("made").id;
+    let first = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+    let second = store.create_namespace(&Actor::SERVICE, "second").expect("made").id;
     write(&store, first, "same", "same");
     let before = home.memory.rows();
     write(&store, first, "same", "same");

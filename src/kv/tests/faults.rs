@@ -3,21 +3,21 @@
 use std::sync::mpsc;
 
 use super::*;
-use crate::keyring::doubles::hooked;
-use crate::keyring::{Condition, KeyringError};
-use crate::kv::storage::Fault;
+use crate::crypto::test_support::hooked;
+use crate::keyring::KeyringError;
+use crate::kv::engine::Fault;
 
 #[test]
 fn what_cannot_be_written_has_not_happened_and_is_possible_again_later() {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
     home.memory.fail(Some(Fault::Write));
     assert!(matches!(store.put(id, &[put("a", b"2")], 0), Err(KvError::Storage(_))));
     assert!(matches!(store.put(id, &[put("b", b"2")], 0), Err(KvError::Storage(_))));
     assert!(matches!(store.delete(id, &["a"]), Err(KvError::Storage(_))));
-    assert!(store.create_namespace("second").is_err());
+    assert!(store.create_namespace(&Actor::SERVICE, "second").is_err());
     assert_eq!(read(&store, id, "a").as_deref(), Some("1"));
     assert_eq!(read(&store, id, "b"), None);
     home.memory.fail(None);
@@ -32,7 +32,7 @@ fn what_cannot_be_written_has_not_happened_and_is_possible_again_later() {
 fn written_late() -> (Home, Store, NamespaceId) {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
     home.memory.fail(Some(Fault::LateWrite));
     assert!(store.put(id, &[put("a", b"2")], 0).is_err(), "nobody can be told that it is kept");
@@ -67,13 +67,16 @@ fn when_it_cannot_be_told_what_was_written_everything_is_read_again() {
         memory.commit(batch)?;
         if is_treacherous.load(Ordering::Relaxed) {
             memory.fail(Some(Fault::Read));
-            return Err(StorageError { what: Access::Write, reason: "a test says so".to_owned() });
+            return Err(StorageError {
+                what: StorageAccess::Write,
+                reason: "a test says so".to_owned(),
+            });
         }
         Ok(())
     });
     let store = home.store_over(Box::new(storage));
     store.open().expect("opened");
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
     treacherous.store(true, Ordering::Relaxed);
     assert!(store.put(id, &[put("a", b"2"), put("b", b"2")], 0).is_err());
@@ -90,7 +93,7 @@ fn when_it_cannot_be_told_what_was_written_everything_is_read_again() {
 fn a_generator_that_refuses_stops_writing_and_no_reading() {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
     home.generator.halt("a test".into());
     assert!(matches!(store.put(id, &[put("a", b"2")], 0), Err(KvError::NotReady(_))));
@@ -103,7 +106,7 @@ fn a_namespace_whose_keyring_entry_was_not_written_leaves_nothing() {
     let home = Home::new();
     let store = home.open();
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
-    assert!(store.create_namespace("first").is_err());
+    assert!(store.create_namespace(&Actor::SERVICE, "first").is_err());
     std::fs::remove_dir(home.path("keyring.new")).expect("removed");
     assert_eq!(home.memory.rows().len(), 2, "a sum that is nobody's, and the count");
     let again = home.open();
@@ -115,10 +118,10 @@ fn a_namespace_whose_keyring_entry_was_not_written_leaves_nothing() {
 fn rows_that_could_not_be_removed_with_their_namespace_are_removed_later() {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
     home.memory.fail(Some(Fault::Write));
-    store.delete_namespace(id).expect("its keys are gone");
+    store.delete_namespace(&Actor::SERVICE, id).expect("its keys are gone");
     assert!(home.memory.rows().len() > 1);
     home.memory.fail(None);
     home.open();
@@ -129,7 +132,7 @@ fn rows_that_could_not_be_removed_with_their_namespace_are_removed_later() {
 fn a_storage_whose_rows_lead_round_in_a_circle_is_refused_and_does_not_hang() {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
     // Begins from the front again and again, as a damaged tree can.
     let circle = Double::over(&home.memory)
@@ -143,7 +146,7 @@ fn a_storage_whose_rows_lead_round_in_a_circle_is_refused_and_does_not_hang() {
 fn a_store_that_is_sealed_while_it_is_being_opened_is_closed_in_the_end() {
     let home = Home::new();
     let first = home.open();
-    let id = first.create_namespace("first").expect("made").id;
+    let id = first.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&first, id, "a", "1");
     let (begun, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
@@ -153,7 +156,7 @@ fn a_store_that_is_sealed_while_it_is_being_opened_is_closed_in_the_end() {
         if range.table == Table::Sums {
             let _ = begun.send(());
             // An error means that it may go on for good.
-            let _ = may_go_on.lock().expect("one opening at a time").recv();
+            let _ = may_go_on.lock().recv();
         }
         memory.scan(range.table, range.prefix, range.after, range.limit)
     });
@@ -161,8 +164,8 @@ fn a_store_that_is_sealed_while_it_is_being_opened_is_closed_in_the_end() {
     std::thread::scope(|scope| {
         let opening = scope.spawn(|| store.open());
         has_begun.recv().expect("the opening reads");
-        let sealing = scope.spawn(|| store.seal());
-        let is_open = || matches!(store.keyring().condition(), Condition::Open(_));
+        let sealing = scope.spawn(|| store.seal(&Actor::SERVICE));
+        let is_open = || matches!(store.keyring().condition(), Condition::Unsealed(_));
         while is_open() {
             std::thread::yield_now();
         }
@@ -178,12 +181,12 @@ fn a_store_that_is_sealed_while_it_is_being_opened_is_closed_in_the_end() {
 fn what_is_left_of_a_deleted_namespace_keeps_nobody_from_the_others_while_the_disk_is_full() {
     let home = Home::new();
     let store = home.open();
-    let kept = store.create_namespace("kept").expect("made").id;
-    let id = store.create_namespace("first").expect("made").id;
+    let kept = store.create_namespace(&Actor::SERVICE, "kept").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, kept, "a", "1");
     write(&store, id, "a", "1");
     home.memory.fail(Some(Fault::Write));
-    store.delete_namespace(id).expect("its keys are gone");
+    store.delete_namespace(&Actor::SERVICE, id).expect("its keys are gone");
     let again = home.open();
     assert_eq!(read(&again, kept, "a").as_deref(), Some("1"));
     assert!(again.findings().iter().any(|it| it.contains("deleted")), "{:?}", again.findings());
@@ -195,7 +198,7 @@ fn what_is_left_of_a_deleted_namespace_keeps_nobody_from_the_others_while_the_di
 fn a_store_whose_keyring_is_not_there_is_kept_until_it_is_there_again() {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
     drop(store);
     let rows = home.memory.rows();
@@ -204,14 +207,14 @@ fn a_store_whose_keyring_is_not_there_is_kept_until_it_is_there_again() {
     for file in files {
         std::fs::rename(home.path(file), moved(file)).expect("moved");
     }
-    // Nobody makes another keyring over it.
-    let storage = Box::new(Arc::clone(&home.memory));
+    // No other keyring is made beside it.
+    let storage = Box::new(home.memory.clone());
     let keyring = home.keyring_as_found();
     let orphaned = Store::new(keyring, Arc::clone(&home.generator), storage, BTreeSet::new());
-    assert!(matches!(orphaned.init(&Choice::File), Err(KvError::Orphaned)));
+    assert!(matches!(orphaned.init(&Actor::SERVICE, &SealChoice::File), Err(KvError::Orphaned)));
     assert!(!home.path("keyring").exists());
     // And another keyring removes nothing of it.
-    let other = home.store_over(Box::new(Arc::clone(&home.memory)));
+    let other = home.store_over(Box::new(home.memory.clone()));
     assert!(matches!(other.open(), Err(KvError::Foreign)));
     assert_eq!(home.memory.rows(), rows);
     for file in files {
@@ -225,7 +228,7 @@ fn what_took_effect_although_it_was_not_complete_is_what_readers_and_writers_see
     let (generator, hook) = hooked();
     let home = Home { generator: Arc::new(generator), anchored: true, ..Home::new() };
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     write(&store, id, "a", "1");
     let in_the_way = home.path("anchor.new");
     // The anchor fails between the change, whose last draw is its nonce, and its own writing.
@@ -235,22 +238,22 @@ fn what_took_effect_although_it_was_not_complete_is_what_readers_and_writers_see
             Box::new(move || std::fs::create_dir(path).expect("a directory in the way"));
         for _ in 0..draws_before {
             let hook = Arc::clone(&hook);
-            due = Box::new(move || *hook.lock().expect("no panic") = Some(due));
+            due = Box::new(move || *hook.lock() = Some(due));
         }
-        *hook.lock().expect("no panic") = Some(due);
+        *hook.lock() = Some(due);
         let error = work().expect_err("not complete");
         assert!(matches!(error, KvError::Keyring(KeyringError::Incomplete(_))), "{error}");
         std::fs::remove_dir(&in_the_way).expect("out of the way");
     };
-    incomplete(1, &|| store.rotate(id).map(drop));
+    incomplete(1, &|| store.rotate(&Actor::SERVICE, id).map(drop));
     assert_eq!(store.report().expect("open")[0].active_version, 2);
-    incomplete(0, &|| store.revoke(id, 1));
+    incomplete(0, &|| store.revoke(&Actor::SERVICE, id, 1));
     assert!(matches!(store.get(id, "a", 0), Err(KvError::Revoked { .. })));
-    incomplete(0, &|| store.delete_namespace(id));
+    incomplete(0, &|| store.delete_namespace(&Actor::SERVICE, id));
     let written = store.put(id, &[put("b", b"2")], 0);
     assert!(matches!(written, Err(KvError::UnknownNamespace(_))), "nobody could read it later");
     // Its key, its index key, its id, and the nonces of the sum and the count come before.
-    incomplete(5, &|| store.create_namespace("second").map(drop));
+    incomplete(5, &|| store.create_namespace(&Actor::SERVICE, "second").map(drop));
     let id = store.namespaces().expect("open")[0].id;
     write(&store, id, "a", "1");
 }
@@ -259,7 +262,7 @@ fn what_took_effect_although_it_was_not_complete_is_what_readers_and_writers_see
 fn a_page_whose_records_are_all_deleted_while_it_is_read_is_not_the_end_of_the_list() {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     let with_metadata = |name| Put { metadata: Some(b"{}"), ..put(name, b"1") };
     store.put(id, &["a", "b", "c"].map(with_metadata), 0).expect("written");
     drop(store);
@@ -268,7 +271,7 @@ fn a_page_whose_records_are_all_deleted_while_it_is_read_is_not_the_end_of_the_l
     let once = Mutex::new(Some((begun, may_go_on)));
     let storage = Double::over(&home.memory).getting(move |memory, table, key| {
         // Stops once, at the first entry that is read.
-        let stop = once.lock().expect("no panic").take_if(|_| table == Table::Entries);
+        let stop = once.lock().take_if(|_| table == Table::Entries);
         if let Some((begun, go_on)) = stop {
             begun.send(()).expect("somebody waits");
             go_on.recv().expect("somebody tells");

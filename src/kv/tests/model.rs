@@ -82,7 +82,8 @@ fn check(store: &Store, id: NamespaceId, model: &Model, now: u64) {
 
 fn run(steps: Vec<Step>, open: &dyn Fn() -> Store) {
     let mut store = Some(open());
-    let id = store.as_ref().expect("open").create_namespace("model").expect("made").id;
+    let id =
+        store.as_ref().expect("open").create_namespace(&Actor::SERVICE, "model").expect("made").id;
     let mut model = Model::new();
     let mut now = 1000;
     for step in steps {
@@ -120,10 +121,10 @@ fn run(steps: Vec<Step>, open: &dyn Fn() -> Store) {
                 open_store.sweep(now).expect("written");
                 model.retain(|_, it| it.2.is_none_or(|at| at > now));
             }
-            Step::Rotate => drop(open_store.rotate(id).expect("rotated")),
+            Step::Rotate => drop(open_store.rotate(&Actor::SERVICE, id).expect("rotated")),
             Step::Reseal => {
                 while open_store.reseal(id).expect("written") > 0 {}
-                open_store.destroy_unneeded(id).expect("written");
+                open_store.destroy_unneeded(&Actor::SERVICE, id).expect("written");
             }
             Step::Reopen => {
                 drop(store.take());
@@ -143,7 +144,7 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..40),
     ) {
         let home = Home::new();
-        run(steps, &|| home.open().holding_opened(HELD));
+        run(steps, &|| home.open().with_value_cache(HELD));
     }
 }
 
@@ -154,6 +155,6 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..25),
     ) {
         let home = Home::new();
-        run(steps, &|| home.open_file().holding_opened(HELD));
+        run(steps, &|| home.open_file().with_value_cache(HELD));
     }
 }

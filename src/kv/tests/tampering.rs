@@ -1,11 +1,16 @@
-//! Whoever can change the disk: what they change is noticed, and named, and the rest goes on.
+//! Changes on the disk are detected and reported, and the other records stay readable.
 
 use zeroize::Zeroizing;
 
+use std::collections::BTreeMap;
+
 use super::*;
-use crate::keyring::draws::Draws;
-use crate::kv::name::Name;
-use crate::kv::record::{self, Entry, Head, Place};
+use crate::crypto::key_material::KeyMaterial;
+use crate::kv::derived_keys::DerivedKeys;
+use crate::kv::name::RecordName;
+use crate::kv::record;
+use crate::kv::record::{Entry, RecordAddress, RowHeader};
+use crate::kv::record_id::RecordId;
 
 /// A row as it is kept.
 type Kept = (Table, Vec<u8>, Vec<u8>);
@@ -14,7 +19,7 @@ type Kept = (Table, Vec<u8>, Vec<u8>);
 fn three() -> (Home, NamespaceId, Vec<Kept>) {
     let home = Home::new();
     let store = home.open();
-    let id = store.create_namespace("first").expect("made").id;
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
     for name in ["a", "b", "c"] {
         let with = Put { metadata: Some(b"{}"), ..put(name, name.as_bytes()) };
         store.put(id, &[with], 0).expect("written");
@@ -26,7 +31,7 @@ fn three() -> (Home, NamespaceId, Vec<Kept>) {
 /// The id of a record, from the row that only it has.
 fn id_of(home: &Home, id: NamespaceId, name: &str) -> RecordId {
     let keys = home.keyring().namespace_keys(id).expect("open");
-    SpaceKeys::new(&keys).record_id(name)
+    DerivedKeys::new(&keys).record_id(name)
 }
 
 fn rows_of(rows: &[Kept], table: Table, record: RecordId) -> usize {
@@ -125,7 +130,7 @@ fn a_record_filed_under_another_name_or_namespace_is_noticed() {
     only_this_is_damaged(&home, &home.open(), id, "b");
     // And in another namespace.
     home.memory.set_rows(rows.clone());
-    let other = home.open().create_namespace("second").expect("made").id;
+    let other = home.open().create_namespace(&Actor::SERVICE, "second").expect("made").id;
     let mut moved = home.memory.rows();
     for (table, key, row) in &rows {
         if key.ends_with(&a.0) {
@@ -142,15 +147,15 @@ fn a_record_filed_under_another_name_or_namespace_is_noticed() {
 #[test]
 fn an_entry_that_names_another_record_than_its_place_is_refused_although_it_opens() {
     let (home, id, mut rows) = three();
-    let keys = SpaceKeys::new(&home.keyring().namespace_keys(id).expect("open"));
-    let place = Place { namespace: id, id: keys.record_id("b") };
-    let at = rows_of(&rows, Table::Entries, place.id);
-    let (head, _) = Head::read(&rows[at].2).expect("a head");
-    let entry = Entry { name: Name::of("other"), expiry: 0, metadata: Zeroizing::default() };
-    // Only whoever has the keys can make this: a fault of ours, for example.
+    let keys = DerivedKeys::new(&home.keyring().namespace_keys(id).expect("open"));
+    let address = RecordAddress { namespace: id, id: keys.record_id("b") };
+    let at = rows_of(&rows, Table::Entries, address.id);
+    let (head, _) = RowHeader::read(&rows[at].2).expect("a head");
+    let entry = Entry { name: RecordName::of("other"), expiry: 0, metadata: Zeroizing::default() };
+    // Only an owner of the keys can make this, for example by a bug.
     let key = &keys.active().entry_key;
-    let mut draws = Draws::of(&home.generator, record::DRAWN_BYTES);
-    rows[at].2 = record::seal_entry(&mut draws, key, place, head, &entry).expect("seeded");
+    let mut material = KeyMaterial::of(&home.generator, record::DRAWN_BYTES);
+    rows[at].2 = record::seal_entry(&mut material, key, address, head, &entry).expect("seeded");
     home.memory.set_rows(rows);
     only_this_is_damaged(&home, &home.open(), id, "b");
     assert_eq!(read(&home.open(), id, "other"), None);
@@ -224,11 +229,11 @@ fn a_record_that_was_put_back_is_not_sealed_anew_and_its_key_version_is_kept() {
         rows[new].2 = before[old].2.clone();
     }
     home.memory.set_rows(rows);
-    store.rotate(id).expect("rotated");
+    store.rotate(&Actor::SERVICE, id).expect("rotated");
     assert_eq!(store.reseal(id).expect("written"), 2, "a and c");
     assert_eq!(store.reseal(id).expect("nothing that can be"), 0);
     assert_eq!(store.report().expect("open")[0].dependents, BTreeMap::from([(1, 1), (2, 2)]));
-    assert!(store.destroy_unneeded(id).expect("nothing to do").is_empty());
+    assert!(store.destroy_unneeded(&Actor::SERVICE, id).expect("nothing to do").is_empty());
 }
 
 #[test]
@@ -238,11 +243,11 @@ fn no_key_version_is_destroyed_while_a_record_that_does_not_open_may_need_it() {
     rows[at].2[20] ^= 1;
     home.memory.set_rows(rows);
     let store = home.open();
-    store.rotate(id).expect("rotated");
+    store.rotate(&Actor::SERVICE, id).expect("rotated");
     assert_eq!(store.reseal(id).expect("written"), 2, "a and c");
-    assert!(store.destroy_unneeded(id).expect("nothing to do").is_empty());
+    assert!(store.destroy_unneeded(&Actor::SERVICE, id).expect("nothing to do").is_empty());
     store.delete(id, &["b"]).expect("deleted");
-    assert_eq!(store.destroy_unneeded(id).expect("written"), [1]);
+    assert_eq!(store.destroy_unneeded(&Actor::SERVICE, id).expect("written"), [1]);
 }
 
 /// Opens over these rows and expects the namespace to be refused, and another to go on.
@@ -253,9 +258,9 @@ fn is_refused(home: &Home, id: NamespaceId, rows: Vec<Kept>) {
     assert!(matches!(store.list(id, "", None, 9, 0), Err(KvError::Disagrees(_))));
     assert!(matches!(store.put(id, &[put("a", b"")], 0), Err(KvError::Disagrees(_))));
     assert!(store.findings().join("\n").contains(&id.to_string()));
-    let other = store.create_namespace("another").expect("made").id;
+    let other = store.create_namespace(&Actor::SERVICE, "another").expect("made").id;
     write(&store, other, "goes", "on");
-    store.delete_namespace(other).expect("deleted");
+    store.delete_namespace(&Actor::SERVICE, other).expect("deleted");
 }
 
 #[test]
@@ -301,7 +306,7 @@ fn a_namespace_that_is_accepted_is_opened_as_it_is_found() {
     assert!(again.findings().is_empty(), "it is so from then on: {:?}", again.findings());
     assert_eq!(names(&again.list(id, "", None, 9, 0).expect("open")), ["a", "c"]);
     assert!(!store.findings().is_empty(), "and it is said");
-    // The next write says anew what belongs to it.
+    // The next write writes the commit rows again.
     write(&store, id, "d", "d");
     assert!(home.open().findings().is_empty());
 }
@@ -333,11 +338,11 @@ fn a_store_put_back_whole_is_noticed_with_an_anchor_and_only_then() {
     for anchored in [true, false] {
         let home = Home { anchored, ..Home::new() };
         let store = home.open();
-        let id = store.create_namespace("first").expect("made").id;
+        let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
         write(&store, id, "a", "old");
         let old = home.memory.rows();
         write(&store, id, "a", "new");
-        store.mark().expect("written");
+        store.anchor_commits().expect("written");
         home.memory.set_rows(old);
         let again = home.store_over(Box::new(Double::over(&home.memory)));
         assert_eq!(again.open().is_err(), anchored);

@@ -1,11 +1,11 @@
-//! What the samples of a source are held to, and what it follows from.
+//! The limits of a source's health tests, and their derivation.
 
 use maud::{Markup, html};
 
-use super::grouped;
+use crate::report::page::parts::grouped;
 use lavawall_entropy::{HealthLimit, LimitRule, Severity};
 
-pub(super) fn table(limits: &[HealthLimit]) -> Markup {
+pub(crate) fn table(limits: &[HealthLimit]) -> Markup {
     let level = |severity: Severity| match severity {
         Severity::Notice => "notice",
         Severity::Intermittent => "intermittent",
@@ -39,16 +39,16 @@ pub(super) fn table(limits: &[HealthLimit]) -> Markup {
                 } }
             } }
             p.caption {
-                "H is what is claimed of a symbol, in bits, or what it is tested for where nothing is claimed; α "
-                "the odds of a false alarm for one symbol. "
-                "An intermittent alarm withdraws the credit until 1,024 symbols have passed anew; a "
+                "H is the claimed min-entropy of a symbol in bits, or the tested one where nothing is claimed; α "
+                "is the probability of a false alarm per symbol. "
+                "An intermittent alarm withdraws the credit until 1,024 symbols have passed again; a "
                 "persistent one is also an incident; a notice is reported only."
             }
         }
     }
 }
 
-/// Bits to as many digits as say something.
+/// Bits to their significant digits.
 fn bits(bits: f64) -> String {
     format!("{bits:.6}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }

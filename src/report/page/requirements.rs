@@ -1,10 +1,10 @@
-//! What standards ask for, and how the program stands to it.
+//! Requirements of standards, and whether the program meets them.
 
 use maud::{Markup, html};
 
-use crate::report::{Standing, requirements};
+use crate::report::requirement::{Standing, requirements};
 
-pub(super) fn section() -> Markup {
+pub(crate) fn section() -> Markup {
     let all = requirements();
     let count = |standing| all.iter().filter(|it| it.standing == standing).count();
     html! {

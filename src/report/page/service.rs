@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::{grouped, list, state_class};
-use crate::report::{Report, Service};
+use crate::report::content::{Report, RunningService};
+use crate::report::page::parts::{grouped, list, state_class};
 
-pub(super) fn section(report: &Report) -> Markup {
+pub(crate) fn section(report: &Report) -> Markup {
     html! {
         section #service {
             h2 { "Running service" }
@@ -19,7 +19,7 @@ pub(super) fn section(report: &Report) -> Markup {
     }
 }
 
-fn running(service: &Service) -> Markup {
+fn running(service: &RunningService) -> Markup {
     html! {
         (list(&service.facts))
         h3 { "Alarms since its start" }

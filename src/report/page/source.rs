@@ -1,15 +1,16 @@
-//! One source: its noise, its worth, its limits.
+//! One source: its noise, assessment and limits.
 
 use maud::{Markup, PreEscaped, html};
 
-use super::{grouped, limits, list};
+use crate::report::content::{Analysis, ReportedSource};
 use crate::report::noise::{Noise, PICTURED};
-use crate::report::{Captured, Source, planes, plots};
-use lavawall_assess::restart::Restarts;
-use lavawall_assess::{Assessment, WANTED_SAMPLES};
+use crate::report::page::limits;
+use crate::report::page::parts::{grouped, list};
+use crate::report::{planes, plots};
+use lavawall_assess::{Assessment, RestartTests, WANTED_SAMPLES};
 
-/// The assessed min-entropy, in bits a symbol.
-pub(super) fn worth(source: &Source) -> String {
+/// The assessed min-entropy, in bits per symbol.
+pub(crate) fn worth(source: &ReportedSource) -> String {
     let found = source.noise.as_ref().ok().and_then(|noise| noise.found.assessment.as_ref().ok());
     found.map_or_else(
         || "-".to_owned(),
@@ -17,7 +18,7 @@ pub(super) fn worth(source: &Source) -> String {
     )
 }
 
-pub(super) fn section(number: usize, source: &Source) -> Markup {
+pub(crate) fn section(number: usize, source: &ReportedSource) -> Markup {
     html! {
         section.source id={ "source-" (number) } {
             h2 { (source.id) " " small { (source.source_type) ", " (source.kind) } }
@@ -30,7 +31,7 @@ pub(super) fn section(number: usize, source: &Source) -> Markup {
                 Ok(noise) => { (raw(noise)) }
                 Err(reason) => { p.remark { "None is shown: " (reason) } }
             }
-            h3 { "Restarts" }
+            h3 { "RestartTests" }
             @match &source.restart {
                 Some(Ok(restart)) => { (restarts(restart)) }
                 Some(Err(reason)) => { p.remark { "Not tested: " (reason) } }
@@ -42,7 +43,7 @@ pub(super) fn section(number: usize, source: &Source) -> Markup {
     }
 }
 
-fn raw(noise: &Captured<Noise>) -> Markup {
+fn raw(noise: &Analysis<Noise>) -> Markup {
     let found = &noise.found;
     html! {
         (list(&noise.facts))
@@ -108,20 +109,20 @@ fn estimators(found: &Assessment) -> Markup {
     let bits = f64::from(found.bits);
     html! {
         p {
-            "Min-entropy " strong { (format!("{:.6}", found.min_entropy())) } " bits a symbol of "
+            "Min-entropy " strong { (format!("{:.6}", found.min_entropy())) } " bits per symbol of "
             (found.bits) ", by the " (decisive.estimator) " estimator (SP 800-90B §6.3), over "
             (grouped(found.samples)) " symbols."
         }
         div.wide { table.estimators {
             thead { tr {
                 th scope="col" { "estimator" }
-                th.number scope="col" { "a symbol" }
+                th.number scope="col" { "per symbol" }
                 th scope="col" {}
-                th.number scope="col" { "a bit" }
+                th.number scope="col" { "per bit" }
                 th scope="col" {}
                 th scope="col" {}
             } }
-            tbody { @for row in &found.figures {
+            tbody { @for row in &found.estimates {
                 tr.decides[row.estimator == decisive.estimator] {
                     th scope="row" { (row.estimator) }
                     td.number { (figure(row.literal)) }
@@ -143,14 +144,14 @@ fn estimators(found: &Assessment) -> Markup {
     }
 }
 
-fn restarts(restart: &Captured<Restarts>) -> Markup {
+fn restarts(restart: &Analysis<RestartTests>) -> Markup {
     let found = &restart.found;
     let [rows, columns] = found.least;
     html! {
         (list(&restart.facts))
         p {
             @match found.min_entropy() {
-                Some(h) => { "Passed: " strong { (format!("{h:.6}")) } " bits a symbol may be claimed." }
+                Some(h) => { "Passed: " strong { (format!("{h:.6}")) } " bits per symbol may be claimed." }
                 None => { strong.bad { "Failed" } ": restarts are not worth what the sequence is." }
             }
             " (SP 800-90B §3.1.4)"

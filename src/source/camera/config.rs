@@ -1,32 +1,32 @@
-//! Which camera, and what it is asked for.
+//! The configuration of a camera.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::source::limits;
+use crate::source::frame_settings;
 use lavawall_entropy::PixelFormat;
 
-/// Which camera, and what it is asked for.
+/// The camera, and the pictures requested from it.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct Config {
+pub struct CameraConfig {
     /// `auto`, the default: the first camera there is; or `/dev/video0`; or `usb:046d:0825`, with
     /// `:SERIAL` behind it where two of a kind are plugged in.
-    pub device: Device,
-    /// How the camera is spoken to, default `v4l2`.
+    pub device: CameraDevice,
+    /// The interface to the camera, default `v4l2`.
     pub backend: Backend,
     /// `yuyv`, the default, or `grey`: raw luma, credited. `mjpeg`: hashed, credited nothing.
     pub format: PixelFormat,
     /// Width in pixels, 16 to 7680, default 1280.
-    #[serde(deserialize_with = "limits::width")]
+    #[serde(deserialize_with = "frame_settings::width")]
     pub width: u32,
     /// Height in pixels, 16 to 4320, default 720.
-    #[serde(deserialize_with = "limits::height")]
+    #[serde(deserialize_with = "frame_settings::height")]
     pub height: u32,
-    /// Frames a second, 1 to 240, default 10.
-    #[serde(deserialize_with = "limits::fps")]
+    /// Frames per second, 1 to 240, default 10.
+    #[serde(deserialize_with = "frame_settings::fps")]
     pub fps: u32,
     /// Take a camera on a bus that software can fake. For the VM lab; default no.
     pub allow_virtual: bool,
@@ -34,15 +34,15 @@ pub struct Config {
     pub lock_settings: bool,
 }
 
-impl Default for Config {
+impl Default for CameraConfig {
     fn default() -> Self {
         Self {
-            device: Device::Auto,
+            device: CameraDevice::Auto,
             backend: Backend::V4l2,
             format: PixelFormat::Yuyv,
             width: 1280,
             height: 720,
-            fps: 10,
+            fps: frame_settings::USUAL_FPS,
             allow_virtual: false,
             lock_settings: true,
         }
@@ -52,12 +52,12 @@ impl Default for Config {
 /// How a camera is named.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub enum Device {
+pub enum CameraDevice {
     /// The first camera there is.
     Auto,
     /// A device file.
     Path(PathBuf),
-    /// A USB device by what it says of itself.
+    /// A USB device by its own numbers.
     Usb {
         /// Vendor number.
         vendor: u16,
@@ -68,7 +68,7 @@ pub enum Device {
     },
 }
 
-impl TryFrom<String> for Device {
+impl TryFrom<String> for CameraDevice {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -95,7 +95,7 @@ impl TryFrom<String> for Device {
     }
 }
 
-impl fmt::Display for Device {
+impl fmt::Display for CameraDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
@@ -108,7 +108,7 @@ impl fmt::Display for Device {
     }
 }
 
-/// How a camera is spoken to.
+/// The interface to a camera.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -144,13 +144,13 @@ mod tests {
     #[test]
     fn a_device_is_named_in_three_ways_and_no_other() {
         for text in ["auto", "/dev/video0", "usb:046d:0825", "usb:046d:0825:A:B"] {
-            let device = Device::try_from(text.to_owned()).expect(text);
+            let device = CameraDevice::try_from(text.to_owned()).expect(text);
             assert_eq!(device.to_string(), text);
         }
         for text in
             ["", "video0", "usb:", "usb:046d", "usb:46d:825", "usb:046d:+825", "usb:046d:0825:"]
         {
-            let error = Device::try_from(text.to_owned()).expect_err(text);
+            let error = CameraDevice::try_from(text.to_owned()).expect_err(text);
             assert!(error.ends_with(&format!("(got {text:?})")), "{error}");
         }
     }
@@ -164,9 +164,12 @@ mod tests {
             ("height = -1", "must be from 16 to 4320 (got -1)"),
             ("fps = 0", "must be from 1 to 240 (got 0)"),
         ] {
-            let error = toml::from_str::<Config>(text).expect_err(text);
+            let error = toml::from_str::<CameraConfig>(text).expect_err(text);
             assert!(error.message().contains(reason), "{error}");
         }
-        assert_eq!(toml::from_str::<Config>("").expect("all defaults"), Config::default());
+        assert_eq!(
+            toml::from_str::<CameraConfig>("").expect("all defaults"),
+            CameraConfig::default()
+        );
     }
 }

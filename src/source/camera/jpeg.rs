@@ -1,4 +1,4 @@
-//! Where a JPEG picture ends: behind it, a buffer may hold what is left of an older one.
+//! The end of a JPEG picture: behind it, a buffer may hold the rest of an older one.
 
 /// The length of the JPEG picture at the start of `bytes`, or `None` when it does not end in them.
 ///
@@ -11,7 +11,7 @@ pub(super) fn length(bytes: &[u8]) -> Option<usize> {
         let (marker, after) = marker(bytes, at)?;
         at = match marker {
             0xd9 => return Some(after),
-            // TEM and RST stand alone.
+            // TEM and RST have no segment.
             0x01 | 0xd0..=0xd7 => after,
             0xda => coded_end(bytes, segment_end(bytes, after)?)?,
             _ => segment_end(bytes, after)?,

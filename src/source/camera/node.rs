@@ -1,11 +1,11 @@
-//! Finding cameras: the video nodes the kernel lists in sysfs, and what each says of itself.
+//! Finding cameras: the video nodes that the kernel lists in sysfs, and their descriptions.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::source::SourceError;
-use crate::source::camera::config::{Device, four_hex_digits};
+use crate::source::camera::config::{CameraDevice, four_hex_digits};
+use crate::source::contract::SourceError;
 
 /// Where the kernel lists video nodes.
 pub(super) const SYSFS: &str = "/sys/class/video4linux";
@@ -17,10 +17,10 @@ const SOFTWARE: [&str; 9] =
 
 /// One video node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
+pub(super) struct VideoNode {
     /// Its device file.
     pub(super) path: PathBuf,
-    /// What the driver calls it.
+    /// The driver's name for it.
     pub(super) name: String,
     /// Its place in the machine, without the node itself.
     place: String,
@@ -34,14 +34,14 @@ struct Usb {
     serial: Option<String>,
 }
 
-impl Node {
-    /// Whether its pictures can be made by software, as far as its place tells.
+impl VideoNode {
+    /// Whether software can make its pictures, judged by its place.
     pub(super) fn is_virtual(&self) -> bool {
         self.place.split('/').any(|part| SOFTWARE.iter().any(|mark| part.starts_with(mark)))
     }
 
-    /// What tells it from any other camera: what it says of itself, and the port it is plugged
-    /// into. Numbers that the kernel deals out anew at each start are not part of it.
+    /// Its identity: its own description, and the port it is plugged into. Numbers that the kernel
+    /// assigns at each start are not part of it.
     pub(super) fn identity(&self) -> String {
         let port = self.place.split('/').filter(|part| !is_dealt_out(part)).collect::<Vec<_>>();
         // A USB port's own name begins with the bus number: 3-1.2 is port 1.2 of bus 3.
@@ -58,13 +58,13 @@ impl Node {
         }
     }
 
-    fn is(&self, device: &Device) -> bool {
+    fn is(&self, device: &CameraDevice) -> bool {
         match device {
-            Device::Auto => true,
-            Device::Path(path) => {
+            CameraDevice::Auto => true,
+            CameraDevice::Path(path) => {
                 fs::canonicalize(path).unwrap_or_else(|_| path.clone()) == self.path
             }
-            Device::Usb { vendor, product, serial } => self.usb.as_ref().is_some_and(|usb| {
+            CameraDevice::Usb { vendor, product, serial } => self.usb.as_ref().is_some_and(|usb| {
                 (usb.vendor, usb.product) == (*vendor, *product)
                     && (serial.is_none() || usb.serial == *serial)
             }),
@@ -79,9 +79,9 @@ impl fmt::Display for Usb {
     }
 }
 
-/// Every camera below `sysfs`, in the order of their numbers. A camera's further nodes, which
-/// carry what is not pictures, are left out.
-pub(super) fn list(sysfs: &Path) -> Vec<Node> {
+/// Every camera below `sysfs`, in the order of their numbers. A camera's further nodes, which carry
+/// no pictures, are left out.
+pub(super) fn list(sysfs: &Path) -> Vec<VideoNode> {
     let Ok(entries) = fs::read_dir(sysfs) else { return Vec::new() };
     let mut nodes: Vec<_> = entries.flatten().filter_map(|entry| node(&entry.path())).collect();
     nodes.sort_by_key(|node| {
@@ -93,22 +93,24 @@ pub(super) fn list(sysfs: &Path) -> Vec<Node> {
 }
 
 /// The camera that `device` names, real ones first when any will do.
-pub(super) fn find(sysfs: &Path, device: &Device) -> Result<Node, SourceError> {
+pub(super) fn find(sysfs: &Path, device: &CameraDevice) -> Result<VideoNode, SourceError> {
     let mut found: Vec<_> = list(sysfs).into_iter().filter(|node| node.is(device)).collect();
-    found.sort_by_key(Node::is_virtual);
+    found.sort_by_key(VideoNode::is_virtual);
     found.into_iter().next().ok_or_else(|| SourceError::Absent {
         what: format!("camera {device}"),
         reason: match device {
-            Device::Auto => "this machine has no camera".to_owned(),
-            Device::Path(path) if path.exists() => "it is not a camera's video node".to_owned(),
-            Device::Path(_) => "there is no such device".to_owned(),
-            Device::Usb { .. } => "no camera with these numbers is plugged in".to_owned(),
+            CameraDevice::Auto => "this machine has no camera".to_owned(),
+            CameraDevice::Path(path) if path.exists() => {
+                "it is not a camera's video node".to_owned()
+            }
+            CameraDevice::Path(_) => "there is no such device".to_owned(),
+            CameraDevice::Usb { .. } => "no camera with these numbers is plugged in".to_owned(),
         },
     })
 }
 
 /// What sysfs says of one node, or `None` when it is not one that gives pictures.
-fn node(entry: &Path) -> Option<Node> {
+fn node(entry: &Path) -> Option<VideoNode> {
     if read(&entry.join("index"))? != "0" {
         return None;
     }
@@ -124,7 +126,7 @@ fn node(entry: &Path) -> Option<Node> {
             serial: read(&above.join("serial")).filter(|serial| !serial.is_empty()),
         })
     });
-    Some(Node {
+    Some(VideoNode {
         path: Path::new("/dev").join(entry.file_name()?),
         name: read(&entry.join("name")).unwrap_or_default(),
         place: above.unwrap_or(&device).to_string_lossy().into_owned(),
@@ -132,7 +134,7 @@ fn node(entry: &Path) -> Option<Node> {
     })
 }
 
-/// One line of sysfs. What a device says of itself ends up in logs: only what can be printed.
+/// One line of sysfs, printable characters only: a device's description ends up in logs.
 fn read(path: &Path) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let printable =
@@ -157,8 +159,8 @@ fn is_usb_port(part: &str) -> bool {
 
 /// A USB camera at `place`.
 #[cfg(test)]
-pub(super) fn test_node(place: &str) -> Node {
-    Node {
+pub(super) fn test_node(place: &str) -> VideoNode {
+    VideoNode {
         path: "/dev/video0".into(),
         name: "C270".to_owned(),
         place: place.to_owned(),

@@ -1,8 +1,8 @@
-//! The portable back end. nokhwa waits for ever on a camera that stalls, hands out whole buffers
-//! with what is left of older frames behind the new one, and passes on neither the driver's word
-//! on damage nor its sequence numbers. So it runs on a thread of its own, which may hang without
-//! holding up anybody; each frame is cut to its true length; and freshness comes from taking every
-//! frame as it arrives and keeping only the last.
+//! The portable back end. nokhwa waits forever on a camera that stalls, returns whole buffers with
+//! the rest of older frames behind the new one, and passes on neither the driver's damage flag nor
+//! its sequence numbers. So it runs on a thread of its own, which may hang without blocking others;
+//! each frame is cut to its true length; and for freshness every frame is taken as it arrives and
+//! only the last is kept.
 
 mod slot;
 
@@ -18,11 +18,14 @@ use nokhwa::utils::{
 };
 use zeroize::Zeroizing;
 
-use crate::source::SourceError;
+use crate::source::camera::backend::CameraBackend;
+use crate::source::camera::config::CameraConfig;
+use crate::source::camera::jpeg;
 use crate::source::camera::v4l2::VideoDevice;
-use crate::source::camera::{CameraBackend, Config, jpeg};
+use crate::source::contract::SourceError;
 use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
-use slot::{Shot, Slot};
+use slot::FrameSlot;
+use slot::Shot;
 
 /// How long a closing camera is waited for. A thread that hangs in the driver is left behind; the
 /// kernel wakes it when the device goes or the process ends.
@@ -30,7 +33,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 
 /// A camera behind nokhwa.
 pub(super) struct Nokhwa {
-    slot: Arc<Slot>,
+    slot: Arc<FrameSlot>,
     path: PathBuf,
     frame: Frame,
     interval: Duration,
@@ -38,14 +41,14 @@ pub(super) struct Nokhwa {
 
 impl Nokhwa {
     /// Opens the node and starts the stream, on a thread.
-    pub(super) fn open(path: &Path, config: &Config) -> Result<Self, SourceError> {
-        // nokhwa cannot open a device that stands at a format it does not know, or at a rate that
-        // is no whole number: the format is set first, by other means, and the node closed again.
+    pub(super) fn open(path: &Path, config: &CameraConfig) -> Result<Self, SourceError> {
+        // nokhwa cannot open a device whose current format it does not know, or whose rate is not an
+        // integer: the format is set first, through V4L2, and the node closed again.
         let interval = VideoDevice::open(path)?.configure(config)?;
         // It asks nothing of the camera: it is there to be the last that closes it.
         let last = VideoDevice::open(path)?;
         let index = number(path).ok_or_else(|| failed(path, &"it has no number"))?;
-        let slot = Arc::new(Slot::default());
+        let slot = Arc::new(FrameSlot::default());
         let (theirs, config) = (Arc::clone(&slot), config.clone());
         let frame = Frame {
             format: config.format,
@@ -101,7 +104,7 @@ impl Drop for Nokhwa {
 }
 
 /// Puts each frame in the slot until it is stopped, or the camera fails: then the reason.
-fn capture(index: u32, config: &Config, slot: &Slot) -> String {
+fn capture(index: u32, config: &CameraConfig, slot: &FrameSlot) -> String {
     let pull = || {
         let format = match config.format {
             PixelFormat::Yuyv => FrameFormat::YUYV,

@@ -39,7 +39,7 @@ fn camera(fake: Fake) -> Camera {
     Camera { backend: Box::new(fake), facts: Facts::default(), has_begun: false }
 }
 
-/// What was waited, to the nearest ten milliseconds above.
+/// The waits, rounded up to ten milliseconds.
 fn waits(interval_ms: u64, reads: usize) -> Vec<u64> {
     let fake = Fake { interval: Duration::from_millis(interval_ms), ..Fake::default() };
     let waits = Arc::clone(&fake.waits);
@@ -81,7 +81,7 @@ fn settings_are_held_after_the_picture_has_settled_and_only_if_asked() {
         let fake = Fake::default();
         let (waits, holds) = (Arc::clone(&fake.waits), Arc::clone(&fake.held));
         let mut camera = camera(fake);
-        camera.settle(&Config { lock_settings, ..Config::default() }).expect("settles");
+        camera.settle(&CameraConfig { lock_settings, ..CameraConfig::default() }).expect("settles");
         assert_eq!(waits.lock().expect("not poisoned").len(), SETTLING as usize);
         assert_eq!(*holds.lock().expect("not poisoned"), held);
         assert_eq!(camera.facts().notes.len(), held as usize);
@@ -97,13 +97,14 @@ mod admission {
 
     #[test]
     fn a_virtual_camera_is_refused_unless_allowed_and_then_marked() {
-        let error = admit(&test_node(MADE_UP), &Config::default(), None).expect_err("virtual");
+        let error =
+            admit(&test_node(MADE_UP), &CameraConfig::default(), None).expect_err("virtual");
         assert!(matches!(error, SourceError::Refused { .. }), "{error}");
         assert!(error.to_string().contains("allow-virtual = true"), "{error}");
-        let allowed = Config { allow_virtual: true, ..Config::default() };
+        let allowed = CameraConfig { allow_virtual: true, ..CameraConfig::default() };
         let facts = admit(&test_node(MADE_UP), &allowed, None).expect("allowed");
         assert!(facts.virtual_device && facts.notes[0].contains("allow-virtual"));
-        let facts = admit(&test_node(REAL), &Config::default(), None).expect("real");
+        let facts = admit(&test_node(REAL), &CameraConfig::default(), None).expect("real");
         assert!(!facts.virtual_device && facts.notes.is_empty());
     }
 
@@ -111,15 +112,15 @@ mod admission {
     fn another_camera_under_the_same_name_is_refused() {
         let node = test_node(REAL);
         let identity = node.identity();
-        admit(&node, &Config::default(), Some(&identity)).expect("the same");
-        let error = admit(&node, &Config::default(), Some("usb:dead:beef at 0 port 1"))
+        admit(&node, &CameraConfig::default(), Some(&identity)).expect("the same");
+        let error = admit(&node, &CameraConfig::default(), Some("usb:dead:beef at 0 port 1"))
             .expect_err("another");
         assert!(matches!(error, SourceError::IdentityChanged { .. }), "{error}");
     }
 
     #[test]
     fn a_compressed_format_is_noted_as_worth_nothing() {
-        let config = Config { format: PixelFormat::Mjpeg, ..Config::default() };
+        let config = CameraConfig { format: PixelFormat::Mjpeg, ..CameraConfig::default() };
         let facts = admit(&test_node(REAL), &config, None).expect("real");
         assert!(facts.notes[0].contains("credited nothing"), "{:?}", facts.notes);
     }

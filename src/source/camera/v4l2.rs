@@ -1,8 +1,9 @@
-//! The kernel's video interface, spoken directly: every frame with its true length, its sequence
-//! number and the driver's own word on damage, and never a wait without an end.
+//! The kernel's video interface, used directly: every frame with its true length, its sequence number
+//! and the driver's damage flag, and no wait without a deadline.
+
+pub(crate) mod unplug;
 
 mod abi;
-mod departure;
 mod device;
 mod lock;
 mod ring;
@@ -15,17 +16,18 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::source::SourceError;
-use crate::source::camera::{CameraBackend, Config};
+use crate::source::camera::backend::CameraBackend;
+use crate::source::camera::config::CameraConfig;
+use crate::source::contract::SourceError;
 use abi::Buffer;
 pub(super) use device::VideoDevice;
 use lavawall_entropy::{Frame, Sample, Shape};
-use ring::Ring;
+use ring::BufferRing;
 
 /// A streaming camera.
 pub(super) struct V4l2 {
     device: VideoDevice,
-    ring: Ring,
+    ring: BufferRing,
     frame: Frame,
     interval: Duration,
     /// Frames that we did not want because they were old: no gap of the camera's.
@@ -34,11 +36,11 @@ pub(super) struct V4l2 {
 
 impl V4l2 {
     /// Opens the node and starts the stream.
-    pub(super) fn open(path: &Path, config: &Config) -> Result<Self, SourceError> {
+    pub(super) fn open(path: &Path, config: &CameraConfig) -> Result<Self, SourceError> {
         let device = VideoDevice::open(path)?;
         let interval = device.configure(config)?;
-        let ring =
-            Ring::new(device.as_fd()).map_err(|error| device.failed("gives no buffers", error))?;
+        let ring = BufferRing::new(device.as_fd())
+            .map_err(|error| device.failed("gives no buffers", error))?;
         abi::start_stream(&device, &mut { abi::CAPTURE })
             .map_err(|error| device.failed("does not start", error))?;
         let frame = Frame {
@@ -135,11 +137,11 @@ impl Drop for V4l2 {
     }
 }
 
-/// When the driver completed a frame, on our clock: never later than it did. Both ends of the
-/// comparison are given: `now` and what the driver's clock shows at that moment.
+/// When the driver completed a frame, on our clock, never too late. `driver_now` is the time on the
+/// driver's clock at `now`.
 fn completed(buffer: &Buffer, now: Instant, driver_now: Duration) -> Instant {
     if buffer.flags & abi::CLOCK_MASK != abi::CLOCK_MONOTONIC {
-        // Unknown clock. The frame is here: that is all that is known.
+        // Unknown clock: all that is known is that the frame has arrived.
         return now;
     }
     let seconds = u64::try_from(buffer.seconds).unwrap_or(0);

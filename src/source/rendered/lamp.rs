@@ -47,7 +47,7 @@ struct Ball {
 
 /// A ball at one moment.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct BallPlace {
     x: f32,
     y: f32,
     /// The square of its radius.
@@ -92,7 +92,7 @@ impl Lamp {
         (across.abs() < 1.0).then_some(across)
     }
 
-    /// What can be seen at a place when there is no wax, if the lamp is there: metal, or liquid.
+    /// The colour at a place of the lamp without wax, metal or liquid; `None` beside the lamp.
     pub(super) fn body(&self, x: f32, y: f32) -> Option<Colour> {
         let across = self.across(x, y)?;
         if (GLASS.0..GLASS.1).contains(&y) {
@@ -116,9 +116,9 @@ impl Lamp {
     }
 
     /// Where the wax is.
-    pub(super) fn places(&self, at: Duration) -> [Place; BALLS + 2] {
+    pub(super) fn places(&self, at: Duration) -> [BallPlace; BALLS + 2] {
         let seconds = at.as_secs_f32();
-        let still = |y: f32, radius: f32| Place { x: self.x, y, power: radius * radius };
+        let still = |y: f32, radius: f32| BallPlace { x: self.x, y, power: radius * radius };
         std::array::from_fn(|number| match self.balls.get(number) {
             Some(ball) => ball.place(self.x, seconds),
             None if number == BALLS => still(GLASS.1 + 0.005, 0.062),
@@ -128,21 +128,21 @@ impl Lamp {
 }
 
 impl Ball {
-    fn place(&self, middle: f32, seconds: f32) -> Place {
+    fn place(&self, middle: f32, seconds: f32) -> BallPlace {
         let rise = (TAU * seconds / self.periods.0 + self.phases.0).sin();
         // It lingers at both ends, where it is heated and cooled.
         let rise = 0.5 + 0.5 * rise * (1.5 - 0.5 * rise * rise);
         let sway = (TAU * seconds / self.periods.1 + self.phases.1).sin();
         let radius = self.radius * (1.0 + 0.1 * sway);
         let y = GLASS.1 - 0.04 - rise * (GLASS.1 - GLASS.0 - 0.07);
-        Place { x: middle + 0.02 * sway, y, power: radius * radius }
+        BallPlace { x: middle + 0.02 * sway, y, power: radius * radius }
     }
 }
 
-/// How much of what is seen at a place is wax, 0 to 1. Balls that come near each other flow
+/// The share of wax in the colour at a place, 0 to 1. Balls that come near each other flow
 /// together: each adds its radius² / distance², and wax is where the sum passes one.
-pub(super) fn share_of_wax(places: &[Place], x: f32, y: f32) -> f32 {
-    let field = |place: &Place| {
+pub(super) fn share_of_wax(places: &[BallPlace], x: f32, y: f32) -> f32 {
+    let field = |place: &BallPlace| {
         let (dx, dy) = (x - place.x, y - place.y);
         place.power / (dx * dx + dy * dy + 1e-5)
     };

@@ -12,7 +12,7 @@ const SENSITIVITY: f32 = 0.008;
 /// How much one pixel's zero differs from another's, in steps (one standard deviation).
 const OFFSET: f32 = 0.6;
 
-/// A sensor with so many pixels.
+/// A sensor with this many pixels.
 pub(super) struct Sensor {
     random: Random,
     /// Each pixel's own gain and zero: the same in every frame.

@@ -1,4 +1,4 @@
-//! The wall: lamps on a shelf, drawn as a camera would see them.
+//! The wall: lamps on a shelf, drawn from a camera's position.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct Wall {
     lamps: Vec<Lamp>,
     /// The wall with all bottles empty of wax.
     empty: Vec<Colour>,
-    /// Every place where wax can be: which lamp's, and what it would look like.
+    /// Every place where wax can be: its lamp, and the colour of its wax.
     glass: Vec<Glass>,
     sensor: Sensor,
 }
@@ -57,8 +57,8 @@ impl Wall {
         wall
     }
 
-    /// Draws the wall as it is after this time into a YUYV picture, with fresh noise. What does not
-    /// fit into `yuyv` is left out.
+    /// Draws the wall at this time into a YUYV picture, with fresh noise. Pixels beyond the end of
+    /// `yuyv` are left out.
     pub fn draw(&mut self, at: Duration, yuyv: &mut [u8]) {
         let places: Vec<_> = self.lamps.iter().map(|lamp| lamp.places(at)).collect();
         let mut scene = self.empty.clone();

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use image::{ImageReader, Limits};
 
-use crate::source::limits::{LEAST_SIDE, MOST_HEIGHT, MOST_WIDTH};
-use crate::source::replay::Recording;
+use crate::source::frame_settings::{LEAST_SIDE, MOST_HEIGHT, MOST_WIDTH};
+use crate::source::replay::recording::Recording;
 use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
 
 /// What pictures are called.

@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read, Seek};
 use std::path::Path;
 
-use crate::source::replay::Recording;
+use crate::source::replay::recording::Recording;
 use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
 
 /// A file of raw frames that is played.
-pub(super) struct Raw {
+pub(super) struct RawVideo {
     file: BufReader<File>,
     frame: Frame,
     frame_bytes: usize,
 }
 
-impl Raw {
+impl RawVideo {
     pub(super) fn open(path: &Path, width: u32, height: u32) -> Result<Self, String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
         let length = file.metadata().map_err(|error| error.to_string())?.len();
@@ -31,7 +31,7 @@ impl Raw {
     }
 }
 
-impl Recording for Raw {
+impl Recording for RawVideo {
     fn next(&mut self, sample: &mut Sample) -> Result<bool, String> {
         match self.file.read_exact(sample.resize(self.frame_bytes)) {
             Ok(()) => {}

@@ -3,16 +3,17 @@ use std::fs;
 use super::*;
 use crate::source::rendered::Wall;
 use lavawall_entropy::Shape;
+use std::time::Duration;
 
 const WALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/frames/wall.y4m");
 
-fn config(path: &Path, repeat: bool) -> Config {
-    Config { path: path.to_owned(), repeat, width: 16, height: 16, fps: Some(240) }
+fn config(path: &Path, repeat: bool) -> ReplayConfig {
+    ReplayConfig { path: path.to_owned(), repeat, width: 16, height: 16, fps: Some(240) }
 }
 
-/// The frames up to the end, or so many.
-fn play(config: &Config, most: usize) -> Result<Vec<Vec<u8>>, SourceError> {
-    let mut source = open(config)?;
+/// The frames up to the end, at most `most`.
+fn play(config: &ReplayConfig, most: usize) -> Result<Vec<Vec<u8>>, SourceError> {
+    let mut source = config.open(None)?;
     let mut frames = Vec::new();
     for _ in 0..most {
         let mut sample = Sample::new(std::time::Instant::now());
@@ -88,7 +89,7 @@ fn drawn() -> Vec<u8> {
 }
 
 #[test]
-#[ignore = "writes the fixture anew, after the drawing has changed"]
+#[ignore = "rewrites the fixture, after the drawing has changed"]
 fn write_the_shipped_recording() {
     fs::write(WALL, drawn()).expect("writable");
 }
@@ -100,13 +101,13 @@ fn the_shipped_recording_is_the_drawn_wall() {
     assert_eq!(shipped.len(), drawn.len());
     let differing = shipped.iter().zip(&drawn).filter(|(a, b)| a != b).count();
     assert!(differing * 1000 < drawn.len(), "{differing}");
-    let frames = play(&Config { fps: Some(240), ..config(Path::new(WALL), false) }, 99);
+    let frames = play(&ReplayConfig { fps: Some(240), ..config(Path::new(WALL), false) }, 99);
     assert_eq!(frames.expect("plays").len(), 30);
 }
 
 #[test]
 fn a_recordings_frames_are_grey_and_numbered() {
-    let mut source = open(&config(Path::new(WALL), true)).expect("there");
+    let mut source = config(Path::new(WALL), true).open(None).expect("there");
     let mut sample = Sample::new(std::time::Instant::now());
     source.read(&mut sample, Instant::now() + Duration::from_mins(1)).expect("a frame");
     let Shape::Frame(frame) = sample.shape else { panic!("a frame") };

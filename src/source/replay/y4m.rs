@@ -1,4 +1,4 @@
-//! YUV4MPEG2 files: what it takes to get the luma of each frame.
+//! YUV4MPEG2 files: reads the luma of each frame.
 //!
 //! ```text
 //! "YUV4MPEG2" (" " tag)* "\n"   ( "FRAME" (" " tag)* "\n" luma, colour )*
@@ -10,8 +10,8 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::time::Duration;
 
-use crate::source::limits::{LEAST_SIDE, MOST_HEIGHT, MOST_WIDTH};
-use crate::source::replay::Recording;
+use crate::source::frame_settings::{LEAST_SIDE, MOST_HEIGHT, MOST_WIDTH};
+use crate::source::replay::recording::Recording;
 use lavawall_entropy::{Frame, PixelFormat, Sample, Shape};
 
 /// The longest header line, in bytes.
@@ -58,7 +58,7 @@ impl<R: BufRead> Player<R> {
     /// Reads the header.
     ///
     /// # Errors
-    /// What is wrong with it: the tag, its limits, its value.
+    /// Names the invalid tag, its limits and its value.
     pub fn new(mut input: R) -> Result<Self, String> {
         let line = line(&mut input)?.ok_or("it is empty")?;
         let header = Header::parse(&line)?;
@@ -68,7 +68,7 @@ impl<R: BufRead> Player<R> {
     /// The luma of the next frame; false at the end.
     ///
     /// # Errors
-    /// When what follows is not a whole frame.
+    /// When the rest is not a whole frame.
     pub fn next(&mut self, sample: &mut Sample) -> Result<bool, String> {
         let Some(line) = line(&mut self.input)? else { return Ok(false) };
         let number = self.sequence;
@@ -113,7 +113,7 @@ fn line(input: &mut impl BufRead) -> Result<Option<String>, String> {
     String::from_utf8(bytes).map(Some).map_err(|_| "a header line is not text".to_owned())
 }
 
-/// What the first line says.
+/// The first line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Header {
     width: u32,

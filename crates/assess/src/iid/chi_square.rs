@@ -1,26 +1,30 @@
 //! The chi-square tests (SP 800-90B §5.2.1 to §5.2.4).
 
-use super::{SIGNIFICANCE, gamma};
 use crate::bound::real;
+use crate::iid::gamma;
 use crate::samples::Sequence;
 
-/// The least a bin must be expected to hold.
+/// Independent samples fail each chi-square test (SP 800-90B §5.2) and the test for the longest
+/// repeated substring (§5.2.5) with this probability.
+pub(super) const SIGNIFICANCE: f64 = 0.001;
+
+/// The least expected count of a bin (SP 800-90B §5.2.1).
 const BIN: f64 = 5.0;
 
-/// The parts whose distributions are compared (§5.2.2, §5.2.4).
+/// Number of parts whose distributions are compared (§5.2.2, §5.2.4).
 const PARTS: usize = 10;
 
-/// The longest tuples of bits that are counted (§5.2.3).
+/// The longest tuple of bits, in bits (§5.2.3).
 const LONGEST: usize = 11;
 
-/// One chi-square test.
+/// The result of one chi-square test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ChiSquare {
     /// The statistic, T.
     pub score: f64,
     /// Degrees of freedom.
     pub degrees: f64,
-    /// The probability of such a score or a higher one.
+    /// The probability of this score or a higher one, 0 to 1.
     pub p_value: f64,
 }
 
@@ -29,7 +33,7 @@ impl ChiSquare {
         Self { score, degrees, p_value: gamma::tail(score, degrees) }
     }
 
-    /// Whether the test passed.
+    /// Whether the p-value is at least 0.001 (§5.2).
     #[must_use]
     pub fn passes(&self) -> bool {
         self.p_value >= SIGNIFICANCE
@@ -55,7 +59,7 @@ pub(super) fn independence(sequence: Sequence<'_>, proportions: &[f64]) -> ChiSq
     ChiSquare::new(bins.score(&observed), degrees)
 }
 
-/// Whether the symbols are distributed alike in each tenth.
+/// Whether each tenth has the same distribution.
 pub(super) fn goodness_of_fit(sequence: Sequence<'_>, proportions: &[f64]) -> ChiSquare {
     if sequence.is_binary() {
         return goodness_of_fit_of_bits(sequence.symbols);
@@ -107,17 +111,17 @@ fn goodness_of_fit_of_bits(bits: &[u8]) -> ChiSquare {
     ChiSquare::new(score, real(PARTS - 1))
 }
 
-/// Outcomes put together in bins, so that each is expected at least [`BIN`] times.
+/// Outcomes grouped in bins, each with an expected count of at least [`BIN`].
 struct Bins {
     /// The bin of each outcome.
     of: Vec<usize>,
-    /// How much each bin is expected to hold.
+    /// The expected count of each bin.
     expected: Vec<f64>,
 }
 
 impl Bins {
-    /// Fills bins from the least expected outcome on; a last one that is too small joins the one
-    /// before.
+    /// Fills bins from the least expected outcome on. A last bin that is too small is merged into
+    /// the one before.
     fn new(outcomes: &[f64]) -> Self {
         let mut order: Vec<usize> = (0..outcomes.len()).collect();
         order.sort_by(|a, b| outcomes[*a].total_cmp(&outcomes[*b]).then(a.cmp(b)));

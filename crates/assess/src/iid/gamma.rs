@@ -1,10 +1,10 @@
 //! The upper tail of the chi-square distribution.
 
-/// Terms of a series or fraction that change nothing any more.
+/// A series ends at a term below this share of the sum.
 const PRECISION: f64 = 1e-16;
 
 /// The probability that a chi-square variable of `degrees` degrees of freedom is `x` or more:
-/// Q(degrees/2, x/2), the regularised upper incomplete gamma function. One without degrees of
+/// Q(degrees/2, x/2), the regularised upper incomplete gamma function. 1 for zero degrees of
 /// freedom, where there is nothing to test.
 pub(super) fn tail(x: f64, degrees: f64) -> f64 {
     let (a, x) = (degrees / 2.0, x / 2.0);

@@ -5,38 +5,40 @@ use std::num::NonZeroUsize;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-use super::statistics::{Frame, Order, STATISTICS, Statistic};
 use crate::bound::real;
-use crate::{Samples, parallel};
+use crate::iid::statistics::{Invariants, Permutation, PermutationStatistic};
+use crate::parallel;
+use crate::samples::Samples;
 
-/// How many orders are compared, at the most (§5.1, step 2).
+/// The most permutations that are compared (§5.1, step 2).
 pub(super) const SHUFFLES: u32 = 10_000;
 
-/// Orders that are compared before it is looked at which statistics are decided. The same for any
-/// number of threads, so that the counts are as well.
+/// Permutations per round. After each round, decided statistics are dropped. It does not depend on
+/// the number of threads, so the counts do not either.
 const ROUND: u32 = 16;
 
-/// A statistic passes when more orders than this are at or above it, and as many at or below
-/// (§5.1, step 3).
+/// A statistic passes when more permutations than this are at or above it, and more than this at or
+/// below (§5.1, step 3).
 const ENOUGH: u32 = 5;
 
-/// The size of a seed for the shuffles, in bytes.
-pub const SEED_BYTES: usize = 32;
+/// The size of the seed of [`test_iid`](crate::test_iid) in bytes.
+pub const SHUFFLE_SEED_BYTES: usize = 32;
 
-/// How the statistic of shuffled samples compared with that of the samples as they came. Counting
+/// The comparison of one statistic between shuffled samples and the samples as they came. Counting
 /// ends when it is decided.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Orders in which it was greater.
+pub struct PermutationCounts {
+    /// Permutations with a greater value.
     pub greater: u32,
-    /// Orders in which it was equal.
+    /// Permutations with an equal value.
     pub equal: u32,
-    /// Orders in which it was less.
+    /// Permutations with a smaller value.
     pub less: u32,
 }
 
-impl Counts {
-    /// Whether the samples are not among the extremes.
+impl PermutationCounts {
+    /// Whether the value for the samples is not extreme: more than 5 permutations are at or above
+    /// it, and more than 5 at or below.
     #[must_use]
     pub fn pass(&self) -> bool {
         self.greater + self.equal > ENOUGH && self.equal + self.less > ENOUGH
@@ -53,19 +55,20 @@ impl Counts {
     }
 }
 
-/// Compares the samples with as many shuffled ones.
+/// Compares the samples with up to `shuffles` permutations of them.
 pub(super) fn test(
     shuffles: u32,
     samples: &Samples,
-    seed: [u8; SEED_BYTES],
+    seed: [u8; SHUFFLE_SEED_BYTES],
     threads: NonZeroUsize,
     progress: &(dyn Fn(f64) + Sync),
-) -> Vec<(Statistic, f64, Counts)> {
-    let frame = Frame::of(samples);
+) -> Vec<(PermutationStatistic, f64, PermutationCounts)> {
+    let invariants = Invariants::of(samples);
     let symbols = samples.symbols().symbols;
-    let order = Order::new(&frame, symbols);
-    let mut results: Vec<_> =
-        STATISTICS.map(|statistic| (statistic, order.value(statistic), Counts::default())).to_vec();
+    let permutation = Permutation::new(&invariants, symbols);
+    let mut results: Vec<_> = PermutationStatistic::ALL
+        .map(|statistic| (statistic, permutation.value(statistic), PermutationCounts::default()))
+        .to_vec();
     let mut number = 0;
     while number < shuffles && results.iter().any(|(_, _, counts)| !counts.pass()) {
         let open: Vec<_> = results.iter().map(|(_, _, counts)| !counts.pass()).collect();
@@ -75,9 +78,14 @@ pub(super) fn test(
             &round,
             &|number| {
                 let symbols = shuffle(symbols, seed, *number);
-                let order = Order::new(&frame, &symbols);
-                let value = |(statistic, is_open)| bool::then(is_open, || order.value(statistic));
-                STATISTICS.into_iter().zip(open.iter().copied()).map(value).collect::<Vec<_>>()
+                let permutation = Permutation::new(&invariants, &symbols);
+                let value =
+                    |(statistic, is_open)| bool::then(is_open, || permutation.value(statistic));
+                PermutationStatistic::ALL
+                    .into_iter()
+                    .zip(open.iter().copied())
+                    .map(value)
+                    .collect::<Vec<_>>()
             },
             &|_| (),
         );
@@ -94,8 +102,8 @@ pub(super) fn test(
     results
 }
 
-/// The symbols in order number `number` of those that a seed gives (Fisher and Yates).
-fn shuffle(symbols: &[u8], mut seed: [u8; SEED_BYTES], number: u32) -> Vec<u8> {
+/// Permutation number `number` of a seed (Fisher and Yates).
+fn shuffle(symbols: &[u8], mut seed: [u8; SHUFFLE_SEED_BYTES], number: u32) -> Vec<u8> {
     for (byte, of_number) in seed.iter_mut().zip(number.to_le_bytes()) {
         *byte ^= of_number;
     }
@@ -109,7 +117,7 @@ fn shuffle(symbols: &[u8], mut seed: [u8; SEED_BYTES], number: u32) -> Vec<u8> {
     shuffled
 }
 
-/// A number below `range`, all alike (Lemire, 2018).
+/// A uniformly distributed number below `range` (Lemire, 2018).
 fn below(random: &mut Xoshiro256PlusPlus, range: u64) -> u64 {
     loop {
         let wide = u128::from(random.next_u64()) * u128::from(range);

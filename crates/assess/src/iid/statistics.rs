@@ -6,60 +6,62 @@ use std::io::Write;
 use bzip2::Compression;
 use bzip2::write::BzEncoder;
 
-use crate::Samples;
 use crate::bound::real;
+use crate::samples::Samples;
 
-/// A statistic of a sequence of samples.
+/// A statistic of the permutation tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Statistic {
-    /// §5.1.1: how far the sum strays from the average.
+pub enum PermutationStatistic {
+    /// §5.1.1: the largest distance of a partial sum from its expectation.
     Excursion,
-    /// §5.1.2: runs of rises and falls.
+    /// §5.1.2: the number of runs of increases and decreases.
     DirectionalRuns,
-    /// §5.1.3: the longest of them.
+    /// §5.1.3: the length of the longest of these runs.
     LongestDirectionalRun,
-    /// §5.1.4: rises or falls, whichever are more.
+    /// §5.1.4: the number of increases or of decreases, whichever is larger.
     IncreasesOrDecreases,
-    /// §5.1.5: runs on one side of the median.
+    /// §5.1.5: the number of runs on one side of the median.
     MedianRuns,
-    /// §5.1.6: the longest of them.
+    /// §5.1.6: the length of the longest of these runs.
     LongestMedianRun,
-    /// §5.1.7: samples until one repeats, on average.
+    /// §5.1.7: the average number of samples until one repeats.
     AverageCollision,
-    /// §5.1.8: samples until one repeats, at the most.
+    /// §5.1.8: the largest number of samples until one repeats.
     LongestCollision,
-    /// §5.1.9: samples that equal the one so far on.
+    /// §5.1.9: the number of samples equal to the one at this lag.
     Periodicity(usize),
-    /// §5.1.10: the sum of products with the one so far on.
+    /// §5.1.10: the sum of products with the sample at this lag.
     Covariance(usize),
-    /// §5.1.11: how long bzip2 makes it.
+    /// §5.1.11: the length after compression by bzip2, in bytes.
     Compression,
 }
 
-/// All of them, in the order of the standard.
-pub const STATISTICS: [Statistic; 19] = [
-    Statistic::Excursion,
-    Statistic::DirectionalRuns,
-    Statistic::LongestDirectionalRun,
-    Statistic::IncreasesOrDecreases,
-    Statistic::MedianRuns,
-    Statistic::LongestMedianRun,
-    Statistic::AverageCollision,
-    Statistic::LongestCollision,
-    Statistic::Periodicity(1),
-    Statistic::Periodicity(2),
-    Statistic::Periodicity(8),
-    Statistic::Periodicity(16),
-    Statistic::Periodicity(32),
-    Statistic::Covariance(1),
-    Statistic::Covariance(2),
-    Statistic::Covariance(8),
-    Statistic::Covariance(16),
-    Statistic::Covariance(32),
-    Statistic::Compression,
-];
+impl PermutationStatistic {
+    /// All 19 statistics, in the order of the standard.
+    pub const ALL: [Self; 19] = [
+        Self::Excursion,
+        Self::DirectionalRuns,
+        Self::LongestDirectionalRun,
+        Self::IncreasesOrDecreases,
+        Self::MedianRuns,
+        Self::LongestMedianRun,
+        Self::AverageCollision,
+        Self::LongestCollision,
+        Self::Periodicity(1),
+        Self::Periodicity(2),
+        Self::Periodicity(8),
+        Self::Periodicity(16),
+        Self::Periodicity(32),
+        Self::Covariance(1),
+        Self::Covariance(2),
+        Self::Covariance(8),
+        Self::Covariance(16),
+        Self::Covariance(32),
+        Self::Compression,
+    ];
+}
 
-impl fmt::Display for Statistic {
+impl fmt::Display for PermutationStatistic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Excursion => f.pad("excursion"),
@@ -77,25 +79,25 @@ impl fmt::Display for Statistic {
     }
 }
 
-/// What stays the same when the samples are shuffled.
-pub(super) struct Frame<'a> {
-    /// The sample of each symbol.
+/// Properties that do not change when the samples are shuffled.
+pub(super) struct Invariants<'a> {
+    /// The sample value of each symbol.
     values: &'a [u8],
     mean: f64,
     median: f64,
 }
 
-/// One order of the symbols, with the forms the statistics take them in.
-pub(super) struct Order<'a> {
-    frame: &'a Frame<'a>,
+/// One permutation of the symbols, in the forms that the statistics take.
+pub(super) struct Permutation<'a> {
+    invariants: &'a Invariants<'a>,
     symbols: &'a [u8],
-    /// Symbols, or for bits the number of ones in each eight (conversion I).
+    /// Symbols; for bits, the number of ones in each group of eight (conversion I).
     counts: Vec<u8>,
-    /// Symbols, or for bits the byte that each eight make (conversion II).
+    /// Symbols; for bits, the byte of each group of eight (conversion II).
     bytes: Vec<u8>,
 }
 
-impl<'a> Frame<'a> {
+impl<'a> Invariants<'a> {
     pub(super) fn of(samples: &'a Samples) -> Self {
         let symbols = samples.symbols().symbols;
         let values = samples.values();
@@ -117,10 +119,10 @@ impl<'a> Frame<'a> {
     }
 }
 
-impl<'a> Order<'a> {
-    pub(super) fn new(frame: &'a Frame<'a>, symbols: &'a [u8]) -> Self {
+impl<'a> Permutation<'a> {
+    pub(super) fn new(invariants: &'a Invariants<'a>, symbols: &'a [u8]) -> Self {
         let convert = |convert: fn(&[u8]) -> u8| {
-            if frame.is_binary() {
+            if invariants.is_binary() {
                 symbols.chunks(8).map(convert).collect()
             } else {
                 symbols.to_vec()
@@ -128,67 +130,72 @@ impl<'a> Order<'a> {
         };
         let counts = convert(|bits| bits.iter().sum());
         let bytes = convert(|bits| (0..).zip(bits).map(|(at, bit)| bit << (7 - at)).sum());
-        Self { frame, symbols, counts, bytes }
+        Self { invariants, symbols, counts, bytes }
     }
 
     /// The value of a statistic.
-    pub(super) fn value(&self, statistic: Statistic) -> f64 {
+    pub(super) fn value(&self, statistic: PermutationStatistic) -> f64 {
         match statistic {
-            Statistic::Excursion => self.excursion(),
-            Statistic::DirectionalRuns => real(runs(self.directions()).0),
-            Statistic::LongestDirectionalRun => real(runs(self.directions()).1),
-            Statistic::IncreasesOrDecreases => {
+            PermutationStatistic::Excursion => self.excursion(),
+            PermutationStatistic::DirectionalRuns => real(runs(self.directions()).0),
+            PermutationStatistic::LongestDirectionalRun => real(runs(self.directions()).1),
+            PermutationStatistic::IncreasesOrDecreases => {
                 let rises = self.directions().filter(|rises| *rises).count();
                 real(rises.max(self.counts.len() - 1 - rises))
             }
-            Statistic::MedianRuns => real(runs(self.sides()).0),
-            Statistic::LongestMedianRun => real(runs(self.sides()).1),
-            Statistic::AverageCollision => {
+            PermutationStatistic::MedianRuns => real(runs(self.sides()).0),
+            PermutationStatistic::LongestMedianRun => real(runs(self.sides()).1),
+            PermutationStatistic::AverageCollision => {
                 let (count, sum, _) = collisions(&self.bytes);
                 real(sum) / real(count)
             }
-            Statistic::LongestCollision => real(collisions(&self.bytes).2),
-            Statistic::Periodicity(lag) => {
+            PermutationStatistic::LongestCollision => real(collisions(&self.bytes).2),
+            PermutationStatistic::Periodicity(lag) => {
                 let pairs = self.counts.iter().zip(&self.counts[lag..]);
                 real(pairs.filter(|(a, b)| a == b).count())
             }
-            Statistic::Covariance(lag) => self.covariance(lag),
-            Statistic::Compression => real(self.compressed_len()),
+            PermutationStatistic::Covariance(lag) => self.covariance(lag),
+            PermutationStatistic::Compression => real(self.compressed_len()),
         }
     }
 
     fn excursion(&self) -> f64 {
         let (mut sum, mut most) = (0.0_f64, 0.0_f64);
         for (symbol, count) in self.symbols.iter().zip(1..) {
-            sum += f64::from(self.frame.value(*symbol));
-            most = most.max((sum - real(count) * self.frame.mean).abs());
+            sum += f64::from(self.invariants.value(*symbol));
+            most = most.max((sum - real(count) * self.invariants.mean).abs());
         }
         most
     }
 
-    /// Whether each step rises, or stays.
+    /// Whether each step increases or stays the same.
     fn directions(&self) -> impl Iterator<Item = bool> {
         self.counts.windows(2).map(|pair| pair[0] <= pair[1])
     }
 
     /// Whether each symbol is at or above the median.
     fn sides(&self) -> impl Iterator<Item = bool> {
-        self.symbols.iter().map(|symbol| f64::from(*symbol) >= self.frame.median)
+        self.symbols.iter().map(|symbol| f64::from(*symbol) >= self.invariants.median)
     }
 
-    /// For bits of the converted ones, else of the samples themselves.
+    /// For bits from the converted values, otherwise from the samples.
     fn covariance(&self, lag: usize) -> f64 {
         let value = |symbol: u8| {
-            usize::from(if self.frame.is_binary() { symbol } else { self.frame.value(symbol) })
+            usize::from(if self.invariants.is_binary() {
+                symbol
+            } else {
+                self.invariants.value(symbol)
+            })
         };
         let pairs = self.counts.iter().zip(&self.counts[lag..]);
         real(pairs.map(|(a, b)| value(*a) * value(*b)).sum())
     }
 
-    /// The length in bytes of what bzip2 makes of the samples, written out in decimal with spaces
-    /// between.
+    /// The length in bytes of the samples as decimal numbers, separated by spaces, after
+    /// compression by bzip2.
     fn compressed_len(&self) -> usize {
-        let decimals: Vec<_> = self.frame.values.iter().map(|value| format!("{value} ")).collect();
+        let decimals: Vec<_> =
+            self.invariants.values.iter().map(|value| format!("{value} ")).collect();
         let mut text = String::with_capacity(4 * self.symbols.len());
         for symbol in self.symbols {
             text.push_str(&decimals[usize::from(*symbol)]);
@@ -201,7 +208,7 @@ impl<'a> Order<'a> {
     }
 }
 
-/// How many runs of equal values there are, and how long the longest is.
+/// The number of runs of equal values, and the length of the longest.
 fn runs(values: impl Iterator<Item = bool>) -> (usize, usize) {
     let (mut count, mut run, mut longest) = (0, 0, 0);
     let mut before = None;
@@ -218,8 +225,8 @@ fn runs(values: impl Iterator<Item = bool>) -> (usize, usize) {
     (count, longest)
 }
 
-/// How often a symbol repeats within a stretch that begins after the last repeat, and how long the
-/// stretches are: their sum and the longest.
+/// The number of repeats, each within a stretch that starts after the last repeat, and the lengths
+/// of the stretches: their sum and the longest.
 fn collisions(symbols: &[u8]) -> (usize, usize, usize) {
     let (mut count, mut sum, mut longest) = (0, 0, 0);
     let mut last = [0_usize; 256];
@@ -238,7 +245,7 @@ fn collisions(symbols: &[u8]) -> (usize, usize, usize) {
     (count, sum, longest)
 }
 
-/// The middle of the sorted symbols; half for bits.
+/// The median of the symbols; 0.5 for bits.
 fn median(symbols: &[u8], alphabet: usize) -> f64 {
     if alphabet == 2 {
         return 0.5;

@@ -2,11 +2,11 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Iid, SEED_BYTES, Statistic, after_shuffles, iid};
-use crate::Samples;
+use super::{IidTests, PermutationStatistic, SHUFFLE_SEED_BYTES, after_shuffles, test_iid};
+use crate::samples::Samples;
 
-/// What `ea_iid -v -v` of usnistgov/SP800-90B_EntropyAssessment 1.1.7 finds for the noise from 2, of
-/// one and of two bits.
+/// What `ea_iid -v -v` of usnistgov/SP800-90B_EntropyAssessment 1.1.7 finds for the noise from 2,
+/// of one and of two bits.
 const KNOWN: [Known; 2] = [
     Known {
         bits: 1,
@@ -101,7 +101,7 @@ fn independent_samples_pass() {
     for bits in [1, 2, 8] {
         // As many shuffles as it takes: they end when every statistic is decided.
         let samples = Samples::new(noise(bits), Some(bits)).expect("samples");
-        let found = iid(&samples, [1; SEED_BYTES], NonZeroUsize::MIN, &|_| ());
+        let found = test_iid(&samples, [1; SHUFFLE_SEED_BYTES], NonZeroUsize::MIN, &|_| ());
         assert!(found.passes(), "{bits} bits: {found:?}");
     }
 }
@@ -115,7 +115,7 @@ fn a_drift_is_found_by_the_excursion_and_the_fit() {
         .collect();
     let found = test(raw, 8);
     assert!(!found.goodness_of_fit.passes());
-    assert!(!passes(&found, Statistic::Excursion));
+    assert!(!passes(&found, PermutationStatistic::Excursion));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn symbols_that_follow_their_neighbours_are_found_by_pairs() {
         raw[at] = raw[at - 1];
     }
     let found = test(raw, 4);
-    assert!(!found.independence.passes() && !passes(&found, Statistic::Covariance(1)));
+    assert!(!found.independence.passes() && !passes(&found, PermutationStatistic::Covariance(1)));
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn a_period_is_found_at_its_lag_alone() {
         raw[at] = raw[at - 16];
     }
     let found = test(raw, 8);
-    assert!(!passes(&found, Statistic::Periodicity(16)));
-    assert!(passes(&found, Statistic::Periodicity(8)));
+    assert!(!passes(&found, PermutationStatistic::Periodicity(16)));
+    assert!(passes(&found, PermutationStatistic::Periodicity(8)));
 }
 
 #[test]
@@ -153,17 +153,23 @@ fn the_shuffles_do_not_depend_on_the_number_of_threads() {
     let samples = Samples::new(noise(3), Some(3)).expect("samples");
     let with = |threads| {
         let threads = NonZeroUsize::new(threads).expect("some");
-        after_shuffles(100, &samples, [5; SEED_BYTES], threads, &|_| ())
+        after_shuffles(100, &samples, [5; SHUFFLE_SEED_BYTES], threads, &|_| ())
     };
     assert_eq!(with(1), with(7));
 }
 
-fn test(raw: Vec<u8>, bits: u8) -> Iid {
+fn test(raw: Vec<u8>, bits: u8) -> IidTests {
     let samples = Samples::new(raw, Some(bits)).expect("samples");
-    after_shuffles(300, &samples, [1; SEED_BYTES], NonZeroUsize::new(2).expect("two"), &|_| ())
+    after_shuffles(
+        300,
+        &samples,
+        [1; SHUFFLE_SEED_BYTES],
+        NonZeroUsize::new(2).expect("two"),
+        &|_| (),
+    )
 }
 
-fn passes(found: &Iid, statistic: Statistic) -> bool {
+fn passes(found: &IidTests, statistic: PermutationStatistic) -> bool {
     found.statistics.iter().any(|(which, _, counts)| *which == statistic && counts.pass())
 }
 

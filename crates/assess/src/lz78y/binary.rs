@@ -1,19 +1,19 @@
 //! The dictionary for bits: contexts are numbers, so one table takes the place of the tree.
 
-use super::Forecast;
 use crate::contexts::LONGEST;
+use crate::lz78y::forecast::Forecast;
 use crate::prediction::Tally;
 
-/// What followed each context of up to 16 bits.
+/// Counts of the bits after each context of up to 16 bits.
 struct Dictionary {
-    /// Zeros and ones; neither for a context that is not in the dictionary. The context c of n bits
-    /// is number 2ⁿ + c.
+    /// Counts of zeros and ones; both zero for a context that is not in the dictionary. The context
+    /// c of n bits is number 2ⁿ + c.
     counts: Vec<[u32; 2]>,
-    /// How many contexts can still be added.
+    /// Number of contexts that can still be added.
     room: usize,
 }
 
-/// How the dictionary predicts all of `bits`.
+/// The predictions of all of `bits`.
 pub(super) fn run(bits: &[u8], room: usize) -> Tally {
     let mut dictionary = Dictionary { counts: vec![[0; 2]; 2 << LONGEST], room };
     let mut tally = Tally::default();
@@ -33,14 +33,14 @@ pub(super) fn run(bits: &[u8], room: usize) -> Tally {
 }
 
 impl Dictionary {
-    /// Predicts and learns `bit`, and adds the contexts that are new, the longest first.
+    /// Predicts and learns `bit`, and adds the new contexts, the longest first.
     fn grow(&mut self, past: usize, bit: u8) -> Option<u8> {
         let mut forecast = Forecast::default();
         for len in 1..=LONGEST {
             let counts = &mut self.counts[number(past, len)];
             if *counts != [0, 0] {
                 let (symbol, most) = prediction(*counts);
-                forecast.hear(symbol, most);
+                forecast.offer(symbol, most);
                 counts[usize::from(bit)] += 1;
             }
         }
@@ -65,10 +65,10 @@ impl Dictionary {
                 continue;
             }
             let (symbol, most) = prediction(*counts);
-            let is_heard = forecast.hear(symbol, most);
+            let is_taken = forecast.offer(symbol, most);
             let count = &mut counts[usize::from(bit)];
             *count += 1;
-            if *count < often && !is_heard {
+            if *count < often && !is_taken {
                 break;
             }
             often = often.max(*count);
@@ -77,7 +77,7 @@ impl Dictionary {
     }
 }
 
-/// The more common bit, of equal ones 1, and how often it followed.
+/// The more common bit, for equal counts 1, and its count.
 #[inline]
 fn prediction(counts: [u32; 2]) -> (u8, u32) {
     (u8::from(counts[1] >= counts[0]), counts[0].max(counts[1]))

@@ -1,17 +1,22 @@
-//! How often one symbol may occur among 1,000 samples of a given min-entropy.
+//! The highest count of one symbol among 1,000 samples of a given min-entropy.
 
 use crate::bound::real;
-use crate::restart::SIDE;
+
+/// The number of starts, and of samples per start (SP 800-90B §3.1.4.1).
+pub const RESTART_MATRIX_SIDE: usize = 1000;
+
+const SIDE: usize = RESTART_MATRIX_SIDE;
 
 /// The probability that all 2,000 rows and columns pass is 0.99 (SP 800-90B §3.1.4.3).
 const ALL_PASS: f64 = 0.99;
 
 /// The least count x with P(no symbol occurs more than x times) ≥ 1 − α, where
-/// 1 − α = 0.99^(1/2000) and the symbols have the distribution of min-entropy `h` that lets the
-/// count be highest: ⌊1/p⌋ symbols of probability p = 2^-h, and one for what is left.
+/// 1 − α = 0.99^(1/2000) and the symbols have the distribution of min-entropy `h` with the
+/// highest counts: ⌊1/p⌋ symbols of probability p = 2^-h, and one of the remaining probability.
 ///
-/// Counts that are Poisson distributed and add up to 1,000 are multinomial. So the probability is
-/// that of 1,000 in the sum of independent, cut-off Poisson counts, over that of 1,000 in all.
+/// Poisson distributed counts that add up to 1,000 are multinomial. So the probability is that of
+/// 1,000 as the sum of independent, truncated Poisson counts, divided by that of 1,000 as the sum
+/// of untruncated ones.
 pub(super) fn of(h: f64) -> u32 {
     let p = (-h).exp2();
     let symbols = (1.0 / p).floor();
@@ -35,8 +40,8 @@ fn capped(p: f64, x: usize) -> Vec<f64> {
     probabilities
 }
 
-/// The Poisson probabilities of 0 to 1,000. From the logarithm: at a mean of 1,000 e^-mean is no
-/// number.
+/// The Poisson probabilities of 0 to 1,000. They are computed from the logarithm, because at a
+/// mean of 1,000 e^-mean underflows.
 fn poisson(mean: f64) -> Vec<f64> {
     let mut log = -mean;
     (0..=SIDE)

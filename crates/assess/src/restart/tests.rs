@@ -2,8 +2,8 @@
 
 use std::num::NonZeroUsize;
 
-use super::{RestartError, SIDE, restarts};
-use crate::Samples;
+use super::{RestartError, RestartTests, SIDE, test_restarts};
+use crate::samples::Samples;
 
 #[test]
 fn a_good_matrix_passes_with_the_least_of_the_three() {
@@ -33,13 +33,13 @@ fn samples_that_are_the_same_after_every_start_fail_by_their_column() {
 
 #[test]
 fn columns_worth_less_than_half_the_estimate_fail() {
-    // Every other start gives what the one before gave.
+    // Every second start repeats the one before.
     let mut raw = matrix(|_, _, noise| noise >> 7);
     for row in (1..SIDE).step_by(2) {
         raw.copy_within((row - 1) * SIDE..row * SIDE, row * SIDE);
     }
     let samples = Samples::new(raw, Some(1)).expect("samples");
-    let found = restarts(&samples, 0.9, false, NonZeroUsize::MIN, &|_| ()).expect("a matrix");
+    let found = test_restarts(&samples, 0.9, false, NonZeroUsize::MIN, &|_| ()).expect("a matrix");
     assert!(found.is_sane() && !found.is_valid(), "{found:?}");
     assert!(found.least[1] < 0.45, "{:?}", found.least);
 }
@@ -48,7 +48,7 @@ fn columns_worth_less_than_half_the_estimate_fail() {
 fn what_is_no_matrix_is_refused() {
     let raw: Vec<u8> = (0..5000_u32).map(|i| (i % 7) as u8).collect();
     let samples = Samples::new(raw, None).expect("samples");
-    let refused = restarts(&samples, 1.0, true, NonZeroUsize::MIN, &|_| ());
+    let refused = test_restarts(&samples, 1.0, true, NonZeroUsize::MIN, &|_| ());
     assert_eq!(refused, Err(RestartError::Size { samples: 5000 }));
 }
 
@@ -63,9 +63,9 @@ fn an_estimate_the_samples_cannot_have_is_refused() {
 fn test(
     shape: impl Fn(usize, usize, u8) -> u8,
     initial: f64,
-) -> Result<super::Restarts, RestartError> {
+) -> Result<RestartTests, RestartError> {
     let samples = Samples::new(matrix(shape), Some(8)).expect("samples");
-    restarts(&samples, initial, true, NonZeroUsize::MIN, &|_| ())
+    test_restarts(&samples, initial, true, NonZeroUsize::MIN, &|_| ())
 }
 
 fn matrix(shape: impl Fn(usize, usize, u8) -> u8) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! What must hold whatever the samples.
+//! Properties that hold for any samples.
 
 use std::num::NonZeroUsize;
 
@@ -66,7 +66,7 @@ proptest! {
         let raw = raw.into_iter().map(|symbol| symbol >> (8 - bits)).collect();
         let Ok(samples) = Samples::new(raw, Some(bits)) else { return Ok(()) };
         let found = assess(&samples, ONE, &|_| ());
-        for figure in &found.figures {
+        for figure in &found.estimates {
             for (h, most) in [(figure.literal, f64::from(bits)), (figure.bitstring, 1.0)] {
                 prop_assert!(h.is_none_or(|h| (0.0..=most).contains(&h)), "{figure:?}");
             }
@@ -140,6 +140,6 @@ fn of(raw: Vec<u8>, bits: u8) -> Assessment {
     assess(&Samples::new(raw, Some(bits)).expect("samples"), ONE, &|_| ())
 }
 
-fn figure(assessment: &Assessment, estimator: Estimator) -> crate::Figure {
-    *assessment.figures.iter().find(|f| f.estimator == estimator).expect("every estimator")
+fn figure(assessment: &Assessment, estimator: Estimator) -> crate::Estimate {
+    *assessment.estimates.iter().find(|f| f.estimator == estimator).expect("every estimator")
 }

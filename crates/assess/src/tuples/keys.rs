@@ -1,21 +1,21 @@
-//! Repeats from sorted 64-bit keys, for sequences in which nothing longer than a key recurs: those
-//! of healthy sources. It takes a third of the time of a suffix array.
+//! Repeats from sorted 64-bit keys, for sequences without repeats longer than a key, which are
+//! those of healthy sources. It takes a third of the time of a suffix array.
 
 use zeroize::Zeroizing;
 
-use super::repeats::{Counter, Repeats};
 use crate::samples::Sequence;
+use crate::tuples::repeats::{Counter, Repeats};
 
-/// Keys are first dealt out by this many leading bits, so that what is sorted fits the cache.
+/// Keys are first put into buckets by this many leading bits, so that each sort fits in the cache.
 const BUCKET_BITS: u32 = 11;
 
-/// One key in 2⁸ is looked at beforehand.
+/// One key in 2⁸ is checked beforehand.
 const SAMPLED_BITS: u32 = 8;
 
 /// The golden ratio in 64 bits, to choose keys by all their bits (Knuth 6.4).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// How often tuples recur; none when a tuple as long as a key does.
+/// The repeated tuples; `None` when a tuple as long as a key repeats.
 pub(super) fn repeats(sequence: Sequence<'_>) -> Option<Repeats> {
     let keys = Keys::of(sequence);
     if keys.recur_in_sample() {
@@ -26,7 +26,7 @@ pub(super) fn repeats(sequence: Sequence<'_>) -> Option<Repeats> {
     let mut ends = keys.ends().into_iter().peekable();
     let mut before: Option<Suffix> = None;
     for &key in sorted.iter() {
-        // An end comes before the longer suffixes it is the start of.
+        // A suffix sorts before the longer suffixes that it is a prefix of.
         while let Some(end) = ends.next_if(|end| end.key <= key) {
             keys.count(&mut counter, before.replace(end), end);
         }
@@ -41,16 +41,16 @@ pub(super) fn repeats(sequence: Sequence<'_>) -> Option<Repeats> {
     Some(counter.finish())
 }
 
-/// How a sequence's suffixes make keys of their first symbols.
+/// The keys of a sequence: the first symbols of each suffix.
 struct Keys<'a> {
     sequence: &'a [u8],
-    /// Bits a symbol.
+    /// Bits per symbol.
     width: u32,
-    /// Symbols a key.
+    /// Symbols per key.
     symbols: u32,
 }
 
-/// The start of a suffix: its key, and how many symbols of it are the suffix's.
+/// The start of a suffix: its key, and the number of symbols in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Suffix {
     key: u64,
@@ -63,7 +63,7 @@ impl<'a> Keys<'a> {
         Self { sequence: sequence.symbols, width, symbols: u64::BITS / width }
     }
 
-    /// The key of each suffix from the last to the first, the ends among them, with their places.
+    /// The key of each suffix, from the last to the first, including those shorter than a key.
     fn backwards(&self) -> impl Iterator<Item = u64> {
         let unused = u64::BITS % self.width;
         let (top, mask) = (u64::BITS - self.width, u64::MAX << unused);
@@ -74,12 +74,12 @@ impl<'a> Keys<'a> {
         })
     }
 
-    /// The keys of suffixes that are not shorter than a key.
+    /// The keys of the suffixes at least as long as a key.
     fn full(&self) -> impl Iterator<Item = u64> {
         self.backwards().skip(self.symbols as usize - 1)
     }
 
-    /// The suffixes that are shorter than a key, in order.
+    /// The suffixes shorter than a key, sorted.
     fn ends(&self) -> Vec<Suffix> {
         let mut ends: Vec<_> = self
             .backwards()
@@ -91,8 +91,8 @@ impl<'a> Keys<'a> {
         ends
     }
 
-    /// Whether a key recurs among some that are chosen by their bits, so that equal ones are chosen
-    /// together.
+    /// Whether a key repeats in a subset. The subset is chosen by the bits of the keys, so that it
+    /// has either all equal keys or none of them.
     fn recur_in_sample(&self) -> bool {
         let mut sample: Vec<_> = self
             .full()
@@ -115,7 +115,7 @@ impl<'a> Keys<'a> {
             end += *bucket;
             *bucket = end;
         }
-        // Keys are pieces of the sequence itself, and as secret.
+        // Keys are parts of the sequence, and as secret.
         let mut sorted = Zeroizing::new(vec![0; len]);
         let mut next = ends.clone();
         for key in self.full() {
@@ -129,7 +129,7 @@ impl<'a> Keys<'a> {
         sorted
     }
 
-    /// Counts what two neighbours share, and says how many symbols that is.
+    /// Counts the symbols that two neighbours share, and returns their number.
     #[inline]
     fn count(&self, counter: &mut Counter, before: Option<Suffix>, suffix: Suffix) -> u32 {
         let Some(before) = before else { return 0 };

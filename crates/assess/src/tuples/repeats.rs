@@ -1,20 +1,20 @@
-//! How often tuples of each length recur, counted from what neighbours among the sorted suffixes
+//! Counts of repeated tuples by length, from the lengths that neighbours among the sorted suffixes
 //! share.
 
-/// For each tuple length, from 0 to that of the longest repeated one, how often tuples recur.
+/// Counts for each tuple length, from 0 to that of the longest repeated tuple.
 pub(super) struct Repeats {
-    /// How often the most common tuple occurs.
+    /// The count of the most common tuple.
     most: Vec<u32>,
-    /// How many pairs of equal tuples there are: the sum of c(c − 1)/2 over the tuples' counts.
+    /// The number of pairs of equal tuples: the sum of c(c − 1)/2 over the counts c.
     pairs: Vec<u64>,
 }
 
-/// Counts groups while the sorted suffixes pass by.
+/// Counts groups in one pass over the sorted suffixes.
 pub(super) struct Counter {
     repeats: Repeats,
-    /// The groups the latest suffix is in, from the one of all suffixes inwards.
+    /// The groups that contain the latest suffix, from the group of all suffixes inwards.
     open: Vec<Group>,
-    /// How many suffixes have passed.
+    /// Number of suffixes so far.
     ranks: u32,
 }
 
@@ -26,7 +26,7 @@ struct Group {
 }
 
 impl Repeats {
-    /// How often the most common tuple of `length` symbols occurs.
+    /// The count of the most common tuple of `length` symbols.
     pub(super) fn most(&self, length: usize) -> u32 {
         self.most[length]
     }
@@ -45,7 +45,7 @@ impl Repeats {
 }
 
 impl Counter {
-    /// A counter that has seen the first suffix. No two share more than `longest` symbols.
+    /// A counter after the first suffix. No two suffixes share more than `longest` symbols.
     pub(super) fn new(longest: usize) -> Self {
         Self {
             repeats: Repeats { most: vec![1; longest + 1], pairs: vec![0; longest + 1] },
@@ -54,7 +54,7 @@ impl Counter {
         }
     }
 
-    /// The next suffix shares `length` symbols with the one before it.
+    /// Takes the next suffix, which shares `length` symbols with the one before it.
     #[inline]
     pub(super) fn next(&mut self, length: u32) {
         let mut first = self.ranks - 1;
@@ -69,8 +69,8 @@ impl Counter {
         self.ranks += 1;
     }
 
-    /// A group of `count` suffixes shares `length` symbols, the one around it `parent`. Only the
-    /// ends of the range of lengths are marked here.
+    /// Counts a group of `count` suffixes that share `length` symbols, within a group that shares
+    /// `parent`. Only the ends of the range of lengths are marked here.
     #[inline]
     fn count(&mut self, length: u32, parent: u32, count: u32) {
         let Repeats { most, pairs } = &mut self.repeats;
@@ -81,8 +81,8 @@ impl Counter {
         pairs[parent as usize] = pairs[parent as usize].wrapping_sub(equal);
     }
 
-    /// From the marks at the ends of ranges to figures for every length. The sums wrap on the way
-    /// and come out right, as no figure exceeds n(n − 1)/2.
+    /// Turns the marks at the ends of ranges into counts for every length. Intermediate sums may
+    /// wrap; the results are right, because none exceeds n(n − 1)/2.
     pub(super) fn finish(mut self) -> Repeats {
         self.next(0);
         let Repeats { mut most, mut pairs } = self.repeats;

@@ -1,8 +1,8 @@
 //! Repeats from a suffix array: linear on any input.
 
-use super::repeats::{Counter, Repeats};
+use crate::tuples::repeats::{Counter, Repeats};
 
-/// How often tuples of `symbols` recur.
+/// The repeated tuples of `symbols`.
 pub(super) fn repeats(symbols: &[u8]) -> Repeats {
     let shared = shared_lengths(symbols);
     let longest = shared.iter().max().map_or(0, |longest| *longest as usize);
@@ -12,7 +12,7 @@ pub(super) fn repeats(symbols: &[u8]) -> Repeats {
     counter.finish()
 }
 
-/// How many symbols each suffix shares with the one before it in sorted order.
+/// The number of symbols each suffix shares with the one before it in sorted order.
 ///
 /// The lengths are found in the order of the text, where from one suffix to the next they fall by
 /// one at most, so that no symbol is compared twice (Kärkkäinen, Manzini, Puglisi: Permuted
@@ -21,7 +21,7 @@ fn shared_lengths(symbols: &[u8]) -> Vec<u32> {
     let mut suffixes = vec![0_i32; symbols.len()];
     divsufsort::sort_in_place(symbols, &mut suffixes);
     let mut suffixes: Vec<u32> = suffixes.into_iter().map(i32::cast_unsigned).collect();
-    // First the suffix before each one, then what the two share, in the same place.
+    // Each entry holds first the preceding suffix, then the length that the two share.
     let mut by_place = vec![u32::MAX; symbols.len()];
     for pair in suffixes.windows(2) {
         by_place[pair[1] as usize] = pair[0];

@@ -1,4 +1,4 @@
-//! What a block is made of, and what it is worth.
+//! The content of a block, and its credit.
 
 use hex_literal::hex;
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! The generator's core: what it gives, what it forgets, what it keeps.
+//! The generator's core: its output, and the state it keeps and erases.
 
 use hex_literal::hex;
 
@@ -84,7 +84,7 @@ fn the_key_that_made_a_batch_is_gone_once_it_is_made() {
 
 #[test]
 fn a_known_seed_does_not_undo_an_unknown_one() {
-    // An attacker who chooses the second seed knows what a fresh shard would give under it.
+    // An attacker who chooses the second seed knows the output of a fresh shard under it.
     let mut good_then_bad = shard(1);
     good_then_bad.reseed(&seed(0), 0);
     let mut bad_only = Shard::unseeded().expect("memory for a shard");

@@ -1,8 +1,8 @@
-//! May the generator answer? The lease that a seed grants, and the states that follow from it.
+//! The lease: how long a seed may be used, and the states of the generator that follow.
 //!
 //! Every seed made under a quorum grants a lease. Losing the quorum cuts the lease to the grace
-//! period. If everything that should renew it dies silently, it simply runs out: the generator
-//! fails closed because nobody told it to go on.
+//! period. If the code that renews it stops silently, the lease expires: the generator fails
+//! closed.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::sample::Kind;
 
-/// The most a degraded generator hands out before it refuses: 2³² bytes.
+/// The most bytes a degraded generator outputs before it refuses: 2³².
 const DEGRADED_BYTES: u64 = 1 << 32;
 
-/// How long the generator goes on without news.
+/// The two durations of a lease.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseLimits {
-    /// How often a new seed is due.
+    /// The interval of new seeds.
     pub reseed_interval: Duration,
-    /// How long output goes on after the quorum is lost.
+    /// The time that output continues after the quorum is lost.
     pub grace_period: Duration,
 }
 
@@ -31,9 +31,9 @@ pub struct LeaseLimits {
 pub enum Readiness {
     /// No seed yet.
     Starting,
-    /// Seeded, and the quorum stands.
+    /// Seeded, with a quorum.
     Ready,
-    /// The quorum is lost; the last seed serves for the grace period.
+    /// The quorum is lost; the last seed is used during the grace period.
     Degraded,
     /// No output.
     Refusing,
@@ -50,7 +50,7 @@ impl fmt::Display for Readiness {
     }
 }
 
-/// Why there is no output.
+/// The reason of a refusal.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotReady {
@@ -64,20 +64,20 @@ pub enum NotReady {
     /// A self-test failed.
     #[error("a self-test failed: {0}")]
     Halted(Arc<String>),
-    /// This is a forked child, where the seed has been wiped.
+    /// The process is a forked child, whose copy of the seed is zeroed.
     #[error("the generator holds no seed in this process")]
     Unseeded,
-    /// The operating system gave no bytes.
+    /// The operating system returned no random bytes.
     #[error("the operating system gave no randomness: {0}")]
     OperatingSystem(getrandom::Error),
 }
 
-/// Which kinds of source can be counted on, and which are needed.
+/// The independent kinds of source that are healthy, and the number needed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Quorum {
     /// Distinct kinds with at least one healthy, credited source.
     pub present: Vec<Kind>,
-    /// How many distinct kinds there must be.
+    /// Number of distinct kinds needed.
     pub needed: usize,
     /// Sources marked `required` that are not healthy.
     pub missing_required: Vec<String>,
@@ -86,7 +86,7 @@ pub struct Quorum {
 }
 
 impl Quorum {
-    /// Whether seeds may be expected.
+    /// Whether the quorum is met: enough kinds, all required sources, and no overdue seed.
     #[must_use]
     pub fn stands(&self) -> bool {
         self.present.len() >= self.needed && self.missing_required.is_empty() && !self.overdue
@@ -113,31 +113,31 @@ impl fmt::Display for Quorum {
     }
 }
 
-/// Where a seed came from; travels with every answer.
+/// The origin of a seed, for the labels of every answer made with it.
 #[derive(Debug, Clone)]
 pub struct Provenance {
     /// Counts the seeds since the service started, from 1.
     pub generation: u64,
     /// When it was mixed in.
     pub seeded_at: Instant,
-    /// The same, by the calendar.
+    /// The same, as calendar time.
     pub seeded_on: SystemTime,
     /// Every source that went in, credited or not.
     pub sources: Vec<Contribution>,
 }
 
-/// What one source put into a seed.
+/// The contribution of one source to a seed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contribution {
     /// The source's name.
     pub id: String,
     /// Its independence class.
     pub kind: Kind,
-    /// Credit in bits; zero for what was mixed in uncredited.
+    /// Credit in bits; zero for bytes that were mixed in uncredited.
     pub credit_bits: u32,
 }
 
-/// The lease and what it depends on. Readers take no lock.
+/// The lease and the quorum it depends on. Readers take no lock.
 pub(super) struct Lease {
     grace_period: Duration,
     reseed_interval_ms: AtomicU64,
@@ -166,8 +166,8 @@ impl Lease {
         }
     }
 
-    /// A seed was made at `at`: the lease runs for two intervals, so that one late seed is no
-    /// event, and the grace period.
+    /// A seed was made at `at`: the lease lasts two intervals, so that one late seed has no
+    /// effect, and the grace period.
     pub(super) fn seeded(&self, at: Instant) {
         self.expires_ms.store(self.lease_end(at), Ordering::Release);
         self.degraded_bytes.store(0, Ordering::Relaxed);

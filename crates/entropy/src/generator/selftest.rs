@@ -1,7 +1,7 @@
 //! Known-answer self-tests of every primitive on the path from sample to answer.
 //!
-//! Each has a case that must give the known answer and one, with a bit of the input changed, that
-//! must not: a comparison that always says yes is a failed test too.
+//! Each has a case that must give the known answer and a case, with one bit of the input changed,
+//! that must not: a comparison that always succeeds fails the test, too.
 
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256, Sha512};
@@ -31,7 +31,7 @@ pub struct Primitives {
 }
 
 impl Primitives {
-    /// What output is made with.
+    /// The primitives that make the output.
     pub const REAL: Self = Self {
         sha256: |input| Sha256::digest(input).into(),
         sha512: |input| Sha512::digest(input).into(),
@@ -97,10 +97,20 @@ const CHACHA20_ZERO: [u8; 64] = [
     0x6a, 0x43, 0xb8, 0xf4, 0x15, 0x18, 0xa1, 0x1c, 0xc3, 0x87, 0xb6, 0x69, 0xb2, 0xee, 0x65, 0x86,
 ];
 
-/// Tests every primitive.
+/// Tests every primitive. Run it at start and periodically, and halt the generator on failure.
 ///
 /// # Errors
-/// The first that fails.
+/// The first primitive that fails.
+///
+/// ```rust
+/// use lavawall_entropy::{Primitives, run_self_tests};
+///
+/// assert!(run_self_tests(&Primitives::REAL).is_ok());
+///
+/// let broken = Primitives { sha256: |_| [0; 32], ..Primitives::REAL };
+/// let failure = run_self_tests(&broken).expect_err("a broken hash");
+/// assert_eq!(failure.to_string(), "SHA-256 does not give its known answer");
+/// ```
 pub fn run_self_tests(primitives: &Primitives) -> Result<(), SelfTestFailure> {
     let hkdf = |input: &[u8]| {
         let salt: [u8; 13] = std::array::from_fn(|at| at.to_le_bytes()[0]);
@@ -131,7 +141,7 @@ pub fn run_self_tests(primitives: &Primitives) -> Result<(), SelfTestFailure> {
     check("adaptive proportion test", (primitives.proportion)(8), (primitives.proportion)(7))
 }
 
-/// Passes when what must hold holds, and what must not does not.
+/// Passes when `must` is true and `must_not` is false.
 fn check(primitive: &'static str, must: bool, must_not: bool) -> Result<(), SelfTestFailure> {
     if must && !must_not { Ok(()) } else { Err(SelfTestFailure { primitive }) }
 }

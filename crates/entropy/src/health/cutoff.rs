@@ -1,7 +1,7 @@
 //! Cutoffs of the two continuous tests, computed from min-entropy and false-alarm probability.
 
-/// How many raw samples must pass before a source earns its first credit (SP 800-90B §4.3,
-/// requirement 9).
+/// Number of raw symbols that must pass before a source is credited (SP 800-90B §4.3, requirement
+/// 9).
 pub const START_UP_SYMBOLS: u32 = 1024;
 
 /// The usual false-alarm probability of one test at one symbol, 2⁻²⁰ (SP 800-90B §4.4.1).
@@ -39,8 +39,18 @@ impl Alpha {
     }
 }
 
-/// The RCT cutoff C = 1 + ⌈a / H⌉, with α = 2⁻ᵃ and H bits of min-entropy a symbol
-/// (SP 800-90B §4.4.1). That many equal symbols in a row are an alarm.
+/// The RCT cutoff C = 1 + ⌈a / H⌉, with α = 2⁻ᵃ and H bits of min-entropy per symbol
+/// (SP 800-90B §4.4.1). That many equal symbols in a row raise an alarm.
+///
+/// ```rust
+/// use lavawall_entropy::{ALPHA_USUAL, RepetitionCount, repetition_cutoff};
+///
+/// let cutoff = repetition_cutoff(4.0, ALPHA_USUAL);
+/// assert_eq!(cutoff, 6);
+/// let mut test = RepetitionCount::new(cutoff);
+/// assert!((0..5).all(|_| test.push(7).is_none()));
+/// assert_eq!(test.push(7), Some(6));
+/// ```
 #[must_use]
 pub fn repetition_cutoff(h: f64, alpha: Alpha) -> u32 {
     let repeats = (f64::from(alpha.0) / h).ceil();
@@ -54,11 +64,18 @@ pub fn repetition_cutoff(h: f64, alpha: Alpha) -> u32 {
 }
 
 /// The APT cutoff C = 2 + qbinom(1 − α, W − 1, 2⁻ᴴ): that many symbols equal to the first of a
-/// window of W are an alarm.
+/// window of W raise an alarm.
 ///
 /// This is the corrected form (UL's comment 10b on SP 800-90B §4.4.2, used by jitterentropy): the
 /// window's first symbol matches itself, so only W − 1 are random, and the published
 /// 1 + CRITBINOM(W, …) is one too low in places.
+///
+/// ```rust
+/// use lavawall_entropy::{ALPHA_USUAL, WINDOW, WINDOW_BINARY, adaptive_cutoff};
+///
+/// assert_eq!(adaptive_cutoff(4.0, WINDOW, ALPHA_USUAL), 63);
+/// assert_eq!(adaptive_cutoff(0.5, WINDOW_BINARY, ALPHA_USUAL), 793);
+/// ```
 #[must_use]
 pub fn adaptive_cutoff(h: f64, window: u32, alpha: Alpha) -> u32 {
     2 + upper_quantile(window - 1, (-h).exp2(), alpha.probability())

@@ -1,113 +1,102 @@
-//! The inspector of frames: is this a lit wall, seen by a real sensor, now, and what is its noise
-//! worth?
+//! The inspector of frames: tests for a live picture of a lit scene by a real sensor, and the
+//! credit of its noise.
 //!
 //! ```text
 //! payload ─► transfer ─► seen before? ─► luma grid ─► scene ─► noise in time ─► credit
 //!            whole?      frozen, loop    every 4th    covered   quiet, denoised,
 //!                                        pixel        clipped   too good, RCT, APT
 //! ```
-//! The first thing that is wrong is the one that is reported: a covered lens is not also called
-//! too quiet. Thresholds are starting values, for a camera that has not been calibrated.
+//! Only the first failed test is reported: a covered lens is not also reported as too quiet.
+//! Thresholds are starting values, for a camera that has not been calibrated.
 
+mod config;
 mod correlation;
 mod differences;
+mod fingerprints;
 mod limits;
 mod luma;
-mod model;
 mod motion;
+mod noise_model;
 mod scene;
-mod seen;
 mod transfer;
 mod variance;
 
 use crate::health::cutoff::ALPHA_FAST;
+use crate::health::finding::{Finding, HealthTest, Severity};
+use crate::health::inspect::{Inspect, Inspection};
+use crate::health::limit::HealthLimit;
 use crate::health::symbols::{EntropyClaim, LEAST_H, SymbolTests};
-use crate::health::{Finding, HealthLimit, HealthTest, Inspect, Inspection, Severity};
 use crate::sample::{Frame, Sample, Shape};
 
 use correlation::Correlation;
-use differences::Differences;
-pub use luma::FRAME_STEP;
+use differences::{Differences, MOST_UNCHANGED};
+use fingerprints::{Fingerprints, Match};
 use luma::Luma;
-use model::NoiseModel;
 use motion::Motion;
-use seen::Seen;
+use noise_model::NoiseModel;
 use transfer::Transfer;
-use variance::Variance;
+use variance::{LEAST_ACTIVE, Variance};
+
+pub use config::FramesConfig;
+pub use luma::FRAME_STEP;
 
 /// Min-entropy taken for the difference of one active pixel, in bits: less than the 0.55 of a
 /// single reading at the least σ that counts as active.
 pub const H_PER_PIXEL: f64 = 0.5;
 
-/// A frame's fingerprint is kept on disk and could be read there: for two frames, so many bits are
-/// not secret.
+/// The fingerprints of two frames are stored on disk, where they can be read: these bits are not
+/// secret.
 const FINGERPRINTS_BITS: f64 = 128.0;
 
-/// What is left is divided by this: the figures of a camera that nobody has measured.
+/// The safety factor for a camera without an assessment: the remaining bits are divided by it.
 const SAFETY: f64 = 8.0;
 
-/// The most that two frames are credited, in bits.
+/// The most credit of two frames, in bits.
 const MOST_BITS: u32 = 256;
 
-/// The least share of active pixels.
-const LEAST_ACTIVE: f64 = 0.3;
-
-/// Frames before the averages in time say anything.
+/// Number of frames before the averages in time are valid.
 const WARM_UP: u32 = 32;
 
-/// Frames before anything is credited: by then the averages have come most of the way to what they
-/// tend to, so that a filter that is just too strong has shown itself.
+/// Frames before anything is credited: by then the averages are near their limits, so that a
+/// filter just above the threshold is detected.
 const SETTLED: u32 = 96;
 
-/// More than this share of pixels unchanged is a picture that stands still.
-const MOST_UNCHANGED: f64 = 0.95;
-
-/// What is asked of a source of frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FramesConfig {
-    /// Whether its noise is credited: only a live camera's may be.
-    pub credited: bool,
-    /// Whether a picture that came before is a fault. Not so for a recording.
-    pub remember: bool,
-}
-
-/// Looks at every frame of one source.
+/// The tests of every frame of one source.
 pub struct FrameTests {
     config: FramesConfig,
-    /// What assessment found of an active pixel's difference, derated, in bits.
+    /// The assessed min-entropy of an active pixel's difference, derated, in bits.
     assessed: Option<f64>,
     transfer: Transfer,
-    seen: Seen,
+    fingerprints: Fingerprints,
     luma: Luma,
     differences: Differences,
     variance: Variance,
     correlation: Correlation,
-    model: NoiseModel,
+    noise_model: NoiseModel,
     motion: Motion,
     symbols: SymbolTests,
     /// Frames since the start, or since the size changed.
     count: u32,
-    /// The last frame completed a pair that was found worth something, or would be if credited.
+    /// The last frame completed a pair that earns credit, or would if the source were credited.
     has_noise: bool,
     size: Option<Frame>,
 }
 
 impl FrameTests {
-    /// An inspector that knows the fingerprints of pictures that came in earlier runs, oldest
-    /// first.
+    /// An inspector with the fingerprints of the pictures of earlier runs, oldest first.
     #[must_use]
-    pub fn new(config: FramesConfig, seen: &[u64]) -> Self {
+    pub fn new(config: FramesConfig, known: &[u64]) -> Self {
         let claim = EntropyClaim { h_per_symbol: H_PER_PIXEL, alpha: ALPHA_FAST, credited: false };
         Self {
             config,
             assessed: None,
             transfer: Transfer::default(),
-            seen: Seen::new(seen),
+            fingerprints: Fingerprints::new(known),
             luma: Luma::default(),
             differences: Differences::default(),
             variance: Variance::default(),
             correlation: Correlation::default(),
-            model: NoiseModel::default(),
+            noise_model: NoiseModel::default(),
             motion: Motion::default(),
             symbols: SymbolTests::binary(claim),
             count: 0,
@@ -116,42 +105,42 @@ impl FrameTests {
         }
     }
 
-    /// What is wrong with a raw frame, or what it is worth.
-    fn look(&mut self, frame: Frame, sample: &Sample) -> Result<Worth, Finding> {
+    /// The first failed test of a raw frame, or its credit.
+    fn look(&mut self, frame: Frame, sample: &Sample) -> Result<Credit, Finding> {
         self.start_over_if_resized(frame);
         let payload = sample.bytes();
         if self.luma.fill(&frame, payload).is_none() {
-            self.check_seen(payload)?;
-            // Coded pictures are not looked into: each byte counts as passed.
-            return Ok(Worth {
+            self.check_repeat(payload)?;
+            // Coded pictures are not decoded: each byte counts as passed.
+            return Ok(Credit {
                 symbols: u32::try_from(payload.len()).unwrap_or(u32::MAX),
                 bits: 0,
             });
         }
         scene::check(&self.luma)?;
-        self.check_seen(payload)?;
+        self.check_repeat(payload)?;
         self.count = self.count.saturating_add(1);
         if !self.differences.push(&self.luma) {
-            return Ok(Worth::default());
+            return Ok(Credit::default());
         }
         self.check_unchanged()?;
         self.variance.push(&self.differences);
         self.correlation.push(&self.differences);
         self.check_noise()?;
         // Pairs do not overlap: each reading is counted once.
-        if self.count.is_multiple_of(2) { self.value() } else { Ok(Worth::default()) }
+        if self.count.is_multiple_of(2) { self.value() } else { Ok(Credit::default()) }
     }
 
-    /// A picture that came before.
-    fn check_seen(&mut self, payload: &[u8]) -> Result<(), Finding> {
+    /// Detects a picture that was seen before.
+    fn check_repeat(&mut self, payload: &[u8]) -> Result<(), Finding> {
         let coded = self.luma.is_empty();
-        match self.seen.push(payload) {
-            seen::Known::Again(times) if times >= if coded { 3 } else { 1 } => Err(Finding {
+        match self.fingerprints.push(payload) {
+            Match::Repeat(times) if times >= if coded { 3 } else { 1 } => Err(Finding {
                 test: HealthTest::Frozen,
                 severity: Severity::Intermittent,
                 detail: format!("the same picture {} times in a row", times + 1),
             }),
-            seen::Known::Before if self.config.remember => Err(Finding {
+            Match::Earlier if self.config.remember => Err(Finding {
                 test: HealthTest::LoopedReplay,
                 severity: Severity::Persistent,
                 detail: "a picture that this camera gave before: a recording is played".to_owned(),
@@ -176,9 +165,9 @@ impl FrameTests {
         })
     }
 
-    /// What the averages in time say, once they say anything.
+    /// Tests the averages in time, once they are valid.
     fn check_noise(&mut self) -> Result<(), Finding> {
-        model::check_level(&self.variance, &self.differences)?;
+        noise_model::check_level(&self.variance, &self.differences)?;
         if self.count < WARM_UP {
             return Ok(());
         }
@@ -195,24 +184,24 @@ impl FrameTests {
                 ),
             });
         }
-        self.model.check_curve(&self.variance, &self.differences)
+        self.noise_model.check_curve(&self.variance, &self.differences)
     }
 
-    /// Tests the lowest bits of the active pixels' differences, and counts what they are worth.
-    fn value(&mut self) -> Result<Worth, Finding> {
+    /// Tests the lowest bits of the active pixels' differences, and computes their credit.
+    fn value(&mut self) -> Result<Credit, Finding> {
         let mut findings = Vec::new();
         let mut symbols = 0;
         for difference in self.variance.active(&self.differences) {
             self.symbols.push(u64::from(difference & 1 == 1), &mut findings);
             symbols += 1;
         }
-        // Of equally bad ones the first: a stuck bit fails both tests.
+        // Of equal severities the first: a stuck bit fails both tests.
         if let Some(worst) = findings.into_iter().rev().max_by_key(|finding| finding.severity) {
             return Err(worst);
         }
-        // The tests above look from the first frame; nothing passes before the others can speak.
+        // The tests above start with the first frame; no credit before the others are valid.
         if self.count < SETTLED {
-            return Ok(Worth::default());
+            return Ok(Credit::default());
         }
         let is_enough = self.variance.active_share(&self.differences) >= LEAST_ACTIVE;
         self.has_noise = is_enough;
@@ -221,7 +210,7 @@ impl FrameTests {
         } else {
             0
         };
-        Ok(Worth { symbols, bits })
+        Ok(Credit { symbols, bits })
     }
 
     fn start_over_if_resized(&mut self, frame: Frame) {
@@ -235,7 +224,7 @@ impl FrameTests {
         self.differences = Differences::default();
         self.variance = Variance::default();
         self.correlation = Correlation::default();
-        self.model = NoiseModel::default();
+        self.noise_model = NoiseModel::default();
         self.count = 0;
     }
 }
@@ -250,21 +239,22 @@ impl Inspect for FrameTests {
         match self.transfer.check(&frame, sample.bytes()) {
             Ok(notice) => inspection.findings.extend(notice),
             Err(finding) => {
-                // Its pixels say nothing, and the next frame has no neighbour.
+                // Its pixels are not used, and the next frame has no predecessor.
                 self.differences = Differences::default();
                 inspection.findings.push(finding);
                 return inspection;
             }
         }
         match self.look(frame, sample) {
-            Ok(worth) => {
-                inspection.symbols = worth.symbols;
-                inspection.credit_bits = worth.bits;
+            Ok(credit) => {
+                inspection.symbols = credit.symbols;
+                inspection.credit_bits = credit.bits;
                 inspection.findings.extend(self.motion.check(&self.luma, sample.taken));
             }
             Err(finding) => inspection.findings.push(finding),
         }
-        inspection.fingerprint = self.config.remember.then(|| self.seen.take_new()).flatten();
+        inspection.fingerprint =
+            self.config.remember.then(|| self.fingerprints.take_new()).flatten();
         inspection
     }
 
@@ -278,7 +268,7 @@ impl Inspect for FrameTests {
     /// picture on: exactly those that are counted.
     fn noise(&self, _: &Sample, into: &mut Vec<u8>) {
         if self.has_noise {
-            // Room first: what grows while it holds noise leaves a copy behind.
+            // Reserved first: a vector that grows while it holds noise leaves a copy behind.
             into.reserve(self.luma.values.len());
             let active = self.variance.active(&self.differences);
             into.extend(active.map(|difference| difference.to_le_bytes()[0]));
@@ -286,7 +276,7 @@ impl Inspect for FrameTests {
     }
 
     fn claim(&mut self, assessed: Option<f64>) -> bool {
-        // As for other symbols: next to nothing is nothing.
+        // As for other symbols: an assessment below the least is credited nothing.
         let assessed = assessed.map(|h| if h >= LEAST_H { h } else { 0.0 });
         if !self.config.credited || assessed == self.assessed {
             return false;
@@ -297,7 +287,7 @@ impl Inspect for FrameTests {
     }
 
     fn claimed(&self) -> Option<f64> {
-        // Of a camera that nobody has measured an eighth of the claim is credited.
+        // Without an assessment, an eighth of the claim is credited.
         let h = self.assessed.unwrap_or(H_PER_PIXEL / SAFETY);
         (self.config.credited && h > 0.0).then_some(h)
     }
@@ -311,14 +301,14 @@ impl Inspect for FrameTests {
     }
 }
 
-/// What passed, and what it is worth.
+/// The symbols that passed, and their credit.
 #[derive(Debug, Default)]
-struct Worth {
+struct Credit {
     symbols: u32,
     bits: u32,
 }
 
-/// min(256, ⌊(active · H − 128) / 8⌋), for a camera that nobody has measured.
+/// min(256, ⌊(active · H − 128) / 8⌋), for a camera without an assessment.
 fn credit(active: u32) -> u32 {
     at_most((f64::from(active) * H_PER_PIXEL - FINGERPRINTS_BITS) / SAFETY)
 }
@@ -332,7 +322,7 @@ fn at_most(bits: f64) -> u32 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a float cast saturates, and a negative sum is worth nothing"
+        reason = "a float cast saturates, and a negative sum gives zero credit"
     )]
     let bits = bits as u32;
     bits.min(MOST_BITS)

@@ -1,9 +1,11 @@
-//! The gate between a source and its credit: start-up test, withdrawal, and a back-off that grows.
+//! The gate between a source and its credit: start-up test, withdrawal, exponential back-off.
 
 use std::time::{Duration, Instant};
 
 use crate::health::cutoff::START_UP_SYMBOLS;
-use crate::health::{Finding, HealthLimit, Inspect, Severity};
+use crate::health::finding::{Finding, Severity};
+use crate::health::inspect::Inspect;
+use crate::health::limit::HealthLimit;
 use crate::sample::Sample;
 
 /// The wait before a fresh start-up test after the first alarm.
@@ -19,14 +21,56 @@ const FORGIVEN_AFTER: Duration = Duration::from_hours(1);
 /// This many failures without forgiveness in between are an incident, whatever their severity.
 const INCIDENT_AT_FAILURES: u32 = 5;
 
-/// Decides what counts.
+/// Decides which samples of a source are credited.
+///
+/// ```rust
+/// use std::time::Instant;
+///
+/// use lavawall_entropy::{
+///     Finding, Gate, GateState, HealthTest, Inspect, Inspection, Sample, Severity, Shape,
+/// };
+///
+/// /// The tests of a coin: both sides must occur in every sample.
+/// struct Coin;
+///
+/// impl Inspect for Coin {
+///     fn inspect(&mut self, sample: &Sample) -> Inspection {
+///         let flips = sample.bytes().len();
+///         let heads = sample.bytes().iter().filter(|flip| **flip == 1).count();
+///         let findings = (heads == 0 || heads == flips).then(|| Finding {
+///             test: HealthTest::RepetitionCount,
+///             severity: Severity::Intermittent,
+///             detail: format!("{flips} equal flips"),
+///         });
+///         Inspection {
+///             symbols: u32::try_from(flips).unwrap_or(u32::MAX),
+///             credit_bits: 100,
+///             findings: findings.into_iter().collect(),
+///             fingerprint: None,
+///         }
+///     }
+///
+///     fn reset(&mut self) {}
+/// }
+///
+/// let now = Instant::now();
+/// let flips: Vec<u8> = (0..1024_u32).map(|n| u8::from(n % 3 == 0)).collect();
+/// let sample = Sample::of(Shape::Bytes, &flips, now);
+/// let mut gate = Gate::new(Box::new(Coin));
+/// assert_eq!(gate.admit(&sample, now).credit_bits, 0, "the start-up test");
+/// assert_eq!(gate.admit(&sample, now).credit_bits, 100);
+///
+/// let stuck = Sample::of(Shape::Bytes, &[1; 1024], now);
+/// let admission = gate.admit(&stuck, now);
+/// assert!(admission.withdrawn && matches!(gate.state(), GateState::Alarmed { .. }));
+/// ```
 pub struct Gate {
     inspect: Box<dyn Inspect>,
     state: GateState,
     failures: u32,
 }
 
-/// Where a source stands.
+/// The state of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GateState {
     /// The start-up test runs: this many symbols have passed in a row.
@@ -46,7 +90,7 @@ pub enum GateState {
     },
 }
 
-/// What the gate says of one sample.
+/// The gate's decision on one sample.
 #[derive(Debug)]
 pub struct Admission {
     /// Credit that counts, in bits. Zero unless healthy before and after this sample.
@@ -56,9 +100,9 @@ pub struct Admission {
     pub withdrawn: bool,
     /// An incident: a persistent failure, or too many failures in a row.
     pub incident: bool,
-    /// What was wrong.
+    /// The failed tests.
     pub findings: Vec<Finding>,
-    /// See [`crate::health::Inspection::fingerprint`].
+    /// See [`Inspection::fingerprint`](crate::Inspection::fingerprint).
     pub fingerprint: Option<u64>,
     /// Symbols tested.
     pub symbols: u32,
@@ -71,7 +115,7 @@ impl Gate {
         Self { inspect, state: GateState::Starting { passed: 0 }, failures: 0 }
     }
 
-    /// Where the source stands.
+    /// The state of the source.
     #[must_use]
     pub fn state(&self) -> GateState {
         self.state
@@ -114,15 +158,14 @@ impl Gate {
         admission
     }
 
-    /// The limits that samples are held to.
+    /// The limits of the tests.
     #[must_use]
     pub fn limits(&self) -> Vec<HealthLimit> {
         self.inspect.limits()
     }
 
-    /// Something besides the inspector found fault with the sample that was just admitted: the
-    /// credit is withdrawn as by a finding of the inspector's own. A failure that is already known
-    /// does not excuse this one.
+    /// Withdraws the credit for a fault found outside the inspector, in the sample that was just
+    /// admitted. It counts as a failure even if the source is already alarmed.
     pub fn object(&mut self, admission: &mut Admission, finding: Finding, now: Instant) {
         self.state = GateState::Starting { passed: 0 };
         let (withdrawn, incident) = self.raise(finding.severity, now);
@@ -132,8 +175,8 @@ impl Gate {
         admission.findings.push(finding);
     }
 
-    /// What was found fault with is not mended: the back-off does not end yet, and the sample that was
-    /// just admitted counts nothing.
+    /// Extends the back-off while a fault of [`Self::object`] lasts. The sample that was just
+    /// admitted is credited nothing.
     pub fn hold(&mut self, admission: &mut Admission, now: Instant) {
         let least = now + BACK_OFF_FIRST;
         let until = match self.state {
@@ -144,27 +187,27 @@ impl Gate {
         admission.credit_bits = 0;
     }
 
-    /// What assessment is to look at in the sample that was admitted last.
+    /// Appends the symbols of the last admitted sample for assessment: see [`Inspect::noise`].
     pub fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
         self.inspect.noise(sample, into);
     }
 
-    /// Takes an assessed min-entropy of one symbol, in bits, for the provisional one, or the
-    /// provisional one again with `None`. When that changes the claim, credit has to be earned by a
-    /// fresh start-up test; a back-off that runs goes on.
+    /// Replaces the provisional min-entropy per symbol, in bits, by an assessed one; `None`
+    /// restores the provisional one. A changed claim requires a fresh start-up test; a running
+    /// back-off continues.
     pub fn claim(&mut self, assessed: Option<f64>) {
         if self.inspect.claim(assessed) && !matches!(self.state, GateState::Alarmed { .. }) {
             self.state = GateState::Starting { passed: 0 };
         }
     }
 
-    /// The most min-entropy that one symbol is credited, in bits; `None` where none is.
+    /// The most min-entropy credited per symbol, in bits; `None` for a source without credit.
     #[must_use]
     pub fn claimed(&self) -> Option<f64> {
         self.inspect.claimed()
     }
 
-    /// Starts over, as if the source had never been looked at.
+    /// Starts over, as for a new source.
     pub fn restart(&mut self) {
         self.inspect.reset();
         self.state = GateState::Starting { passed: 0 };

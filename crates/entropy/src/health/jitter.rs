@@ -1,10 +1,10 @@
-//! The inspector of timing deltas: RCT and APT, and a predictor that tries to guess each delta from
-//! the last ones.
+//! The inspector of timing deltas: RCT, APT, and a predictor of each delta from the last ones.
 
 use crate::health::cutoff::{self, Alpha};
-use crate::health::limit::Cutoff;
+use crate::health::finding::{Finding, HealthTest, Severity};
+use crate::health::inspect::{Inspect, Inspection};
+use crate::health::limit::{Cutoff, HealthLimit};
 use crate::health::symbols::{EntropyClaim, SymbolTests, deltas, low_byte};
-use crate::health::{Finding, HealthLimit, HealthTest, Inspect, Inspection, Severity};
 use crate::sample::Sample;
 
 /// How far back the predictor looks, in deltas (jitterentropy's lag predictor has 8 as well).
@@ -22,7 +22,7 @@ pub struct JitterTests {
 }
 
 impl JitterTests {
-    /// Tests for deltas of which this much is claimed.
+    /// Tests for deltas with this claim.
     #[must_use]
     pub fn new(claim: EntropyClaim) -> Self {
         Self {
@@ -113,7 +113,7 @@ impl Stuck {
 
 /// Guesses that each delta is the one `lag` places before it, for the lag that has done best.
 ///
-/// With H bits of min-entropy a delta no guess is right more often than with p = 2⁻ᴴ. Too many
+/// With H bits of min-entropy per delta no guess is right more often than with p = 2⁻ᴴ. Too many
 /// right guesses in a window, or in a row, at the same false-alarm probability as the other tests:
 ///
 /// ```text
@@ -167,7 +167,7 @@ impl LagPredictor {
             .map(|it| HealthLimit::cutoff(HealthTest::LagPredictor, Severity::Intermittent, it))
     }
 
-    /// Takes the next delta; what is wrong, if the guesses are too good.
+    /// Takes the next delta. Returns the finding's detail if too many guesses are right.
     fn push(&mut self, delta: u64) -> Option<String> {
         let mut finding = None;
         if self.seen >= LAGS {
@@ -221,7 +221,7 @@ mod tests {
     const CLAIM: EntropyClaim =
         EntropyClaim { h_per_symbol: 1.0 / 3.0, alpha: Alpha(30), credited: true };
 
-    /// What is found in these deltas, given as samples of 256.
+    /// The findings in these deltas, in samples of 256.
     fn findings(deltas: impl Iterator<Item = u64>) -> Vec<HealthTest> {
         let mut inspect = JitterTests::new(CLAIM);
         let bytes: Vec<u8> = deltas.flat_map(u64::to_le_bytes).collect();

@@ -1,45 +1,45 @@
-//! What samples are held to, and what it follows from: shown to whoever looks at a source.
+//! The limits of the health tests and their parameters, for display.
 
 use crate::health::cutoff::Alpha;
-use crate::health::{HealthTest, Severity};
+use crate::health::finding::{HealthTest, Severity};
 
 /// One limit of one test.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HealthLimit {
     /// The test.
     pub test: HealthTest,
-    /// What follows when it is reached.
+    /// The severity of reaching it.
     pub severity: Severity,
-    /// What it is.
+    /// The limit itself.
     pub rule: LimitRule,
 }
 
-/// What a limit is.
+/// How a limit is defined.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LimitRule {
-    /// A count that is computed from what is claimed.
+    /// A count computed from the claimed min-entropy.
     Cutoff(Cutoff),
     /// A threshold that was chosen, in words.
     Threshold(String),
 }
 
-/// A cutoff with all that it was computed from.
+/// A cutoff and the parameters of its formula.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cutoff {
-    /// How it is computed.
+    /// The formula, as text.
     pub formula: &'static str,
-    /// Min-entropy claimed for a symbol, in bits.
+    /// Claimed min-entropy per symbol, in bits.
     pub h: f64,
-    /// The odds of a false alarm, for one symbol.
+    /// The false-alarm probability per symbol.
     pub alpha: Alpha,
     /// Symbols in a window, where the test has windows.
     pub window: Option<u32>,
-    /// So many are an alarm.
+    /// The count that raises an alarm.
     pub count: u32,
 }
 
 impl HealthLimit {
-    /// A count that is computed from what is claimed.
+    /// A count computed from the claimed min-entropy.
     #[must_use]
     pub fn cutoff(test: HealthTest, severity: Severity, cutoff: Cutoff) -> Self {
         Self { test, severity, rule: LimitRule::Cutoff(cutoff) }

@@ -2,33 +2,34 @@
 
 use crate::health::adaptive::AdaptiveProportion;
 use crate::health::cutoff::{self, Alpha};
-use crate::health::limit::Cutoff;
+use crate::health::finding::{Finding, HealthTest, Severity};
+use crate::health::inspect::{Inspect, Inspection};
+use crate::health::limit::{Cutoff, HealthLimit};
 use crate::health::repetition::RepetitionCount;
-use crate::health::{Finding, HealthLimit, HealthTest, Inspect, Inspection, Severity};
 use crate::sample::{DELTA_BYTES, Sample, Shape};
 
-/// What is claimed of a source's symbols.
+/// The min-entropy claim for a source's symbols.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EntropyClaim {
     /// Min-entropy of one symbol in bits, above zero. Cutoffs follow from it.
     pub h_per_symbol: f64,
     /// False-alarm probability of the intermittent level; the persistent one has its square.
     pub alpha: Alpha,
-    /// Whether passing samples are credited with H a symbol, or with nothing.
+    /// Whether passing samples are credited H per symbol, or nothing.
     pub credited: bool,
 }
 
-/// An assessed min-entropy below this, in bits a symbol, is worth nothing: cutoffs would be so wide
-/// that no test could fail.
+/// An assessed min-entropy below this, in bits per symbol, is credited nothing: the cutoffs would
+/// be so wide that no test could fail.
 pub(super) const LEAST_H: f64 = 0.01;
 
 impl EntropyClaim {
-    /// The claim with an assessed min-entropy in place of its own. What is claimed nothing of stays
-    /// so.
+    /// The claim with an assessed min-entropy in place of its own. A claim without credit
+    /// stays without.
     pub(super) fn assessed(self, h: Option<f64>) -> Self {
         match h.filter(|_| self.credited) {
             None => self,
-            // A comparison that is false for what is no number.
+            // The comparison is false for NaN.
             Some(h) if h >= LEAST_H => Self { h_per_symbol: h, ..self },
             Some(_) => Self { credited: false, ..self },
         }
@@ -57,13 +58,13 @@ pub struct SymbolTests {
 }
 
 impl SymbolTests {
-    /// Tests for symbols of more than one bit, of which this much is claimed.
+    /// Tests for symbols of more than one bit, with this claim.
     #[must_use]
     pub fn new(claim: EntropyClaim) -> Self {
         Self::over(cutoff::WINDOW, claim)
     }
 
-    /// Tests for symbols of one bit, of which this much is claimed.
+    /// Tests for symbols of one bit, with this claim.
     #[must_use]
     pub fn binary(claim: EntropyClaim) -> Self {
         Self::over(cutoff::WINDOW_BINARY, claim)
@@ -79,12 +80,12 @@ impl SymbolTests {
         }
     }
 
-    /// What is claimed now: assessed, or provisional.
+    /// The current claim: assessed, or provisional.
     pub(super) fn claim_now(&self) -> EntropyClaim {
         self.claim
     }
 
-    /// Tests one symbol and adds what is wrong to `findings`, each test at most once a sample.
+    /// Tests one symbol and adds failed tests to `findings`, each test at most once per sample.
     pub fn push(&mut self, symbol: u64, findings: &mut Vec<Finding>) {
         for (level, severity) in [
             (&mut self.persistent, Severity::Persistent),

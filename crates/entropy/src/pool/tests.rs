@@ -1,4 +1,4 @@
-//! When the pool releases, and what a seed depends on.
+//! The conditions of a release, and the inputs of a seed.
 
 use std::time::Duration;
 
@@ -46,12 +46,10 @@ fn seed(pool: &mut Pool) -> Secret<SEED_BYTES> {
 
 #[test]
 fn the_seed_is_that_of_the_formula() {
-    // Python, with the standard library only:
-    //   import hashlib, hmac
-    //   pool = lambda bs: __import__("functools").reduce(lambda s, b: hashlib.sha512(s + b).digest(), bs, bytes(64))
-    //   n = lambda x: x.to_bytes(8, "big")
-    //   ikm = b"lavawall v1 seed" + n(1)
-    //   for i, (name, blocks) in enumerate([(b"os", 2), (b"camera", 2), (b"replay", 1)]):
+    // Python, with the standard library only:   import hashlib, hmac   pool = lambda bs:
+    // __import__("functools").reduce(lambda s, b: hashlib.sha512(s + b).digest(), bs, bytes(64))
+    // n = lambda x: x.to_bytes(8, "big")   ikm = b"lavawall v1 seed" + n(1)   for i, (name, blocks)
+    // in enumerate([(b"os", 2), (b"camera", 2), (b"replay", 1)]):
     //       ikm += n(len(name)) + name + pool([bytes([i]) * 32] * blocks)
     //   prk = hmac.new(bytes(32), ikm, "sha256").digest()
     //   hmac.new(prk, b"lavawall v1 seed" + b"\x01", "sha256").hexdigest()

@@ -1,4 +1,4 @@
-//! Memory of its own for long-lived secrets: locked, undumped, wiped on fork and on drop.
+//! Memory of its own for long-lived secrets: locked, not dumped, zeroed on fork, zeroized on drop.
 #![expect(unsafe_code, reason = "mmap, madvise and mlock have no safe form for typed memory")]
 
 use std::fmt;
@@ -43,8 +43,8 @@ impl<T: Plain> Locked<T> {
     /// A zeroed `T` in locked pages.
     ///
     /// # Errors
-    /// When the kernel gives no memory, or would dump it or hand it to a child. Not being allowed
-    /// to lock is no error: see [`Locked::is_locked`].
+    /// When the kernel refuses the memory, or refuses to keep it out of dumps and children. A
+    /// refused lock does not fail: see [`Locked::is_locked`].
     pub fn zeroed() -> std::io::Result<Self> {
         let page_size = rustix::param::page_size();
         let len = size_of::<T>().max(1).next_multiple_of(page_size);
@@ -113,8 +113,8 @@ impl<T: Plain> fmt::Debug for Locked<T> {
 mod tests {
     use super::*;
 
-    /// The kernel's two-letter flags of the mapping that holds this address (proc(5), smaps). It may
-    /// begin before: the kernel joins neighbours that are alike.
+    /// The kernel's two-letter flags of the mapping that holds this address (proc(5), smaps). It
+    /// may begin before: the kernel joins neighbours that are alike.
     fn flags(address: usize) -> Vec<String> {
         let maps = std::fs::read_to_string("/proc/self/smaps").expect("proc is mounted");
         let hex = |text: &str| usize::from_str_radix(text, 16).ok();

@@ -1,48 +1,47 @@
-//! Files of raw noise that were named on the command line, each with the file beside it.
+//! The files of raw noise on the command line, each with its description beside it.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::calibrate::Sidecar;
+use crate::calibrate::capture::MOST_SYMBOLS;
+use crate::cli::error::CommandError;
+use crate::cli::noise_capture::sidecar_of;
+use crate::cli::print;
 use crate::cli::report::facts;
-use crate::cli::stop::Stop;
-use crate::cli::{capture::sidecar_of, print};
-use crate::daemon::capture::{MOST_SYMBOLS, Sidecar};
 use crate::report::Fact;
 
-/// A file beside noise is a page of text; more is something else.
+/// The most bytes of a description, which is a page of text.
 const SIDECAR_BYTES: usize = 1 << 16;
 
-/// Files that were named on the command line.
-pub(in crate::cli::report) struct Files {
-    pub(super) noise: Vec<Raw>,
-    pub(super) restarts: Vec<Raw>,
+/// The files on the command line.
+pub(crate) struct NoiseFiles {
+    pub(crate) noise: Vec<NoiseFile>,
+    pub(crate) restarts: Vec<NoiseFile>,
 }
 
 /// One file of noise.
-pub(super) struct Raw {
+pub(crate) struct NoiseFile {
     path: PathBuf,
-    /// One symbol a byte.
-    pub(super) symbols: Vec<u8>,
-    /// What it is; `None` when there is nothing beside it that says so.
-    pub(super) sidecar: Option<Sidecar>,
+    /// One symbol per byte.
+    pub(crate) symbols: Vec<u8>,
+    /// Its description, if there is one.
+    pub(crate) sidecar: Option<Sidecar>,
 }
 
-impl Files {
-    /// Reads them all, with what is beside them.
-    pub(in crate::cli::report) fn read(
-        noise: &[PathBuf],
-        restarts: &[PathBuf],
-    ) -> Result<Self, Stop> {
-        let read = |paths: &[PathBuf]| -> Result<Vec<Raw>, Stop> {
-            paths.iter().map(|path| Raw::read(path)).collect()
+impl NoiseFiles {
+    /// Reads the files with their descriptions.
+    pub(crate) fn read(noise: &[PathBuf], restarts: &[PathBuf]) -> Result<Self, CommandError> {
+        let read = |paths: &[PathBuf]| -> Result<Vec<NoiseFile>, CommandError> {
+            paths.iter().map(|path| NoiseFile::read(path)).collect()
         };
         let files: Self = Self { noise: read(noise)?, restarts: read(restarts)? };
         for raw in &files.noise {
             if raw.sidecar.as_ref().is_some_and(|sidecar| sidecar.restarts.is_some()) {
                 let name = raw.path.display();
-                return Err(Stop::data(format!(
-                    "{name}: a matrix of restarts; give it with --restart"
+                return Err(CommandError::data(format!(
+                    "{name}: is a matrix of restarts; give it with --restart"
                 )));
             }
         }
@@ -50,8 +49,8 @@ impl Files {
             if !files.noise.iter().any(|noise| noise.source() == raw.source()) {
                 let (name, source) =
                     (raw.path.display(), raw.source().unwrap_or("the same source"));
-                return Err(Stop::usage(format!(
-                    "--restart {name}: is tested against noise of {source}, and there is none; \
+                return Err(CommandError::usage(format!(
+                    "--restart {name}: is tested against noise of {source}, which is missing; \
                      give it with --noise"
                 )));
             }
@@ -60,13 +59,13 @@ impl Files {
     }
 }
 
-impl Raw {
-    fn read(path: &Path) -> Result<Self, Stop> {
+impl NoiseFile {
+    fn read(path: &Path) -> Result<Self, CommandError> {
         let symbols = read(path, MOST_SYMBOLS)?;
         let beside = sidecar_of(path);
         if !beside.exists() {
             print::note(&format!(
-                "{}: nothing says what it is: there is no {}",
+                "{}: has no description: {} does not exist",
                 path.display(),
                 beside.display()
             ));
@@ -75,10 +74,13 @@ impl Raw {
         let text = read(&beside, SIDECAR_BYTES)?;
         let sidecar: Sidecar = serde_json::from_slice(&text).map_err(|error| {
             let place = format!("line {}, column {}", error.line(), error.column());
-            Stop::data(format!("{}: not what `lavawall capture` writes: {place}", beside.display()))
+            CommandError::data(format!(
+                "{}: not what `lavawall capture` writes: {place}",
+                beside.display()
+            ))
         })?;
         if sidecar.samples != symbols.len() {
-            return Err(Stop::data(format!(
+            return Err(CommandError::data(format!(
                 "{}: {} symbols, and {} says {}",
                 path.display(),
                 symbols.len(),
@@ -89,29 +91,29 @@ impl Raw {
         Ok(Self { path: path.to_owned(), symbols, sidecar: Some(sidecar) })
     }
 
-    /// The source it is of, where that is known.
-    pub(super) fn source(&self) -> Option<&str> {
+    /// The source, if known.
+    pub(crate) fn source(&self) -> Option<&str> {
         self.sidecar.as_ref().map(|sidecar| sidecar.source.as_str())
     }
 
     /// The name of the file.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// Where it comes from.
-    pub(super) fn facts(&self) -> Vec<Fact> {
+    /// The origin of the noise.
+    pub(crate) fn facts(&self) -> Vec<Fact> {
         let mut facts = vec![Fact::new("file", self.path.display())];
         match &self.sidecar {
             Some(sidecar) => facts.extend(facts::of_sidecar(sidecar)),
-            None => facts.push(Fact::new("origin", "nothing says what it is")),
+            None => facts.push(Fact::new("origin", "it has no description")),
         }
         facts
     }
 }
 
-/// The whole of a file that is not longer than it can be.
-fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Stop> {
+/// Reads a file of at most `limit` bytes.
+fn read(path: &Path, limit: usize) -> Result<Vec<u8>, CommandError> {
     let mut bytes = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
     let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
@@ -119,6 +121,6 @@ fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Stop> {
         length if length > limit => Err(io::ErrorKind::FileTooLarge.into()),
         _ => Ok(()),
     });
-    whole.map_err(|error| Stop::unreadable(path, &error))?;
+    whole.map_err(|error| CommandError::unreadable(path, &error))?;
     Ok(bytes)
 }

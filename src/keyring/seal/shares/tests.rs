@@ -1,21 +1,22 @@
 //! What shares promise their holders.
 
 use super::*;
-use crate::keyring::doubles::{self, generator};
+use crate::crypto::test_support as doubles;
+use crate::crypto::test_support::generator;
 use crate::keyring::seal::read;
 use std::path::Path;
 
-const ID: [u8; ID_BYTES] = [7; ID_BYTES];
+const ID: [u8; KEYRING_ID_BYTES] = [7; KEYRING_ID_BYTES];
 
-fn made(threshold: u8, count: u8) -> Made {
+fn made(threshold: u8, count: u8) -> NewSeal {
     let generator = generator();
-    let around = Surroundings {
+    let context = SealContext {
         generator: &generator,
         id: &ID,
         seal_file: Path::new("unused"),
         in_use: None,
     };
-    make(threshold, count, &around).expect("made")
+    make(threshold, count, &context).expect("made")
 }
 
 /// The seal as it is read from the keyring's file.
@@ -26,7 +27,7 @@ fn reread(seal: &dyn Seal) -> Box<dyn Seal> {
 fn offer_all<'a>(seal: &mut dyn Seal, shares: impl IntoIterator<Item = &'a Share>) -> Option<Key> {
     let mut opened = None;
     for share in shares {
-        if let Offered::Opened(key) = seal.offer(share.text().as_bytes()).expect("a true share") {
+        if let Offered::Complete(key) = seal.offer(share.text().as_bytes()).expect("a true share") {
             opened = Some(key);
         }
     }
@@ -127,7 +128,7 @@ fn a_repeated_a_false_a_foreign_and_a_mistyped_share_are_told_apart() {
     let last = text.pop().expect("letters");
     text.push(if last == 'A' { 'B' } else { 'A' });
     assert!(matches!(offer(&mut seal, &text), Err(SealError::Mistyped)));
-    // None of this has spoilt what was offered before.
+    // The earlier shares still count.
     let opened = offer_all(&mut *seal, [&ours.shares[0], &ours.shares[4]]);
     assert_eq!(opened, Some(ours.secret));
 }
@@ -171,7 +172,7 @@ fn case_hyphens_and_blanks_do_not_matter() {
 #[test]
 fn numbers_of_shares_that_make_no_sense_are_refused() {
     let generator = generator();
-    let around = Surroundings {
+    let context = SealContext {
         generator: &generator,
         id: &ID,
         seal_file: Path::new("unused"),
@@ -180,7 +181,7 @@ fn numbers_of_shares_that_make_no_sense_are_refused() {
     for (threshold, count, is_good) in
         [(1, 3, false), (0, 0, false), (4, 3, false), (2, 33, false), (2, 2, true), (32, 32, true)]
     {
-        assert_eq!(make(threshold, count, &around).is_ok(), is_good, "{threshold} of {count}");
+        assert_eq!(make(threshold, count, &context).is_ok(), is_good, "{threshold} of {count}");
     }
 }
 

@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// A sysfs of our own: what the kernel lists, by the place of each device.
+/// A sysfs of our own: the kernel's list, by the place of each device.
 struct Sysfs(tempfile::TempDir);
 
 impl Sysfs {
@@ -22,7 +22,7 @@ impl Sysfs {
         fs::write(path, format!("{text}\n")).expect("writable");
     }
 
-    /// `place` is that of what the node hangs on.
+    /// `place` is that of the node's device.
     fn add(&self, place: &str, number: u32, index: &str, name: &str) {
         let node = format!("{place}/video4linux/video{number}");
         self.write(&format!("{node}/index"), index);
@@ -48,8 +48,8 @@ impl Sysfs {
 
 const PCI: &str = "devices/pci0000:00/0000:00:14.0";
 
-fn device(text: &str) -> Device {
-    Device::try_from(text.to_owned()).expect("a device")
+fn device(text: &str) -> CameraDevice {
+    CameraDevice::try_from(text.to_owned()).expect("a device")
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn any_camera_means_a_real_one_first_and_then_the_lowest_number() {
     sysfs.add_usb("devices/platform/vhci_hcd.0/usb3/3-1", 0, None);
     sysfs.add_usb(&format!("{PCI}/usb1/1-5"), 10, None);
     sysfs.add_usb(&format!("{PCI}/usb1/1-3"), 2, None);
-    let found = find(&sysfs.class(), &Device::Auto).expect("there");
+    let found = find(&sysfs.class(), &CameraDevice::Auto).expect("there");
     assert_eq!(found.path, Path::new("/dev/video2"));
 }
 
@@ -116,13 +116,13 @@ fn a_camera_is_found_by_its_numbers_and_its_serial() {
     assert_eq!(path("usb:046D:0825").expect("there"), Path::new("/dev/video0"));
     for absent in ["usb:046d:0826", "usb:046d:0825:C", "/dev/video9"] {
         let error = path(absent).expect_err("absent").to_string();
-        assert!(error.starts_with(&format!("camera {absent} is not there: ")), "{error}");
+        assert!(error.starts_with(&format!("camera {absent} not found: ")), "{error}");
     }
 }
 
 #[test]
 fn no_sysfs_means_no_camera() {
     assert_eq!(list(Path::new("/nowhere")), []);
-    let error = find(Path::new("/nowhere"), &Device::Auto).expect_err("none");
-    assert_eq!(error.to_string(), "camera auto is not there: this machine has no camera");
+    let error = find(Path::new("/nowhere"), &CameraDevice::Auto).expect_err("none");
+    assert_eq!(error.to_string(), "camera auto not found: this machine has no camera");
 }

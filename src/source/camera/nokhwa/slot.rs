@@ -1,8 +1,8 @@
-//! The place between the thread that waits for the camera and the one that waits for a frame.
+//! Hands the last frame from the thread that waits for the camera to the reader.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
 use zeroize::Zeroizing;
 
 /// One frame as it came.
@@ -13,7 +13,7 @@ pub(super) struct Shot {
 
 /// Holds the last frame only.
 #[derive(Default)]
-pub(super) struct Slot {
+pub(super) struct FrameSlot {
     inside: Mutex<Inside>,
     changed: Condvar,
 }
@@ -25,16 +25,16 @@ struct Inside {
     stopped: bool,
 }
 
-impl Slot {
+impl FrameSlot {
     /// Puts a frame in the place of the last one.
     pub(super) fn put(&self, shot: Shot) {
-        self.lock().last = Some(shot);
+        self.inside.lock().last = Some(shot);
         self.changed.notify_all();
     }
 
     /// No more frames will come.
     pub(super) fn end(&self, reason: String) {
-        self.lock().ended = Some(reason);
+        self.inside.lock().ended = Some(reason);
         self.changed.notify_all();
     }
 
@@ -43,7 +43,7 @@ impl Slot {
     /// # Errors
     /// When no more will come, the reason.
     pub(super) fn wait(&self, start: Instant, deadline: Instant) -> Result<Option<Shot>, String> {
-        let mut inside = self.lock();
+        let mut inside = self.inside.lock();
         loop {
             if let Some(shot) = inside.last.take_if(|shot| shot.arrived >= start) {
                 return Ok(Some(shot));
@@ -51,31 +51,23 @@ impl Slot {
             if let Some(reason) = &inside.ended {
                 return Err(reason.clone());
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= deadline {
                 return Ok(None);
             }
-            (inside, _) =
-                self.changed.wait_timeout(inside, left).unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait_until(&mut inside, deadline);
         }
     }
 
-    /// Has the other thread end, and waits for that as long as `patience`.
+    /// Stops the other thread, and waits for its end at most `patience`.
     pub(super) fn stop(&self, patience: Duration) {
-        let mut inside = self.lock();
+        let mut inside = self.inside.lock();
         inside.stopped = true;
         inside.last = None;
-        let waited =
-            self.changed.wait_timeout_while(inside, patience, |inside| inside.ended.is_none());
-        drop(waited);
+        self.changed.wait_while_for(&mut inside, |inside| inside.ended.is_none(), patience);
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.lock().stopped
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inside.lock().stopped
     }
 }
 
@@ -89,7 +81,7 @@ mod tests {
 
     #[test]
     fn only_the_last_frame_is_kept_and_given_once() {
-        let (slot, start) = (Slot::default(), Instant::now());
+        let (slot, start) = (FrameSlot::default(), Instant::now());
         slot.put(shot(1, start));
         slot.put(shot(2, start));
         let given = slot.wait(start, start).expect("goes on").expect("a frame");
@@ -99,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_frame_from_before_the_wait_is_not_given() {
-        let slot = Slot::default();
+        let slot = FrameSlot::default();
         let before = Instant::now();
         slot.put(shot(1, before));
         let start = before + Duration::from_nanos(1);
@@ -108,7 +100,7 @@ mod tests {
 
     #[test]
     fn a_camera_that_failed_says_why_instead_of_letting_wait() {
-        let slot = Slot::default();
+        let slot = FrameSlot::default();
         slot.end("No such device".to_owned());
         let far = Instant::now() + Duration::from_hours(1);
         assert_eq!(slot.wait(Instant::now(), far).err().as_deref(), Some("No such device"));

@@ -85,7 +85,7 @@ impl FrameSize {
 
 /// `struct v4l2_format` with its `struct v4l2_pix_format`. The union is 200 bytes, aligned to 8.
 #[repr(C, align(8))]
-pub(super) struct Format {
+pub(super) struct VideoFormat {
     pub(super) stream_type: u32,
     padding: u32,
     pub(super) width: u32,
@@ -95,7 +95,7 @@ pub(super) struct Format {
     rest_of_union: [u32; 46],
 }
 
-impl Format {
+impl VideoFormat {
     pub(super) fn capture(width: u32, height: u32, format: PixelFormat) -> Self {
         Self {
             stream_type: CAPTURE,
@@ -202,7 +202,7 @@ macro_rules! requests {
 requests! {
     query_capability: read 0 Capability;
     list_formats: read_write 2 FormatDescription;
-    set_format: read_write 5 Format;
+    set_format: read_write 5 VideoFormat;
     request_buffers: read_write 8 RequestBuffers;
     query_buffer: read_write 9 Buffer;
     queue_buffer: read_write 15 Buffer;
@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(size_of::<Capability>(), 104);
         assert_eq!(size_of::<FormatDescription>(), 64);
         assert_eq!(size_of::<FrameSize>(), 44);
-        assert_eq!(size_of::<Format>(), 208);
+        assert_eq!(size_of::<VideoFormat>(), 208);
         assert_eq!(size_of::<StreamParameters>(), 204);
         assert_eq!(size_of::<RequestBuffers>(), 20);
         assert_eq!(size_of::<Buffer>(), 88);

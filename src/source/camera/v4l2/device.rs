@@ -1,4 +1,4 @@
-//! An open video node: what it can do, and asking it for a format.
+//! An open video node: its capabilities, and setting its format.
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,19 +9,20 @@ use std::time::Duration;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use crate::source::SourceError;
-use crate::source::camera::Config;
+use crate::source::camera::config::CameraConfig;
 use crate::source::camera::node::SYSFS;
+use crate::source::camera::v4l2::abi;
 use crate::source::camera::v4l2::abi::{
-    self, Capability, Format, FormatDescription, FrameSize, StreamParameters,
+    Capability, FormatDescription, FrameSize, StreamParameters, VideoFormat,
 };
-use crate::source::camera::v4l2::departure;
+use crate::source::camera::v4l2::unplug;
+use crate::source::contract::SourceError;
 
-/// The most sizes and formats that are asked for when an error lists what a camera offers.
+/// The most sizes and formats that an error lists.
 const LISTED: u32 = 32;
 
 /// An open video node.
-pub(in crate::source::camera) struct VideoDevice {
+pub(crate) struct VideoDevice {
     file: File,
     path: PathBuf,
     /// The device behind the node, in sysfs.
@@ -30,7 +31,7 @@ pub(in crate::source::camera) struct VideoDevice {
 
 impl VideoDevice {
     /// Opens a node that can capture.
-    pub(in crate::source::camera) fn open(path: &Path) -> Result<Self, SourceError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, SourceError> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -40,7 +41,7 @@ impl VideoDevice {
                 what: path.display().to_string(),
                 reason: error.to_string(),
             })?;
-        let place = departure::place(Path::new(SYSFS), path);
+        let place = unplug::place(Path::new(SYSFS), path);
         let device = Self { file, path: path.to_owned(), place };
         let mut capability = Capability::default();
         abi::query_capability(&device, &mut capability)
@@ -57,12 +58,9 @@ impl VideoDevice {
     }
 
     /// Sets format, size and rate. Returns the time between frames that the driver settled on.
-    pub(in crate::source::camera) fn configure(
-        &self,
-        config: &Config,
-    ) -> Result<Duration, SourceError> {
+    pub(crate) fn configure(&self, config: &CameraConfig) -> Result<Duration, SourceError> {
         let wanted = (abi::four_cc(config.format), config.width, config.height);
-        let mut format = Format::capture(config.width, config.height, config.format);
+        let mut format = VideoFormat::capture(config.width, config.height, config.format);
         abi::set_format(self, &mut format).map_err(|error| match error {
             Errno::BUSY => self.failed("is in use by another program", error),
             error => self.failed("takes no format", error),
@@ -84,7 +82,7 @@ impl VideoDevice {
         Ok(Duration::from_secs(interval[0].into()) / interval[1])
     }
 
-    /// What the camera offers, for people.
+    /// The formats and sizes that the camera offers, for an error.
     fn offers(&self) -> String {
         let formats = (0..LISTED).map_while(|index| {
             let mut found = FormatDescription::capture(index);
@@ -105,7 +103,7 @@ impl VideoDevice {
         found.collect()
     }
 
-    /// The driver failed in what we asked of it.
+    /// The driver failed an operation.
     pub(super) fn failed(&self, what_it_does: &str, error: Errno) -> SourceError {
         let what = self.path.display().to_string();
         let reason = format!("{what_it_does}: {error}");
@@ -130,7 +128,7 @@ impl Drop for VideoDevice {
         let is_gone =
             abi::query_capability(&*self, &mut Capability::default()) == Err(Errno::NODEV);
         if let Some(place) = self.place.as_ref().filter(|_| is_gone) {
-            departure::wait(place, departure::LIMIT);
+            unplug::wait(place, unplug::LIMIT);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Holding a camera's settings: what it adjusts by itself moves the whole picture at once, which
-//! looks like noise and is none.
+//! Locking a camera's settings: an automatic adjustment moves the whole picture at once, which looks
+//! like noise and is not.
 
 use std::os::fd::BorrowedFd;
 

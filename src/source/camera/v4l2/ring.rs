@@ -10,22 +10,23 @@ use rustix::io;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use zeroize::Zeroize;
 
-use crate::source::camera::v4l2::abi::{self, Buffer, RequestBuffers};
+use crate::source::camera::v4l2::abi;
+use crate::source::camera::v4l2::abi::{Buffer, RequestBuffers};
 
-/// How many buffers are asked for: enough that a short pause of ours loses no frame, few enough
-/// that none waits for long.
+/// The number of requested buffers: enough that a short pause loses no frame, few enough that none
+/// waits for long.
 const WANTED: u32 = 4;
 
-/// The most a driver may give us.
+/// The most buffers a driver may give.
 const MOST: u32 = 32;
 
 /// All buffers of one stream.
-pub(super) struct Ring {
+pub(super) struct BufferRing {
     buffers: Vec<Mapping>,
 }
 
-impl Ring {
-    /// Has the driver make buffers, maps them and queues each one.
+impl BufferRing {
+    /// Requests buffers from the driver, maps them and queues each one.
     pub(super) fn new(device: BorrowedFd<'_>) -> io::Result<Self> {
         let mut request = RequestBuffers::mapped(WANTED);
         abi::request_buffers(device, &mut request)?;
@@ -42,8 +43,8 @@ impl Ring {
         Ok(Self { buffers })
     }
 
-    /// Moves a filled buffer's bytes to the end of `out`, wipes them here, and gives the buffer
-    /// back to the driver. `buffer` is what the driver handed out.
+    /// Moves a filled buffer's bytes to the end of `out`, zeroizes the buffer and returns it to the
+    /// driver. `buffer` is the driver's description of it.
     pub(super) fn take(
         &mut self,
         device: impl AsFd,
@@ -51,7 +52,7 @@ impl Ring {
         out: &mut Vec<u8>,
     ) -> io::Result<()> {
         let mapping = self.buffers.get_mut(buffer.index as usize).ok_or(io::Errno::INVAL)?;
-        // Never more than the driver says it filled: what is behind that is an older frame.
+        // Never more than the driver filled: the rest is an older frame.
         let used = mapping.len.min(buffer.bytes_used as usize);
         let filled = &mut mapping.bytes_mut()[..used];
         out.extend_from_slice(filled);

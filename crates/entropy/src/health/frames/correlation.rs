@@ -1,10 +1,10 @@
-//! Do neighbours agree, in space or in time? A sensor's noise does not; what an encoder or a noise
-//! filter leaves of it does.
+//! Correlation of neighbours in space and in time. Sensor noise has none; after an encoder or a
+//! noise filter it has.
 
 use zeroize::Zeroizing;
 
+use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::frames::differences::{Block, Differences, for_each_block};
-use crate::health::{Finding, HealthTest, Severity};
 
 /// More correlation than this is a compressed or filtered feed: twice what raw cameras show.
 pub(super) const MOST: f32 = 0.1;
@@ -18,8 +18,8 @@ const WHITE: f32 = -2.0 / 3.0;
 /// Blocks with fewer neighbours in range than this say nothing.
 const LEAST_PAIRS: f32 = 24.0;
 
-/// Fewer blocks than this scatter too much to say anything: a picture of 128 × 96 pixels has so
-/// many. One that is smaller is worth nothing either.
+/// Fewer blocks than this scatter too much to say anything: a picture of 128 × 96 pixels has
+/// this many. A smaller one earns no credit, either.
 const LEAST_BLOCKS: usize = 12;
 
 /// Running correlation in space and in time, of second differences: what moves evenly, as lava
@@ -27,7 +27,7 @@ const LEAST_BLOCKS: usize = 12;
 #[derive(Debug)]
 pub(super) struct Correlation {
     space: f32,
-    /// As measured; [`rho`] says what it means.
+    /// As measured; [`rho`] converts it.
     time: f32,
     now: Zeroizing<Vec<f32>>,
     before: Zeroizing<Vec<f32>>,
@@ -66,7 +66,7 @@ impl Correlation {
         }
     }
 
-    /// Is it that of raw noise?
+    /// Tests whether the correlation is that of raw noise.
     pub(super) fn check(&self) -> Result<(), Finding> {
         for (name, value) in
             [("neighbouring pixels", self.space), ("successive frames", rho(self.time))]

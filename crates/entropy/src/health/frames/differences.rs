@@ -1,5 +1,5 @@
-//! What changed from one frame to the next, reading by reading, with what changed in a whole
-//! block taken off: light, exposure and most of the lamps' motion move blocks, noise does not.
+//! Differences between successive frames, per reading, less the mean of their block: light,
+//! exposure and most of the lamps' motion change whole blocks, noise does not.
 
 use zeroize::Zeroizing;
 
@@ -8,11 +8,13 @@ use crate::health::frames::luma::Luma;
 /// Readings that carry noise: clipped ones do not.
 pub(super) const IN_RANGE: std::ops::RangeInclusive<u8> = 25..=230;
 
-/// A block is so many readings wide and high: 32 × 32 pixels.
+/// A larger share of unchanged readings is a frozen picture.
+pub(super) const MOST_UNCHANGED: f64 = 0.95;
+
+/// Width and height of a block in readings: 32 × 32 pixels.
 pub(super) const BLOCK: usize = 8;
 
-/// The differences of the last two frames, and what is left of them, for this pair and the pair
-/// before.
+/// The differences of the last two frames and their residuals, for this pair and the pair before.
 #[derive(Debug, Default)]
 pub(super) struct Differences {
     pub(super) width: usize,

@@ -1,8 +1,11 @@
-//! What pictures are held to, in words: the thresholds beside the two tests of the lowest bits.
+//! The limits of the frame tests, in words: the thresholds beside the two tests of the lowest bits.
 
-use super::{FramesConfig, LEAST_ACTIVE, MOST_UNCHANGED};
-use super::{correlation, model, motion, scene};
-use crate::health::{HealthLimit, HealthTest, Severity};
+use crate::health::finding::{HealthTest, Severity};
+use crate::health::frames::config::FramesConfig;
+use crate::health::frames::differences::MOST_UNCHANGED;
+use crate::health::frames::variance::LEAST_ACTIVE;
+use crate::health::frames::{correlation, motion, noise_model, scene};
+use crate::health::limit::HealthLimit;
 
 /// Every threshold, in the order in which a picture is looked at.
 pub(super) fn of(config: FramesConfig) -> Vec<HealthLimit> {
@@ -35,8 +38,8 @@ pub(super) fn of(config: FramesConfig) -> Vec<HealthLimit> {
             HealthTest::NoiseModel,
             format!(
                 "variance over {} steps², or {} times what it was, or that part of it",
-                model::MOST_VARIANCE,
-                model::MOST_CHANGE
+                noise_model::MOST_VARIANCE,
+                noise_model::MOST_CHANGE
             ),
         ),
         alarm(

@@ -1,10 +1,10 @@
-//! Do the lamps move? Says nothing of entropy: it tells an operator that the wall is off, or that
-//! the camera looks at a photograph of it.
+//! Detection of a scene without motion. It has no effect on credit: it informs the operator that
+//! the lamps are off, or that the camera sees a photograph of them.
 
 use std::time::{Duration, Instant};
 
+use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::frames::luma::Luma;
-use crate::health::{Finding, HealthTest, Severity};
 
 /// Blocks of 16 × 16 pixels.
 const BLOCK: usize = 4;
@@ -18,7 +18,7 @@ pub(super) const MOVED: f32 = 3.0;
 /// When nothing has moved for this long the lamps are off. A cold lamp takes an hour to start.
 pub(super) const PATIENCE: Duration = Duration::from_mins(10);
 
-/// What the scene looked like.
+/// The earlier scene that blocks are compared with.
 #[derive(Debug, Default)]
 pub(super) struct Motion {
     reference: Option<(Instant, Vec<f32>)>,
@@ -61,7 +61,7 @@ fn has_moved(before: &[f32], now: &[f32]) -> bool {
         return true;
     }
     let middle = changes.len() / 2;
-    // What all blocks did together is the light, not the lava.
+    // A change of all blocks is the light, not the lava.
     let common = *changes.select_nth_unstable_by(middle, f32::total_cmp).1;
     changes.iter().any(|change| (change - common).abs() > MOVED)
 }
@@ -81,7 +81,7 @@ mod tests {
         Luma { width: 16, values: Zeroizing::new((0..256).map(value).collect()) }
     }
 
-    /// The minutes at which a notice is given, with a picture a minute.
+    /// The minutes at which a notice is given, with one picture per minute.
     fn noticed(picture: impl Fn(u64) -> Luma) -> Vec<u64> {
         let (start, mut motion) = (Instant::now(), Motion::default());
         let mut check = |minute| {

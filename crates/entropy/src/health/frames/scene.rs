@@ -1,7 +1,7 @@
-//! Is there a lit scene in front of the lens?
+//! Tests for a lit scene in front of the lens.
 
+use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::frames::luma::Luma;
-use crate::health::{Finding, HealthTest, Severity};
 
 /// A picture whose brightest hundredth is darker than this…
 pub(super) const DARK: u8 = 35;
@@ -18,7 +18,7 @@ pub(super) const WHITE: u8 = 235;
 /// More than this share of white pixels is too much light.
 pub(super) const MOST_WHITE: f64 = 0.2;
 
-/// Covered, or too much light?
+/// Tests for a covered lens and for too much light.
 pub(super) fn check(luma: &Luma) -> Result<(), Finding> {
     let mut counts = [0u32; 256];
     luma.values.iter().for_each(|value| counts[usize::from(*value)] += 1);

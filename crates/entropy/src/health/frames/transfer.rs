@@ -1,6 +1,6 @@
-//! Did the frame come whole, and is it the next one?
+//! Tests for a complete frame, in sequence.
 
-use crate::health::{Finding, HealthTest, Severity};
+use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::sample::{Frame, PixelFormat};
 
 /// Watches the transfer of one stream.

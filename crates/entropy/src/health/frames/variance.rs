@@ -11,6 +11,9 @@ const WEIGHT: f32 = 1.0 / 16.0;
 /// where a reading lies in the middle of a step.
 const ACTIVE: f32 = 0.25;
 
+/// The least share of active readings.
+pub(super) const LEAST_ACTIVE: f64 = 0.3;
+
 /// The running variance of every reading.
 #[derive(Debug, Default)]
 pub(super) struct Variance {

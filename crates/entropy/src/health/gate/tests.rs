@@ -1,10 +1,11 @@
 //! What counts, when, and for how long not.
 
 use super::*;
-use crate::health::{HealthTest, Inspection};
+use crate::health::finding::HealthTest;
+use crate::health::inspect::Inspection;
 use crate::sample::Shape;
 
-/// Says of each sample what the sample says: byte 0 is the severity of a finding, if any. After a
+/// Each sample sets its own result: byte 0 is the severity of a finding, if any. After a
 /// lasting one it finds fault with everything, until it is reset.
 #[derive(Default)]
 struct Scripted {
@@ -227,7 +228,7 @@ fn what_others_find_fault_with_is_withdrawn_and_held_until_it_is_mended() {
         assert_eq!(admission.credit_bits, 0);
         assert!(matches!(rig.gate.state(), GateState::Alarmed { .. }));
     }
-    // The same again is another failure, however it stands: the fifth is an incident.
+    // Each repeat is another failure: the fifth is an incident.
     let incidents: Vec<bool> = (2..=5)
         .map(|_| {
             let mut admission = rig.admit(FINE);

@@ -1,4 +1,4 @@
-//! Sequences of frames from a few words a line: `size 160x96`, then what the camera sees and for
+//! Sequences of frames from a few words per line: `size 160x96`, then the scene and for
 //! how many frames, such as `lit 60`, `covered 10`, `gap 5`.
 
 use std::time::{Duration, Instant};
@@ -67,7 +67,7 @@ impl Recipe {
     }
 }
 
-/// What is wrong, if anything.
+/// The fault, if any.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
     None,
@@ -82,7 +82,7 @@ enum Fault {
     Biased,
 }
 
-/// What the camera sees, and with how much noise.
+/// The scene, and the level of noise.
 #[derive(Clone)]
 pub(super) struct Scene {
     width: u32,
@@ -203,7 +203,7 @@ impl Scene {
         bytes
     }
 
-    /// A wall that grows brighter to the right, and a blob that rises, unless all stands still.
+    /// A wall that grows brighter to the right, and a blob that rises, unless the scene is still.
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     fn mean(&self, x: u32, y: u32, number: u64) -> f32 {
         let (dark, bright) = self.light;

@@ -1,0 +1,92 @@
+//! The sensor's noise model: the variance at each level of brightness.
+//!
+//! A sensor with constant gain has one curve of noise against brightness. It is learned when the
+//! camera starts; noise above or below it is not that sensor's. The curve is not assumed to rise: a
+//! camera's tone mapping can bend it either way.
+
+use crate::health::finding::{Finding, HealthTest, Severity};
+use crate::health::frames::differences::Differences;
+use crate::health::frames::variance::Variance;
+
+/// Number of levels of brightness, of 32 steps each.
+const BINS: usize = 8;
+
+/// Frames in which the curve is learned, after those in which the variances settle.
+const LEARNED_AT: u32 = 96;
+
+/// A level of brightness needs this many readings.
+const LEAST_READINGS: u32 = 64;
+
+/// The highest ratio of a level's variance to the learned one, and the lowest as its reciprocal.
+/// Warming up doubles a sensor's dark noise about every 8 °C; a factor of four leaves room for
+/// that.
+pub(super) const MOST_CHANGE: f64 = 4.0;
+
+/// More variance than this (σ = 16 steps) in the middle of the picture is no sensor's at any gain
+/// worth using: the noise was added.
+pub(super) const MOST_VARIANCE: f64 = 256.0;
+
+/// The learned curve of the sensor.
+#[derive(Debug, Default)]
+pub(super) struct NoiseModel {
+    frames: u32,
+    learned: Option<[Option<f64>; BINS]>,
+}
+
+impl NoiseModel {
+    /// Learns the curve, then compares with it.
+    pub(super) fn check_curve(
+        &mut self,
+        variance: &Variance,
+        differences: &Differences,
+    ) -> Result<(), Finding> {
+        self.frames = self.frames.saturating_add(1);
+        if self.frames < LEARNED_AT {
+            return Ok(());
+        }
+        let now = curve(variance, differences);
+        let learned = self.learned.get_or_insert(now);
+        let changes = learned.iter_mut().zip(now).filter_map(|(learned, now)| {
+            let now = now?;
+            // A level that the scene did not have before is learned when it comes.
+            Some(now / *learned.get_or_insert(now))
+        });
+        let changes: Vec<_> = changes.collect();
+        let is_off = |change: &f64| *change > MOST_CHANGE || *change < 1.0 / MOST_CHANGE;
+        if changes.iter().filter(|change| is_off(change)).count() * 2 <= changes.len() {
+            return Ok(());
+        }
+        let worst = changes.into_iter().max_by(|a, b| a.ln().abs().total_cmp(&b.ln().abs()));
+        Err(alarm(format!(
+            "the variance at one brightness is {:.2} times what it was, limit {MOST_CHANGE}",
+            worst.unwrap_or(1.0)
+        )))
+    }
+}
+
+/// Tests for more noise than a sensor makes.
+pub(super) fn check_level(variance: &Variance, differences: &Differences) -> Result<(), Finding> {
+    let curve = curve(variance, differences);
+    let loud = curve.iter().flatten().filter(|level| **level > MOST_VARIANCE).count();
+    let known = curve.iter().flatten().count();
+    if known == 0 || loud * 2 <= known {
+        return Ok(());
+    }
+    let most = curve.iter().flatten().copied().fold(0.0, f64::max);
+    Err(alarm(format!("σ up to {:.0} steps: more than a sensor makes", most.sqrt())))
+}
+
+/// The mean variance at each level of brightness.
+fn curve(variance: &Variance, differences: &Differences) -> [Option<f64>; BINS] {
+    let mut sums = [(0.0, 0u32); BINS];
+    for (value, variance) in variance.by_brightness(differences) {
+        let (sum, count) = &mut sums[usize::from(value) * BINS / 256];
+        *sum += f64::from(variance);
+        *count += 1;
+    }
+    sums.map(|(sum, count)| (count >= LEAST_READINGS).then(|| sum / f64::from(count)))
+}
+
+fn alarm(detail: String) -> Finding {
+    Finding { test: HealthTest::NoiseModel, severity: Severity::Intermittent, detail }
+}

@@ -1,0 +1,219 @@
+//! Bearer tokens: stored as hashes, compared in constant time.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use data_encoding::HEXLOWER_PERMISSIVE;
+use sha2::{Digest, Sha256};
+use subtle::{ConditionallySelectable, ConstantTimeEq};
+
+use crate::caller::identity::Caller;
+
+/// The scheme before the digits on a line of the file.
+const SCHEME: &str = "sha256:";
+
+/// SHA-256 (FIPS 180-4).
+const HASH_BYTES: usize = 32;
+
+/// Far more tokens than any service hands out; comparing all of them takes a quarter of a
+/// millisecond.
+const TOKENS_LIMIT: usize = 10_000;
+
+/// The form of a token in the token file: `sha256:HEX`.
+///
+/// # Security
+/// Neither salted nor stretched: tokens are made by the generator, 256 bits each, and cannot be
+/// guessed from their hash. Words that people choose could be.
+#[must_use]
+pub fn hash_token(token: &str) -> String {
+    format!("{SCHEME}{}", HEXLOWER_PERMISSIVE.encode(&digest(token.as_bytes())))
+}
+
+/// Why a token file is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// A line of the file is wrong.
+    #[error("line {line}: {reason}")]
+    Line {
+        /// Counted from 1.
+        line: usize,
+        /// The fault; never the line itself.
+        reason: &'static str,
+    },
+    /// The file has no tokens.
+    #[error("the file has no tokens: all callers would be refused")]
+    Empty,
+}
+
+/// The tokens that are accepted, by name.
+#[derive(Default)]
+pub struct Tokens {
+    names: Vec<Arc<str>>,
+    hashes: Vec<[u8; HASH_BYTES]>,
+}
+
+impl Tokens {
+    /// Reads a token file: `name sha256:HEX` per line, empty lines and `#` lines aside.
+    ///
+    /// # Errors
+    /// Names the line. An empty list is an error too: it would refuse every caller.
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        let mut tokens = Self::default();
+        for (line, number) in text.lines().zip(1..) {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let bad = |reason| TokenError::Line { line: number, reason };
+            let (name, rest) =
+                line.split_once(char::is_whitespace).ok_or(bad("must be `name sha256:HEX`"))?;
+            let digits =
+                rest.trim().strip_prefix(SCHEME).ok_or(bad("the hash must begin with sha256:"))?;
+            let hash = HEXLOWER_PERMISSIVE
+                .decode(digits.as_bytes())
+                .ok()
+                .and_then(|hash| hash.try_into().ok())
+                .ok_or(bad("the hash must be 64 hexadecimal digits"))?;
+            if tokens.names.iter().any(|known| **known == *name) {
+                return Err(bad("this name is on an earlier line too"));
+            }
+            if tokens.names.len() == TOKENS_LIMIT {
+                return Err(bad("there are more than 10000 tokens"));
+            }
+            tokens.names.push(name.into());
+            tokens.hashes.push(hash);
+        }
+        if tokens.hashes.is_empty() {
+            return Err(TokenError::Empty);
+        }
+        Ok(tokens)
+    }
+
+    /// The name of `token`, if it is one of these.
+    ///
+    /// # Security
+    /// Compares with every hash in constant time: the time reveals neither whether the token is known
+    /// nor its place in the list.
+    #[must_use]
+    pub fn name_of(&self, token: &[u8]) -> Option<&Arc<str>> {
+        let hash = digest(token);
+        // 0 for none; the list is far shorter than u32.
+        let found = self.hashes.iter().zip(1_u32..).fold(0, |found, (known, number)| {
+            u32::conditional_select(&found, &number, known.ct_eq(&hash))
+        });
+        self.names.get(usize::try_from(found).ok()?.checked_sub(1)?)
+    }
+
+    /// The caller with these `Authorization` values: exactly one, with a known bearer token.
+    pub fn identify<'v>(&self, mut values: impl Iterator<Item = &'v [u8]>) -> Option<Caller> {
+        let token = values.next().and_then(bearer)?;
+        if values.next().is_some() {
+            return None;
+        }
+        self.name_of(token).map(|name| Caller::Token(Arc::clone(name)))
+    }
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tokens({})", self.hashes.len())
+    }
+}
+
+/// Tokens that are replaced while the service runs. Unset at first.
+#[derive(Debug, Default)]
+pub struct ReloadableTokens(ArcSwapOption<Tokens>);
+
+impl ReloadableTokens {
+    /// Replaces the tokens. Counts from the next request on, also of open connections.
+    pub fn set(&self, tokens: Tokens) {
+        self.0.store(Some(Arc::new(tokens)));
+    }
+
+    /// Whether there are tokens yet.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.0.load().is_some()
+    }
+
+    /// As [`Tokens::identify`], by the current tokens.
+    pub fn identify<'v>(&self, values: impl Iterator<Item = &'v [u8]>) -> Option<Caller> {
+        self.0.load().as_ref()?.identify(values)
+    }
+}
+
+/// The token of an `Authorization` header (RFC 6750 §2.1).
+#[must_use]
+pub fn bearer(authorization: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = authorization.split_at_checked(b"bearer ".len())?;
+    let token = token.trim_ascii();
+    (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
+}
+
+fn digest(token: &[u8]) -> [u8; HASH_BYTES] {
+    Sha256::digest(token).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_admitted_by_its_hash_alone() {
+        // FIPS 180-4 example: SHA-256("abc").
+        let abc = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(hash_token("abc"), abc);
+        let text = format!(
+            "# comment\n\nfirst {}\n  second\t{}\n",
+            hash_token("one"),
+            abc.replace('b', "B")
+        );
+        let tokens = Tokens::parse(&text).expect("valid");
+        let name_of = |token| tokens.name_of(token).map(|name| &**name);
+        assert_eq!((name_of(b"one"), name_of(b"abc")), (Some("first"), Some("second")));
+        assert_eq!((name_of(b"on"), name_of(b""), name_of(b"first")), (None, None, None));
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_nothing_is_shown() {
+        let one = hash_token("one");
+        for (text, line) in [
+            ("only-a-name".to_owned(), 1),
+            (format!("ok {one}\nplain secret"), 2),
+            ("x sha256:12".to_owned(), 1),
+            (format!("x {one}\n\nx {one}"), 3),
+            (format!("x {one}00"), 1),
+        ] {
+            let error = Tokens::parse(&text).expect_err(&text);
+            assert!(matches!(error, TokenError::Line { line: at, .. } if at == line), "{error}");
+            assert!(!error.to_string().contains("secret"));
+        }
+        assert!(matches!(Tokens::parse("# none\n"), Err(TokenError::Empty)));
+        assert_eq!(
+            format!("{:?}", Tokens::parse(&format!("x {one}")).expect("valid")),
+            "Tokens(1)"
+        );
+    }
+
+    #[test]
+    fn a_caller_shows_one_token_and_no_more() {
+        let tokens = Tokens::parse(&format!("ci {}", hash_token("one"))).expect("valid");
+        let identify = |values: &[&'static [u8]]| tokens.identify(values.iter().copied());
+        assert_eq!(identify(&[b"Bearer one"]), Some(Caller::Token("ci".into())));
+        let one: &[u8] = b"Bearer one";
+        for values in [vec![], vec![&b"Bearer two"[..]], vec![b"Basic one"], vec![one, one]] {
+            assert_eq!(identify(&values), None);
+        }
+    }
+
+    #[test]
+    fn only_the_bearer_scheme_is_read() {
+        assert_eq!(bearer(b"Bearer abc"), Some(&b"abc"[..]));
+        assert_eq!(bearer(b"bEARER   abc "), Some(&b"abc"[..]));
+        for header in ["", "Bearer", "Bearer ", "Basic abc", "Bearerabc", "é"] {
+            assert_eq!(bearer(header.as_bytes()), None, "{header}");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The supervisor: collects blocks from every source in the pool, and reseeds the generator.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, Select, TryRecvError};
+use tokio::sync::oneshot;
+
+use crate::collector::command::Command;
+use crate::collector::config::CollectorSettings;
+use crate::collector::event::RunnerEvent;
+use crate::collector::feed::Feed;
+use crate::collector::fresh_queue::FreshQueue;
+use crate::collector::monitor::Assessor;
+use crate::collector::self_test::SelfTests;
+use crate::collector::source_thread::SourceThread;
+use crate::collector::status::StatusBoard;
+use crate::incident::IncidentLog;
+use lavawall_entropy::{Contribution, Generator, Kind, Pool, Provenance, Quorum, Release};
+
+/// How long the supervisor sleeps when no message comes: the resolution of its deadlines.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Everything the supervisor's thread owns.
+pub(super) struct Supervisor {
+    settings: CollectorSettings,
+    pool: Pool,
+    generator: Arc<Generator>,
+    board: Arc<StatusBoard>,
+    incidents: Arc<IncidentLog>,
+    inbox: Receiver<Command>,
+    /// A source's place is its number in the pool.
+    sources: Vec<SourceThread>,
+    seeded_at: Option<Instant>,
+    /// A source came back: its noise should be in the next answers, not in a minute.
+    reseed_soon: bool,
+    fresh: FreshQueue,
+    self_tests: SelfTests,
+    assessor: Assessor,
+}
+
+impl Supervisor {
+    pub(super) fn new(
+        settings: CollectorSettings,
+        pool: Pool,
+        generator: Arc<Generator>,
+        board: Arc<StatusBoard>,
+        incidents: Arc<IncidentLog>,
+        inbox: Receiver<Command>,
+    ) -> Self {
+        Self {
+            settings,
+            pool,
+            generator,
+            board,
+            incidents,
+            inbox,
+            sources: Vec::new(),
+            seeded_at: None,
+            reseed_soon: false,
+            fresh: FreshQueue::default(),
+            self_tests: SelfTests::new(),
+            assessor: Assessor::start(settings.assessment_rest),
+        }
+    }
+
+    /// Runs until a command stops it or the handle is gone.
+    pub(super) fn run(mut self) {
+        loop {
+            self.self_test(Instant::now());
+            self.release_if_needed(Instant::now());
+            self.report_quorum(Instant::now());
+            self.wake_sources();
+            if self.take_next().is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for one event or command and acts on it.
+    fn take_next(&mut self) -> ControlFlow<()> {
+        let mut select = Select::new();
+        for source in &self.sources {
+            select.recv(&source.events);
+        }
+        select.recv(&self.inbox);
+        let Ok(ready) = select.ready_timeout(TICK) else {
+            return ControlFlow::Continue(());
+        };
+        match self.sources.get(ready).map(|source| source.events.try_recv()) {
+            Some(Ok(event)) => self.take_event(ready, &event),
+            // A runner ends only when it is stopped; if one ended otherwise, its closed channel
+            // must not make this loop spin.
+            Some(Err(TryRecvError::Disconnected)) => self.lose_thread(ready),
+            Some(Err(TryRecvError::Empty)) => {}
+            None => return self.take_command(),
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn take_event(&mut self, source: usize, event: &RunnerEvent) {
+        match event {
+            RunnerEvent::Block(block) => {
+                self.pool.absorb(source, block);
+                if block.credit_bits > 0 {
+                    let back = self.sources[source].credited_at.replace(Instant::now()).is_none();
+                    self.reseed_soon |= back;
+                }
+            }
+            RunnerEvent::Withdrawn => {
+                self.pool.withdraw(source);
+                self.sources[source].credited_at = None;
+            }
+        }
+    }
+
+    fn take_command(&mut self) -> ControlFlow<()> {
+        match self.inbox.try_recv() {
+            Ok(Command::Fresh(done)) => self.take_fresh(done),
+            Ok(Command::Replace(feeds, settings, reply)) => {
+                let _ = reply.send(self.replace(feeds, settings));
+            }
+            Ok(Command::Stop) | Err(TryRecvError::Disconnected) => {
+                return ControlFlow::Break(());
+            }
+            Err(TryRecvError::Empty) => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn take_fresh(&mut self, done: oneshot::Sender<()>) {
+        if self.fresh.add(done) {
+            self.pool.demand_fresh(Instant::now());
+        }
+    }
+
+    fn lose_thread(&mut self, source: usize) {
+        let lost = &mut self.sources[source];
+        lost.disconnect();
+        self.pool.withdraw(source);
+        self.incidents.open(
+            Some(&lost.member.id),
+            "its thread has ended; reload or restart the service to start it again".into(),
+        );
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.seeded_at.is_none_or(|at| now >= at + self.settings.reseed_interval)
+    }
+
+    fn needs_seed(&self, now: Instant) -> bool {
+        self.reseed_soon || !self.fresh.is_empty() || self.is_due(now)
+    }
+
+    fn release_if_needed(&mut self, now: Instant) {
+        if !self.needs_seed(now) {
+            return;
+        }
+        let Ok(release) = self.pool.release() else { return };
+        let provenance = self.provenance(&release, now);
+        tracing::debug!(generation = provenance.generation, "reseeded");
+        self.generator.reseed(&release.seed, provenance);
+        self.seeded_at = Some(now);
+        self.reseed_soon = false;
+        if self.fresh.serve() {
+            self.pool.demand_fresh(Instant::now());
+        }
+    }
+
+    fn provenance(&self, release: &Release, now: Instant) -> Provenance {
+        let contribution = |(source, credit_bits): (&SourceThread, &u32)| Contribution {
+            id: source.member.id.clone(),
+            kind: source.member.kind,
+            credit_bits: *credit_bits,
+        };
+        Provenance {
+            generation: release.generation,
+            seeded_at: now,
+            seeded_on: SystemTime::now(),
+            sources: self.sources.iter().zip(&release.credits_bits).map(contribution).collect(),
+        }
+    }
+
+    /// Reports to the generator which kinds were credited lately.
+    fn report_quorum(&self, now: Instant) {
+        let recent = self.settings.reseed_interval * 2;
+        let is_present = |source: &&SourceThread| {
+            source.credited_at.is_some_and(|at| now.duration_since(at) <= recent)
+        };
+        let mut present: Vec<_> = self
+            .sources
+            .iter()
+            .filter(is_present)
+            .map(|source| source.member.kind)
+            .filter(|kind| *kind != Kind::None)
+            .collect();
+        present.sort_unstable();
+        present.dedup();
+        let missing_required = self
+            .sources
+            .iter()
+            .filter(|source| source.member.required && !is_present(source))
+            .map(|source| source.member.id.clone())
+            .collect();
+        let overdue = self.seeded_at.is_some_and(|at| now > at + recent);
+        let needed = self.settings.quorum;
+        self.generator.report_quorum(Quorum { present, needed, missing_required, overdue }, now);
+    }
+
+    /// Wakes each source whose blocks the pool needs.
+    fn wake_sources(&self) {
+        let needed = self.needs_seed(Instant::now());
+        for (number, source) in self.sources.iter().enumerate() {
+            source.wakeup.set_needed(needed && !self.pool.is_satisfied(number));
+        }
+    }
+
+    fn self_test(&mut self, now: Instant) {
+        if let Err(failure) = self.self_tests.run_if_due(now) {
+            self.generator.halt(failure.to_string());
+            self.incidents.open(
+                None,
+                format!(
+                    "self-test failed: {failure}; all output has stopped, replace this machine"
+                ),
+            );
+        }
+    }
+
+    /// Starts new sources, stops those that are gone, and keeps those that have not changed.
+    ///
+    /// # Errors
+    /// When the kernel gives no memory; then the old sources keep running.
+    pub(super) fn replace(
+        &mut self,
+        feeds: Vec<Feed>,
+        settings: CollectorSettings,
+    ) -> std::io::Result<()> {
+        let members: Vec<_> = feeds.iter().map(Feed::member).collect();
+        let reports = feeds.iter().map(Feed::report).collect();
+        self.pool.set_members(members)?;
+        self.pool.set_quorum(settings.quorum);
+        self.settings = settings;
+        self.generator.set_reseed_interval(settings.reseed_interval);
+        let earlier = self.board.sources();
+        self.board.set_sources(reports);
+        let mut old = std::mem::take(&mut self.sources);
+        for feed in feeds {
+            let kept = old.iter().position(|source| source.runs(&feed));
+            let source = if let Some(at) = kept {
+                self.board.restore(&earlier, &feed.id);
+                old.swap_remove(at)
+            } else {
+                // Credit of this name under another configuration was argued differently.
+                self.pool.withdraw(self.sources.len());
+                self.spawn(feed)
+            };
+            self.sources.push(source);
+        }
+        Ok(())
+    }
+
+    fn spawn(&self, feed: Feed) -> SourceThread {
+        let (board, incidents) = (Arc::clone(&self.board), Arc::clone(&self.incidents));
+        SourceThread::spawn(feed, board, incidents, self.assessor.monitor())
+    }
+}
+
+#[cfg(test)]
+mod tests;

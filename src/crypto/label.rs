@@ -1,0 +1,28 @@
+//! Domain-separation labels: one for each kind of sealed text, derived key and hash.
+
+/// The root key, under the secret that its seal keeps.
+pub const ROOT: &str = "lavawall v1 root";
+/// The content of the keyring file, under the root key.
+pub const BODY: &str = "lavawall v1 keyring";
+/// A record's key, under a key version of its namespace.
+pub const RECORD_KEY: &str = "lavawall v1 record key";
+/// A record's value, under the record's key.
+pub const VALUE: &str = "lavawall v1 value";
+/// A record's name, metadata and expiry, under the entry key of a key version.
+pub const ENTRY: &str = "lavawall v1 entry";
+/// The multiset hash over a namespace's records, under its sum key.
+pub const SUM: &str = "lavawall v1 sum";
+/// Derives the key of entries from a key version.
+pub const ENTRY_KEY: &str = "lavawall v1 entry key";
+/// Derives the key of record ids from a namespace's index key.
+pub const ID_KEY: &str = "lavawall v1 id key";
+/// The store's commit count, under the store key.
+pub const COMMITS: &str = "lavawall v1 commits";
+/// Derives the key that seals the multiset hash from a namespace's index key.
+pub const SUM_KEY: &str = "lavawall v1 sum key";
+/// Derives the key of the multiset hash's terms from a namespace's index key.
+pub const TERM_KEY: &str = "lavawall v1 term key";
+/// The check of a share: identifies a false one.
+pub const SHARE_CHECK: &str = "lavawall v1 share check";
+/// The checksum of a share's text: finds typing errors.
+pub const SHARE_SUM: &str = "lavawall v1 share";

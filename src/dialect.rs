@@ -1,0 +1,57 @@
+//! The dialects: one folder per interface, each over the same generator, store and keyring.
+//!
+//! A dialect is a folder, a `mod` line, and a line in [`dialects`].
+
+pub(crate) mod admin;
+pub(crate) mod native;
+pub(crate) mod web;
+pub(crate) mod workers_kv;
+
+use crate::http::Dialects;
+
+/// Every dialect, a line each. The first one also refuses the paths that no dialect serves.
+#[must_use]
+pub fn dialects() -> Dialects {
+    Dialects::new(vec![
+        Box::new(native::Native),
+        Box::new(web::routes::Web::default()),
+        Box::new(workers_kv::WorkersKv),
+        Box::new(admin::Admin),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn no_path_is_served_twice_and_each_is_found_at_its_own_dialect() {
+        let dialects = dialects();
+        let endpoints: Vec<_> = dialects.endpoints().collect();
+        assert_eq!(endpoints.iter().collect::<BTreeSet<_>>().len(), endpoints.len());
+        let labels = dialects.meter_labels();
+        for (path, label) in [
+            ("/random", "/random"),
+            ("/", "/"),
+            ("/status", "/status"),
+            ("/client/v4/accounts/default/storage/kv/namespaces", "/client/v4"),
+            ("/nowhere", "other"),
+            ("/random/", "other"),
+        ] {
+            assert_eq!(labels[dialects.find(path, false).meter.0], label, "{path}");
+        }
+        assert_eq!(labels[dialects.find("/admin/keys", true).meter.0], "/admin");
+        assert_eq!(labels[dialects.find("/admin/keys", false).meter.0], "other");
+    }
+
+    #[test]
+    fn every_endpoint_is_below_the_prefix_of_its_dialect() {
+        let dialects = dialects();
+        for path in dialects.endpoints() {
+            let found = dialects.find(path, true).dialect;
+            assert!(path.starts_with(found.prefix()), "{path}");
+            assert!(found.endpoints().contains(&path), "{path}");
+        }
+    }
+}

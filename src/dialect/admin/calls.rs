@@ -1,0 +1,222 @@
+//! The calls: one key operation each, on a thread that may wait for a disk.
+
+use std::time::{Duration, Instant};
+
+use data_encoding::HEXLOWER;
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::api::keys::{
+    ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest, RequestedSeal, RevokeRequest,
+    SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
+};
+use crate::http::body::Body;
+use crate::http::call::OwnedCall;
+use crate::http::refusal::Refusal;
+use crate::http::respond::json as json_response;
+use crate::keyring::seal::SealChoice;
+use crate::keyring::seal::shares::Share;
+use crate::keyring::{
+    Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece, VersionState,
+};
+use crate::kv::Store;
+
+/// More bytes than any passphrase or set of shares has.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// The most time that an unsealing waits for the records to be loaded.
+const RECORDS_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The pause between two checks.
+const CHECK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// For the holders of shares that did not come into force.
+const NOT_IN_FORCE: &str =
+    "the shares that were shown do not count, and the seal is as it was before";
+
+type Outcome = Result<Response<Body>, Refusal>;
+
+pub(crate) async fn keyring(call: &OwnedCall) -> Outcome {
+    call.on_store(|store| Ok(answer(&state(store.keyring())))).await
+}
+
+pub(crate) async fn init(call: &mut OwnedCall) -> Outcome {
+    let request: SealRequest = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        let shares = store.init(actor, &choice(request.seal))?;
+        wait_for_records(store);
+        Ok(handed_out(&shares, None))
+    })
+    .await
+}
+
+pub(crate) async fn unseal(call: &mut OwnedCall) -> Outcome {
+    let UnsealRequest { piece } = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        let keyring = store.keyring();
+        match piece {
+            Some(piece) => drop(keyring.unseal(actor, piece.as_bytes())?),
+            None if keyring.unseal_stored(actor)? => {}
+            None => {
+                return Err(Refusal::invalid("piece: this seal needs a passphrase or a share"));
+            }
+        }
+        wait_for_records(store);
+        Ok(answer(&state(keyring)))
+    })
+    .await
+}
+
+pub(crate) async fn seal(call: &OwnedCall) -> Outcome {
+    call.act_on_store(|store, actor| {
+        store.seal(actor)?;
+        Ok(answer(&state(store.keyring())))
+    })
+    .await
+}
+
+pub(crate) async fn rekey(call: &mut OwnedCall) -> Outcome {
+    let request: SealRequest = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        let proof = pieces(&request.proof);
+        let (id, shares) = store.keyring().prepare_seal(actor, &proof, &choice(request.seal))?;
+        if shares.is_empty() {
+            store.keyring().put_in_force(actor, &id)?;
+            return Ok(handed_out(&shares, None));
+        }
+        // In force once the operator confirms that the shares have arrived.
+        Ok(handed_out(&shares, Some(&id)))
+    })
+    .await
+}
+
+pub(crate) async fn confirm(call: &mut OwnedCall) -> Outcome {
+    let ConfirmRequest { prepared } = call.json(BODY_LIMIT).await?;
+    let id = HEXLOWER.decode(prepared.as_bytes()).ok().and_then(|id| id.try_into().ok());
+    let id: PreparedId = id.ok_or(KeyringError::Unprepared)?;
+    call.act_on_store(move |store, actor| {
+        let done = store.keyring().put_in_force(actor, &id);
+        let is_in_force = KeyringError::took_effect(&done);
+        done.map_err(|error| {
+            let refusal = Refusal::from(error);
+            if is_in_force {
+                return refusal;
+            }
+            let message = format!("{NOT_IN_FORCE}: {}", refusal.operator_message());
+            refusal.with_operator_message(message)
+        })?;
+        Ok(answer(&state(store.keyring())))
+    })
+    .await
+}
+
+pub(crate) async fn rotate_root(call: &mut OwnedCall) -> Outcome {
+    let ProofRequest { proof } = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        store.keyring().rotate_root(actor, &pieces(&proof))?;
+        Ok(answer(&state(store.keyring())))
+    })
+    .await
+}
+
+pub(crate) async fn keys(call: &OwnedCall) -> Outcome {
+    call.on_store(|store| {
+        let titles = store.namespaces()?;
+        let title_of = |id: Option<NamespaceId>| {
+            titles.iter().find(|info| Some(info.id) == id).map(|info| info.title.clone())
+        };
+        let report = store.report().ok();
+        let records = |key: &KeyInfo| {
+            let report = report.as_ref()?;
+            let of = report.iter().find(|it| Some(it.id) == key.namespace)?;
+            Some(of.dependents.get(&key.version).copied().unwrap_or(0))
+        };
+        let keys = store.keyring().keys()?;
+        let keys: Vec<_> = keys
+            .into_iter()
+            .map(|key| entry(title_of(key.namespace), records(&key), &key))
+            .collect();
+        // As a value its members are sorted.
+        Ok(answer(&json!(KeyList { keys })))
+    })
+    .await
+}
+
+pub(crate) async fn rotate(call: &OwnedCall, id: NamespaceId) -> Outcome {
+    call.act_on_store(move |store, actor| {
+        Ok(answer(&VersionAnswer { version: store.rotate(actor, id)? }))
+    })
+    .await
+}
+
+pub(crate) async fn revoke(call: &mut OwnedCall, id: NamespaceId) -> Outcome {
+    let RevokeRequest { version } = call.json(BODY_LIMIT).await?;
+    call.act_on_store(move |store, actor| {
+        store.revoke(actor, id, version)?;
+        Ok(answer(&VersionAnswer { version }))
+    })
+    .await
+}
+
+/// Waits until the service has loaded the records: an operator who opens the keyring uses them next.
+fn wait_for_records(store: &Store) {
+    let until = Instant::now() + RECORDS_TIMEOUT;
+    let is_open = || matches!(store.keyring().condition(), Condition::Unsealed(_));
+    while is_open() && !store.is_open() && Instant::now() < until {
+        std::thread::sleep(CHECK_INTERVAL);
+    }
+}
+
+fn state(keyring: &Keyring) -> KeyringAnswer {
+    let condition = keyring.condition();
+    let (have, need) = keyring.pieces().ok().unzip();
+    let seal = condition.seal().map(|seal| seal.to_string());
+    KeyringAnswer { state: condition.name().to_owned(), seal, have, need }
+}
+
+fn entry(title: Option<String>, records: Option<u64>, key: &KeyInfo) -> KeyEntry {
+    let state = match key.state {
+        VersionState::Active => "active",
+        VersionState::Retired => "retired",
+        VersionState::Revoked => "revoked",
+        VersionState::Destroyed => "destroyed",
+    };
+    KeyEntry {
+        namespace: key.namespace.map(|id| id.to_string()),
+        title,
+        version: key.version,
+        state: state.to_owned(),
+        made_at: i64::try_from(key.provenance.made_at).unwrap_or(i64::MAX),
+        generation: key.provenance.generation,
+        made_while: key.provenance.state.to_string(),
+        kinds: key.provenance.kinds.iter().map(ToString::to_string).collect(),
+        records,
+    }
+}
+
+fn choice(seal: RequestedSeal) -> SealChoice {
+    match seal {
+        RequestedSeal::File => SealChoice::File,
+        RequestedSeal::Passphrase(text) => {
+            SealChoice::Passphrase(Zeroizing::new(text.as_bytes().to_vec()))
+        }
+        RequestedSeal::Shares { threshold, count } => SealChoice::Shares { threshold, count },
+    }
+}
+
+fn pieces(proof: &[Zeroizing<String>]) -> Vec<UnsealPiece> {
+    proof.iter().map(|piece| Zeroizing::new(piece.as_bytes().to_vec())).collect()
+}
+
+/// The shares, which are stored nowhere, and the id with which the seal is put in force, unless it
+/// is already.
+fn handed_out(shares: &[Share], prepared: Option<&PreparedId>) -> Response<Body> {
+    let shares = shares.iter().map(Share::text).collect();
+    answer(&SealAnswer { prepared: prepared.map(|id| HEXLOWER.encode(id)), shares })
+}
+
+fn answer(result: &impl Serialize) -> Response<Body> {
+    json_response(StatusCode::OK, result)
+}

@@ -1,0 +1,80 @@
+//! The service's own dialect: randomness, health, status and metrics.
+
+pub(crate) mod list_query;
+pub(crate) mod lists;
+pub(crate) mod metrics;
+pub(crate) mod random;
+pub(crate) mod sampling;
+
+use std::time::Instant;
+
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
+use serde_json::json;
+
+use crate::caller::{Caller, Peer};
+use crate::dialect::native::list_query::List;
+use crate::http::app::App;
+use crate::http::call::{Call, Reply};
+use crate::http::dialect::{Dialect, ROOT};
+use crate::http::refusal::Refusal;
+use crate::http::respond::json_line;
+use crate::http::routes::{self, Route};
+use crate::http::status;
+
+/// Answered without a token: a monitor need not be a caller.
+const LIVE: &str = "/health/live";
+const READY: &str = "/health/ready";
+
+/// The hot path first.
+const ROUTES: [Route<Native>; 9] = [
+    ("/random", |_, call| random::answer(call)),
+    ("/random/integers", |_, call| lists::answer(&call, List::integers)),
+    ("/random/uuids", |_, call| lists::answer(&call, List::uuids)),
+    ("/random/strings", |_, call| lists::answer(&call, List::strings)),
+    ("/random/shuffle", |_, call| lists::answer(&call, List::shuffle)),
+    (LIVE, |_, _| Ok(Reply::Now(json_line(StatusCode::OK, &json!({ "status": "live" }))))),
+    (READY, |_, call| ready(&call)),
+    ("/status", |_, call| {
+        let status = status::of(call.app, Instant::now());
+        Ok(Reply::Now(json_line(StatusCode::OK, &status)))
+    }),
+    ("/metrics", |_, call| Ok(Reply::Now(metrics::answer(call.app, Instant::now())))),
+];
+
+/// The service's own dialect.
+pub(crate) struct Native;
+
+impl Dialect for Native {
+    fn prefix(&self) -> &'static str {
+        ROOT
+    }
+
+    fn endpoints(&self) -> Vec<&'static str> {
+        routes::paths(&ROUTES)
+    }
+
+    fn authenticate(
+        &self,
+        app: &App,
+        peer: Option<Peer>,
+        request: &Request<Incoming>,
+    ) -> Result<Caller, Refusal> {
+        if matches!(request.uri().path(), LIVE | READY) {
+            return Ok(peer.map_or(Caller::Anonymous, Caller::Peer));
+        }
+        app.access.identify(peer, request.headers())
+    }
+
+    fn answer(&self, call: Call<'_>) -> Reply {
+        routes::answer(self, &ROUTES, call)
+            .unwrap_or_else(|refusal| Reply::Now(self.render(refusal)))
+    }
+}
+
+fn ready(call: &Call<'_>) -> Result<Reply, Refusal> {
+    let now = Instant::now();
+    call.app.generator.check(now)?;
+    let state = call.app.generator.state(now);
+    Ok(Reply::Now(json_line(StatusCode::OK, &json!({ "state": state }))))
+}

@@ -1,0 +1,177 @@
+//! `/metrics`: counters and state in the text format of Prometheus.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::Response;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::TypedMetric;
+use prometheus_client::metrics::counter::ConstCounter as Counter;
+use prometheus_client::metrics::gauge::ConstGauge as Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::api::status::{SourceStatus, Status};
+use crate::http::app::App;
+use crate::http::body::Body;
+use crate::http::meters::Meters;
+use crate::http::status;
+use lavawall_entropy::Readiness;
+
+/// The prefix of every name.
+const PREFIX: &str = "lavawall";
+
+/// `OpenMetrics` 1.0, which the encoder writes and every Prometheus since 2.5 reads.
+const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Every state. One of them is 1.
+const STATES: [Readiness; 4] =
+    [Readiness::Starting, Readiness::Ready, Readiness::Degraded, Readiness::Refusing];
+
+/// The answer of `/metrics` at `now`.
+pub(crate) fn answer(app: &App, now: Instant) -> Response<Body> {
+    let facts = Facts {
+        status: status::of(app, now),
+        incidents: app.incidents.count(),
+        meters: Arc::clone(&app.meters),
+    };
+    let mut response = Response::new(Body::whole(render(facts)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn render(facts: Facts) -> String {
+    let mut registry = Registry::with_prefix(PREFIX);
+    registry.register_collector(Box::new(facts));
+    let mut text = String::new();
+    text::encode(&mut text, &registry).expect("a string takes all that is written to it");
+    text
+}
+
+/// One answer. It holds no secret and no device's identity.
+#[derive(Debug)]
+struct Facts {
+    status: Status,
+    incidents: u64,
+    meters: Arc<Meters>,
+}
+
+impl Collector for Facts {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut sheet = Sheet(encoder);
+        self.write_state(&mut sheet)?;
+        self.write_traffic(&mut sheet)?;
+        self.write_sources(&mut sheet)
+    }
+}
+
+impl Facts {
+    fn write_state(&self, to: &mut Sheet<'_>) -> fmt::Result {
+        let status = &self.status;
+        to.one(
+            "build",
+            "What runs here",
+            None,
+            &Info::new([("version", status.version.as_str())]),
+        )?;
+        let names = STATES.map(|state| state.to_string());
+        let one_hot = names
+            .iter()
+            .map(|name| ([("state", name.as_str())], Gauge::new(u32::from(*name == status.state))));
+        to.each("state", "1 for the state the service is in", one_hot)?;
+        to.one("generation", "Seeds since the start", None, &Gauge::new(status.generation))?;
+        // Before the first seed the metric is absent: a zero would read as a fresh seed.
+        if let Some(age) = status.seed_age_seconds {
+            to.one("seed_age", "Age of the seed in use", Some(&Unit::Seconds), &Gauge::new(age))?;
+        }
+        let uptime = Gauge::new(status.uptime_seconds);
+        to.one("uptime", "Time since the start", Some(&Unit::Seconds), &uptime)?;
+        let present = Gauge::new(status.quorum.present.len());
+        to.one("quorum_present", "Independent kinds that are healthy", None, &present)?;
+        let needed = Gauge::new(status.quorum.needed);
+        to.one("quorum_needed", "Independent kinds that a seed needs", None, &needed)?;
+        let incidents = Counter::new(self.incidents);
+        to.one("incidents", "Things an operator must look at", None, &incidents)
+    }
+
+    fn write_traffic(&self, to: &mut Sheet<'_>) -> fmt::Result {
+        let counts = self.meters.requests();
+        let counts: Vec<_> = counts.map(|(at, code, count)| (at, label(code), count)).collect();
+        let requests = counts.iter().map(|(endpoint, status, count)| {
+            ([("endpoint", *endpoint), ("status", status.as_str())], Counter::new(*count))
+        });
+        to.each("requests", "Answers by endpoint and status", requests)?;
+        let bytes = Counter::new(self.meters.bytes());
+        to.one("random_bytes", "Bytes of random answers, in whatever form", None, &bytes)?;
+        let (served, turned_away) = self.meters.connections();
+        to.one("connections", "Connections served", None, &Counter::new(served))?;
+        let help = "Connections refused because all were in use";
+        to.one("connections_turned_away", help, None, &Counter::new(turned_away))
+    }
+
+    fn write_sources(&self, to: &mut Sheet<'_>) -> fmt::Result {
+        let healthy = |source: &SourceStatus| source.state == "healthy";
+        let healthy = self.sources(|source| Gauge::new(u32::from(healthy(source))));
+        to.each("source_healthy", "1 while the source passes its health tests", healthy)?;
+        let rate = self.sources(|source| Gauge::new(source.credit_bits_per_second));
+        to.each("source_credit_bits_per_second", "Credit over the last minute", rate)?;
+        let credit = self.sources(|source| Counter::new(source.credited_bits));
+        to.each("source_credited_bits", "Bits of entropy credited", credit)?;
+        let help = "Min-entropy of one symbol in the last window of raw noise, in bits";
+        let live = self.sources(|source| source.live.as_ref().map(|live| live.min_entropy));
+        let live = live.filter_map(|(labels, h)| Some((labels, Gauge::new(h?))));
+        to.each("source_live_min_entropy_bits", help, live)?;
+        let samples = self.sources(|source| Counter::new(source.samples));
+        to.each("source_samples", "Samples read", samples)?;
+        let alarms = self.sources(|source| Counter::new(source.alarms));
+        to.each("source_alarms", "Alarms of health tests", alarms)
+    }
+
+    /// One value per source, labelled with its name and kind.
+    fn sources<'f, M>(
+        &'f self,
+        value: impl Fn(&SourceStatus) -> M + 'f,
+    ) -> impl Iterator<Item = ([(&'static str, &'f str); 2], M)> {
+        self.status.sources.iter().map(move |source| {
+            ([("source", source.id.as_str()), ("kind", source.kind.as_str())], value(source))
+        })
+    }
+}
+
+/// The text being written.
+struct Sheet<'e>(DescriptorEncoder<'e>);
+
+impl Sheet<'_> {
+    fn one(
+        &mut self,
+        name: &str,
+        help: &str,
+        unit: Option<&Unit>,
+        value: &(impl EncodeMetric + TypedMetric),
+    ) -> fmt::Result {
+        value.encode(self.0.encode_descriptor(name, help, unit, value.metric_type())?)
+    }
+
+    fn each<'l, const N: usize, M: EncodeMetric + TypedMetric>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl Iterator<Item = ([(&'static str, &'l str); N], M)>,
+    ) -> fmt::Result {
+        let mut metric = self.0.encode_descriptor(name, help, None, M::TYPE)?;
+        for (labels, value) in rows {
+            value.encode(metric.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+/// A status code as a label; rare ones share one.
+fn label(code: u16) -> String {
+    if code == 0 { "other".to_owned() } else { code.to_string() }
+}

@@ -1,0 +1,72 @@
+//! `/random`: the hot path. No needless allocation, no layer, no wait unless requested.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::header::ACCEPT;
+use hyper::{HeaderMap, Response};
+
+use crate::http::app::App;
+use crate::http::body::Body;
+use crate::http::call::{Call, Reply};
+use crate::http::format::{RandomFormat, negotiate};
+use crate::http::problem;
+use crate::http::query::RandomQuery;
+use crate::http::refusal::Refusal;
+use crate::http::respond::ok;
+use crate::http::stream::RandomStream;
+
+/// Answers at once, or after a fresh seed.
+pub(crate) fn answer(call: Call<'_>) -> Result<Reply, Refusal> {
+    let query = RandomQuery::parse(call.query(), call.app.max_bytes)?;
+    let format = match query.format {
+        Some(format) => format,
+        None => accepted(call.request.headers(), &RandomFormat::OFFERS)?,
+    };
+    if !query.fresh {
+        return draw(call.app, query.bytes, format).map(Reply::Now);
+    }
+    let call = call.into_owned();
+    Ok(Reply::later(async move {
+        let answer = match wait_for_fresh_seed(&call.app).await {
+            Ok(()) => draw(&call.app, query.bytes, format),
+            Err(refusal) => Err(refusal),
+        };
+        answer.unwrap_or_else(|refusal| problem::render(&refusal))
+    }))
+}
+
+/// The offer that the caller's `Accept` prefers.
+pub(crate) fn accepted<T: Copy>(
+    headers: &HeaderMap,
+    offers: &[(&'static str, T)],
+) -> Result<T, Refusal> {
+    let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or("?"));
+    negotiate(accept, offers).ok_or_else(|| {
+        Refusal::not_acceptable(&offers.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+    })
+}
+
+/// The answer: the first buffer is drawn at once, so that a refusal is a 503 and not half a body.
+fn draw(app: &App, bytes: u64, format: RandomFormat) -> Result<Response<Body>, Refusal> {
+    let headers = app.random_headers(format.media_type());
+    let mut stream = RandomStream::new(Arc::clone(&app.generator), format, bytes);
+    let first = stream.next_buffer()?.unwrap_or_default();
+    app.meters.add_bytes(first.len());
+    let body = if stream.length() == 0 {
+        Body::whole(first)
+    } else {
+        Body::random(first, stream, Arc::clone(&app.meters))
+    };
+    Ok(ok(headers, body))
+}
+
+/// Waits until the generator has a seed of samples taken after this call. A generator that would
+/// refuse anyway refuses at once.
+async fn wait_for_fresh_seed(app: &App) -> Result<(), Refusal> {
+    app.generator.check(Instant::now())?;
+    match tokio::time::timeout(app.fresh_timeout, (app.fresh)()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Refusal::not_fresh(app.fresh_timeout)),
+    }
+}

@@ -1,0 +1,113 @@
+//! The REST dialect of Workers KV, over the encrypted store: `/client/v4/accounts/…/storage/kv/…`.
+//!
+//! Clients of that service work unchanged with this base URL. The dialect has its paths, its
+//! envelope and, where they are known, its error codes; the limits are the store's.
+
+mod bulk;
+mod envelope;
+mod namespaces;
+mod path;
+mod upload;
+mod values;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+
+use crate::audit::Asked;
+use crate::caller::{Caller, Peer};
+use crate::dialect::workers_kv::path::{ENDPOINTS, Operation, PREFIX, Target};
+use crate::http::access::by_token;
+use crate::http::app::App;
+use crate::http::body::Body;
+use crate::http::call::{Call, OwnedCall, Reply};
+use crate::http::dialect::Dialect;
+use crate::http::refusal::{Class, Refusal};
+
+/// The dialect.
+pub(crate) struct WorkersKv;
+
+impl Dialect for WorkersKv {
+    fn prefix(&self) -> &'static str {
+        PREFIX
+    }
+
+    fn endpoints(&self) -> Vec<&'static str> {
+        ENDPOINTS.to_vec()
+    }
+
+    /// The operator, or the holder of the administrator's token.
+    fn authenticate(
+        &self,
+        app: &App,
+        peer: Option<Peer>,
+        request: &Request<Incoming>,
+    ) -> Result<Caller, Refusal> {
+        app.store()?;
+        if let Some(peer) = peer {
+            return Ok(Caller::Peer(peer));
+        }
+        if !app.store_tokens.is_set() {
+            return Err(Refusal::unavailable(
+                "the administrator's token is made once the generator has its first seed",
+            ));
+        }
+        by_token(&app.store_tokens, request.headers())
+    }
+
+    fn answer(&self, call: Call<'_>) -> Reply {
+        let mut call = call.into_owned();
+        Reply::later(async move {
+            let answer = route(&mut call).await;
+            call.finish(answer.unwrap_or_else(|refusal| envelope::render(&refusal))).await
+        })
+    }
+
+    fn turn_away(&self, call: Call<'_>, refusal: Refusal) -> Reply {
+        let call = call.into_owned();
+        Reply::later(async move {
+            if refusal.class == Class::Unauthenticated {
+                call.app.record_turned_away(asked(&call.request)).await;
+            }
+            call.finish(envelope::render(&refusal)).await
+        })
+    }
+
+    fn render(&self, refusal: Refusal) -> Response<Body> {
+        envelope::render(&refusal)
+    }
+}
+
+async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
+    let target = Target::parse(call.request.method(), call.request.uri())?;
+    let namespace = target.namespace;
+    match target.operation {
+        Operation::CreateNamespace => namespaces::create(call).await,
+        Operation::ListNamespaces => namespaces::list(call, &target.query).await,
+        Operation::GetNamespace => namespaces::get(call, namespace).await,
+        Operation::RenameNamespace => namespaces::rename(call, namespace).await,
+        Operation::DeleteNamespace => namespaces::delete(call, namespace).await,
+        Operation::ListKeys => values::list(call, namespace, &target.query).await,
+        Operation::GetValue(name) => values::get(call, namespace, name).await,
+        Operation::GetMetadata(name) => values::metadata(call, namespace, name).await,
+        Operation::PutValue(name) => values::put(call, namespace, name, &target.query).await,
+        Operation::DeleteValue(name) => values::delete(call, namespace, name).await,
+        Operation::BulkPut => bulk::put(call, namespace).await,
+        Operation::BulkGet => bulk::get(call, namespace).await,
+        Operation::BulkDelete => bulk::delete(call, namespace).await,
+    }
+}
+
+/// The subject of a call, for the audit log.
+fn asked(request: &Request<Incoming>) -> Asked {
+    match Target::parse(request.method(), request.uri()).map(|target| target.operation) {
+        Err(_) => Asked::Elsewhere,
+        Ok(
+            Operation::CreateNamespace
+            | Operation::ListNamespaces
+            | Operation::GetNamespace
+            | Operation::RenameNamespace
+            | Operation::DeleteNamespace,
+        ) => Asked::Namespaces,
+        Ok(_) => Asked::Records,
+    }
+}

@@ -1,0 +1,263 @@
+//! Calls about many records at once. All writes of one call are applied, or none.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use hyper::Response;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use crate::api::json::Json;
+use crate::api::store::{
+    BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkPut, BulkRecord,
+    BulkValues, ValueForm,
+};
+use crate::dialect::workers_kv::envelope;
+use crate::dialect::workers_kv::values::{expirations, json_of, lives, unix_now};
+use crate::http::body::Body;
+use crate::http::call::OwnedCall;
+use crate::http::refusal::{Class, Refusal, Subject};
+use crate::keyring::NamespaceId;
+use crate::kv::{METADATA_LIMIT, Put, Store, VALUE_LIMIT};
+
+/// The most bytes of a list of names: 10,000 of 512 bytes, every letter escaped.
+const NAMES_LIMIT: usize = BULK_RECORDS * (6 * 512 + 8);
+
+/// The most bytes of one pair's metadata as it is sent, spaces and escapes included.
+const METADATA_TEXT_LIMIT: usize = 64 * METADATA_LIMIT;
+
+/// One record as it is sent. Its metadata is parsed once its length is known to be allowed.
+type Pair = BulkPut<Box<RawValue>>;
+
+/// One pair, checked.
+struct CheckedPair {
+    name: Zeroizing<String>,
+    value: Zeroizing<Vec<u8>>,
+    metadata: Option<Vec<u8>>,
+    expiry: Option<u64>,
+}
+
+/// A value in either form.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Json(Json),
+}
+
+pub(crate) async fn put(
+    call: &mut OwnedCall,
+    namespace: NamespaceId,
+) -> Result<Response<Body>, Refusal> {
+    let pairs: Vec<Pair> = call.json(BULK_BYTES).await?;
+    bounded(pairs.len(), BULK_RECORDS)?;
+    let now = unix_now();
+    let count = pairs.len();
+    let ready = pairs.into_iter().zip(1..).map(|(pair, number)| CheckedPair::of(pair, number, now));
+    let ready = ready.collect::<Result<Vec<_>, _>>()?;
+    let write = move |store: &Store| {
+        let puts: Vec<_> = ready.iter().map(CheckedPair::put).collect();
+        Ok(store.put(namespace, &puts, now)?)
+    };
+    call.on_store(write).await?;
+    Ok(envelope::result(counted(count)))
+}
+
+pub(crate) async fn get(
+    call: &mut OwnedCall,
+    namespace: NamespaceId,
+) -> Result<Response<Body>, Refusal> {
+    let wanted: BulkGet = call.json(NAMES_LIMIT).await?;
+    bounded(wanted.keys.len(), BULK_READS)?;
+    let read = move |store: &Store| {
+        let mut values = BTreeMap::new();
+        let mut left = VALUE_LIMIT;
+        for name in &wanted.keys {
+            let (value, bytes) = show(store, namespace, name, &wanted)?;
+            // Without it a hundred of the largest values would be in memory at once.
+            left = left.checked_sub(bytes).ok_or_else(answer_too_large)?;
+            values.insert(name.clone(), value);
+        }
+        Ok(BulkValues { values })
+    };
+    Ok(envelope::result(call.on_store(read).await?))
+}
+
+pub(crate) async fn delete(
+    call: &mut OwnedCall,
+    namespace: NamespaceId,
+) -> Result<Response<Body>, Refusal> {
+    let names: Vec<String> = call.json(NAMES_LIMIT).await?;
+    bounded(names.len(), BULK_RECORDS)?;
+    let count = names.len();
+    let delete = move |store: &Store| {
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        Ok(store.delete(namespace, &names)?)
+    };
+    call.on_store(delete).await?;
+    Ok(envelope::result(counted(count)))
+}
+
+fn answer_too_large() -> Refusal {
+    let message = format!("the values have more than {VALUE_LIMIT} bytes together: ask for fewer");
+    Refusal::new(Class::TooLarge, Subject::Operation, message)
+}
+
+fn counted(count: usize) -> BulkCount {
+    let successful_key_count = u64::try_from(count).unwrap_or(u64::MAX);
+    BulkCount { successful_key_count, unsuccessful_keys: Vec::new() }
+}
+
+fn bounded(count: usize, limit: usize) -> Result<(), Refusal> {
+    if (1..=limit).contains(&count) {
+        return Ok(());
+    }
+    Err(Refusal::invalid(format!("the list must have 1 to {limit} items (got {count})")))
+}
+
+impl CheckedPair {
+    fn of(pair: Pair, number: usize, now: u64) -> Result<Self, Refusal> {
+        let name = Zeroizing::new(pair.key);
+        let text = Zeroizing::new(pair.value);
+        let value = if pair.base64 {
+            let bytes = BASE64.decode(text.as_bytes());
+            bytes.map_err(|_| Refusal::invalid(format!("pair {number}: value is not base64")))?
+        } else {
+            text.as_bytes().to_vec()
+        };
+        let expiry = match whole(number, "expiration_ttl", pair.expiration_ttl, lives())? {
+            Some(ttl) => Some(now.saturating_add(ttl)),
+            // Ignored beside a time to live, as the service does.
+            None => whole(number, "expiration", pair.expiration, expirations(now))?,
+        };
+        Ok(Self {
+            name,
+            value: Zeroizing::new(value),
+            metadata: pair.metadata.map(|json| compact(number, &json)).transpose()?,
+            expiry,
+        })
+    }
+
+    fn put(&self) -> Put<'_> {
+        Put {
+            name: &self.name,
+            value: &self.value,
+            metadata: self.metadata.as_deref(),
+            expiry: self.expiry,
+        }
+    }
+}
+
+/// Metadata without spaces, as it is stored.
+fn compact(number: usize, json: &RawValue) -> Result<Vec<u8>, Refusal> {
+    let length = json.get().len();
+    if length > METADATA_TEXT_LIMIT {
+        let why = format!("pair {number}: metadata: at most {METADATA_LIMIT} bytes (got {length})");
+        return Err(Refusal::invalid(why));
+    }
+    let read = Json::read(json.get().as_bytes());
+    read.map(|json| json.text().as_bytes().to_vec()).map_err(|_| {
+        Refusal::invalid(format!("pair {number}: metadata: is too deep or large to be read"))
+    })
+}
+
+/// Clients send whole numbers as floating-point ones.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be a whole number within 53 bits"
+)]
+fn whole(
+    number: usize,
+    field: &str,
+    value: Option<f64>,
+    range: std::ops::RangeInclusive<u64>,
+) -> Result<Option<u64>, Refusal> {
+    let Some(value) = value else { return Ok(None) };
+    let is_whole = value.fract() == 0.0 && (0.0..9e15).contains(&value);
+    if is_whole && range.contains(&(value as u64)) {
+        return Ok(Some(value as u64));
+    }
+    let (least, most) = (range.start(), range.end());
+    Err(Refusal::invalid(format!(
+        "pair {number}: {field}: must be {least} to {most} (got {value})"
+    )))
+}
+
+/// One record of a bulk read, if there is one, and the length of its value.
+fn show(
+    store: &Store,
+    namespace: NamespaceId,
+    name: &str,
+    wanted: &BulkGet,
+) -> Result<(Option<BulkFound<Content>>, usize), Refusal> {
+    let now = unix_now();
+    let found = if wanted.with_metadata {
+        // In one read: a write between two would mix an old and a new record.
+        let both = store.get_with_metadata(namespace, name, now)?;
+        both.map(|(value, metadata)| (value, Some(metadata)))
+    } else {
+        store.get(namespace, name, now)?.map(|value| (value, None))
+    };
+    let Some((value, metadata)) = found else { return Ok((None, 0)) };
+    let bytes = value.bytes.len();
+    let value = match wanted.form {
+        ValueForm::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
+        ValueForm::Base64 => Content::Text(BASE64.encode(&value.bytes)),
+        ValueForm::Json => Json::read(&value.bytes)
+            .map(Content::Json)
+            .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
+    };
+    let shown = match metadata {
+        None => BulkFound::Value(value),
+        Some(metadata) => BulkFound::Record(BulkRecord {
+            value,
+            metadata: json_of(&metadata),
+            expiration: metadata.expiry,
+        }),
+    };
+    Ok((Some(shown), bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_read_only_where_it_may_fit_and_kept_without_spaces() {
+        let metadata = |json: String| {
+            let json = format!(r#"[{{"key":"a","value":"","metadata":{json}}}]"#);
+            let pairs: Vec<Pair> = serde_json::from_str(&json).expect("pairs");
+            let ready: Result<Vec<_>, _> =
+                pairs.into_iter().map(|pair| CheckedPair::of(pair, 1, 0)).collect();
+            ready.map(|mut ready| ready.remove(0).metadata)
+        };
+        assert_eq!(metadata("null".into()).expect("none"), None);
+        let spaces = " ".repeat(2 * METADATA_LIMIT);
+        let kept = metadata(format!("{{ \"b\" :{spaces}[1, \"ä\"] }}")).expect("fits");
+        assert_eq!(kept.as_deref(), Some("{\"b\":[1,\"ä\"]}".as_bytes()));
+        for bad in ["[".repeat(200) + &"]".repeat(200), "1e999".into()] {
+            assert!(metadata(bad).is_err());
+        }
+        // Never read: it would be no JSON that can be.
+        let long = "[".repeat(METADATA_TEXT_LIMIT) + &"]".repeat(METADATA_TEXT_LIMIT);
+        let refusal = metadata(long).expect_err("too long");
+        assert!(format!("{refusal:?}").contains("at most 1024 bytes (got 131072)"), "{refusal:?}");
+    }
+
+    #[test]
+    fn numbers_are_whole_and_within_their_range() {
+        for (value, expected) in [
+            (Some(60.0), Some(Some(60))),
+            (None, Some(None)),
+            (Some(59.0), None),
+            (Some(60.5), None),
+            (Some(-1.0), None),
+            (Some(f64::NAN), None),
+            (Some(1e300), None),
+        ] {
+            assert_eq!(whole(1, "expiration_ttl", value, 60..=100).ok(), expected, "{value:?}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The envelope of every answer but a value, and the shape of a refusal.
+//!
+//! ```text
+//! {"success":true,"errors":[],"messages":[],"result":…,"result_info":{…}}
+//! {"success":false,"errors":[{"code":10009,"message":"key not found"}],"messages":[],"result":null}
+//! ```
+
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::api::store::{Envelope, Failure, PageInfo};
+use crate::http::body::Body;
+use crate::http::refusal::{Class, Refusal, Subject};
+use crate::http::respond::json;
+
+/// The service's own codes, as its clients show them.
+mod code {
+    pub(crate) const AUTHENTICATION: u32 = 10_000;
+    pub(crate) const KEY_NOT_FOUND: u32 = 10_009;
+    pub(crate) const NAMESPACE_NOT_FOUND: u32 = 10_013;
+    pub(crate) const TITLE_TAKEN: u32 = 10_014;
+    pub(crate) const NO_ROUTE: u32 = 7_003;
+}
+
+/// Codes of ours, where the service's are not known: the status, behind a number it does not use.
+const OURS: u32 = 90_000;
+
+/// A refusal in the envelope. Faults go to the log: callers get no paths and no system messages.
+pub(crate) fn render(refusal: &Refusal) -> Response<Body> {
+    if refusal.is_fault {
+        tracing::error!("{}", refusal.operator_message());
+    }
+    let (status, code, message) = shape(refusal);
+    let mut response = json(status, &Failure::of(code, message));
+    refusal.add_headers(response.headers_mut());
+    response
+}
+
+/// The status, code and message of a refusal.
+fn shape(refusal: &Refusal) -> (StatusCode, u32, &str) {
+    let status = refusal.class.status();
+    let message = &*refusal.message;
+    match (refusal.class, &refusal.subject) {
+        (Class::Unauthenticated, _) => (status, code::AUTHENTICATION, "Authentication error"),
+        (Class::NotFound, Subject::Path) => (status, code::NO_ROUTE, message),
+        (Class::NotFound, Subject::Record) => (status, code::KEY_NOT_FOUND, message),
+        (Class::NotFound, Subject::Namespace) => (status, code::NAMESPACE_NOT_FOUND, message),
+        // The service's status for it, not 409.
+        (Class::Conflict, Subject::Title) => (StatusCode::BAD_REQUEST, code::TITLE_TAKEN, message),
+        _ => (status, OURS + u32::from(status.as_u16()), message),
+    }
+}
+
+/// An answer with this result. Not a `Value`: JSON in the result would lose digits.
+pub(crate) fn result(result: impl Serialize) -> Response<Body> {
+    json(StatusCode::OK, &Envelope::of(result))
+}
+
+/// An answer with a part of a list.
+pub(crate) fn page(result: impl Serialize, info: PageInfo) -> Response<Body> {
+    json(StatusCode::OK, &Envelope::page(result, info))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::{KeyringError, NamespaceId};
+    use crate::kv::KvError;
+    use crate::kv::record_id::RecordId;
+
+    #[test]
+    fn what_goes_wrong_has_its_status_and_code() {
+        for (error, status, code) in [
+            (KvError::UnknownNamespace(NamespaceId([0; 16])), 404, 10_013),
+            (KvError::Keyring(KeyringError::TitleTaken), 400, 10_014),
+            (KvError::Keyring(KeyringError::Sealed), 503, 90_503),
+            (KvError::Keyring(KeyringError::Absent), 503, 90_503),
+            (KvError::NameDots, 400, 90_400),
+            (KvError::ValueLength { limit: 1, value: 2 }, 413, 90_413),
+            (KvError::Damaged(RecordId([0; 16])), 500, 90_500),
+            (KvError::Closed, 503, 90_503),
+        ] {
+            let refusal = Refusal::from(error);
+            let (got, got_code, _) = shape(&refusal);
+            assert_eq!((got.as_u16(), got_code), (status, code), "{refusal:?}");
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Calls about namespaces.
+
+use hyper::Response;
+
+use crate::api::store::{NamespaceEntry, PAGE_ITEMS, PageInfo, TitleRequest};
+use crate::audit::Actor;
+use crate::dialect::workers_kv::envelope;
+use crate::dialect::workers_kv::path::{KvQuery, namespace_not_found};
+use crate::http::body::Body;
+use crate::http::call::OwnedCall;
+use crate::http::refusal::Refusal;
+use crate::keyring::{NamespaceId, NamespaceInfo};
+use crate::kv::Store;
+
+/// The most bytes of a namespace's description.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// Namespaces per page, by default and at the most.
+const PER_PAGE: u64 = 20;
+const PER_PAGE_LIMIT: u64 = PAGE_ITEMS as u64;
+
+fn shown(info: &NamespaceInfo) -> NamespaceEntry {
+    let (id, title) = (info.id.to_string(), info.title.clone());
+    NamespaceEntry { id, supports_url_encoding: true, title }
+}
+
+fn find(store: &Store, id: NamespaceId) -> Result<NamespaceInfo, Refusal> {
+    let found = store.namespaces()?.into_iter().find(|info| info.id == id);
+    found.ok_or_else(namespace_not_found)
+}
+
+pub(crate) async fn create(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
+    let TitleRequest { title } = call.json(BODY_LIMIT).await?;
+    let info =
+        call.act_on_store(move |store, actor| Ok(store.create_namespace(actor, &title)?)).await?;
+    Ok(envelope::result(shown(&info)))
+}
+
+pub(crate) async fn list(call: &OwnedCall, query: &KvQuery) -> Result<Response<Body>, Refusal> {
+    let page = query.number("page", 1..=u64::from(u32::MAX))?.unwrap_or(1);
+    let per_page = query.number("per_page", 1..=PER_PAGE_LIMIT)?.unwrap_or(PER_PAGE);
+    let mut infos = call.on_store(|store| Ok(store.namespaces()?)).await?;
+    if query.text("order") == Some("title") {
+        infos.sort_by(|one, other| one.title.cmp(&other.title));
+    }
+    if query.text("direction") == Some("desc") {
+        infos.reverse();
+    }
+    let fits = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let skipped = fits((page - 1).saturating_mul(per_page));
+    let shown: Vec<_> = infos.iter().skip(skipped).take(fits(per_page)).map(shown).collect();
+    let total_count = infos.len() as u64;
+    let info = PageInfo {
+        count: shown.len() as u64,
+        cursor: None,
+        page: Some(page),
+        per_page: Some(per_page),
+        total_count: Some(total_count),
+        total_pages: Some(total_count.div_ceil(per_page)),
+    };
+    Ok(envelope::page(shown, info))
+}
+
+pub(crate) async fn get(call: &OwnedCall, id: NamespaceId) -> Result<Response<Body>, Refusal> {
+    let info = call.on_store(move |store| find(store, id)).await?;
+    Ok(envelope::result(shown(&info)))
+}
+
+pub(crate) async fn rename(
+    call: &mut OwnedCall,
+    id: NamespaceId,
+) -> Result<Response<Body>, Refusal> {
+    let TitleRequest { title } = call.json(BODY_LIMIT).await?;
+    let rename = move |store: &Store, actor: &Actor| {
+        store.rename_namespace(actor, id, &title)?;
+        find(store, id)
+    };
+    Ok(envelope::result(shown(&call.act_on_store(rename).await?)))
+}
+
+pub(crate) async fn delete(call: &OwnedCall, id: NamespaceId) -> Result<Response<Body>, Refusal> {
+    call.act_on_store(move |store, actor| Ok(store.delete_namespace(actor, id)?)).await?;
+    Ok(envelope::result(()))
+}

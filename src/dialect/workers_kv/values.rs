@@ -1,0 +1,167 @@
+//! Calls about one record, and the list of record names.
+
+use std::ops::RangeInclusive;
+use std::time::SystemTime;
+
+use data_encoding::BASE64URL_NOPAD;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Response};
+use zeroize::Zeroizing;
+
+use crate::api::json::Json;
+use crate::api::store::{LIFE_SECONDS, ListedRecord, PAGE_ITEMS, PageInfo};
+use crate::dialect::workers_kv::path::{DecodedName, KvQuery};
+use crate::dialect::workers_kv::{envelope, upload};
+use crate::http::body::Body;
+use crate::http::call::OwnedCall;
+use crate::http::refusal::{Class, Refusal, Subject};
+use crate::http::respond::ok;
+use crate::keyring;
+use crate::keyring::NamespaceId;
+use crate::kv::{Metadata, Put, Store};
+
+/// A hundred years: later is a typing error.
+const TTL_MOST: u64 = 100 * 365 * 24 * 60 * 60;
+
+/// Names per page, at the most and by default.
+const LIST_LIMIT: u64 = PAGE_ITEMS as u64;
+
+/// The header with the time at which a value expires.
+const EXPIRATION: HeaderName = HeaderName::from_static("expiration");
+
+pub(crate) async fn get(
+    call: &OwnedCall,
+    namespace: NamespaceId,
+    name: DecodedName,
+) -> Result<Response<Body>, Refusal> {
+    let value = call.on_store(move |store| Ok(store.get(namespace, &name, unix_now())?)).await?;
+    let mut value = value.ok_or_else(key_not_found)?;
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(expiry) = value.expiry {
+        headers.insert(EXPIRATION, expiry.into());
+    }
+    Ok(ok(headers, Body::whole(std::mem::take(&mut *value.bytes))))
+}
+
+pub(crate) async fn metadata(
+    call: &OwnedCall,
+    namespace: NamespaceId,
+    name: DecodedName,
+) -> Result<Response<Body>, Refusal> {
+    let found =
+        call.on_store(move |store| Ok(store.metadata(namespace, &name, unix_now())?)).await?;
+    let found = found.ok_or_else(key_not_found)?;
+    Ok(envelope::result(json_of(&found)))
+}
+
+pub(crate) async fn put(
+    call: &mut OwnedCall,
+    namespace: NamespaceId,
+    name: DecodedName,
+    query: &KvQuery,
+) -> Result<Response<Body>, Refusal> {
+    let now = unix_now();
+    let expiry = match query.number("expiration_ttl", lives())? {
+        Some(ttl) => Some(now.saturating_add(ttl)),
+        // Ignored beside a time to live, as the service does.
+        None => query.number("expiration", expirations(now))?,
+    };
+    let written = upload::value(call).await?;
+    let put = move |store: &Store| {
+        let one = Put {
+            name: &name,
+            value: &written.value,
+            metadata: written.metadata.as_deref().map(Vec::as_slice),
+            expiry,
+        };
+        Ok(store.put(namespace, &[one], now)?)
+    };
+    call.on_store(put).await?;
+    Ok(envelope::result(()))
+}
+
+pub(crate) async fn delete(
+    call: &OwnedCall,
+    namespace: NamespaceId,
+    name: DecodedName,
+) -> Result<Response<Body>, Refusal> {
+    call.on_store(move |store| Ok(store.delete(namespace, &[&name])?)).await?;
+    Ok(envelope::result(()))
+}
+
+pub(crate) async fn list(
+    call: &OwnedCall,
+    namespace: NamespaceId,
+    query: &KvQuery,
+) -> Result<Response<Body>, Refusal> {
+    let limit = query.number("limit", 1..=LIST_LIMIT)?.unwrap_or(LIST_LIMIT);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let prefix = Zeroizing::new(query.text("prefix").unwrap_or_default().to_owned());
+    let after = query.text("cursor").map(read_cursor).transpose()?;
+    let list = move |store: &Store| {
+        let after = after.as_ref().map(|after| after.as_str());
+        Ok(store.list(namespace, &prefix, after, limit, unix_now())?)
+    };
+    let page = call.on_store(list).await?;
+    let cursor = page.records.last().filter(|_| page.more).map(|last| cursor(&last.name));
+    let shown = page.records.iter().map(|record| ListedRecord {
+        name: record.name.as_str(),
+        expiration: record.metadata.expiry,
+        metadata: json_of(&record.metadata),
+    });
+    let shown: Vec<_> = shown.collect();
+    let count = shown.len() as u64;
+    let cursor = Some(cursor.unwrap_or_default());
+    Ok(envelope::page(&shown, PageInfo { count, cursor, ..PageInfo::default() }))
+}
+
+fn key_not_found() -> Refusal {
+    Refusal::new(Class::NotFound, Subject::Record, "key not found")
+}
+
+/// The valid expiration times, in seconds since 1970.
+pub(crate) fn expirations(now: u64) -> RangeInclusive<u64> {
+    now.saturating_add(LIFE_SECONDS)..=now.saturating_add(TTL_MOST)
+}
+
+/// The valid times to live, in seconds.
+pub(crate) fn lives() -> RangeInclusive<u64> {
+    LIFE_SECONDS..=TTL_MOST
+}
+
+/// Metadata as JSON, when there is any.
+pub(crate) fn json_of(metadata: &Metadata) -> Option<Json> {
+    // Earlier versions stored some that cannot be read.
+    Json::read(metadata.json.as_deref()?).ok()
+}
+
+/// The start of the next page, opaque to clients.
+fn cursor(last: &str) -> String {
+    BASE64URL_NOPAD.encode(last.as_bytes())
+}
+
+fn read_cursor(cursor: &str) -> Result<DecodedName, Refusal> {
+    let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
+    let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    name.map(Zeroizing::new).ok_or_else(|| Refusal::invalid("invalid cursor"))
+}
+
+/// The time, in seconds since 1970.
+pub(crate) fn unix_now() -> u64 {
+    keyring::seconds(SystemTime::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_back_and_any_other_text_is_refused() {
+        for name in ["a", "ä/b c", "\u{10ffff}"] {
+            assert_eq!(read_cursor(&cursor(name)).expect("ours").as_str(), name);
+        }
+        assert!(read_cursor("*").is_err() && read_cursor("_w").is_err());
+    }
+}

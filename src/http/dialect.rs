@@ -1,0 +1,139 @@
+//! The contract of a dialect, and the registry that finds the dialect of a path.
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+
+use crate::caller::{Caller, Peer};
+use crate::http::app::App;
+use crate::http::body::Body;
+use crate::http::call::{Call, Reply};
+use crate::http::meters::MeterId;
+use crate::http::problem;
+use crate::http::refusal::Refusal;
+
+/// The prefix of dialects that have their paths at the root.
+pub(crate) const ROOT: &str = "/";
+
+/// An interface over the service: its paths, its identification of callers, its shape of answers
+/// and refusals.
+///
+/// A dialect is a folder below `dialect/` and a line in its registry. It MUST NOT import another
+/// dialect.
+pub(crate) trait Dialect: Send + Sync {
+    /// The start of its paths. Below a prefix of its own a dialect answers every path, and all its
+    /// requests are metered together, because its paths hold names that callers choose. At
+    /// [`ROOT`] it answers its endpoints only, and each has a meter.
+    fn prefix(&self) -> &'static str;
+
+    /// The templates of the paths that it serves, with `{name}` for a part that callers choose.
+    fn endpoints(&self) -> Vec<&'static str>;
+
+    /// Whether it exists only for peers on the operator's socket.
+    fn is_for_peers_only(&self) -> bool {
+        false
+    }
+
+    /// Identifies the caller: by default a peer, or the holder of one of the service's tokens.
+    fn authenticate(
+        &self,
+        app: &App,
+        peer: Option<Peer>,
+        request: &Request<Incoming>,
+    ) -> Result<Caller, Refusal> {
+        app.access.identify(peer, request.headers())
+    }
+
+    /// Answers a call of an identified caller.
+    fn answer(&self, call: Call<'_>) -> Reply;
+
+    /// Answers a call whose caller was not identified.
+    fn turn_away(&self, call: Call<'_>, refusal: Refusal) -> Reply {
+        drop(call);
+        Reply::Now(self.render(refusal))
+    }
+
+    /// A refusal in the shape of this dialect: by default an RFC 9457 problem.
+    fn render(&self, refusal: Refusal) -> Response<Body> {
+        problem::render(&refusal)
+    }
+}
+
+/// All dialects.
+pub struct Dialects {
+    all: Vec<Box<dyn Dialect>>,
+    mounts: Vec<Mount>,
+    root_paths: Vec<RootPath>,
+    meter_labels: Vec<&'static str>,
+    unknown: MeterId,
+}
+
+/// A dialect below a prefix of its own, and the meter of all its requests.
+struct Mount {
+    prefix: &'static str,
+    is_for_peers_only: bool,
+    dialect: usize,
+    meter: MeterId,
+}
+
+/// A path at the root, the dialect that serves it, and its meter.
+struct RootPath {
+    path: &'static str,
+    dialect: usize,
+    meter: MeterId,
+}
+
+/// The dialect of a path, and the meter of the request.
+pub(crate) struct Destination<'a> {
+    pub(crate) dialect: &'a dyn Dialect,
+    pub(crate) meter: MeterId,
+}
+
+impl Dialects {
+    /// The first of `all` has its paths at [`ROOT`], and refuses the paths that no dialect serves.
+    pub(crate) fn new(all: Vec<Box<dyn Dialect>>) -> Self {
+        let (mut mounts, mut root_paths, mut meter_labels) = (Vec::new(), Vec::new(), Vec::new());
+        let mut meter = |label| {
+            meter_labels.push(label);
+            MeterId(meter_labels.len() - 1)
+        };
+        for (dialect, it) in all.iter().enumerate() {
+            let prefix = it.prefix();
+            if prefix == ROOT {
+                let paths = it.endpoints().into_iter();
+                root_paths.extend(paths.map(|path| RootPath { path, dialect, meter: meter(path) }));
+            } else {
+                let is_for_peers_only = it.is_for_peers_only();
+                let meter = meter(prefix.trim_end_matches('/'));
+                mounts.push(Mount { prefix, is_for_peers_only, dialect, meter });
+            }
+        }
+        // One meter for all: callers must not be able to fill the counters with names.
+        let unknown = meter("other");
+        Self { all, mounts, root_paths, meter_labels, unknown }
+    }
+
+    /// The path templates of all dialects.
+    #[cfg(test)]
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &'static str> {
+        self.all.iter().flat_map(|dialect| dialect.endpoints())
+    }
+
+    /// The labels of the meters.
+    pub(crate) fn meter_labels(&self) -> &[&'static str] {
+        &self.meter_labels
+    }
+
+    /// The dialect that answers `path`.
+    pub(crate) fn find(&self, path: &str, is_peer: bool) -> Destination<'_> {
+        let mount = self
+            .mounts
+            .iter()
+            .find(|mount| path.starts_with(mount.prefix) && (is_peer || !mount.is_for_peers_only));
+        let root_path = || self.root_paths.iter().find(|root_path| root_path.path == path);
+        let (dialect, meter) = match mount {
+            Some(mount) => (mount.dialect, mount.meter),
+            None => root_path().map_or((0, self.unknown), |it| (it.dialect, it.meter)),
+        };
+        Destination { dialect: &*self.all[dialect], meter }
+    }
+}

@@ -1,0 +1,101 @@
+//! From a request to its answer: find the dialect, identify the caller, answer, count.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+
+use crate::caller::{Caller, Peer};
+use crate::http::app::App;
+use crate::http::body::Body;
+use crate::http::call::{Call, Reply};
+use crate::http::dialect::{Destination, Dialects};
+use crate::http::meters::{MeterId, Meters};
+use crate::http::problem;
+use crate::http::refusal::Refusal;
+use crate::net::activity::Activity;
+
+/// Answers the requests of one connection.
+pub(crate) struct Handler {
+    app: Arc<App>,
+    dialects: Arc<Dialects>,
+    activity: Arc<Activity>,
+    /// The operator's process, on the operator's socket.
+    peer: Option<Peer>,
+}
+
+impl Handler {
+    pub(crate) fn new(
+        app: Arc<App>,
+        dialects: Arc<Dialects>,
+        activity: Arc<Activity>,
+        peer: Option<Peer>,
+    ) -> Self {
+        Self { app, dialects, activity, peer }
+    }
+
+    fn answer(&self, destination: &Destination<'_>, request: Request<Incoming>) -> Reply {
+        if let Some(refusal) = Refusal::of_host(&request) {
+            return Reply::Now(problem::render(&refusal));
+        }
+        let dialect = destination.dialect;
+        let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
+        match dialect.authenticate(&self.app, self.peer, &request) {
+            Ok(caller) => dialect.answer(call(caller, request)),
+            Err(refusal) => dialect.turn_away(call(Caller::Anonymous, request), refusal),
+        }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Handler {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = MeteredReply;
+
+    fn call(&self, request: Request<Incoming>) -> MeteredReply {
+        let destination = self.dialects.find(request.uri().path(), self.peer.is_some());
+        match self.answer(&destination, request) {
+            Reply::Now(response) => {
+                self.app.meters.add_request(destination.meter, response.status());
+                MeteredReply::Now(Some(response))
+            }
+            Reply::Later(work) => {
+                let meters = Arc::clone(&self.app.meters);
+                MeteredReply::Later { work, meters, meter: destination.meter }
+            }
+        }
+    }
+}
+
+/// A [`Reply`] that is counted when it is there.
+pub(crate) enum MeteredReply {
+    /// Already counted.
+    Now(Option<Response<Body>>),
+    /// To be counted.
+    Later {
+        work: Pin<Box<dyn Future<Output = Response<Body>> + Send>>,
+        meters: Arc<Meters>,
+        meter: MeterId,
+    },
+}
+
+impl Future for MeteredReply {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Now(response) => {
+                Poll::Ready(Ok(response.take().expect("an answer is polled until it is ready")))
+            }
+            Self::Later { work, meters, meter } => {
+                let response = ready!(work.as_mut().poll(cx));
+                meters.add_request(*meter, response.status());
+                Poll::Ready(Ok(response))
+            }
+        }
+    }
+}

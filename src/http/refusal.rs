@@ -1,0 +1,339 @@
+//! Why a request is refused: a class that every dialect maps in the same way, and the subject and
+//! words that each dialect renders in a shape of its own.
+
+mod of_store;
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hyper::header::{ALLOW, CONNECTION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::{Request, StatusCode, Version};
+
+use crate::http::query::Invalid;
+use lavawall_entropy::{NotReady, Quorum};
+
+/// The least time between two log lines about refusals of the generator.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// When to try again, in seconds, after a fault that has no time of its own.
+const RETRY_AFTER_SECONDS: u64 = 5;
+
+/// The class of a refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The request is malformed or out of a limit.
+    Invalid,
+    /// The caller is not identified.
+    Unauthenticated,
+    /// The caller's secret is not the right one.
+    Forbidden,
+    /// The object does not exist.
+    NotFound,
+    /// The path does not have this method.
+    MethodNotAllowed,
+    /// The caller accepts none of the formats.
+    NotAcceptable,
+    /// The client stopped sending.
+    TooSlow,
+    /// The object's state does not allow it.
+    Conflict,
+    /// The request or its answer is too large.
+    TooLarge,
+    /// Stored data is damaged, or its key is gone.
+    Damaged,
+    /// A fault in this program.
+    Internal,
+    /// Applied, but not completely or not durably.
+    Incomplete,
+    /// Impossible now, perhaps possible later.
+    Unavailable,
+}
+
+impl Class {
+    /// The status code of the class.
+    pub(crate) fn status(self) -> StatusCode {
+        match self {
+            Self::Invalid => StatusCode::BAD_REQUEST,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Damaged | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Incomplete | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// The subject of a refusal, where a dialect has a code or members for it.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// The keyring, the store, a body: the words say it all.
+    Operation,
+    /// The path.
+    Path,
+    /// The method, and those that are allowed.
+    Method(&'static str),
+    /// The number of `Host` headers.
+    Host(usize),
+    /// The bearer token.
+    Token,
+    /// A parameter of the query.
+    Parameter(Box<Invalid>),
+    /// The `Accept` header, and the media types on offer.
+    Accept(String),
+    /// The generator's seed.
+    Seed(Box<NotReady>),
+    /// A fresh seed, and the time that was waited for it.
+    FreshSeed(Duration),
+    /// The number of connections.
+    Connections,
+    /// A namespace of records.
+    Namespace,
+    /// The title of a namespace.
+    Title,
+    /// A record.
+    Record,
+}
+
+/// Why a request is not answered with the requested object.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) class: Class,
+    pub(crate) subject: Subject,
+    /// For any caller: no path, no system message.
+    pub(crate) message: Cow<'static, str>,
+    /// For the operator, where that is more.
+    operator_message: Option<String>,
+    /// Whether stored data, a disk or the system is at fault: the operator should find it in the log.
+    pub(crate) is_fault: bool,
+}
+
+impl Refusal {
+    /// A refusal of `class` about `subject`.
+    pub(crate) fn new(
+        class: Class,
+        subject: Subject,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { class, subject, message: message.into(), operator_message: None, is_fault: false }
+    }
+
+    /// The same, with a message for the operator that says more.
+    pub(crate) fn with_operator_message(self, message: impl Into<String>) -> Self {
+        Self { operator_message: Some(message.into()), ..self }
+    }
+
+    /// The message for the operator.
+    pub(crate) fn operator_message(&self) -> &str {
+        self.operator_message.as_deref().unwrap_or(&self.message)
+    }
+
+    /// The same refusal as the operator may see it.
+    pub(crate) fn for_operator(mut self) -> Self {
+        if let Some(message) = self.operator_message.take() {
+            self.message = message.into();
+        }
+        self
+    }
+
+    /// The same, caused by stored data, a disk or the system.
+    fn into_fault(self) -> Self {
+        Self { is_fault: true, ..self }
+    }
+
+    /// Nothing is at this path.
+    pub(crate) fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Class::NotFound, Subject::Path, message)
+    }
+
+    /// The path does not have this method; it has those of `allow` (RFC 9110 §15.5.6).
+    pub(crate) fn method_not_allowed(
+        allow: &'static str,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(Class::MethodNotAllowed, Subject::Method(allow), message)
+    }
+
+    /// None of `offers` is acceptable.
+    pub(crate) fn not_acceptable(offers: &[&str]) -> Self {
+        Self::new(
+            Class::NotAcceptable,
+            Subject::Accept(offers.join(", ")),
+            "none of the media types in Accept can be given",
+        )
+    }
+
+    /// No token, or an unknown one.
+    pub(crate) fn unauthenticated() -> Self {
+        Self::new(
+            Class::Unauthenticated,
+            Subject::Token,
+            "a bearer token that this service knows is needed",
+        )
+    }
+
+    /// Malformed, or out of a limit.
+    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Class::Invalid, Subject::Operation, message)
+    }
+
+    /// The body is too long.
+    pub(crate) fn body_too_large(limit: usize) -> Self {
+        let message = format!("the request's body has more than {limit} bytes");
+        Self::new(Class::TooLarge, Subject::Operation, message)
+    }
+
+    /// The client stopped sending.
+    pub(crate) fn too_slow() -> Self {
+        let message = "the request's body did not come in time";
+        Self::new(Class::TooSlow, Subject::Operation, message)
+    }
+
+    /// Impossible now, perhaps possible later.
+    pub(crate) fn unavailable(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Class::Unavailable, Subject::Operation, message)
+    }
+
+    /// A panic; it was printed where it happened.
+    pub(crate) fn internal() -> Self {
+        let refusal = Self::new(
+            Class::Internal,
+            Subject::Operation,
+            "an internal fault; nothing was answered",
+        );
+        refusal.with_operator_message("an internal fault; the log has more")
+    }
+
+    /// The store and its keyring could not be read at the start.
+    pub(crate) fn no_store() -> Self {
+        let message = "the store could not be read at the start; the operator's log has the reason";
+        Self::unavailable(message).with_operator_message(
+            "the keyring could not be read at the start; `lavawall status` and the log have the \
+             reason",
+        )
+    }
+
+    /// `fresh=true` waited for as long as it may.
+    pub(crate) fn not_fresh(waited: Duration) -> Self {
+        Self::new(
+            Class::Unavailable,
+            Subject::FreshSeed(waited),
+            "the sources did not give enough new entropy while this request waited",
+        )
+    }
+
+    /// All connections are in use.
+    pub(crate) fn overloaded() -> Self {
+        let message = "all connections are in use, try later";
+        Self::new(Class::Unavailable, Subject::Connections, message)
+    }
+
+    /// Checks the `Host` headers of a request (RFC 9112 §3.2): with two of them, or none, a proxy
+    /// may have taken it for another host's. HTTP/2 has `:authority` instead, which hyper checks.
+    pub(crate) fn of_host<B>(request: &Request<B>) -> Option<Self> {
+        let count = request.headers().get_all(hyper::header::HOST).iter().count();
+        let is_right = match request.version() {
+            Version::HTTP_11 => count == 1,
+            Version::HTTP_09 | Version::HTTP_10 => count <= 1,
+            _ => true,
+        };
+        let message = || format!("a request has one Host header (got {count})");
+        (!is_right).then(|| Self::new(Class::Invalid, Subject::Host(count), message()))
+    }
+
+    /// Adds the headers that belong to the refusal in every dialect.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
+        match &self.subject {
+            Subject::Method(allow) => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Subject::Host(_) => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Subject::Token if self.class == Class::Unauthenticated => {
+                let realm = HeaderValue::from_static("Bearer realm=\"lavawall\"");
+                headers.insert(WWW_AUTHENTICATE, realm);
+            }
+            _ => {}
+        }
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+    }
+
+    fn retry_after(&self) -> Option<u64> {
+        match &self.subject {
+            Subject::Seed(why) => Some(match **why {
+                NotReady::Expired(_) => 30,
+                NotReady::Halted(_) => 300,
+                _ => 2,
+            }),
+            Subject::FreshSeed(waited) => Some(waited.as_secs().max(1)),
+            _ => (self.class == Class::Unavailable).then_some(RETRY_AFTER_SECONDS),
+        }
+    }
+}
+
+impl From<Invalid> for Refusal {
+    fn from(invalid: Invalid) -> Self {
+        let message = invalid.to_string();
+        Self::new(Class::Invalid, Subject::Parameter(Box::new(invalid)), message)
+    }
+}
+
+/// The generator refuses: callers get the kinds of source that are present and the number that is
+/// needed, the log gets the operator's side.
+impl From<NotReady> for Refusal {
+    fn from(why: NotReady) -> Self {
+        log_not_ready(&why);
+        let message = match &why {
+            NotReady::Starting(quorum) => {
+                format!("the first seed is not made yet: {}", outline(quorum)).into()
+            }
+            NotReady::Expired(quorum) => {
+                format!("the last seed may no longer be used: {}", outline(quorum)).into()
+            }
+            NotReady::Halted(_) => {
+                Cow::Borrowed("a self-test failed; the operator has to look at it")
+            }
+            _ => Cow::Borrowed("the generator cannot answer at the moment"),
+        };
+        Self::new(Class::Unavailable, Subject::Seed(Box::new(why)), message)
+    }
+}
+
+/// The quorum as callers may know it: kinds and numbers, no names of devices.
+fn outline(quorum: &Quorum) -> String {
+    let present: Vec<_> = quorum.present.iter().map(|kind| kind.name()).collect();
+    let mut text = format!(
+        "{} of {} independent kinds of source are healthy ({})",
+        present.len(),
+        quorum.needed,
+        if present.is_empty() { "none".to_owned() } else { present.join(", ") },
+    );
+    if !quorum.missing_required.is_empty() {
+        text.push_str("; a source that is required is missing");
+    }
+    if quorum.overdue {
+        text.push_str("; the next seed is overdue");
+    }
+    text
+}
+
+/// Logs at a bounded rate: callers can repeat a refused request as fast as they like.
+fn log_not_ready(why: &NotReady) {
+    static LAST_MS: AtomicU64 = AtomicU64::new(0);
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    let last = LAST_MS.load(Ordering::Relaxed);
+    if u128::from(now.saturating_sub(last)) >= LOG_INTERVAL.as_millis()
+        && LAST_MS.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    {
+        tracing::warn!("requests are refused: {why}");
+    }
+}

@@ -1,0 +1,179 @@
+//! The HTTP server: its threads, and the protocol that it gives to the transport.
+
+use std::fmt::Write;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use hyper::body::Bytes;
+use rustls::ServerConfig;
+use tokio::sync::watch;
+
+use crate::audit::Asked;
+use crate::caller::Peer;
+use crate::http::access::AccessControl;
+use crate::http::app::{App, ServiceParts};
+use crate::http::body::Body;
+use crate::http::config::HttpConfig;
+use crate::http::dialect::Dialects;
+use crate::http::dispatch::Handler;
+use crate::http::meters::Meters;
+use crate::http::problem;
+use crate::http::refusal::Refusal;
+use crate::net::accept;
+use crate::net::activity::Activity;
+use crate::net::connection::Terms;
+use crate::net::permits::ConnectionPermits;
+use crate::net::service::ConnectionService;
+use crate::net::tcp::{Listeners, TcpEntrance};
+use crate::net::unix::{AdminSocket, PEERS_LIMIT, UnixEntrance};
+
+/// Serves `dialects` until `shutdown` becomes true or its sender is gone; then no new connection is
+/// accepted, answers under way are finished within the drain timeout, and the function returns.
+///
+/// Runs one thread per socket of `listeners`, and one for the operator's `socket`, and waits for
+/// all of them. `access` may be reloaded at any time.
+///
+/// # Errors
+/// When a thread cannot be started; then none has begun to serve. When a thread failed: returned at
+/// the end, since the others go on.
+pub fn serve(
+    parts: ServiceParts,
+    dialects: Dialects,
+    listeners: Listeners,
+    socket: Option<AdminSocket>,
+    access: Arc<AccessControl>,
+    config: &HttpConfig,
+    shutdown: &watch::Receiver<bool>,
+) -> io::Result<()> {
+    let terms = Terms {
+        service: Server::new(parts, dialects, access, config),
+        idle_timeout: config.idle_timeout,
+        shutdown: shutdown.clone(),
+    };
+    let permits = Arc::new(ConnectionPermits::new(config.max_connections));
+    let drain_timeout = config.drain_timeout;
+    thread::scope(|scope| {
+        let mut workers = Vec::new();
+        for (number, socket) in listeners.into_sockets().into_iter().enumerate() {
+            let (terms, permits) = (terms.clone(), &permits);
+            let (start, started) = mpsc::sync_channel::<()>(1);
+            // A closed channel means that not all threads could be started.
+            let work = move || match started.recv() {
+                Ok(()) => {
+                    let open = || TcpEntrance::open(socket, terms);
+                    accept::run(open, permits, shutdown, drain_timeout)
+                }
+                Err(_) => Ok(()),
+            };
+            let thread = thread::Builder::new().name(format!("http-{number}"));
+            workers.push((start, thread.spawn_scoped(scope, work)?));
+        }
+        if let Some(socket) = socket {
+            let terms = terms.clone();
+            let work = move || {
+                let permits = Arc::new(ConnectionPermits::new(PEERS_LIMIT));
+                let open = || UnixEntrance::open(socket, terms);
+                accept::run(open, &permits, shutdown, drain_timeout)
+            };
+            let thread = thread::Builder::new().name("admin".into());
+            drop(thread.spawn_scoped(scope, work)?);
+        }
+        let workers: Vec<_> = workers
+            .into_iter()
+            .map(|(start, worker)| start.send(()).map(|()| worker).map_err(io::Error::other))
+            .collect::<io::Result<_>>()?;
+        workers.into_iter().try_for_each(|worker| {
+            worker.join().unwrap_or_else(|_| Err(io::Error::other("an HTTP worker panicked")))
+        })
+    })
+}
+
+/// The protocol: the dialects over the service.
+#[derive(Clone)]
+struct Server {
+    app: Arc<App>,
+    dialects: Arc<Dialects>,
+    overloaded: Bytes,
+}
+
+impl Server {
+    fn new(
+        parts: ServiceParts,
+        dialects: Dialects,
+        access: Arc<AccessControl>,
+        config: &HttpConfig,
+    ) -> Self {
+        let meters = Meters::new(dialects.meter_labels());
+        Self {
+            app: Arc::new(App::new(parts, access, meters, config)),
+            dialects: Arc::new(dialects),
+            overloaded: overloaded(),
+        }
+    }
+}
+
+impl ConnectionService for Server {
+    type Body = Body;
+    type Handler = Handler;
+
+    fn handler(&self, activity: Arc<Activity>, peer: Option<Peer>) -> Handler {
+        Handler::new(Arc::clone(&self.app), Arc::clone(&self.dialects), activity, peer)
+    }
+
+    fn tls(&self) -> Option<Arc<ServerConfig>> {
+        self.app.access.tls()
+    }
+
+    fn count_connection(&self, is_admitted: bool) {
+        self.app.meters.add_connection(is_admitted);
+    }
+
+    fn overloaded(&self) -> Bytes {
+        self.overloaded.clone()
+    }
+
+    fn refuse_peer(&self) -> impl Future<Output = ()> + Send + 'static {
+        let app = Arc::clone(&self.app);
+        async move { app.record_turned_away(Asked::Socket).await }
+    }
+}
+
+/// The refusal of a connection without a permit, as it is written to the socket.
+fn overloaded() -> Bytes {
+    let (head, body) = problem::render(&Refusal::overloaded()).into_parts();
+    let Body::Whole(body) = body else { unreachable!("a problem is whole") };
+    let body = body.unwrap_or_default();
+    let mut text = format!("HTTP/1.1 {}\r\n", head.status);
+    for (name, value) in &head.headers {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{name}: {}\r\n", value.to_str().unwrap_or_default());
+    }
+    let _ = write!(text, "connection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    [text.as_bytes(), &body].concat().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_too_many_gets_a_whole_response() {
+        let text = String::from_utf8(overloaded().to_vec()).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("head and body");
+        assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{head}");
+        for header in [
+            "content-type: application/problem+json",
+            "retry-after: 5",
+            "connection: close",
+            &format!("content-length: {}", body.len()),
+        ] {
+            assert!(head.lines().any(|line| line == header), "{header} in {head}");
+        }
+        assert_eq!(
+            body,
+            "{\"type\":\"/docs#problem-busy\",\"title\":\"Too many connections\",\"status\":503,\
+             \"detail\":\"all connections are in use, try later\"}"
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! The keyset: the keys of every namespace, and their bytes in the keyring's file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::audit::Chain;
+use crate::crypto::codec::{Malformed, Reader, Writer};
+use crate::crypto::key::Key;
+use crate::keyring::error::KeyringError;
+use crate::keyring::id::NamespaceId;
+use crate::keyring::key_version::{KeyVersion, VersionState, read_key};
+use crate::keyring::provenance::KeyProvenance;
+
+/// The most namespaces; the limit of Workers KV.
+pub(super) const NAMESPACES_LIMIT: usize = 1000;
+
+/// The most key versions of one namespace, destroyed ones included: a daily rotation for more than ten
+/// years.
+pub(crate) const VERSIONS_LIMIT: usize = 4096;
+
+/// The most bytes of a title.
+pub(super) const TITLE_LIMIT: usize = 512;
+
+/// The keys of one namespace. A clone shares the keys, and copies none.
+#[derive(Clone)]
+pub(crate) struct NamespaceKeyset {
+    /// Its title, as its owner wrote it.
+    pub(crate) title: Zeroizing<String>,
+    /// When it was made, in seconds since 1970.
+    pub(crate) created_at: u64,
+    /// Keys of record ids and of the multiset hash are derived from it. The same for all versions.
+    pub(crate) index_key: Arc<Key>,
+    /// Oldest first; the last one is active.
+    pub(crate) versions: Vec<KeyVersion>,
+}
+
+/// All namespaces, and the provenance of the root key.
+///
+/// ```text
+/// …   provenance of the root key
+/// 32  store key
+/// 4   number of namespaces, then for each, in the order of their ids:
+///     16  id
+///     2+n title
+///     8   made at, seconds since 1970
+///     32  index key
+///     4   number of versions, then for each, oldest first:
+///         4   number
+///         1   state
+///         …   provenance
+///         32  key, unless it is destroyed
+/// 8   number of the last line that the audit log had, and   ┐ not in format 1
+/// 32  its SHA-256                                           ┘
+/// ```
+#[derive(Clone)]
+pub(crate) struct Keyset {
+    /// The provenance of the root key.
+    pub(crate) root_provenance: KeyProvenance,
+    /// Seals the store's commit count.
+    pub(crate) store_key: Arc<Key>,
+    /// By id.
+    pub(crate) namespaces: BTreeMap<NamespaceId, NamespaceKeyset>,
+    /// The end of the audit log when this was written; absent in format 1.
+    pub(crate) logged: Option<Chain>,
+}
+
+impl NamespaceKeyset {
+    /// The version that seals.
+    #[must_use]
+    pub(crate) fn active(&self) -> &KeyVersion {
+        self.versions.last().expect("a namespace always has a version")
+    }
+
+    /// Adds a version that seals from now on; the previous one only opens.
+    pub(crate) fn rotate(&mut self, key: Key, provenance: KeyProvenance) -> u32 {
+        let number = self.versions.last().map_or(1, |last| last.number + 1);
+        if let Some(last) =
+            self.versions.last_mut().filter(|last| last.state == VersionState::Active)
+        {
+            last.state = VersionState::Retired;
+        }
+        self.versions.push(KeyVersion {
+            number,
+            state: VersionState::Active,
+            provenance,
+            key: Some(Arc::new(key)),
+        });
+        number
+    }
+
+    fn write(&self, to: &mut Writer) {
+        to.short(self.title.as_bytes()).u64(self.created_at).bytes(self.index_key.expose());
+        to.u32(u32::try_from(self.versions.len()).expect("versions are limited"));
+        for version in &self.versions {
+            version.write(to);
+        }
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let title = Zeroizing::new(from.text()?.to_owned());
+        let created_at = from.u64()?;
+        let index_key = Arc::new(read_key(from)?);
+        let count = from.u32()?;
+        let versions: Vec<_> =
+            (0..count).map(|_| KeyVersion::read(from)).collect::<Result<_, _>>()?;
+        let is_sound = versions.last().is_some_and(|last| last.state == VersionState::Active);
+        if !is_sound {
+            return Err(Malformed);
+        }
+        Ok(Self { title, created_at, index_key, versions })
+    }
+}
+
+impl Keyset {
+    /// A namespace that is to be changed.
+    pub(crate) fn namespace_mut(
+        &mut self,
+        id: NamespaceId,
+    ) -> Result<&mut NamespaceKeyset, KeyringError> {
+        self.namespaces.get_mut(&id).ok_or(KeyringError::UnknownNamespace(id))
+    }
+
+    /// A keyset without namespaces.
+    #[must_use]
+    pub(crate) fn new(root_provenance: KeyProvenance, store_key: Key) -> Self {
+        Self {
+            root_provenance,
+            store_key: Arc::new(store_key),
+            namespaces: BTreeMap::new(),
+            logged: None,
+        }
+    }
+
+    /// The bytes drawn above.
+    #[must_use]
+    pub(crate) fn write(&self) -> Zeroizing<Vec<u8>> {
+        let mut to = Writer::default();
+        self.root_provenance.write(&mut to);
+        to.bytes(self.store_key.expose());
+        to.u32(u32::try_from(self.namespaces.len()).expect("namespaces are limited"));
+        for (id, namespace) in &self.namespaces {
+            to.bytes(&id.0);
+            namespace.write(&mut to);
+        }
+        if let Some(logged) = &self.logged {
+            to.u64(logged.sequence).bytes(&logged.last);
+        }
+        to.finish()
+    }
+
+    /// Reads the bytes drawn above, in this format.
+    ///
+    /// # Errors
+    /// When they are malformed.
+    pub(crate) fn read(format: u8, bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut from = Reader::of(bytes);
+        let provenance = KeyProvenance::read(&mut from)?;
+        let mut keyset = Self::new(provenance, read_key(&mut from)?);
+        for _ in 0..from.u32()? {
+            let id = NamespaceId(from.array()?);
+            keyset.namespaces.insert(id, NamespaceKeyset::read(&mut from)?);
+        }
+        if format > 1 {
+            keyset.logged = Some(Chain { sequence: from.u64()?, last: from.array()? });
+        }
+        from.end()?;
+        Ok(keyset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::key::KEY_BYTES;
+    use crate::crypto::test_support::generator;
+    use crate::keyring::key_version::VersionState::{Active, Destroyed, Retired, Revoked};
+
+    fn keyset() -> Keyset {
+        let generator = generator();
+        let draw = || KeyProvenance::draw(&generator).expect("seeded");
+        let mut keyset = Keyset::new(draw().1, draw().0);
+        let mut namespace = NamespaceKeyset {
+            title: Zeroizing::new("Ein Titel".to_owned()),
+            created_at: 1,
+            index_key: Arc::new(draw().0),
+            versions: Vec::new(),
+        };
+        for _ in 0..4 {
+            let (key, provenance) = draw();
+            namespace.rotate(key, provenance);
+        }
+        namespace.versions[0].state = VersionState::Destroyed;
+        namespace.versions[0].key = None;
+        namespace.versions[1].state = VersionState::Revoked;
+        keyset.namespaces.insert(NamespaceId([3; 16]), namespace);
+        keyset.logged = Some(Chain { sequence: 12, last: [5; 32] });
+        keyset
+    }
+
+    #[test]
+    fn a_keyset_is_read_back_with_every_state() {
+        let keyset = keyset();
+        let bytes = keyset.write();
+        let read = Keyset::read(2, &bytes).expect("what was written");
+        assert_eq!(read.logged, keyset.logged);
+        assert_eq!(read.write().as_slice(), bytes.as_slice());
+        let states: Vec<_> =
+            read.namespaces[&NamespaceId([3; 16])].versions.iter().map(|it| it.state).collect();
+        assert_eq!(states, [Destroyed, Revoked, Retired, Active]);
+    }
+
+    #[test]
+    fn no_part_of_a_keyset_is_a_keyset() {
+        let bytes = keyset().write();
+        for len in 0..bytes.len() {
+            assert!(Keyset::read(2, &bytes[..len]).is_err(), "{len} bytes");
+        }
+        assert!(Keyset::read(2, &[bytes.as_slice(), &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn a_keyset_of_format_1_knows_nothing_of_the_log() {
+        let old = Keyset { logged: None, ..keyset() }.write();
+        assert_eq!(Keyset::read(1, &old).expect("what was written").logged, None);
+        assert!(Keyset::read(2, &old).is_err());
+        assert!(Keyset::read(1, &keyset().write()).is_err());
+    }
+
+    #[test]
+    fn a_destroyed_version_leaves_no_key_in_the_bytes() {
+        let mut keyset = keyset();
+        let namespace = keyset.namespaces.get_mut(&NamespaceId([3; 16])).expect("there");
+        let key = namespace.versions[2].key.clone().expect("retired, and there");
+        let holds = |bytes: &[u8]| bytes.windows(KEY_BYTES).any(|part| part == key.expose());
+        namespace.versions[2].state = VersionState::Destroyed;
+        namespace.versions[2].key = None;
+        assert!(!holds(&keyset.write()));
+    }
+}

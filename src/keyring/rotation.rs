@@ -1,0 +1,116 @@
+//! Key versions: rotating, revoking, destroying and listing them.
+
+use serde::Serialize;
+
+use crate::audit::{Actor, AuditEvent};
+use crate::keyring::error::KeyringError;
+use crate::keyring::handle::Keyring;
+use crate::keyring::id::NamespaceId;
+use crate::keyring::key_version::{KeyVersion, VersionState};
+use crate::keyring::keyset::{Keyset, VERSIONS_LIMIT};
+use crate::keyring::provenance::KeyProvenance;
+
+/// One key version as an operator sees it: everything except the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyInfo {
+    /// The namespace, or `None` for the root key.
+    pub namespace: Option<NamespaceId>,
+    /// Its number; 0 for the root key.
+    pub version: u32,
+    /// Its use.
+    pub state: VersionState,
+    /// Its provenance.
+    #[serde(flatten)]
+    pub provenance: KeyProvenance,
+}
+
+impl Keyring {
+    /// Makes a new key version, which seals from now on; returns its number.
+    ///
+    /// # Errors
+    /// When there is no such namespace, it has too many versions, or nothing can be written.
+    pub fn rotate(&self, actor: &Actor, id: NamespaceId) -> Result<u32, KeyringError> {
+        self.change(AuditEvent::new(actor, "rotate").on(id), |keyset, event| {
+            let (key, provenance) = KeyProvenance::draw(&self.generator)?;
+            let namespace = keyset.namespace_mut(id)?;
+            if namespace.versions.len() >= VERSIONS_LIMIT {
+                let limit = VERSIONS_LIMIT;
+                return Err(KeyringError::TooMany { what: "key versions", limit });
+            }
+            let version = namespace.rotate(key, provenance);
+            event.set_version(version);
+            Ok(version)
+        })
+    }
+
+    /// Takes a version from all readers. Its records can only be resealed, by a rotation.
+    ///
+    /// # Errors
+    /// When it is the active one, destroyed or unknown, or the keyring cannot be written.
+    pub fn revoke(&self, actor: &Actor, id: NamespaceId, number: u32) -> Result<(), KeyringError> {
+        self.change(AuditEvent::new(actor, "revoke").on(id).version(number), |keyset, _| {
+            let version = passive_version(keyset, id, number)?;
+            if version.key.is_none() {
+                return Err(KeyringError::UnknownVersion { namespace: id, version: number });
+            }
+            version.state = VersionState::Revoked;
+            Ok(())
+        })
+    }
+
+    /// Destroys a version: its records can no longer be opened. Its place in the list and its provenance
+    /// are kept.
+    ///
+    /// # Errors
+    /// When it is the active one or unknown, or the keyring cannot be written.
+    pub fn destroy(&self, actor: &Actor, id: NamespaceId, number: u32) -> Result<(), KeyringError> {
+        self.change(AuditEvent::new(actor, "destroy").on(id).version(number), |keyset, _| {
+            let version = passive_version(keyset, id, number)?;
+            version.state = VersionState::Destroyed;
+            version.key = None;
+            Ok(())
+        })
+    }
+
+    /// Every present and past key, the root key first, with its provenance.
+    ///
+    /// # Errors
+    /// When the keyring is not unsealed.
+    pub fn keys(&self) -> Result<Vec<KeyInfo>, KeyringError> {
+        self.look(|keyset| {
+            let root = KeyInfo {
+                namespace: None,
+                version: 0,
+                state: VersionState::Active,
+                provenance: keyset.root_provenance.clone(),
+            };
+            let versions = keyset.namespaces.iter().flat_map(|(id, namespace)| {
+                namespace.versions.iter().map(move |version| KeyInfo {
+                    namespace: Some(*id),
+                    version: version.number,
+                    state: version.state,
+                    provenance: version.provenance.clone(),
+                })
+            });
+            Ok(std::iter::once(root).chain(versions).collect())
+        })
+    }
+}
+
+/// A version that does not seal.
+fn passive_version(
+    keyset: &mut Keyset,
+    id: NamespaceId,
+    number: u32,
+) -> Result<&mut KeyVersion, KeyringError> {
+    let version = keyset
+        .namespace_mut(id)?
+        .versions
+        .iter_mut()
+        .find(|version| version.number == number)
+        .ok_or(KeyringError::UnknownVersion { namespace: id, version: number })?;
+    match version.state {
+        VersionState::Active => Err(KeyringError::ActiveVersion { version: number }),
+        _ => Ok(version),
+    }
+}

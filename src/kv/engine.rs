@@ -1,0 +1,30 @@
+//! Storage engines. Each is a folder with an implementation of [`Storage`] and a line in [`ENGINES`].
+
+#[cfg(any(test, feature = "test-support"))]
+mod memory;
+mod redb;
+mod storage;
+
+use std::path::Path;
+
+#[cfg(any(test, feature = "test-support"))]
+pub use memory::{Fault, MemoryStorage};
+pub use redb::RedbStorage;
+pub(crate) use storage::StorageAccess;
+pub use storage::{Change, Changes, Row, Storage, StorageError, Table};
+
+/// One kind of storage.
+pub(crate) struct Engine {
+    /// Its name.
+    pub name: &'static str,
+    /// The storage in the file or folder at a path, with a page cache of a number of bytes. It is opened, or
+    /// made, at its first use.
+    pub at: fn(&Path, usize) -> Box<dyn Storage>,
+}
+
+/// Every engine; the store uses the first.
+pub(crate) const ENGINES: &[Engine] =
+    &[Engine { name: "redb", at: |path, cache| Box::new(RedbStorage::at(path, cache)) }];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Rows in memory, for tests: they can make it fail and change its rows.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::kv::engine::storage::{
+    Change, Changes, Row, Storage, StorageAccess, StorageError, Table,
+};
+
+/// Keeps rows until it is dropped. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStorage(Arc<Mutex<Inner>>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    fault: Option<Fault>,
+}
+
+/// A failure from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing can be read.
+    Read,
+    /// Nothing can be written, as on a full disk.
+    Write,
+    /// Writes succeed, and are reported as failed.
+    LateWrite,
+}
+
+impl MemoryStorage {
+    /// Makes it fail, or work again.
+    pub fn fail(&self, fault: Option<Fault>) {
+        self.0.lock().fault = fault;
+    }
+
+    /// All rows, as a reader of the disk sees them.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(Table, Vec<u8>, Vec<u8>)> {
+        let inner = self.0.lock();
+        let rows = inner.rows.iter();
+        rows.map(|((table, key), row)| (*table, key.clone(), row.clone())).collect()
+    }
+
+    /// Replaces all rows, as a writer of the disk can.
+    pub fn set_rows(&self, rows: Vec<(Table, Vec<u8>, Vec<u8>)>) {
+        let rows = rows.into_iter().map(|(table, key, row)| ((table, key), row));
+        self.0.lock().rows = rows.collect();
+    }
+
+    fn reading(&self) -> Result<MutexGuard<'_, Inner>, StorageError> {
+        let inner = self.0.lock();
+        if inner.fault == Some(Fault::Read) {
+            return Err(StorageError {
+                what: StorageAccess::Read,
+                reason: "a test says so".to_owned(),
+            });
+        }
+        Ok(inner)
+    }
+}
+
+impl Storage for MemoryStorage {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.reading()?.rows.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StorageError> {
+        let inner = self.reading()?;
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded((table, after.to_vec())),
+            _ => Bound::Included((table, prefix.to_vec())),
+        };
+        let rows = inner
+            .rows
+            .range((from, Bound::Unbounded))
+            .take_while(|((at, key), _)| *at == table && key.starts_with(prefix))
+            .take(limit);
+        Ok(rows.map(|((_, key), row)| (key.clone(), row.clone())).collect())
+    }
+
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
+        let batch = batch.collect::<Result<Vec<_>, _>>()?;
+        let mut inner = self.0.lock();
+        let failed =
+            || StorageError { what: StorageAccess::Write, reason: "a test says so".to_owned() };
+        if inner.fault == Some(Fault::Write) {
+            return Err(failed());
+        }
+        for change in batch {
+            match change {
+                Change::Put(table, key, row) => {
+                    inner.rows.insert((table, key), row);
+                }
+                Change::Delete(table, key) => {
+                    inner.rows.remove(&(table, key));
+                }
+                Change::Clear(table, prefix) => {
+                    inner.rows.retain(|(at, key), _| *at != table || !key.starts_with(&prefix));
+                }
+            }
+        }
+        if inner.fault == Some(Fault::LateWrite) { Err(failed()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,248 @@
+//! Rows in one file, by redb: copy-on-write trees, one writer, a flush at the end of each batch.
+
+mod flushed_file;
+mod panics;
+mod read_only_file;
+mod tables;
+
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+
+use ::redb::{Builder, Database, ReadableDatabase};
+use parking_lot::{RwLock, RwLockReadGuard};
+
+use crate::durable;
+use crate::kv::engine::storage::{
+    Change, Changes, Row, Storage, StorageAccess, StorageError, Table,
+};
+use flushed_file::FlushedFile;
+use panics::contained;
+use read_only_file::ReadOnlyFile;
+use tables::{definition, end_bound, end_of};
+
+/// Keeps rows in a file that only its owner may read.
+///
+/// After a failure of the disk, redb refuses everything until the file is reopened; the next call reopens it,
+/// so that a disk that was full for a while needs no restart. While the disk refuses writes, the file is
+/// read all the same; each write tries it again.
+///
+/// On damaged pages redb panics in some places; the panic is caught and returned as an error.
+pub struct RedbStorage {
+    path: PathBuf,
+    cache_bytes: usize,
+    /// `None` after a failure.
+    opened: RwLock<Option<OpenDatabase>>,
+}
+
+/// The open file.
+struct OpenDatabase {
+    database: Database,
+    /// Why it is read-only, if it is.
+    refused: Option<String>,
+}
+
+impl OpenDatabase {
+    fn is_refused(opened: Option<&Self>) -> bool {
+        opened.is_some_and(|opened| opened.refused.is_some())
+    }
+}
+
+impl RedbStorage {
+    /// Keeps rows in the file at `path`, which is opened, or made, at the first use. After a crash that reads
+    /// the whole file.
+    #[must_use]
+    pub fn at(path: &Path, cache_bytes: usize) -> Self {
+        Self { path: path.to_owned(), cache_bytes, opened: RwLock::new(None) }
+    }
+
+    /// As [`RedbStorage::at`], and opens the file now.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not a store, or is damaged.
+    pub fn open(path: &Path, cache_bytes: usize) -> Result<Self, StorageError> {
+        let storage = Self::at(path, cache_bytes);
+        drop(storage.opened(StorageAccess::Open)?);
+        Ok(storage)
+    }
+
+    /// The file, opened if necessary.
+    fn opened(
+        &self,
+        what: StorageAccess,
+    ) -> Result<RwLockReadGuard<'_, Option<OpenDatabase>>, StorageError> {
+        loop {
+            let guard = self.opened.read();
+            if guard.is_some() {
+                return Ok(guard);
+            }
+            drop(guard);
+            let mut guard = self.opened.write();
+            if guard.is_none() {
+                *guard =
+                    Some(self.open_or_read_only().map_err(|reason| StorageError { what, reason })?);
+            }
+        }
+    }
+
+    /// Opens the file, read-only when the disk refuses writes.
+    fn open_or_read_only(&self) -> Result<OpenDatabase, String> {
+        let refused = match self.try_open()? {
+            Ok(database) => return Ok(OpenDatabase { database, refused: None }),
+            Err(error) => error.to_string(),
+        };
+        let read = contained(|| {
+            let file = ReadOnlyFile::open(&self.path)?;
+            Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?)
+        });
+        match read {
+            Ok(database) => Ok(OpenDatabase { database, refused: Some(refused) }),
+            // The first reason is the one to fix.
+            Err(_) => Err(refused),
+        }
+    }
+
+    /// Opens the file for writing; the inner error is the system's.
+    fn try_open(&self) -> Result<io::Result<Database>, String> {
+        contained(|| match self.open_file() {
+            Err(::redb::Error::Io(error)) => Ok(Err(error)),
+            opened => opened.map(Ok),
+        })
+    }
+
+    fn open_file(&self) -> Result<Database, ::redb::Error> {
+        // Made here, since redb would make it readable by others.
+        let file = durable::open(&self.path, durable::private().read(true).write(true))?;
+        let file = FlushedFile::of(file)?;
+        let database = Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?;
+        // Makes all tables: reading one that is absent would be an error.
+        let transaction = database.begin_write()?;
+        for table in Table::ALL {
+            transaction.open_table(definition(table))?;
+        }
+        transaction.commit()?;
+        Ok(database)
+    }
+
+    /// Closes the file, so that the next call reopens it.
+    fn abandon(&self) {
+        let opened = self.opened.write().take();
+        // Closing writes, and may fail for the same reason.
+        let _ = contained(|| {
+            drop(opened);
+            Ok(())
+        });
+    }
+
+    fn with<T>(
+        &self,
+        what: StorageAccess,
+        work: impl FnOnce(&Database) -> Result<T, ::redb::Error>,
+    ) -> Result<T, StorageError> {
+        let guard = self.opened(what)?;
+        let opened = guard.as_ref().expect("it has just been opened");
+        if let Some(reason) = opened.refused.as_ref().filter(|_| what == StorageAccess::Write) {
+            // The write would stay in memory.
+            return Err(StorageError { what, reason: reason.clone() });
+        }
+        let result = contained(|| work(&opened.database));
+        drop(guard);
+        result.map_err(|reason| {
+            self.abandon();
+            StorageError { what, reason }
+        })
+    }
+}
+
+impl Storage for RedbStorage {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.with(StorageAccess::Read, |database| {
+            let table = database.begin_read()?.open_table(definition(table))?;
+            Ok(table.get(key)?.map(|row| row.value().to_vec()))
+        })
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StorageError> {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        self.with(StorageAccess::Read, |database| {
+            let table = database.begin_read()?.open_table(definition(table))?;
+            let mut rows = Vec::new();
+            for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
+                let (key, row) = row?;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                rows.push((key.value().to_vec(), row.value().to_vec()));
+            }
+            Ok(rows)
+        })
+    }
+
+    fn check_writable(&self) -> Result<(), StorageError> {
+        if !OpenDatabase::is_refused(self.opened(StorageAccess::Write)?.as_ref()) {
+            if durable::check_writable(&self.path).is_ok() {
+                return Ok(());
+            }
+            // Writes to a file that was open before would be lost.
+            self.abandon();
+            drop(self.opened(StorageAccess::Write)?);
+        }
+        let mut guard = self.opened.write();
+        // Another call may have reopened it.
+        if OpenDatabase::is_refused(guard.as_ref()) {
+            let refuse = |reason| StorageError { what: StorageAccess::Write, reason };
+            let database = self.try_open().map_err(refuse)?.map_err(|it| refuse(it.to_string()))?;
+            *guard = Some(OpenDatabase { database, refused: None });
+        }
+        Ok(())
+    }
+
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
+        self.check_writable()?;
+        let mut stopped = None;
+        self.with(StorageAccess::Write, |database| {
+            // Immediate durability is redb's default: `commit` returns after the flush.
+            let transaction = database.begin_write()?;
+            let mut tables = Vec::with_capacity(Table::ALL.len());
+            for table in Table::ALL {
+                tables.push(transaction.open_table(definition(table))?);
+            }
+            for change in batch {
+                match change {
+                    Ok(Change::Put(table, key, row)) => {
+                        tables[table as usize].insert(key.as_slice(), row.as_slice())?;
+                    }
+                    Ok(Change::Delete(table, key)) => {
+                        tables[table as usize].remove(key.as_slice())?;
+                    }
+                    Ok(Change::Clear(table, prefix)) => {
+                        let end = end_of(&prefix);
+                        let rows = (Bound::Included(prefix.as_slice()), end_bound(end.as_deref()));
+                        tables[table as usize].retain_in::<&[u8], _>(rows, |_, _| false)?;
+                    }
+                    Err(error) => {
+                        // A dropped transaction leaves nothing.
+                        stopped = Some(error);
+                        return Ok(());
+                    }
+                }
+            }
+            drop(tables);
+            transaction.commit()?;
+            Ok(())
+        })?;
+        stopped.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! The contract of a storage engine: it keeps the rows of the store.
+
+use std::fmt;
+
+/// One sorted map from bytes to bytes for each table.
+///
+/// An implementation MUST apply a batch whole or not at all, and MUST NOT return from `commit`
+/// before the batch would survive a crash of the machine. Keys of rows have up to 512 bytes, rows up to 26
+/// MiB. An implementation never gets a name, a value or a key in clear.
+pub trait Storage: Send + Sync {
+    /// The row at `key`.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// The first `limit` rows whose keys begin with `prefix` and come after `after`, in the order of
+    /// their keys.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StorageError>;
+
+    /// Makes all changes of the batch, in its order. Later changes may still be produced while earlier ones are
+    /// written.
+    ///
+    /// # Errors
+    /// When the batch is incomplete; then none of its changes are made. When they could not be made durable;
+    /// then either none or all of them are there, and reading shows which.
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError>;
+
+    /// After the disk has refused a write: tries whether it still does.
+    ///
+    /// # Errors
+    /// Why nothing can be written. Rows may be readable all the same.
+    fn check_writable(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+/// One row: its key and its content.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// The tables. Their numbers are their indices in [`Table::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// Values, by namespace and record id.
+    Values,
+    /// Names, metadata and expiries, by namespace and record id.
+    Entries,
+    /// Multiset hashes, by namespace.
+    Sums,
+    /// The store's commit count.
+    Store,
+}
+
+impl Table {
+    /// All tables.
+    pub const ALL: [Self; 4] = [Self::Values, Self::Entries, Self::Sums, Self::Store];
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Writes a row.
+    Put(Table, Vec<u8>, Vec<u8>),
+    /// Deletes the row at this key.
+    Delete(Table, Vec<u8>),
+    /// Deletes all rows whose keys begin with this prefix.
+    Clear(Table, Vec<u8>),
+}
+
+/// The changes of a batch, as they are produced. An error among them is the last item, and means that the
+/// batch is incomplete and must be discarded.
+pub type Changes<'a> = dyn Iterator<Item = Result<Change, StorageError>> + 'a;
+
+/// The operation of a storage that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StorageAccess {
+    /// Opening the storage.
+    Open,
+    /// Reading rows.
+    Read,
+    /// Writing a batch.
+    Write,
+}
+
+impl fmt::Display for StorageAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Open => "open",
+            Self::Read => "read",
+            Self::Write => "write",
+        })
+    }
+}
+
+/// A storage failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the store cannot {what}: {reason}")]
+pub struct StorageError {
+    /// The operation.
+    pub what: StorageAccess,
+    /// The engine's or the system's error.
+    pub reason: String,
+}

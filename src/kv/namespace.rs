@@ -1,0 +1,158 @@
+//! One open namespace: its keys and its index, loaded from the storage.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::crypto::aead::OpenError;
+use crate::keyring::NamespaceId;
+use crate::kv::derived_keys::DerivedKeys;
+use crate::kv::engine::{Storage, StorageAccess, StorageError, Table};
+use crate::kv::error::KvError;
+use crate::kv::index::{Index, RecordFault, Slot};
+use crate::kv::record;
+use crate::kv::record::{Entry, RecordAddress, RowHeader};
+use crate::kv::record_id::RecordId;
+
+/// Rows that are read at a time while loading.
+const PAGE: usize = 4096;
+
+/// An open namespace.
+pub(crate) struct Namespace {
+    pub(crate) id: NamespaceId,
+    keys: RwLock<Arc<DerivedKeys>>,
+    index: RwLock<Index>,
+    /// Records resealed since the last rotation.
+    resealed: AtomicUsize,
+    /// The records agree with the multiset hash, as far as can be checked.
+    pub(crate) agrees: bool,
+}
+
+/// A namespace as it was loaded from the storage.
+pub(crate) struct LoadedNamespace {
+    pub(crate) namespace: Namespace,
+    /// The store's commit count at its last change.
+    pub(crate) commits: u64,
+}
+
+impl Namespace {
+    /// A namespace without records.
+    pub(crate) fn empty(id: NamespaceId, keys: DerivedKeys) -> Self {
+        Self {
+            id,
+            keys: RwLock::new(Arc::new(keys)),
+            index: RwLock::default(),
+            resealed: AtomicUsize::new(0),
+            agrees: true,
+        }
+    }
+
+    /// Reads every entry of the namespace. Rows that do not open become faults of the index.
+    pub(crate) fn load(
+        storage: &dyn Storage,
+        id: NamespaceId,
+        keys: DerivedKeys,
+    ) -> Result<LoadedNamespace, KvError> {
+        let mut index = Index::default();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let rows = storage.scan(Table::Entries, &id.0, after.as_deref(), PAGE)?;
+            for (key, row) in &rows {
+                index_row(&mut index, &keys, id, key, row);
+            }
+            let Some((last, _)) = rows.into_iter().last() else { break };
+            // A damaged tree can have cycles.
+            if after.is_some_and(|after| last <= after) {
+                let reason = "its rows are out of order: its file is damaged".to_owned();
+                return Err(StorageError { what: StorageAccess::Read, reason }.into());
+            }
+            after = Some(last);
+        }
+        let stored = storage.get(Table::Sums, &id.0)?.and_then(|row| keys.open_hash(id, &row).ok());
+        let (commits, hash) = stored.unwrap_or_default();
+        // Rows that do not open have no term in the hash: then only they can be reported, and other changes
+        // cannot be detected.
+        let agrees =
+            stored.is_some() && (hash == index.hash.to_bytes() || !index.faults.is_empty());
+        let namespace = Self { index: RwLock::new(index), agrees, ..Self::empty(id, keys) };
+        Ok(LoadedNamespace { namespace, commits })
+    }
+
+    pub(crate) fn keys(&self) -> Arc<DerivedKeys> {
+        Arc::clone(&self.keys.read())
+    }
+
+    pub(crate) fn set_keys(&self, keys: DerivedKeys) {
+        if keys.active != self.keys().active {
+            self.resealed.store(0, Ordering::Relaxed);
+        }
+        *self.keys.write() = Arc::new(keys);
+    }
+
+    /// Counts resealed records.
+    pub(crate) fn add_resealed(&self, records: usize) {
+        self.resealed.fetch_add(records, Ordering::Relaxed);
+    }
+
+    pub(crate) fn resealed(&self) -> usize {
+        self.resealed.load(Ordering::Relaxed)
+    }
+
+    /// The index of its records. Each change leaves it consistent, also when the thread panics later.
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read()
+    }
+
+    pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write()
+    }
+}
+
+/// Adds one entry row to the index.
+fn index_row(
+    index: &mut Index,
+    keys: &DerivedKeys,
+    namespace: NamespaceId,
+    key: &[u8],
+    row: &[u8],
+) {
+    let Some(id) = key.get(namespace.0.len()..).and_then(|id| id.try_into().ok()) else {
+        return;
+    };
+    let address = RecordAddress { namespace, id: RecordId(id) };
+    match open_entry_row(keys, address, row) {
+        Ok((head, entry)) => {
+            let slot = Slot {
+                version: head.version,
+                expiry: entry.expiry,
+                key_version: head.key_version,
+                has_metadata: !entry.metadata.is_empty(),
+            };
+            index.hash.add(&keys.term(address.id, slot.version, slot.expiry));
+            index.set(entry.name.as_str(), Some(slot));
+        }
+        Err(fault) => {
+            index.faults.insert(address.id, fault);
+        }
+    }
+}
+
+/// Opens the entry row of a record, if it belongs to this address. Also with revoked key versions, which
+/// readers may not use.
+pub(crate) fn open_entry_row(
+    keys: &DerivedKeys,
+    address: RecordAddress,
+    row: &[u8],
+) -> Result<(RowHeader, Entry), RecordFault> {
+    let (head, sealed) = RowHeader::read(row).map_err(|_| RecordFault::Damaged)?;
+    let version = keys.get(head.key_version).ok_or(RecordFault::Destroyed(head.key_version))?;
+    let entry = record::open_entry(&version.entry_key, address, head, sealed)
+        .map_err(|OpenError| RecordFault::Damaged)?;
+    // The name in the entry must be that of the row's key.
+    if keys.record_id(entry.name.as_str()) == address.id {
+        Ok((head, entry))
+    } else {
+        Err(RecordFault::Damaged)
+    }
+}

@@ -1,0 +1,80 @@
+//! Reports on namespaces, for operators and for the rotation.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::keyring::NamespaceId;
+use crate::kv::error::KvError;
+use crate::kv::namespace::Namespace;
+use crate::kv::store::Store;
+
+/// The state of a namespace, for operators.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NamespaceReport {
+    /// Its id.
+    pub id: NamespaceId,
+    /// Records, including expired ones that are not removed yet.
+    pub records: usize,
+    /// Records that do not open.
+    pub damaged: usize,
+    /// Whether its records agree with the multiset hash, as far as can be checked.
+    pub agrees: bool,
+    /// The key version that seals.
+    pub active_version: u32,
+    /// The number of records under each key version.
+    pub dependents: BTreeMap<u32, u64>,
+    /// Records resealed by this process since the last rotation.
+    pub resealed: usize,
+}
+
+impl NamespaceReport {
+    /// The number of records under older versions.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        let older = self.dependents.iter().filter(|(version, _)| **version != self.active_version);
+        older.map(|(_, records)| records).sum()
+    }
+}
+
+impl Namespace {
+    /// Findings for the operator.
+    pub(crate) fn findings(&self) -> Vec<String> {
+        let index = self.index();
+        let disagrees = (!self.agrees).then(|| KvError::Disagrees(self.id).to_string());
+        let damaged = (!index.faults.is_empty()).then(|| {
+            let ids: Vec<_> = index.faults.keys().take(5).map(ToString::to_string).collect();
+            format!(
+                "namespace {}: {} records do not open, among them {}; other changes there cannot be \
+                 detected",
+                self.id,
+                index.faults.len(),
+                ids.join(", ")
+            )
+        });
+        disagrees.into_iter().chain(damaged).collect()
+    }
+}
+
+impl Store {
+    /// The state of every namespace.
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub fn report(&self) -> Result<Vec<NamespaceReport>, KvError> {
+        let namespaces = self.known_namespaces()?;
+        let report = namespaces.iter().map(|namespace| {
+            let index = namespace.index();
+            NamespaceReport {
+                id: namespace.id,
+                records: index.len(),
+                damaged: index.faults.len(),
+                agrees: namespace.agrees,
+                active_version: namespace.keys().active,
+                dependents: index.dependents().clone(),
+                resealed: namespace.resealed(),
+            }
+        });
+        Ok(report.collect())
+    }
+}

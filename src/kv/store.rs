@@ -1,0 +1,178 @@
+//! The store as its callers hold it: its parts, their locks, and access to namespaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, MutexGuard, RwLock};
+
+use crate::keyring::{Keyring, NamespaceId};
+use crate::kv::cache::ValueCache;
+use crate::kv::engine::Storage;
+use crate::kv::error::KvError;
+use crate::kv::group_commit::CommitQueue;
+use crate::kv::namespace::Namespace;
+use lavawall_entropy::Generator;
+
+/// Keeps records. Open only while the keyring is unsealed.
+///
+/// # Security
+/// A reader of the disk learns the numbers of namespaces and records, the lengths of names with metadata and
+/// of values to the byte, and which rows change when. A writer of the disk can also make records unreadable,
+/// and, with a record that is already damaged, can remove others of its namespace undetected. A store that is
+/// rolled back whole is detected only by the keyring's anchor.
+pub struct Store {
+    pub(crate) generator: Arc<Generator>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) storage: Box<dyn Storage>,
+    pub(crate) accept: BTreeSet<NamespaceId>,
+    /// `None` while closed.
+    pub(crate) namespaces: RwLock<Option<Namespaces>>,
+    /// Cleared under the write lock of `namespaces` whenever they are replaced.
+    pub(crate) cache: ValueCache,
+    /// Memory may be older than the storage.
+    pub(crate) is_stale: AtomicBool,
+    pub(crate) queue: CommitQueue,
+    writer: Mutex<WriterState>,
+}
+
+/// The namespaces of an open store.
+pub(crate) type Namespaces = BTreeMap<NamespaceId, Arc<Namespace>>;
+
+/// The state of the one writer at a time.
+#[derive(Default)]
+pub(crate) struct WriterState {
+    /// The number of commits of the store.
+    pub(crate) commits: u64,
+    /// Findings for the operator, from the last opening.
+    pub(crate) findings: Vec<String>,
+}
+
+impl Store {
+    /// A store that is closed. Namespaces in `accept` are opened as they are found.
+    pub fn new(
+        keyring: Arc<Keyring>,
+        generator: Arc<Generator>,
+        storage: Box<dyn Storage>,
+        accept: BTreeSet<NamespaceId>,
+    ) -> Self {
+        Self {
+            generator,
+            keyring,
+            storage,
+            accept,
+            namespaces: RwLock::new(None),
+            cache: ValueCache::of(0),
+            is_stale: AtomicBool::new(false),
+            queue: CommitQueue::default(),
+            writer: Mutex::default(),
+        }
+    }
+
+    /// Enables the cache of decrypted values, up to `bytes` bytes.
+    #[must_use]
+    pub fn with_value_cache(self, bytes: usize) -> Self {
+        Self { cache: ValueCache::of(bytes), ..self }
+    }
+
+    /// Its keyring.
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Whether records can be read and written.
+    pub fn is_open(&self) -> bool {
+        self.namespaces.read().is_some()
+    }
+
+    /// The number of commits of the store.
+    pub fn commits(&self) -> u64 {
+        self.writer().commits
+    }
+
+    /// Records the number of commits in the keyring's anchor.
+    ///
+    /// # Errors
+    /// When the anchor cannot be written, or the keyring is not unsealed.
+    pub fn anchor_commits(&self) -> Result<(), KvError> {
+        let commits = self.commits();
+        Ok(self.keyring.anchor_commits(commits)?)
+    }
+
+    /// After the disk has refused a write: tries whether it still does.
+    ///
+    /// # Errors
+    /// Why nothing can be written. Records can be read all the same, if the disk can.
+    pub fn check_writable(&self) -> Result<(), KvError> {
+        Ok(self.storage.check_writable()?)
+    }
+
+    /// Findings for the operator. They contain ids only.
+    pub fn findings(&self) -> Vec<String> {
+        self.writer().findings.clone()
+    }
+
+    /// The right to write.
+    pub(crate) fn writer(&self) -> MutexGuard<'_, WriterState> {
+        self.writer.lock()
+    }
+
+    /// A namespace, up to date.
+    pub(crate) fn namespace(&self, id: NamespaceId) -> Result<Arc<Namespace>, KvError> {
+        self.reload_if_stale(None)?;
+        self.known_namespace(id)
+    }
+
+    /// The right to write, and the namespace as it is then.
+    pub(crate) fn writing(
+        &self,
+        id: NamespaceId,
+    ) -> Result<(MutexGuard<'_, WriterState>, Arc<Namespace>), KvError> {
+        let mut writer = self.writer();
+        self.reload_if_stale(Some(&mut writer))?;
+        let namespace = self.known_namespace(id)?;
+        Ok((writer, namespace))
+    }
+
+    fn reload_if_stale(&self, writer: Option<&mut WriterState>) -> Result<(), KvError> {
+        if !self.is_stale.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        match writer {
+            Some(writer) => self.load(writer),
+            None => self.load(&mut self.writer()),
+        }
+    }
+
+    /// As `namespace`, for a caller that has the writer.
+    pub(crate) fn known_namespace(&self, id: NamespaceId) -> Result<Arc<Namespace>, KvError> {
+        let namespaces = self.namespaces.read();
+        let Some(namespaces) = &*namespaces else {
+            // The keyring's error is more precise.
+            self.keyring.store_key()?;
+            return Err(KvError::Closed);
+        };
+        let namespace = namespaces.get(&id).ok_or(KvError::UnknownNamespace(id))?;
+        if namespace.agrees { Ok(Arc::clone(namespace)) } else { Err(KvError::Disagrees(id)) }
+    }
+
+    /// Every namespace.
+    pub(crate) fn known_namespaces(&self) -> Result<Vec<Arc<Namespace>>, KvError> {
+        let namespaces = self.namespaces.read();
+        let namespaces = namespaces.as_ref().ok_or(KvError::Closed)?;
+        Ok(namespaces.values().map(Arc::clone).collect())
+    }
+
+    pub(crate) fn replace_namespaces(&self, with: Option<Namespaces>) {
+        let mut namespaces = self.namespaces.write();
+        *namespaces = with;
+        self.cache.clear();
+    }
+
+    pub(crate) fn change_namespaces<T>(
+        &self,
+        change: impl FnOnce(&mut Namespaces) -> T,
+    ) -> Result<T, KvError> {
+        self.namespaces.write().as_mut().map(change).ok_or(KvError::Closed)
+    }
+}

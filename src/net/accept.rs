@@ -1,0 +1,125 @@
+//! The accept loop: one thread with a runtime and a listening socket of its own, TCP or unix.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::net::connection::stopped;
+use crate::net::permits::{ConnectionPermit, ConnectionPermits};
+
+/// Connections that the kernel queues until they are accepted.
+pub(crate) const BACKLOG: i32 = 1024;
+
+/// Tasks run between two polls of the sockets. Smaller than tokio's 61: one buffer of a long answer
+/// takes as long as ten small answers.
+const EVENT_INTERVAL: u32 = 16;
+
+/// The pause when the process has no file descriptor left for another connection.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
+
+/// The least time between two log lines about that.
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
+
+/// A listening socket and the rules by which its connections are served.
+pub(crate) trait Entrance {
+    /// An accepted connection.
+    type Socket;
+
+    /// Accepts the next connection.
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Self::Socket>>;
+
+    /// Serves a connection to its end. Without a permit there are too many: it is refused.
+    fn serve(
+        &self,
+        socket: Self::Socket,
+        permit: Option<ConnectionPermit>,
+    ) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// Serves connections until `shutdown`, then finishes the answers under way within `drain_timeout`.
+/// `open` registers the listening socket with the runtime.
+///
+/// # Errors
+/// When the runtime or the socket cannot be set up.
+pub(crate) fn run<E: Entrance>(
+    open: impl FnOnce() -> io::Result<E>,
+    permits: &Arc<ConnectionPermits>,
+    shutdown: &watch::Receiver<bool>,
+    drain_timeout: Duration,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .event_interval(EVENT_INTERVAL)
+        .build()?;
+    let is_drained = runtime.block_on(async {
+        let entrance = open()?;
+        let mut connections = JoinSet::new();
+        accept(&entrance, permits, shutdown, &mut connections).await;
+        drop(entrance);
+        let all_done = async { while connections.join_next().await.is_some() {} };
+        io::Result::Ok(timeout(drain_timeout, all_done).await.is_ok())
+    })?;
+    if !is_drained {
+        tracing::warn!(
+            "answers were still being sent when the drain timeout ended; they are cut off"
+        );
+    }
+    Ok(())
+}
+
+/// Accepts until `shutdown`.
+async fn accept<E: Entrance>(
+    entrance: &E,
+    permits: &Arc<ConnectionPermits>,
+    shutdown: &watch::Receiver<bool>,
+    connections: &mut JoinSet<()>,
+) {
+    let mut shutdown = pin!(stopped(shutdown.clone()));
+    let mut logged_at: Option<Instant> = None;
+    loop {
+        let next = poll_fn(|cx| match shutdown.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => entrance.poll_accept(cx).map(Some),
+        });
+        match next.await {
+            None => break,
+            Some(Ok(socket)) => {
+                connections.spawn(entrance.serve(socket, ConnectionPermits::take(permits)));
+            }
+            Some(Err(error)) => {
+                if logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+                    logged_at = Some(Instant::now());
+                    tracing::warn!("connections cannot be accepted: {error}");
+                }
+                sleep(EXHAUSTED_PAUSE).await;
+            }
+        }
+        // Finished tasks stay in the set until they are joined.
+        while connections.try_join_next().is_some() {}
+    }
+    accept_queued(entrance, permits, connections).await;
+}
+
+/// Accepts the connections in the kernel's queue, which closing the socket would reset: at most a
+/// full queue.
+async fn accept_queued<E: Entrance>(
+    entrance: &E,
+    permits: &Arc<ConnectionPermits>,
+    connections: &mut JoinSet<()>,
+) {
+    for _ in 0..BACKLOG {
+        let next = poll_fn(|cx| match entrance.poll_accept(cx) {
+            Poll::Ready(Ok(socket)) => Poll::Ready(Some(socket)),
+            Poll::Ready(Err(_)) | Poll::Pending => Poll::Ready(None),
+        });
+        let Some(socket) = next.await else { return };
+        connections.spawn(entrance.serve(socket, ConnectionPermits::take(permits)));
+    }
+}

@@ -1,0 +1,119 @@
+//! One connection, from its first byte to its last.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::caller::Peer;
+use crate::net::activity::{Activity, Watched};
+use crate::net::service::ConnectionService;
+
+/// Concurrent requests of one HTTP/2 connection (RFC 9113 §6.5.2 advises at least 100).
+const MAX_STREAMS: u32 = 128;
+
+/// The most that hyper buffers for a connection: the head of a request until it is complete, and an
+/// answer that the client does not read. No `pipeline_flush`: with it hyper 1 buffers an answer
+/// without a limit.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How often a connection is checked during the drain: one without an answer under way, such as
+/// half a request, is closed.
+const DRAIN_CHECK: Duration = Duration::from_millis(500);
+
+/// How connections are served.
+#[derive(Clone)]
+pub(crate) struct Terms<S> {
+    pub(crate) service: S,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) shutdown: watch::Receiver<bool>,
+}
+
+/// Serves a TCP client, by TLS if the service has it, until the client leaves, is idle for too
+/// long, or the service stops.
+pub(crate) async fn serve_tcp<S: ConnectionService>(socket: TcpStream, terms: Terms<S>) {
+    let Some(tls) = terms.service.tls() else {
+        return serve_clear(socket, None, terms).await;
+    };
+    let activity = Arc::new(Activity::default());
+    let handler = terms.service.handler(Arc::clone(&activity), None);
+    let socket = Watched::new(socket, Arc::clone(&activity));
+    let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
+    // A client without a complete handshake has not shown a token either: nothing is logged.
+    let Ok(Ok(socket)) = timeout(terms.idle_timeout, handshake).await else { return };
+    let mut http = auto::Builder::new(TokioExecutor::new());
+    http.http1().max_buf_size(BUFFER_BYTES);
+    http.http2().max_concurrent_streams(MAX_STREAMS).max_send_buf_size(BUFFER_BYTES);
+    let connection = http.serve_connection(TokioIo::new(socket), handler);
+    drive(connection, &activity, terms.idle_timeout, terms.shutdown).await;
+}
+
+/// Serves a client in the clear: over TCP, or `peer` over a unix socket.
+pub(crate) async fn serve_clear<I, S>(socket: I, peer: Option<Peer>, terms: Terms<S>)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: ConnectionService,
+{
+    let activity = Arc::new(Activity::default());
+    let handler = terms.service.handler(Arc::clone(&activity), peer);
+    let socket = Watched::new(socket, Arc::clone(&activity));
+    let mut http = http1::Builder::new();
+    http.max_buf_size(BUFFER_BYTES);
+    let connection = http.serve_connection(TokioIo::new(socket), handler);
+    drive(connection, &activity, terms.idle_timeout, terms.shutdown).await;
+}
+
+async fn drive<C: GracefulConnection>(
+    connection: C,
+    activity: &Activity,
+    idle_timeout: Duration,
+    shutdown: watch::Receiver<bool>,
+) {
+    let mut connection = pin!(connection);
+    let mut shutdown = pin!(stopped(shutdown));
+    let mut check = pin!(sleep(idle_timeout));
+    let mut is_draining = false;
+    let mut written = 0;
+    poll_fn(|cx| {
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if !is_draining && shutdown.as_mut().poll(cx).is_ready() {
+            is_draining = true;
+            connection.as_mut().graceful_shutdown();
+            check.as_mut().reset(Instant::now() + DRAIN_CHECK);
+            if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        while check.as_mut().poll(cx).is_ready() {
+            let (is_over, next) = if is_draining {
+                (activity.is_idle_since(&mut written), DRAIN_CHECK)
+            } else {
+                (!activity.is_alive_since(&mut written), idle_timeout)
+            };
+            if is_over {
+                return Poll::Ready(());
+            }
+            check.as_mut().reset(Instant::now() + next);
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Ready when the service stops: `shutdown` is true, or its sender is gone.
+pub(crate) async fn stopped(mut shutdown: watch::Receiver<bool>) {
+    // An error means that the sender is gone.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}

@@ -1,0 +1,104 @@
+//! The identity of the first camera of a source, enrolled across restarts.
+//!
+//! ```text
+//! camera-<source>.identity    line 1: its name in the configuration; line 2: its identity
+//! ```
+//! A configuration that names another camera enrols that one: the operator decided so. Removing the
+//! file enrols the next camera.
+
+use std::io;
+use std::sync::Arc;
+
+use crate::durable;
+use crate::state::StateDir;
+
+/// The camera enrolled for one source.
+#[derive(Debug)]
+pub(crate) struct Enrolment {
+    dir: Option<Arc<StateDir>>,
+    file: String,
+    device: String,
+    identity: Option<String>,
+}
+
+impl Enrolment {
+    /// Reads the enrolment of the source of this name, whose configuration names `device`. Without a
+    /// directory it lasts as long as the process.
+    pub(crate) fn load(dir: Option<Arc<StateDir>>, id: &str, device: String) -> Self {
+        let file = format!("camera-{id}.identity");
+        let read = dir.as_ref().map(|dir| durable::read(&dir.file(&file)));
+        let text = read.and_then(|read| match read {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                tracing::warn!("{file}: {error}; the next camera is enrolled");
+                None
+            }
+        });
+        let identity = text.as_deref().and_then(|text| {
+            let (named, identity) = str::from_utf8(text).ok()?.trim_end().split_once('\n')?;
+            (named == device).then(|| identity.to_owned())
+        });
+        Self { dir, file, device, identity }
+    }
+
+    /// The enrolled identity, if there is one.
+    pub(crate) fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+
+    /// Enrols a camera unless one is enrolled.
+    pub(crate) fn enrol(&mut self, identity: &str) {
+        if self.identity.is_some() {
+            return;
+        }
+        tracing::info!(identity, "this camera is enrolled: no other is accepted for this source");
+        self.identity = Some(identity.to_owned());
+        let Some(dir) = &self.dir else { return };
+        let text = format!("{}\n{identity}\n", self.device);
+        if let Err(error) = dir.replace(&self.file, text.as_bytes()) {
+            tracing::warn!("{}: {error}; enrolled until a restart only", self.file);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dir() -> (tempfile::TempDir, Arc<StateDir>) {
+        let base = tempfile::tempdir().expect("a directory");
+        let dir = StateDir::open(&base.path().join("state")).expect("a state directory");
+        (base, Arc::new(dir))
+    }
+
+    #[test]
+    fn the_first_camera_is_held_on_to_across_restarts() {
+        let (_base, dir) = dir();
+        let load = || Enrolment::load(Some(Arc::clone(&dir)), "camera", "auto".to_owned());
+        assert_eq!(load().identity(), None);
+        let mut first = load();
+        first.enrol("usb:046d:0825 at 0 port 1");
+        first.enrol("usb:dead:beef at 0 port 2");
+        assert_eq!(first.identity(), Some("usb:046d:0825 at 0 port 1"));
+        assert_eq!(load().identity(), first.identity());
+    }
+
+    #[test]
+    fn naming_another_camera_enrols_that_one_and_each_source_has_its_own() {
+        let (_base, dir) = dir();
+        let load =
+            |id: &str, device: &str| Enrolment::load(Some(Arc::clone(&dir)), id, device.to_owned());
+        load("camera", "auto").enrol("first");
+        assert_eq!(load("camera", "/dev/video2").identity(), None);
+        assert_eq!(load("camera-2", "auto").identity(), None);
+    }
+
+    #[test]
+    fn a_damaged_file_enrols_the_next_camera() {
+        let (_base, dir) = dir();
+        dir.replace("camera-camera.identity", b"auto").expect("writable");
+        let load = Enrolment::load(Some(dir), "camera", "auto".to_owned());
+        assert_eq!(load.identity(), None);
+    }
+}

@@ -1,0 +1,48 @@
+//! The administrator's token: read from the state directory, or made there at the first start.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
+
+use crate::caller::token::{Tokens, hash_token};
+use crate::durable;
+use crate::state::{ADMIN_TOKEN, StateDir};
+use lavawall_entropy::Generator;
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The token as a list of known tokens.
+pub(crate) fn read_or_make(
+    state_dir: &StateDir,
+    generator: &Generator,
+) -> Result<Tokens, AnyError> {
+    let path = state_dir.file(ADMIN_TOKEN);
+    let failed = |error: io::Error| format!("{}: {error}", path.display());
+    let token = match durable::read(&path) {
+        Ok(token) => token,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make(state_dir, generator)?,
+        Err(error) => return Err(failed(error).into()),
+    };
+    let token = str::from_utf8(&token).map_err(|error| failed(io::Error::other(error)))?;
+    let mode = path.metadata()?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let path = path.display();
+        return Err(format!("{path} has mode {mode:03o}: others can read it; chmod 600 it").into());
+    }
+    let token = token.trim();
+    if token.is_empty() {
+        return Err(format!("{} is empty; remove it to have another made", path.display()).into());
+    }
+    Ok(Tokens::parse(&format!("admin {}", hash_token(token)))?)
+}
+
+fn make(state_dir: &StateDir, generator: &Generator) -> Result<Zeroizing<Vec<u8>>, AnyError> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    generator.fill(bytes.as_mut_slice())?;
+    let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
+    let token = Zeroizing::new([token.as_bytes(), b"\n"].concat());
+    state_dir.replace(ADMIN_TOKEN, &token)?;
+    Ok(token)
+}

@@ -1,0 +1,239 @@
+//! The periodic work on keys and records: made at the first start, opened at each, swept, rotated, anchored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::audit::{Actor, AuditError};
+use crate::caller::token::ReloadableTokens;
+use crate::config::Config;
+use crate::incident::IncidentLog;
+use crate::keyring;
+use crate::keyring::seal::{SealChoice, SealKind};
+use crate::keyring::{Condition, Keyring};
+use crate::kv::Store;
+use crate::state::{ADMIN_TOKEN, StateDir};
+use crate::upkeep::{admin_token, rotation};
+use lavawall_entropy::Generator;
+
+/// The interval between looks: expired records are removed from the disk within it.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// While the keyring is sealed: the caller that unseals it waits for the records.
+const EVERY_WHILE_SEALED: Duration = Duration::from_millis(100);
+
+/// The longest wait after a failure: each failed try is a line in the audit log.
+const RETRY_MOST: Duration = Duration::from_mins(5);
+
+/// Before the first seed.
+const EVERY_BEFORE_SEED: Duration = Duration::from_millis(20);
+
+/// The interval between writes of the commit count to the anchor.
+const ANCHOR_EVERY: Duration = Duration::from_mins(1);
+
+/// The most sweeps in a row.
+const SWEEPS: usize = 20;
+
+/// The work of the thread, and its state.
+pub(crate) struct KeyWork {
+    init: bool,
+    state_dir: Arc<StateDir>,
+    generator: Arc<Generator>,
+    incidents: Arc<IncidentLog>,
+    store: Arc<Store>,
+    tokens: Arc<ReloadableTokens>,
+    keyring: Arc<Keyring>,
+    has_token: bool,
+    rotation_rate: u32,
+    rotation_due: Instant,
+    /// The keyring's condition at the last look.
+    condition: Option<Condition>,
+    /// After a failure: the time of the next try, and the last wait.
+    not_before: Option<(Instant, Duration)>,
+    /// The last reported error, so that it is reported once.
+    reported: String,
+}
+
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+impl KeyWork {
+    /// The work on this keyring and its store, before the first look.
+    pub(crate) fn new(
+        config: &Config,
+        state_dir: &Arc<StateDir>,
+        generator: &Arc<Generator>,
+        incidents: &Arc<IncidentLog>,
+        store: &Arc<Store>,
+        tokens: &Arc<ReloadableTokens>,
+        keyring: Arc<Keyring>,
+    ) -> Self {
+        Self {
+            init: config.keyring.init,
+            state_dir: Arc::clone(state_dir),
+            generator: Arc::clone(generator),
+            incidents: Arc::clone(incidents),
+            store: Arc::clone(store),
+            tokens: Arc::clone(tokens),
+            keyring,
+            has_token: false,
+            rotation_rate: config.kv.rotation_rate,
+            rotation_due: Instant::now(),
+            condition: None,
+            not_before: None,
+            reported: String::new(),
+        }
+    }
+
+    /// Works until the stop signal.
+    pub(crate) fn run(&mut self, stop: &Receiver<()>, has_looked: &AtomicBool) {
+        let mut anchored = Instant::now();
+        let mut pause = EVERY_BEFORE_SEED;
+        while stop.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+            if self.waits_for_a_seed() {
+                continue;
+            }
+            pause = self.look();
+            has_looked.store(true, Ordering::Release);
+            if anchored.elapsed() >= ANCHOR_EVERY {
+                anchored = Instant::now();
+                self.anchor_commits();
+            }
+            report_unlogged(&self.keyring.audit().write_turned_away(Instant::now()));
+        }
+        self.anchor_commits();
+        report_unlogged(&self.keyring.audit().finish());
+    }
+
+    /// Whether the keyring or the token must be made, which needs a seed. Existing ones are read without
+    /// one.
+    fn waits_for_a_seed(&self) -> bool {
+        let is_to_be_made = || {
+            let token = self.state_dir.file(ADMIN_TOKEN);
+            (self.init && self.keyring.condition() == Condition::Absent) || !token.exists()
+        };
+        !self.has_token && !self.can_seal() && is_to_be_made()
+    }
+
+    fn can_seal(&self) -> bool {
+        self.generator.check(Instant::now()).is_ok()
+    }
+
+    /// Does the work that is due and reports an error once; returns the pause until the next look.
+    fn look(&mut self) -> Duration {
+        let condition = self.keyring.condition();
+        let is_as_before = self.condition.replace(condition) == Some(condition);
+        if is_as_before && self.not_before.is_some_and(|(until, _)| Instant::now() < until) {
+            return EVERY;
+        }
+        let (pause, error) = match self.try_look() {
+            Ok(pause) => {
+                self.not_before = None;
+                (pause.min(EVERY), String::new())
+            }
+            // A call sealed it in between: the work is no longer due.
+            Err(_) if is_open(condition) && !is_open(self.keyring.condition()) => {
+                (EVERY_WHILE_SEALED, String::new())
+            }
+            Err(error) => {
+                let waited = self.not_before.map_or(EVERY, |(_, waited)| waited);
+                let wait = (waited * 2).min(RETRY_MOST);
+                self.not_before = Some((Instant::now() + wait, wait));
+                (EVERY, error.to_string())
+            }
+        };
+        match (error.as_str(), self.reported.as_str()) {
+            (now, before) if now == before => {}
+            ("", _) => tracing::info!("keys and records: working again"),
+            (now, _) => self.report(format!("keys and records: {now}")),
+        }
+        self.reported = error;
+        pause
+    }
+
+    fn try_look(&mut self) -> Result<Duration, AnyError> {
+        if !self.has_token {
+            let tokens = admin_token::read_or_make(&self.state_dir, &self.generator)?;
+            self.tokens.set(tokens);
+            self.has_token = true;
+        }
+        match self.keyring.condition() {
+            Condition::Absent if self.init => {
+                self.store.init(&Actor::SERVICE, &SealChoice::File)?;
+                tracing::info!(
+                    "made a keyring under a file seal; docs/keys.md says what it protects"
+                );
+            }
+            Condition::Sealed(SealKind::File) if !self.keyring.is_to_stay_sealed() => {
+                self.keyring.unseal_stored(&Actor::SERVICE)?;
+            }
+            _ => {}
+        }
+        if !is_open(self.keyring.condition()) {
+            return Ok(EVERY_WHILE_SEALED);
+        }
+        let store = &self.store;
+        if !store.is_open() {
+            self.open(store)?;
+        }
+        if !self.can_seal() {
+            // Records can be read; nothing can be written, and the generator's state has the reason.
+            return Ok(EVERY);
+        }
+        let now = keyring::seconds(SystemTime::now());
+        for _ in 0..SWEEPS {
+            if store.sweep(now)? == 0 {
+                break;
+            }
+        }
+        // A disk that refuses clients must be reported here too, and tried again.
+        store.check_writable()?;
+        let now = Instant::now();
+        if now >= self.rotation_due {
+            let rest = rotation::turn(store, self.rotation_rate)?.unwrap_or(EVERY);
+            self.rotation_due = Instant::now() + rest;
+        }
+        Ok(self.rotation_due.saturating_duration_since(now))
+    }
+
+    /// Opens the store, and reports findings to the operator.
+    fn open(&self, store: &Store) -> Result<(), AnyError> {
+        for finding in self.keyring.audit_findings()? {
+            self.report(format!("audit log: {finding}"));
+        }
+        if let Some(finding) = self.keyring.anchor_finding() {
+            self.report(finding);
+        }
+        let started = Instant::now();
+        store.open()?;
+        let records: usize = store.report()?.iter().map(|it| it.records).sum();
+        tracing::info!("opened {records} records in {} ms", started.elapsed().as_millis());
+        for finding in store.findings() {
+            self.report(finding);
+        }
+        Ok(())
+    }
+
+    fn report(&self, finding: String) {
+        tracing::error!("{finding}");
+        self.incidents.open(None, finding);
+    }
+
+    fn anchor_commits(&self) {
+        let store = &self.store;
+        if let Some(error) = store.is_open().then(|| store.anchor_commits().err()).flatten() {
+            tracing::error!("{error}");
+        }
+    }
+}
+
+fn is_open(condition: Condition) -> bool {
+    matches!(condition, Condition::Unsealed(_))
+}
+
+/// Reports a failure; the calls stay counted, and the line is tried again.
+fn report_unlogged(written: &Result<(), AuditError>) {
+    if let Err(error) = written {
+        tracing::error!("calls without a known token were refused: {error}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The thread that keeps keys and records: started with the service, which goes on when the work fails.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+
+use crate::caller::token::ReloadableTokens;
+use crate::config::Config;
+use crate::incident::IncidentLog;
+use crate::keyring::{Keyring, Places};
+use crate::kv::Store;
+use crate::kv::engine::ENGINES;
+use crate::state::{AUDIT_LOG, StateDir};
+use crate::upkeep::key_work::KeyWork;
+use lavawall_entropy::Generator;
+
+/// The thread; stopped and joined when dropped.
+pub(crate) struct KeyUpkeep {
+    store: Arc<Store>,
+    tokens: Arc<ReloadableTokens>,
+    looked: Arc<AtomicBool>,
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl KeyUpkeep {
+    /// Reads the keyring's file, and starts the thread.
+    ///
+    /// # Errors
+    /// When it cannot be read, or the system gives no thread.
+    pub(crate) fn start(
+        config: &Config,
+        state_dir: &Arc<StateDir>,
+        generator: &Arc<Generator>,
+        incidents: &Arc<IncidentLog>,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        let keyring = Keyring::load(places(config, state_dir), Arc::clone(generator))?;
+        let keyring = Arc::new(keyring);
+        let cache = usize::try_from(config.kv.cache.as_u64())?;
+        let engine = &ENGINES[0];
+        tracing::debug!("storage engine: {}", engine.name);
+        let storage = (engine.at)(&state_dir.file("store"), cache);
+        let accepted = config.kv.accepted();
+        let values = usize::try_from(config.kv.opened_cache.as_u64())?;
+        let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
+            .with_value_cache(values);
+        let (store, tokens) = (Arc::new(store), Arc::<ReloadableTokens>::default());
+        let mut work =
+            KeyWork::new(config, state_dir, generator, incidents, &store, &tokens, keyring);
+        let looked = Arc::new(AtomicBool::new(false));
+        let has_looked = Arc::clone(&looked);
+        let (stop, stopped) = mpsc::channel::<()>();
+        let thread = std::thread::Builder::new()
+            .name("keys".into())
+            .spawn(move || work.run(&stopped, &has_looked))?;
+        Ok(Self { store, tokens, looked, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Whether the first start's work was done, or failed.
+    pub(crate) fn has_looked(&self) -> bool {
+        self.looked.load(Ordering::Acquire)
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+
+    /// The tokens that admit to the store; set once the administrator's token is read or made.
+    pub(crate) fn tokens(&self) -> Arc<ReloadableTokens> {
+        Arc::clone(&self.tokens)
+    }
+}
+
+impl Drop for KeyUpkeep {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic was printed where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The files of the keyring.
+fn places(config: &Config, state_dir: &StateDir) -> Places {
+    Places {
+        keyring: state_dir.file("keyring"),
+        seal_file: config.keyring.seal_file.clone().unwrap_or(state_dir.file("seal-key")),
+        audit: state_dir.file(AUDIT_LOG),
+        anchor: config.keyring.anchor.clone(),
+    }
+}
