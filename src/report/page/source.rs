@@ -31,7 +31,7 @@ pub(crate) fn section(number: usize, source: &ReportedSource) -> Markup {
                 Ok(noise) => { (raw(noise)) }
                 Err(reason) => { p.remark { "None is shown: " (reason) } }
             }
-            h3 { "RestartTests" }
+            h3 { "Restarts" }
             @match &source.restart {
                 Some(Ok(restart)) => { (restarts(restart)) }
                 Some(Err(reason)) => { p.remark { "Not tested: " (reason) } }
