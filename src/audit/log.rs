@@ -95,11 +95,11 @@ impl AuditLog {
     }
 
     /// Looks for the end of an earlier chain among the lines. When it is absent, lines were cut off or
-    /// rewritten, or this is another log: returns the finding, and logs it too.
+    /// rewritten, or this is another log: returns the finding, and logs it under `actor`, whose call opened the keyring.
     ///
     /// # Errors
     /// When the log cannot be read or written.
-    pub fn find(&self, end: &Chain) -> Result<Option<String>, AuditError> {
+    pub fn find(&self, end: &Chain, actor: &Actor) -> Result<Option<String>, AuditError> {
         let read = match durable::open(&self.path, OpenOptions::new().read(true)) {
             Ok(file) => check(file, Some(&end.head())).map(|read| read.has_head),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -110,7 +110,7 @@ impl AuditLog {
         }
         let missing =
             format!("line {}, with head {}, that the keyring knows of", end.sequence, end.head());
-        let event = AuditEvent::new(&Actor::SERVICE, "audit-log").detail(&missing);
+        let event = AuditEvent::new(actor, "audit-log").detail(&missing);
         self.append(&event, "missing", None)?;
         Ok(Some(format!(
             "{missing}, is missing: lines were cut off or rewritten, or the log was moved"

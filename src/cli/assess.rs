@@ -66,7 +66,7 @@ pub(crate) fn run(arguments: &AssessArguments) -> Result<(), CommandError> {
     noise_capture::note_few_samples(samples.len());
     let output = arguments.assess(&samples).map_err(CommandError::data)?;
     let text = if arguments.json { output.json } else { output.text };
-    print::line(text.trim_end())?;
+    print::line_if_read(text.trim_end())?;
     output.complaint.map_or(Ok(()), |complaint| Err(CommandError::failure(complaint)))
 }
 

@@ -54,6 +54,7 @@ pub(crate) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
             read.unfinished
         ));
     }
-    print::line(format_args!("{} lines, head {}", read.chain.sequence, read.chain.head()))?;
-    if read.findings.is_empty() { Ok(()) } else { Err(Exit::Failure.into()) }
+    let printed =
+        print::line(format_args!("{} lines, head {}", read.chain.sequence, read.chain.head()));
+    if read.findings.is_empty() { Ok(printed?) } else { Err(Exit::Failure.into()) }
 }

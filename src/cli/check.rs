@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), CommandError> {
         LocalGenerator::start(&config).map_err(|error| CommandError::new(Exit::Refused, error))?;
     let seeded = local.wait_for_seed(Duration::from_secs(arguments.seconds));
     for report in local.board.sources() {
-        print::line(describe(&report))?;
+        print::line_if_read(describe(&report))?;
     }
     seeded.map_err(CommandError::failure)?;
     Ok(print::line("a seed was made: the service would be ready")?)

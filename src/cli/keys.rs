@@ -80,18 +80,26 @@ fn list(arguments: &KeysArguments) -> Result<(), CommandError> {
     let operator = Operator::new(&arguments.admin)?;
     let mut keys = key_versions::all(&operator)?;
     keys.retain(|key| arguments.picks(key));
-    if arguments.json {
-        for key in &keys {
-            let line = serde_json::to_string(key);
-            print::line(line.map_err(|error| CommandError::new(Exit::Io, error))?)?;
-        }
-    } else {
-        print::line(table::of(&keys).trim_end())?;
+    let printed = arguments.print(&keys);
+    // Rotated also when the list cannot be printed.
+    if arguments.rotate {
+        rotate_all(&operator, &keys)?;
     }
-    if arguments.rotate { rotate_all(&operator, &keys) } else { Ok(()) }
+    printed
 }
 
 impl KeysArguments {
+    fn print(&self, keys: &[KeyEntry]) -> Result<(), CommandError> {
+        if !self.json {
+            return Ok(print::line(table::of(keys).trim_end())?);
+        }
+        for key in keys {
+            let line = serde_json::to_string(key);
+            print::line(line.map_err(|error| CommandError::new(Exit::Io, error))?)?;
+        }
+        Ok(())
+    }
+
     fn picks(&self, key: &KeyEntry) -> bool {
         let is_between = match self.made_between.as_deref() {
             // The later one first.

@@ -13,6 +13,14 @@ pub(crate) fn line(text: impl Display) -> Result<(), Exit> {
     write(format!("{text}\n").as_bytes())
 }
 
+/// As [`line()`], for a command with more to do or a verdict to give: a closed pipe does not end it.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(crate) fn line_if_read(text: impl Display) -> Result<(), Exit> {
+    line(text).or_else(|exit| if exit == Exit::Ok { Ok(()) } else { Err(exit) })
+}
+
 /// Writes bytes to standard output.
 ///
 /// # Errors

@@ -119,13 +119,22 @@ pub(crate) fn unseal(arguments: &UnsealArguments) -> Result<(), CommandError> {
     let operator = Operator::new(&arguments.admin)?;
     let mut keyring = operator.keyring()?;
     while keyring.state != "open" {
-        keyring = match (keyring.state.as_str(), keyring.seal.as_deref()) {
+        match (keyring.state.as_str(), keyring.seal.as_deref()) {
             ("absent", _) => return Err(no_keyring()),
-            (_, Some("file")) => {
-                operator.post("/admin/keyring/unseal", &UnsealRequest { piece: None })?
-            }
-            _ => enter(&operator, keyring)?,
-        };
+            (_, Some("file")) => return unseal_by_file(&operator),
+            _ => keyring = enter(&operator, keyring)?,
+        }
+    }
+    print::note(&"the keyring is unsealed");
+    Ok(())
+}
+
+/// Asks the service once: a keyring that was sealed in the same moment stays sealed.
+fn unseal_by_file(operator: &Operator) -> Result<(), CommandError> {
+    let keyring: KeyringAnswer =
+        operator.post("/admin/keyring/unseal", &UnsealRequest { piece: None })?;
+    if keyring.state != "open" {
+        return Err(CommandError::failure("the keyring was sealed by another call meanwhile"));
     }
     print::note(&"the keyring is unsealed");
     Ok(())

@@ -37,7 +37,7 @@ pub(crate) fn run(arguments: &StatusArguments) -> Result<(), CommandError> {
     let is_ready = status.state == "ready";
     let paint = Paint(rustix::termios::isatty(std::io::stdout()));
     let shown = if arguments.json { text } else { render(&status, paint) };
-    print::line(shown.trim_end())?;
+    print::line_if_read(shown.trim_end())?;
     if is_ready { Ok(()) } else { Err(Exit::Failure.into()) }
 }
 

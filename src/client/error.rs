@@ -23,6 +23,9 @@ pub(crate) enum ClientError {
         /// The address.
         url: String,
     },
+    /// The address has a user or a password, which would be shown in errors.
+    #[error("--url: must have no user and password; give a token with --token-file")]
+    UserInfo,
     /// The client's own thread cannot be started.
     #[error("cannot start a thread for the connection: {0}")]
     Thread(std::io::Error),
@@ -58,7 +61,7 @@ impl ClientError {
     /// The exit code for this error.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Address { .. } => Exit::Usage,
+            Self::Address { .. } | Self::UserInfo => Exit::Usage,
             Self::File { .. } => Exit::Config,
             Self::BrokenOff { .. } => Exit::Io,
             Self::Refused { status: 401 | 403, .. } | Self::Thread(_) => Exit::Refused,

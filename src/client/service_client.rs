@@ -49,6 +49,10 @@ impl Client {
             let path = path.strip_prefix("//").unwrap_or(path);
             return Self::over_socket(Path::new(path));
         }
+        let authority = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next();
+        if authority.is_some_and(|authority| authority.contains('@')) {
+            return Err(ClientError::UserInfo);
+        }
         let invalid = || ClientError::Address { url: url.to_owned() };
         let uri: Uri = url.parse().map_err(|_| invalid())?;
         let endpoint = ServiceAddress::of(&uri, credentials.tls()?).ok_or_else(invalid)?;

@@ -137,6 +137,10 @@ fn addresses_of_other_kinds_are_refused() {
         let error = Client::new(url, &Credentials::default()).err().expect("refused");
         assert_eq!(error.exit(), Exit::Usage, "{url}");
     }
+    for url in ["https://user:canary@example.org", "http://canary@127.0.0.1:8080/", "canary@host"] {
+        let error = Client::new(url, &Credentials::default()).err().expect("refused");
+        assert!(matches!(error, ClientError::UserInfo) && !error.to_string().contains("canary"));
+    }
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{CONTENT_LENGTH, HeaderValue};
+use hyper::{Method, Request, Response};
 
 use crate::caller::{Caller, Peer};
 use crate::http::app::App;
@@ -58,14 +59,15 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
 
     fn call(&self, request: Request<Incoming>) -> MeteredReply {
         let destination = self.dialects.find(request.uri().path(), self.peer.is_some());
+        let is_head = request.method() == Method::HEAD;
         match self.answer(&destination, request) {
             Reply::Now(response) => {
                 self.app.meters.add_request(destination.meter, response.status());
-                MeteredReply::Now(Some(response))
+                MeteredReply::Now(Some(for_method(response, is_head)))
             }
             Reply::Later(work) => {
                 let meters = Arc::clone(&self.app.meters);
-                MeteredReply::Later { work, meters, meter: destination.meter }
+                MeteredReply::Later { work, meters, meter: destination.meter, is_head }
             }
         }
     }
@@ -80,6 +82,7 @@ pub(crate) enum MeteredReply {
         work: Pin<Box<dyn Future<Output = Response<Body>> + Send>>,
         meters: Arc<Meters>,
         meter: MeterId,
+        is_head: bool,
     },
 }
 
@@ -91,11 +94,26 @@ impl Future for MeteredReply {
             Self::Now(response) => {
                 Poll::Ready(Ok(response.take().expect("an answer is polled until it is ready")))
             }
-            Self::Later { work, meters, meter } => {
+            Self::Later { work, meters, meter, is_head } => {
                 let response = ready!(work.as_mut().poll(cx));
                 meters.add_request(*meter, response.status());
-                Poll::Ready(Ok(response))
+                Poll::Ready(Ok(for_method(response, *is_head)))
             }
         }
     }
+}
+
+/// Removes the body of an answer to HEAD, and keeps its length (RFC 9110 §9.3.2): over HTTP/2 a client
+/// would reset the stream (RFC 9113 §8.1).
+fn for_method(mut response: Response<Body>, is_head: bool) -> Response<Body> {
+    if is_head {
+        if let Some(length) = response.body().size_hint().exact() {
+            response
+                .headers_mut()
+                .entry(CONTENT_LENGTH)
+                .or_insert_with(|| HeaderValue::from(length));
+        }
+        *response.body_mut() = Body::Whole(None);
+    }
+    response
 }

@@ -131,7 +131,7 @@ impl Keyring {
     ) -> Result<UnsealedKeyring, KeyringError> {
         let mut unsealed = sealed.unseal(secret, &self.places)?;
         if let Some(logged) = &unsealed.keyset.logged {
-            unsealed.log_fault = self.audit().find(logged)?;
+            unsealed.log_fault = self.audit().find(logged, &event.actor)?;
         }
         self.audit().done(event)?;
         Ok(unsealed)

@@ -72,6 +72,19 @@ fn the_exit_code_tells_whether_the_claim_is_met() {
 }
 
 #[test]
+fn a_reader_that_goes_away_hides_no_verdict() {
+    let noise = Noise::of(&noise(8));
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let missed = Command::new(env!("CARGO_BIN_EXE_lavawall"))
+        .args(["assess", noise.0.path().join("raw.bin").to_str().expect("plain"), "--claim", "8"])
+        .stdout(writer)
+        .stderr(Stdio::null())
+        .status();
+    assert_eq!(missed.expect("the program").code(), Some(1));
+}
+
+#[test]
 fn standard_input_is_a_file_as_well() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_lavawall"))
         .args(["assess", "-", "--json"])

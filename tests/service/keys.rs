@@ -252,6 +252,14 @@ fn a_rotation_survives_a_kill_and_destroys_the_old_version() {
 }
 
 #[test]
+fn keys_are_rotated_also_when_the_list_is_not_read() {
+    let service = with_records("", 1);
+    let before = versions(&service).len();
+    let code = service.operate_unread(&["keys", "--rotate", "--made-while", "ready"]);
+    assert_eq!((code, versions(&service).len()), (0, before + 1));
+}
+
+#[test]
 fn exactly_the_keys_of_a_bad_hour_are_rotated() {
     let service = with_records("", 10);
     service.done(&["kv", "namespaces", "create", "second"], "");

@@ -236,6 +236,16 @@ impl Running {
         }
     }
 
+    /// As `operate`, into a pipe that is closed already; gives the exit code.
+    pub(crate) fn operate_unread(&self, arguments: &[&str]) -> i32 {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(lavawall());
+        quiet(&mut command).args(arguments).env("LAVAWALL_STATE_DIR", self.state_dir());
+        let status = command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::null()).status();
+        status.expect("the program").code().expect("it was not killed")
+    }
+
     /// As `operate`, for what must succeed; gives what it printed.
     pub(crate) fn done(&self, arguments: &[&str], lines: &str) -> String {
         let output = self.operate(arguments, lines);

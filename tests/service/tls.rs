@@ -202,3 +202,39 @@ async fn many_streams(access: &Access, service: &Running) -> Vec<h2::RecvStream>
     stop.send(()).expect("the connection is still there");
     answers
 }
+
+#[test]
+fn a_head_over_http_2_has_the_length_and_no_body() {
+    let access = Access::new();
+    let service = access.start();
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for path in ["/health/ready", "/status", "/random?bytes=8", "/random?bytes=100000", "/nothing"]
+    {
+        let (status, length, ended) = runtime.block_on(head(&access, &service, path));
+        let is_there = path != "/nothing";
+        assert_eq!(status, if is_there { 200 } else { 404 }, "{path}");
+        assert!(length.is_some_and(|length| length > 0) && ended, "{path}: {length:?}, {ended}");
+    }
+}
+
+/// Status and length of an answer to HEAD, and whether it ends with its headers.
+async fn head(access: &Access, service: &Running, path: &str) -> (u16, Option<u64>, bool) {
+    let socket = tokio::net::TcpStream::connect(service.address()).await.expect("a connection");
+    let name = ServerName::try_from("127.0.0.1").expect("an address");
+    let tls = tokio_rustls::TlsConnector::from(access.client("h2"));
+    let socket = tls.connect(name, socket).await.expect("a session");
+    let (requests, connection) = h2::client::handshake::<_>(socket).await.expect("HTTP/2");
+    let connection = tokio::spawn(connection);
+    let request = hyper::Request::head(format!("https://127.0.0.1{path}"))
+        .header("authorization", format!("Bearer {}", access.token))
+        .body(())
+        .expect("a request");
+    let mut requests = requests.ready().await.expect("room for a stream");
+    let (answer, _) = requests.send_request(request, true).expect("sent");
+    let answer = answer.await.expect("an answer");
+    let length =
+        answer.headers().get("content-length").and_then(|it| it.to_str().ok()?.parse().ok());
+    let ended = answer.body().is_end_stream();
+    connection.abort();
+    (answer.status().as_u16(), length, ended)
+}
