@@ -21,7 +21,12 @@ impl<'a> Records<'a> {
             guest.shell("cat /root/state/admin.token").trim().len() == 43
         });
         let token = guest.shell("cat /root/state/admin.token").trim().to_owned();
+        // The token is written before the first keyring is made and the store is opened.
+        guest.wait_for("the store to open", || {
+            guest.call(("GET", NAMESPACES), &token, None).0 == 200
+        });
         let made = guest.call(("POST", NAMESPACES), &token, Some("{\"title\":\"first\"}"));
+        assert_eq!(made.0, 200, "{}", made.1);
         let namespace = json(&made.1)["result"]["id"].as_str().expect("an id").to_owned();
         Self { guest, token, namespace, acknowledged: Vec::new() }
     }
