@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 8    "lavakeys"
-//! 1    format, 2
+//! 1    format, 3
 //! 16   keyring id
 //! 8    counter: grows with every write
 //! 1    seal: 1 file, 2 passphrase, 3 shares
@@ -27,13 +27,14 @@ use lavawall_entropy::{Generator, NotReady};
 /// How the file begins.
 const MAGIC: &[u8; 8] = b"lavakeys";
 
-/// The format that is written: its keyset has the end of the audit log. Format 1 is read too.
-pub(crate) const FORMAT: u8 = 2;
+/// The format that is written. Its keyset has the end of the audit log since format 2, and the tombstones of
+/// deleted namespaces since format 3. All of them are read.
+pub(crate) const FORMAT: u8 = 3;
 
 /// The part of the file that can be read without a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyringHeader {
-    /// 1 or 2.
+    /// 1 to [`FORMAT`].
     pub(crate) format: u8,
     /// The keyring's identifier; never changes.
     pub(crate) id: [u8; KEYRING_ID_BYTES],
@@ -55,7 +56,7 @@ pub enum FormatError {
     #[error("is not a keyring")]
     Foreign,
     /// It was written by a later version.
-    #[error("has format {0}; this version reads formats 1 and 2")]
+    #[error("has format {0}; this version reads formats 1 to {FORMAT}")]
     Format(u8),
     /// It ends too early, or its parts do not fit.
     #[error("is cut short or damaged")]
@@ -255,7 +256,7 @@ mod tests {
     fn what_is_no_keyring_is_told_from_a_later_one_and_a_damaged_one() {
         let good = file();
         assert_eq!(KeyringHeader::read(b"something else").err(), Some(FormatError::Foreign));
-        for other in [0, 3] {
+        for other in [0, FORMAT + 1] {
             let mut later = good.clone();
             later[8] = other;
             assert_eq!(KeyringHeader::read(&later).err(), Some(FormatError::Format(other)));

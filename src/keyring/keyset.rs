@@ -1,6 +1,6 @@
 //! The keyset: the keys of every namespace, and their bytes in the keyring's file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -19,6 +19,10 @@ pub(super) const NAMESPACES_LIMIT: usize = 1000;
 /// The most key versions of one namespace, destroyed ones included: a daily rotation for more than ten
 /// years.
 pub(crate) const VERSIONS_LIMIT: usize = 4096;
+
+/// The most tombstones; of more, the oldest is dropped. Its rows are long gone, unless an old copy of the store
+/// is restored: then they are kept aside, sealed under keys that are destroyed.
+pub(super) const TOMBSTONES_LIMIT: usize = 4096;
 
 /// The most bytes of a title.
 pub(super) const TITLE_LIMIT: usize = 512;
@@ -53,6 +57,8 @@ pub(crate) struct NamespaceKeyset {
 ///         32  key, unless it is destroyed
 /// 8   number of the last line that the audit log had, and   ┐ not in format 1
 /// 32  its SHA-256                                           ┘
+/// 4   number of tombstones, then for each, oldest first:    ┐ not in formats 1 and 2
+///     16  id of a deleted namespace                         ┘
 /// ```
 #[derive(Clone)]
 pub(crate) struct Keyset {
@@ -64,6 +70,8 @@ pub(crate) struct Keyset {
     pub(crate) namespaces: BTreeMap<NamespaceId, NamespaceKeyset>,
     /// The end of the audit log when this was written; absent in format 1.
     pub(crate) logged: Option<Chain>,
+    /// Tombstones: the deleted namespaces, the oldest first. Only their rows may be removed from the store.
+    pub(crate) tombstones: VecDeque<NamespaceId>,
 }
 
 impl NamespaceKeyset {
@@ -130,7 +138,18 @@ impl Keyset {
             store_key: Arc::new(store_key),
             namespaces: BTreeMap::new(),
             logged: None,
+            tombstones: VecDeque::new(),
         }
+    }
+
+    /// Removes a namespace with its keys, and leaves a tombstone.
+    pub(crate) fn delete(&mut self, id: NamespaceId) -> Result<(), KeyringError> {
+        self.namespaces.remove(&id).ok_or(KeyringError::UnknownNamespace(id))?;
+        if self.tombstones.len() >= TOMBSTONES_LIMIT {
+            self.tombstones.pop_front();
+        }
+        self.tombstones.push_back(id);
+        Ok(())
     }
 
     /// The bytes drawn above.
@@ -146,6 +165,10 @@ impl Keyset {
         }
         if let Some(logged) = &self.logged {
             to.u64(logged.sequence).bytes(&logged.last);
+            to.u32(u32::try_from(self.tombstones.len()).expect("tombstones are limited"));
+            for id in &self.tombstones {
+                to.bytes(&id.0);
+            }
         }
         to.finish()
     }
@@ -164,6 +187,11 @@ impl Keyset {
         }
         if format > 1 {
             keyset.logged = Some(Chain { sequence: from.u64()?, last: from.array()? });
+        }
+        if format > 2 {
+            for _ in 0..from.u32()? {
+                keyset.tombstones.push_back(NamespaceId(from.array()?));
+            }
         }
         from.end()?;
         Ok(keyset)
@@ -196,6 +224,7 @@ mod tests {
         namespace.versions[1].state = VersionState::Revoked;
         keyset.namespaces.insert(NamespaceId([3; 16]), namespace);
         keyset.logged = Some(Chain { sequence: 12, last: [5; 32] });
+        keyset.tombstones.extend([NamespaceId([7; 16]), NamespaceId([4; 16])]);
         keyset
     }
 
@@ -203,8 +232,9 @@ mod tests {
     fn a_keyset_is_read_back_with_every_state() {
         let keyset = keyset();
         let bytes = keyset.write();
-        let read = Keyset::read(2, &bytes).expect("what was written");
+        let read = Keyset::read(3, &bytes).expect("what was written");
         assert_eq!(read.logged, keyset.logged);
+        assert_eq!(read.tombstones, keyset.tombstones);
         assert_eq!(read.write().as_slice(), bytes.as_slice());
         let states: Vec<_> =
             read.namespaces[&NamespaceId([3; 16])].versions.iter().map(|it| it.state).collect();
@@ -215,17 +245,45 @@ mod tests {
     fn no_part_of_a_keyset_is_a_keyset() {
         let bytes = keyset().write();
         for len in 0..bytes.len() {
-            assert!(Keyset::read(2, &bytes[..len]).is_err(), "{len} bytes");
+            assert!(Keyset::read(3, &bytes[..len]).is_err(), "{len} bytes");
         }
-        assert!(Keyset::read(2, &[bytes.as_slice(), &[0]].concat()).is_err());
+        assert!(Keyset::read(3, &[bytes.as_slice(), &[0]].concat()).is_err());
     }
 
     #[test]
     fn a_keyset_of_format_1_knows_nothing_of_the_log() {
         let old = Keyset { logged: None, ..keyset() }.write();
         assert_eq!(Keyset::read(1, &old).expect("what was written").logged, None);
-        assert!(Keyset::read(2, &old).is_err());
+        assert!(Keyset::read(3, &old).is_err());
         assert!(Keyset::read(1, &keyset().write()).is_err());
+    }
+
+    #[test]
+    fn a_keyset_of_format_2_has_no_tombstones() {
+        let mut bytes = keyset().write().to_vec();
+        bytes.truncate(bytes.len() - 4 - 2 * 16);
+        let read = Keyset::read(2, &bytes).expect("as format 2 was written");
+        assert!(read.tombstones.is_empty() && read.logged.is_some());
+        assert!(Keyset::read(3, &bytes).is_err());
+        assert!(Keyset::read(2, &keyset().write()).is_err());
+    }
+
+    #[test]
+    fn a_deleted_namespace_leaves_a_tombstone_and_the_oldest_goes_first() {
+        let mut keyset = keyset();
+        keyset.delete(NamespaceId([3; 16])).expect("it is there");
+        assert_eq!(keyset.tombstones.back(), Some(&NamespaceId([3; 16])));
+        assert!(keyset.delete(NamespaceId([3; 16])).is_err(), "it is gone");
+        let template = self::keyset();
+        let namespace = &template.namespaces[&NamespaceId([3; 16])];
+        for number in 0..TOMBSTONES_LIMIT {
+            let mut id = [0; 16];
+            id[..8].copy_from_slice(&(number as u64).to_be_bytes());
+            keyset.namespaces.insert(NamespaceId(id), namespace.clone());
+            keyset.delete(NamespaceId(id)).expect("it is there");
+        }
+        assert_eq!(keyset.tombstones.len(), TOMBSTONES_LIMIT);
+        assert_eq!(keyset.tombstones.front(), Some(&NamespaceId([0; 16])));
     }
 
     #[test]

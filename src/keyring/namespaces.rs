@@ -151,8 +151,16 @@ impl Keyring {
     /// When there is no such namespace, or the keyring cannot be written.
     pub fn delete_namespace(&self, actor: &Actor, id: NamespaceId) -> Result<(), KeyringError> {
         self.change(AuditEvent::new(actor, "delete-namespace").on(id), |keyset, _| {
-            keyset.namespaces.remove(&id).map(|_| ()).ok_or(KeyringError::UnknownNamespace(id))
+            keyset.delete(id)
         })
+    }
+
+    /// Whether the keyring records that this namespace was deleted.
+    ///
+    /// # Errors
+    /// When the keyring is not unsealed.
+    pub fn has_tombstone(&self, id: NamespaceId) -> Result<bool, KeyringError> {
+        self.look(|keyset| Ok(keyset.tombstones.contains(&id)))
     }
 
     /// The keys of a namespace.

@@ -42,6 +42,16 @@ impl<'a> CommitBatch<'a> {
         }
     }
 
+    /// The multiset hash to write: with the terms of records that do not open, as long as there are such.
+    pub(crate) fn hash_on_disk(&self) -> MultisetHash {
+        let mut hash = self.hash;
+        let index = self.namespace.index();
+        if index.faults.keys().any(|id| !self.healed.contains(id)) {
+            hash.add(&index.unopened.to_bytes());
+        }
+        hash
+    }
+
     /// Adds one edit, in the commit of this number.
     pub(crate) fn add(
         &mut self,

@@ -42,7 +42,11 @@ pub(crate) struct Index {
     expiring: BTreeSet<(u64, RecordName)>,
     dependents: BTreeMap<u32, u64>,
     pub(crate) faults: BTreeMap<RecordId, RecordFault>,
+    /// The multiset hash over the slots.
     pub(crate) hash: MultisetHash,
+    /// The rest of the hash on the disk: the terms of the records in `faults`, which may open again under
+    /// another copy of the keyring.
+    pub(crate) unopened: MultisetHash,
 }
 
 impl Index {

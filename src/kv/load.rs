@@ -1,5 +1,6 @@
 //! Opening and closing the store: loading the index of every namespace and checking it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,12 +12,14 @@ use crate::kv::commit_rows::clearing;
 use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::engine::Table;
 use crate::kv::error::KvError;
-use crate::kv::namespace::Namespace;
+use crate::kv::namespace::{Namespace, out_of_order};
+use crate::kv::record_id::RecordId;
 use crate::kv::store::{Namespaces, Store, WriterState};
 
 impl Store {
     /// Loads the index of every namespace: every entry is decrypted, and every name kept in memory. Rows of
-    /// deleted namespaces are removed.
+    /// namespaces that the keyring records as deleted are removed; those of namespaces that it does not know are
+    /// kept aside.
     ///
     /// # Errors
     /// When the keyring is not unsealed, the storage cannot be read, or the store is older than its anchor.
@@ -72,8 +75,7 @@ impl Store {
             namespaces.insert(info.id, namespace);
         }
         let counted = self.read_commits()?;
-        // When no row opens, the store belongs to another keyring: all its rows would be taken for rows of
-        // deleted namespaces and removed.
+        // When no row opens, the store belongs to another keyring.
         let is_ours = counted.is_some() || latest > 0 || !accepted.is_empty();
         if !is_ours && self.has_rows()? {
             return Err(KvError::Foreign);
@@ -84,7 +86,7 @@ impl Store {
         // A count that was rolled back alone is less than that of a namespace.
         let mut commits = counted.unwrap_or_default().max(latest);
         self.keyring.check_commits(commits)?;
-        findings.extend(self.remove_deleted(&namespaces)?);
+        findings.extend(self.set_apart(&namespaces)?);
         findings.extend(self.accept_as_found(&accepted, &mut commits));
         *writer = WriterState { commits, findings };
         self.replace_namespaces(Some(namespaces));
@@ -92,19 +94,60 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the rows of namespaces that are not in the keyring: no key opens them. Returns a finding when
-    /// they cannot be removed; the other namespaces can be used all the same.
-    fn remove_deleted(&self, namespaces: &Namespaces) -> Result<Option<String>, KvError> {
-        for (key, _) in self.storage.scan(Table::Sums, b"", None, usize::MAX)? {
-            let id = key.as_slice().try_into().ok().map(NamespaceId);
-            if id.is_some_and(|id| namespaces.contains_key(&id)) {
+    /// Removes the rows of namespaces that have a tombstone in the keyring, and keeps aside those of all others
+    /// that it does not know: their keyring may be restored. Returns the findings.
+    fn set_apart(&self, namespaces: &Namespaces) -> Result<Vec<String>, KvError> {
+        let mut findings = Vec::new();
+        let mut aside = Vec::new();
+        for (id, has_records) in self.namespaces_on_disk()? {
+            if namespaces.contains_key(&id) {
                 continue;
             }
-            if let Err(error) = self.storage.commit(&mut clearing(&key).into_iter().map(Ok)) {
-                return Ok(Some(format!("rows of deleted namespaces cannot be removed: {error}")));
+            if !self.keyring.has_tombstone(id)? {
+                aside.extend(has_records.then(|| id.to_string()));
+            } else if let Err(error) = self.storage.commit(&mut clearing(&id.0).into_iter().map(Ok))
+            {
+                findings.push(format!("rows of a deleted namespace cannot be removed: {error}"));
+                break;
             }
         }
-        Ok(None)
+        if !aside.is_empty() {
+            findings.push(format!(
+                "the keyring does not know {} namespaces of the store: {}; it may be an older copy. Their \
+                 records are kept, and can be read once the keyring that knows them is restored",
+                aside.len(),
+                aside.join(", ")
+            ));
+        }
+        Ok(findings)
+    }
+
+    /// The namespaces that have rows, and whether they have more than a multiset hash: one that has only that
+    /// has no records, or was never finished.
+    fn namespaces_on_disk(&self) -> Result<BTreeMap<NamespaceId, bool>, KvError> {
+        let mut found = BTreeMap::new();
+        for (table, has_records) in [(Table::Sums, false), (Table::Entries, true)] {
+            let mut after: Option<Vec<u8>> = None;
+            while let Some((key, _)) =
+                self.storage.scan(table, b"", after.as_deref(), 1)?.into_iter().next()
+            {
+                let next = match key.first_chunk().copied().map(NamespaceId) {
+                    Some(id) => {
+                        *found.entry(id).or_default() |= has_records;
+                        // Behind all of its rows.
+                        [id.0.as_slice(), &[u8::MAX; size_of::<RecordId>() + 1]].concat()
+                    }
+                    // No version writes such a row.
+                    None => key,
+                };
+                // A damaged tree can have cycles.
+                if after.is_some_and(|after| next <= after) {
+                    return Err(out_of_order().into());
+                }
+                after = Some(next);
+            }
+        }
+        Ok(found)
     }
 
     /// Writes the multiset hashes of namespaces that are accepted as they are found, so that they agree from

@@ -64,8 +64,7 @@ impl Namespace {
             let Some((last, _)) = rows.into_iter().last() else { break };
             // A damaged tree can have cycles.
             if after.is_some_and(|after| last <= after) {
-                let reason = "its rows are out of order: its file is damaged".to_owned();
-                return Err(StorageError { what: StorageAccess::Read, reason }.into());
+                return Err(out_of_order().into());
             }
             after = Some(last);
         }
@@ -75,6 +74,10 @@ impl Namespace {
         // cannot be detected.
         let agrees =
             stored.is_some() && (hash == index.hash.to_bytes() || !index.faults.is_empty());
+        if stored.is_some() && !index.faults.is_empty() {
+            index.unopened.add(&hash);
+            index.unopened.subtract(&index.hash.to_bytes());
+        }
         let namespace = Self { index: RwLock::new(index), agrees, ..Self::empty(id, keys) };
         Ok(LoadedNamespace { namespace, commits })
     }
@@ -107,6 +110,12 @@ impl Namespace {
     pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write()
     }
+}
+
+/// The error for rows that a scan returns again.
+pub(crate) fn out_of_order() -> StorageError {
+    let reason = "its rows are out of order: its file is damaged".to_owned();
+    StorageError { what: StorageAccess::Read, reason }
 }
 
 /// Adds one entry row to the index.

@@ -28,13 +28,18 @@ impl Store {
         let mut writer = self.writer();
         let draft = self.keyring.draft_namespace(actor, title)?;
         let (id, keys) = (draft.id(), DerivedKeys::new(&draft.keys()));
-        // Its multiset hash first: a namespace without one counts as one whose rows were removed. If the
-        // keyring cannot be written, the row belongs to no namespace and is removed at the next opening.
+        // Its multiset hash first: a namespace without one counts as one whose rows were removed. A
+        // crash before the keyring is written leaves the row, which belongs to no namespace.
         let commits = writer.commits + 1;
         let changes = self.commit_rows(&keys, id, commits, MultisetHash::default())?;
         self.storage.commit(&mut changes.into_iter().map(Ok))?;
         writer.commits = commits;
-        followed(self.keyring.add_namespace(actor, draft), || {
+        let added = self.keyring.add_namespace(actor, draft);
+        if !KeyringError::took_effect(&added) {
+            // The row stays when this fails, too.
+            let _ = self.storage.commit(&mut clearing(&id.0).into_iter().map(Ok));
+        }
+        followed(added, || {
             self.change_namespaces(|namespaces| {
                 namespaces.insert(id, Arc::new(Namespace::empty(id, keys)))
             })

@@ -13,6 +13,7 @@ use crate::kv::edit::{Edit, Put};
 use crate::kv::engine::StorageError;
 use crate::kv::error::KvError;
 use crate::kv::group_commit::QueuedEdit;
+use crate::kv::multiset_hash::MultisetHash;
 use crate::kv::name;
 use crate::kv::namespace::Namespace;
 use crate::kv::pipeline;
@@ -153,7 +154,8 @@ impl Store {
 
     /// Adds the multiset hash and the commit count.
     fn add_commit_rows(&self, batch: &mut CommitBatch<'_>, commits: u64) -> Result<(), KvError> {
-        let rows = self.commit_rows(batch.keys, batch.namespace.id, commits, batch.hash)?;
+        let rows =
+            self.commit_rows(batch.keys, batch.namespace.id, commits, batch.hash_on_disk())?;
         batch.changes.extend(rows);
         Ok(())
     }
@@ -185,6 +187,9 @@ impl Store {
             self.cache.remove(RecordAddress { namespace: namespace.id, id });
         }
         index.hash = hash;
+        if index.faults.is_empty() {
+            index.unopened = MultisetHash::default();
+        }
         Ok(())
     }
 }

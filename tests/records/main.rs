@@ -91,6 +91,62 @@ fn a_body_that_no_call_needs_is_taken_and_the_connection_goes_on() {
     assert_eq!(statuses, ["200", "404"], "{answers}");
 }
 
+/// Stops the service, puts this keyring in the place of its own, and starts it again.
+fn restart_with_keyring(service: &mut Running, keyring: &[u8]) {
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0, "{}", service.log());
+    std::fs::write(service.state_dir().join("keyring"), keyring).expect("written");
+    service.start_again();
+}
+
+#[test]
+fn an_older_keyring_keeps_newer_namespaces_aside_and_its_own_records_go_on() {
+    let mut service = Running::start(TWO_KINDS);
+    let old = namespace(&service, "old");
+    assert_eq!(service.namespaces("PUT", &format!("{old}/values/first"), "1").0, 200);
+    let keyring = service.state_dir().join("keyring");
+    let older = std::fs::read(&keyring).expect("a keyring");
+    // Newer than the copy: a namespace, a key version with records under it, and a deleted namespace.
+    let new = namespace(&service, "new");
+    let gone = namespace(&service, "gone");
+    for at in [&new, &gone] {
+        for number in 0..50 {
+            let path = format!("{at}/values/name{number}");
+            assert_eq!(service.namespaces("PUT", &path, &format!("value{number}")).0, 200);
+        }
+    }
+    service.done(&["rotate", "namespace", &old[1..]], "");
+    assert_eq!(service.namespaces("PUT", &format!("{old}/values/second"), "2").0, 200);
+    assert_eq!(service.namespaces("DELETE", &gone, "").0, 200);
+    let right = std::fs::read(&keyring).expect("a keyring");
+
+    for _ in 0..2 {
+        restart_with_keyring(&mut service, &older);
+        let status = get(&service, "/status").text();
+        assert!(
+            status.contains(&format!("does not know 1 namespaces of the store: {}", &new[1..])),
+            "{status}"
+        );
+        // Its own namespaces can be used.
+        let path = format!("{old}/values/third");
+        assert_eq!(service.namespaces("PUT", &path, "3").0, 200);
+        assert_eq!(service.namespaces("GET", &path, ""), (200, "3".to_owned()));
+        assert_eq!(service.namespaces("GET", &format!("{new}/values/name0"), "").0, 404);
+        // The one in use may be newer by now.
+        restart_with_keyring(&mut service, &right);
+        assert!(!get(&service, "/status").text().contains("does not know"));
+        for number in 0..50 {
+            let path = format!("{new}/values/name{number}");
+            assert_eq!(service.namespaces("GET", &path, ""), (200, format!("value{number}")));
+        }
+        for (name, value) in [("first", "1"), ("second", "2")] {
+            let read = service.namespaces("GET", &format!("{old}/values/{name}"), "");
+            assert_eq!(read, (200, value.to_owned()), "{name}");
+        }
+        assert_eq!(service.namespaces("GET", &gone, "").0, 404);
+    }
+}
+
 fn no_file_holds(folder: &Path, mark: &[u8]) {
     for entry in std::fs::read_dir(folder).expect("a directory") {
         let path = entry.expect("an entry").path();

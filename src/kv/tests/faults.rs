@@ -108,9 +108,8 @@ fn a_namespace_whose_keyring_entry_was_not_written_leaves_nothing() {
     std::fs::create_dir(home.path("keyring.new")).expect("a directory in the way");
     assert!(store.create_namespace(&Actor::SERVICE, "first").is_err());
     std::fs::remove_dir(home.path("keyring.new")).expect("removed");
-    assert_eq!(home.memory.rows().len(), 2, "a sum that is nobody's, and the count");
-    let again = home.open();
     assert_eq!(home.memory.rows().len(), 1, "the count");
+    let again = home.open();
     assert!(again.findings().is_empty(), "{:?}", again.findings());
 }
 

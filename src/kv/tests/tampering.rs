@@ -312,6 +312,70 @@ fn a_namespace_that_is_accepted_is_opened_as_it_is_found() {
 }
 
 #[test]
+fn only_rows_of_namespaces_with_a_tombstone_are_removed() {
+    let home = Home::new();
+    let store = home.open();
+    let make = |title: &str| {
+        let id = store.create_namespace(&Actor::SERVICE, title).expect("made").id;
+        store.put(id, &[put("a", b"1")], 0).expect("written");
+        id
+    };
+    let (_kept, deleted) = (make("kept"), make("deleted"));
+    let path = home.path("keyring");
+    let older = std::fs::read(&path).expect("a keyring");
+    let newer = make("newer");
+    let rows = home.memory.rows();
+    store.delete_namespace(&Actor::SERVICE, deleted).expect("deleted");
+    let right = std::fs::read(&path).expect("a keyring");
+    let has_rows = |id: NamespaceId| {
+        Table::ALL.map(|table| !home.memory.scan(table, &id.0, None, 1).expect("read").is_empty())
+    };
+    // Rows that no version writes.
+    let odd = [(Table::Sums, vec![1, 2, 3], vec![4]), (Table::Entries, vec![9; 15], vec![4])];
+    home.memory.set_rows(rows.into_iter().chain(odd.clone()).collect());
+
+    std::fs::write(&path, &older).expect("written");
+    let findings = home.open().findings().join("\n");
+    assert!(findings.contains(&newer.to_string()), "{findings}");
+    assert!(!findings.contains(&deleted.to_string()), "it is not deleted in this one: {findings}");
+    assert_eq!(has_rows(newer), [true, true, true, false]);
+    assert_eq!(has_rows(deleted), [true, true, true, false]);
+
+    std::fs::write(&path, &right).expect("written");
+    let store = home.open();
+    assert_eq!(store.findings(), [String::new(); 0]);
+    assert_eq!(read(&store, newer, "a").as_deref(), Some("1"));
+    assert_eq!(has_rows(deleted), [false; 4]);
+    let left = home.memory.rows();
+    assert!(odd.iter().all(|row| left.contains(row)), "nothing else is removed");
+}
+
+#[test]
+fn records_under_a_newer_key_version_agree_again_once_its_keyring_is_back() {
+    let home = Home::new();
+    let store = home.open();
+    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+    store.put(id, &[put("a", b"1")], 0).expect("written");
+    let path = home.path("keyring");
+    let older = std::fs::read(&path).expect("a keyring");
+    store.rotate(&Actor::SERVICE, id).expect("rotated");
+    store.put(id, &[put("b", b"2"), put("c", b"3")], 0).expect("written");
+    let right = std::fs::read(&path).expect("a keyring");
+
+    std::fs::write(&path, &older).expect("written");
+    let store = home.open();
+    assert!(matches!(store.get(id, "b", 0), Err(KvError::Destroyed { version: 2, .. })));
+    store.put(id, &[put("d", b"4")], 0).expect("written");
+    store.delete(id, &["a"]).expect("deleted");
+
+    std::fs::write(&path, &right).expect("written");
+    let store = home.open();
+    assert_eq!(store.findings(), [String::new(); 0]);
+    let page = store.list(id, "", None, 9, 0).expect("listed");
+    assert_eq!(names(&page), ["b", "c", "d"]);
+}
+
+#[test]
 fn a_damaged_record_can_be_written_anew_or_deleted() {
     let (home, id, rows) = three();
     for delete in [false, true] {
