@@ -16,6 +16,7 @@ mod chain;
 mod event;
 mod log;
 mod refused;
+mod reserve;
 
 pub use actor::Actor;
 pub(crate) use chain::{Chain, check};

@@ -68,6 +68,11 @@ impl AuditEvent {
         self.version = Some(version);
     }
 
+    /// Whether its line may use the last space of a full disk: records are read only once it is logged.
+    pub(crate) fn is_last_resort(&self) -> bool {
+        matches!(self.operation, "unseal" | "seal" | "audit-log")
+    }
+
     /// Records that the operation has taken effect: a later error leaves it incomplete.
     pub fn took_effect(&self) {
         self.stage.set(AuditStage::InEffect);

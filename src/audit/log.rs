@@ -14,6 +14,7 @@ use crate::audit::actor::Actor;
 use crate::audit::chain::{Chain, check};
 use crate::audit::event::{AuditEvent, AuditStage};
 use crate::audit::refused::{Asked, PendingRefusals};
+use crate::audit::reserve::Reserve;
 use crate::durable;
 use crate::machine::rfc3339_exact;
 
@@ -74,6 +75,7 @@ struct LogFile {
     file: File,
     chain: Chain,
     findings: Vec<String>,
+    reserve: Reserve,
 }
 
 impl AuditLog {
@@ -153,7 +155,7 @@ impl AuditLog {
             }
             pending.try_at(now);
         }
-        self.sum_up(&mut file)
+        self.sum_up(&mut file, false)
     }
 
     /// As [`AuditLog::write_turned_away`], at the end of the process and at any time.
@@ -161,7 +163,7 @@ impl AuditLog {
     /// # Errors
     /// When the line cannot be written.
     pub fn finish(&self) -> Result<(), AuditError> {
-        self.sum_up(&mut self.file.lock())
+        self.sum_up(&mut self.file.lock(), false)
     }
 
     /// The errors in the lines that were there when the log was opened.
@@ -180,12 +182,12 @@ impl AuditLog {
     ) -> Result<Chain, AuditError> {
         let mut file = self.file.lock();
         // Earlier refusals come first.
-        self.sum_up(&mut file)?;
-        self.write(&mut file, event, Outcome { name, reason, count: None })
+        self.sum_up(&mut file, event.is_last_resort())?;
+        self.write(&mut file, event, Outcome { name, reason, count: None }, event.is_last_resort())
     }
 
     /// Writes a line about the refused calls, if there are any.
-    fn sum_up(&self, file: &mut Option<LogFile>) -> Result<(), AuditError> {
+    fn sum_up(&self, file: &mut Option<LogFile>, is_last_resort: bool) -> Result<(), AuditError> {
         let Some(counts) = self.pending.lock().take() else { return Ok(()) };
         let event = AuditEvent::new(&Actor::UNKNOWN, "call").detail(counts.text());
         let outcome = Outcome {
@@ -193,7 +195,7 @@ impl AuditLog {
             reason: Some("it is not known who called".to_owned()),
             count: Some(counts.total()),
         };
-        let written = self.write(file, &event, outcome).map(drop);
+        let written = self.write(file, &event, outcome, is_last_resort).map(drop);
         written.inspect_err(|_| self.pending.lock().put_back(counts))
     }
 
@@ -202,6 +204,7 @@ impl AuditLog {
         file: &mut Option<LogFile>,
         event: &AuditEvent,
         outcome: Outcome,
+        is_last_resort: bool,
     ) -> Result<Chain, AuditError> {
         let open = self.opened(file)?;
         let line = Line {
@@ -219,6 +222,9 @@ impl AuditLog {
         };
         let mut line = serde_json::to_string(&line).expect("its names are strings");
         line.push('\n');
+        open.reserve
+            .make_room(&open.file, line.len(), is_last_resort)
+            .map_err(|error| self.error(error))?;
         let written =
             open.file.write_all(line.as_bytes()).and_then(|()| durable::flush(&open.file));
         if let Err(error) = written {
@@ -257,7 +263,10 @@ impl LogFile {
             file.set_len(read.whole)?;
             file.sync_data()?;
         }
-        Ok(Self { file, chain: read.chain, findings: read.findings })
+        let mut reserve = Reserve::default();
+        // Shortening the file gave its reserve back.
+        reserve.make_room(&file, 0, true)?;
+        Ok(Self { file, chain: read.chain, findings: read.findings, reserve })
     }
 
     fn is_at(&self, path: &Path) -> bool {

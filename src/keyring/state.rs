@@ -118,6 +118,7 @@ impl SealedKeyring {
             let path = path.display();
             format!("anchor {path} missing, recreated; earlier rollbacks cannot be detected")
         });
+        let is_new = known.is_none();
         let known = known.unwrap_or(fresh);
         if known.keyring != id {
             return Err(AnchorError::Foreign { path: path.clone() }.into());
@@ -132,7 +133,10 @@ impl SealedKeyring {
             .into());
         }
         let anchor = Anchor { counter, ..known };
-        anchor::write(path, &anchor)?;
+        // An anchor on a full disk is read all the same.
+        if is_new || anchor != known {
+            anchor::write(path, &anchor)?;
+        }
         Ok((anchor, fault))
     }
 }

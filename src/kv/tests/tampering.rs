@@ -343,7 +343,7 @@ fn only_rows_of_namespaces_with_a_tombstone_are_removed() {
 
     std::fs::write(&path, &right).expect("written");
     let store = home.open();
-    assert_eq!(store.findings(), [String::new(); 0]);
+    assert!(store.findings().is_empty(), "{:?}", store.findings());
     assert_eq!(read(&store, newer, "a").as_deref(), Some("1"));
     assert_eq!(has_rows(deleted), [false; 4]);
     let left = home.memory.rows();
@@ -370,7 +370,7 @@ fn records_under_a_newer_key_version_agree_again_once_its_keyring_is_back() {
 
     std::fs::write(&path, &right).expect("written");
     let store = home.open();
-    assert_eq!(store.findings(), [String::new(); 0]);
+    assert!(store.findings().is_empty(), "{:?}", store.findings());
     let page = store.list(id, "", None, 9, 0).expect("listed");
     assert_eq!(names(&page), ["b", "c", "d"]);
 }
