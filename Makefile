@@ -28,7 +28,7 @@ run:
 test: unit clients fuzz lab
 
 unit:
-	@.ci/need gcc libc6-dev libclang-dev
+	@.ci/need gcc libc6-dev libclang-dev libfaketime
 	$(CARGO) test --locked --workspace --all-features
 
 clients:

@@ -10,6 +10,7 @@ mod calibrate;
 mod cameras;
 mod capture;
 mod check;
+mod clock;
 mod completions;
 mod config_arguments;
 mod connection_arguments;
@@ -57,6 +58,7 @@ enum Command {
     Status(status::StatusArguments),
     Cameras(cameras::CamerasArguments),
     Check(check::CheckArguments),
+    Clock(clock::ClockArguments),
     Capture(capture::CaptureArguments),
     Assess(assess::AssessArguments),
     Calibrate(calibrate::CalibrateArguments),
@@ -83,6 +85,7 @@ impl Cli {
             Command::Status(arguments) => status::run(&arguments),
             Command::Cameras(arguments) => cameras::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),
+            Command::Clock(arguments) => clock::run(&arguments),
             Command::Capture(arguments) => capture::run(&arguments),
             Command::Assess(arguments) => assess::run(&arguments),
             Command::Calibrate(arguments) => calibrate::run(&arguments),

@@ -12,6 +12,7 @@
 
 mod batch;
 mod cache;
+mod clock_watch;
 mod commit_rows;
 mod config;
 mod derived_keys;

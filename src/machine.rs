@@ -1,7 +1,10 @@
 //! The operating system's random bytes and clocks, and times of the clock as text.
 
+mod clock_reading;
+
 use std::time::{Instant, SystemTime};
 
+pub(crate) use clock_reading::ClockReading;
 use jiff::{Timestamp, Unit};
 use lavawall_entropy::Machine;
 

@@ -56,6 +56,19 @@ pub(crate) struct ProofRequest {
     pub proof: Vec<Zeroizing<String>>,
 }
 
+/// The clock that removes expired records.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Clock")]
+pub(crate) struct ClockAnswer {
+    /// The calendar clock.
+    #[schemars(extend("format" = "date-time"))]
+    pub now: String,
+    /// The kernel holds it for synchronized.
+    pub synchronized: bool,
+    /// Why expired records are hidden and not removed; null when they are removed.
+    pub doubt: Option<String>,
+}
+
 /// A prepared seal that takes effect, because its shares have arrived.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

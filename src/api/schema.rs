@@ -38,6 +38,7 @@ pub(crate) fn schemas() -> BTreeMap<String, Value> {
     add::<keys::KeyringAnswer>(&mut answers);
     add::<keys::SealAnswer>(&mut answers);
     add::<keys::KeyList>(&mut answers);
+    add::<keys::ClockAnswer>(&mut answers);
     add::<keys::VersionAnswer>(&mut answers);
     add::<store::Failure>(&mut answers);
     add::<Envelope<()>>(&mut answers);

@@ -72,6 +72,9 @@ pub(crate) struct KeyringStatus {
     pub records: u64,
     /// Records that do not open, and namespaces whose count or sum disagrees with their records.
     pub damaged: u64,
+    /// Why expired records are hidden and not removed; null when they are removed.
+    #[serde(default)]
+    pub clock_doubt: Option<String>,
     /// Namespaces with records under older key versions.
     #[serde(default)]
     pub rotations: Vec<RotationStatus>,

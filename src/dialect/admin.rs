@@ -8,6 +8,8 @@
 //! POST /admin/keyring/rekey    {proof, seal}   answers with the shares, once; not yet in force
 //! POST /admin/keyring/confirm  {prepared}      the shares have arrived: they are in force
 //! POST /admin/keyring/rotate   {proof}         the root key
+//! GET  /admin/clock                            the clock that removes expired records
+//! POST /admin/clock/confirm                    it is right
 //! GET  /admin/keys                             every key version, with its provenance
 //! POST /admin/namespaces/{id}/rotate
 //! POST /admin/namespaces/{id}/revoke {version}
@@ -28,7 +30,9 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 10] = [
+const ENDPOINTS: [&str; 12] = [
+    "/admin/clock",
+    "/admin/clock/confirm",
     "/admin/keyring",
     "/admin/keyring/init",
     "/admin/keyring/unseal",
@@ -87,6 +91,8 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         (&Method::POST, ["keyring", "rekey"]) => calls::rekey(call).await,
         (&Method::POST, ["keyring", "confirm"]) => calls::confirm(call).await,
         (&Method::POST, ["keyring", "rotate"]) => calls::rotate_root(call).await,
+        (&Method::GET, ["clock"]) => calls::clock(call).await,
+        (&Method::POST, ["clock", "confirm"]) => calls::confirm_clock(call).await,
         (&Method::GET, ["keys"]) => calls::keys(call).await,
         (&Method::POST, ["namespaces", id, "rotate"]) => calls::rotate(call, namespace(id)?).await,
         (&Method::POST, ["namespaces", id, "revoke"]) => calls::revoke(call, namespace(id)?).await,

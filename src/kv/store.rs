@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::keyring::{Keyring, NamespaceId};
 use crate::kv::cache::ValueCache;
+use crate::kv::clock_watch::ClockWatch;
 use crate::kv::engine::Storage;
 use crate::kv::error::KvError;
 use crate::kv::group_commit::CommitQueue;
@@ -33,6 +34,7 @@ pub struct Store {
     /// Memory may be older than the storage.
     pub(crate) is_stale: AtomicBool,
     pub(crate) queue: CommitQueue,
+    pub(crate) clock: Mutex<ClockWatch>,
     writer: Mutex<WriterState>,
 }
 
@@ -65,6 +67,7 @@ impl Store {
             cache: ValueCache::of(0),
             is_stale: AtomicBool::new(false),
             queue: CommitQueue::default(),
+            clock: Mutex::default(),
             writer: Mutex::default(),
         }
     }

@@ -13,6 +13,7 @@ use crate::keyring;
 use crate::keyring::seal::{SealChoice, SealKind};
 use crate::keyring::{Condition, Keyring};
 use crate::kv::Store;
+use crate::machine::ClockReading;
 use crate::state::{ADMIN_TOKEN, StateDir};
 use crate::upkeep::{admin_token, rotation};
 use lavawall_entropy::Generator;
@@ -179,6 +180,9 @@ impl KeyWork {
         if !self.can_seal() {
             // Records can be read; nothing can be written, and the generator's state has the reason.
             return Ok(EVERY);
+        }
+        if let Some(finding) = store.watch_clock(ClockReading::now()) {
+            self.report(finding);
         }
         let now = keyring::seconds(SystemTime::now());
         for _ in 0..SWEEPS {

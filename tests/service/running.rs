@@ -97,8 +97,13 @@ impl Running {
 
     /// Starts it again after it has ended, with the same directory.
     pub(crate) fn start_again(&mut self) {
+        self.start_again_with(Command::new(lavawall()));
+    }
+
+    /// As `start_again`, by a command that may wrap the program.
+    pub(crate) fn start_again_with(&mut self, command: Command) {
         fs::remove_file(self.folder.path().join("ready")).expect("it was ready before");
-        self.child = spawn(Command::new(lavawall()), self.folder.path());
+        self.child = spawn(command, self.folder.path());
         self.address = self.wait_for_address();
     }
 

@@ -9,8 +9,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::keys::{
-    ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest, RequestedSeal, RevokeRequest,
-    SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
+    ClockAnswer, ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest, RequestedSeal,
+    RevokeRequest, SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
 };
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
@@ -22,6 +22,7 @@ use crate::keyring::{
     Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece, VersionState,
 };
 use crate::kv::Store;
+use crate::machine::{ClockReading, rfc3339};
 
 /// More bytes than any passphrase or set of shares has.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -119,6 +120,27 @@ pub(crate) async fn rotate_root(call: &mut OwnedCall) -> Outcome {
         Ok(answer(&state(store.keyring())))
     })
     .await
+}
+
+pub(crate) async fn clock(call: &OwnedCall) -> Outcome {
+    call.on_store(|store| Ok(answer(&clock_of(store)))).await
+}
+
+pub(crate) async fn confirm_clock(call: &OwnedCall) -> Outcome {
+    call.act_on_store(|store, actor| {
+        store.confirm_clock(actor)?;
+        Ok(answer(&clock_of(store)))
+    })
+    .await
+}
+
+fn clock_of(store: &Store) -> ClockAnswer {
+    let now = ClockReading::now();
+    ClockAnswer {
+        now: rfc3339(now.calendar),
+        synchronized: now.is_synchronized,
+        doubt: store.clock_doubt(),
+    }
 }
 
 pub(crate) async fn keys(call: &OwnedCall) -> Outcome {

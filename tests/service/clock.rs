@@ -1,0 +1,110 @@
+//! A clock that leaps under the running service: libfaketime shifts the calendar clock, and no other.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::TWO_KINDS;
+use crate::running::{Running, get, lavawall};
+
+/// The library of Debian's package libfaketime.
+fn faketime() -> PathBuf {
+    let libraries = std::fs::read_dir("/usr/lib").expect("a directory");
+    libraries
+        .filter_map(|entry| Some(entry.ok()?.path().join("faketime/libfaketimeMT.so.1")))
+        .find(|path| path.exists())
+        .expect("libfaketime is not installed: make test installs it")
+}
+
+/// The program under a calendar clock that is shifted by the text in `shift`, which is read at every look.
+fn shifted(shift: &Path) -> Command {
+    let mut command = Command::new(lavawall());
+    command
+        .env("LD_PRELOAD", faketime())
+        .env("FAKETIME_TIMESTAMP_FILE", shift)
+        .env("FAKETIME_NO_CACHE", "1")
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    command
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_mins(1);
+    while !is_so() {
+        assert!(Instant::now() < end, "{what} does not come");
+        std::thread::yield_now();
+    }
+}
+
+fn records(service: &Running) -> u64 {
+    let status: Value = serde_json::from_slice(&get(service, "/status").body).expect("JSON");
+    status["keyring"]["records"].as_u64().expect("a number")
+}
+
+#[test]
+fn a_clock_leap_hides_expired_records_and_removes_them_only_once_it_is_confirmed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let shift = folder.path().join("shift");
+    let leap = |by: &str| std::fs::write(&shift, by).expect("written");
+    leap("+0s");
+    let service = Running::start_with(TWO_KINDS, |_| shifted(&shift));
+    service.done(&["kv", "namespaces", "create", "first"], "");
+    service.done(&["kv", "put", "first", "short", "value", "--ttl", "10min"], "");
+    service.done(&["kv", "put", "first", "long", "value"], "");
+    let read = || service.operate(&["kv", "get", "first", "short"], "").out;
+    // After the start the clock is in doubt, unless this machine's is synchronized.
+    service.done(&["clock", "--confirm"], "");
+    let said = |words: &str| get(&service, "/status").text().matches(words).count();
+
+    for round in 1..=2 {
+        leap("+2h");
+        until("the doubt", || service.operate(&["clock"], "").code == 1);
+        until("the incident", || {
+            said("s: expired records are hidden and not removed; ") == 2 * round - 1
+        });
+        let doubt = service.operate(&["clock"], "");
+        assert_eq!(doubt.code, 1, "{}", doubt.err);
+        assert!(doubt.out.contains("hidden and not removed"), "{}", doubt.out);
+        assert_eq!((read().as_str(), records(&service)), ("", 2), "hidden, and there");
+        leap("+0s");
+        until("the incident", || {
+            said("s: expired records are hidden and not removed; ") == 2 * round
+        });
+        assert_eq!((read().as_str(), records(&service)), ("value", 2));
+        service.done(&["clock", "--confirm"], "");
+    }
+
+    leap("+2h");
+    until("the doubt", || service.operate(&["clock"], "").code == 1);
+    service.done(&["clock", "--confirm"], "");
+    until("the removal", || records(&service) == 1);
+    let log = std::fs::read_to_string(service.state_dir().join("audit.log")).expect("a log");
+    assert_eq!(log.matches("\"operation\":\"confirm-clock\"").count(), 4, "{log}");
+}
+
+#[test]
+fn a_start_with_a_wrong_clock_removes_nothing() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let shift = folder.path().join("shift");
+    std::fs::write(&shift, "+0s").expect("written");
+    let mut service = Running::start_with(TWO_KINDS, |_| shifted(&shift));
+    service.done(&["kv", "namespaces", "create", "first"], "");
+    service.done(&["kv", "put", "first", "short", "value", "--ttl", "10min"], "");
+    // Years ahead, as a dead battery leaves it, until time synchronization sets it.
+    std::fs::write(&shift, "+4000d").expect("written");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    service.start_again_with(shifted(&shift));
+    assert_eq!(service.operate(&["kv", "get", "first", "short"], "").out, "");
+    let clock = service.operate(&["clock", "--json"], "");
+    let clock: Value = serde_json::from_str(&clock.out).expect("JSON");
+    if clock["synchronized"] == true {
+        // The kernel vouches for a clock that only this process sees shifted.
+        return;
+    }
+    std::fs::write(&shift, "+0s").expect("written");
+    until("the incident", || get(&service, "/status").text().contains("went back by"));
+    assert_eq!(service.done(&["kv", "get", "first", "short"], ""), "value");
+}
