@@ -151,6 +151,6 @@ fn a_disk_that_turns_read_only_refuses_writes_and_keys_and_loses_nothing_while_r
     records.all_there();
     let (printed, code) = records.operate("audit");
     assert_eq!(code, 0, "{printed}");
-    assert!(!guest.has_said("panicked"), "{printed}");
+    assert!(!guest.has_said("panicked"), "{}", guest.said_from("panicked"));
     guest.check_kernel();
 }

@@ -122,6 +122,19 @@ impl Guest {
         fs::read_to_string(self.console_path()).expect("a console").contains(words)
     }
 
+    /// What was on the console from a few lines before these words on.
+    pub(crate) fn said_from(&self, words: &str) -> String {
+        let text = fs::read_to_string(self.console_path()).unwrap_or_default();
+        let lines: Vec<_> = text.lines().collect();
+        let at = lines.iter().position(|line| line.contains(words)).unwrap_or(0);
+        lines[at.saturating_sub(5)..]
+            .iter()
+            .take(CONSOLE_LINES)
+            .copied()
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     /// The service's `/status`.
     pub(crate) fn status(&self) -> Value {
         let answer = self.get("/status").unwrap_or_else(|| panic!("no status\n{}", self.console()));

@@ -2,12 +2,11 @@
 
 mod estimates;
 mod iid;
+mod input;
 mod outcome;
 mod restart;
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -16,7 +15,6 @@ use crate::cli::error::CommandError;
 use crate::cli::progress::Bar;
 use crate::cli::thread_arguments::ThreadArguments;
 use crate::cli::{noise_capture, print};
-use crate::exitcode::Exit;
 use lavawall_assess as assess;
 use lavawall_assess::Samples;
 
@@ -25,11 +23,14 @@ use lavawall_assess::Samples;
 /// The file has one sample per byte. The figures are those of NIST's reference program. For example:
 /// lavawall assess raw.bin --bits 8 --claim 2.5
 ///
-/// Exits with 1 when the claim is not met or a test fails.
+/// Exits with 1 when the claim is not met, a test fails, or the samples are too few for a verdict.
 #[derive(Debug, Args)]
 pub(crate) struct AssessArguments {
     /// Raw samples, one per byte; - is standard input
     file: PathBuf,
+    /// Take this many samples, and no more [default: all; of a device 1000000]
+    #[arg(long, value_name = "N", value_parser = noise_capture::symbols_to_assess)]
+    samples: Option<usize>,
     /// Bits per sample, 1 to 8 [default: as many as the largest sample has]
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=8))]
     bits: Option<u8>,
@@ -53,8 +54,8 @@ pub(crate) struct AssessArguments {
 
 pub(crate) fn run(arguments: &AssessArguments) -> Result<(), CommandError> {
     let name = arguments.file.display();
-    let raw = read(&arguments.file)
-        .map_err(|error| CommandError::new(Exit::Io, format!("{name}: {error}")))?;
+    let raw = input::read(&arguments.file, arguments.samples)?;
+    input::note_text(&raw);
     let samples = Samples::new(raw, arguments.bits)
         .map_err(|error| CommandError::data(format!("{name}: {error}")))?;
     let bits = f64::from(samples.bits());
@@ -96,17 +97,6 @@ impl AssessArguments {
             }
         }
     }
-}
-
-/// Reads a file, or standard input.
-fn read(file: &Path) -> io::Result<Vec<u8>> {
-    let mut raw = Vec::new();
-    if file == Path::new("-") {
-        io::stdin().lock().read_to_end(&mut raw)?;
-    } else {
-        File::open(file)?.read_to_end(&mut raw)?;
-    }
-    Ok(raw)
 }
 
 fn claim(text: &str) -> Result<f64, String> {

@@ -180,6 +180,62 @@ fn independent_samples_are_told_from_others() {
 }
 
 #[test]
+fn too_few_samples_for_a_test_give_no_verdict_and_the_number_that_is_needed() {
+    let few = noise_of(8192, 8);
+    let answer = Noise::of(&few).assess(&["--iid", "--json"]);
+    assert_eq!(answer.status.code(), Some(1), "{answer:?}");
+    let figures: Value = serde_json::from_slice(&answer.stdout).expect("JSON");
+    assert_eq!((&figures["iid"], &figures["reference_iid"]), (&Value::Null, &Value::Bool(false)));
+    assert_eq!(figures["independence"]["passed"], Value::Null);
+    assert!(figures["independence"]["needed"].as_u64().is_some_and(|it| it > 100_000), "{figures}");
+    let shown = Noise::of(&few).assess(&["--iid"]);
+    let text = String::from_utf8_lossy(&shown.stdout);
+    assert!(text.contains("no verdict: too few samples") && !text.contains("FAILED"), "{text}");
+    assert!(text.contains("the reference program"), "{text}");
+    assert!(String::from_utf8_lossy(&shown.stderr).contains("no verdict: a chi-square test needs"));
+}
+
+#[test]
+fn text_is_assessed_with_a_remark_and_noise_without() {
+    let noise = noise_of(8192, 8);
+    let remarks = |content: &[u8]| {
+        let output = Noise::of(content).assess(&["--bits", "8"]);
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let hex = data_encoding::HEXLOWER.encode(&noise);
+    assert!(remarks(hex.as_bytes()).contains("text (hexadecimal digits)"));
+    let decimal = noise.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert!(remarks(decimal.as_bytes()).contains("text (decimal digits)"));
+    assert!(!remarks(&noise).contains("text"));
+}
+
+#[test]
+fn an_endless_device_or_pipe_is_read_to_a_limit() {
+    let assess = |arguments: &[&str], input: Stdio| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lavawall"));
+        command.arg("assess").args(arguments).args(["--json"]).stdin(input);
+        command.output().expect("it runs")
+    };
+    let device = assess(&["/dev/urandom"], Stdio::null());
+    assert_eq!(device.status.code(), Some(0), "{device:?}");
+    let figures: Value = serde_json::from_slice(&device.stdout).expect("JSON");
+    assert_eq!(figures["samples"], 1_000_000);
+    assert!(String::from_utf8_lossy(&device.stderr).contains("is a device and has no end"));
+    let few = assess(&["/dev/urandom", "--samples", "5000"], Stdio::null());
+    let figures: Value = serde_json::from_slice(&few.stdout).expect("JSON");
+    assert_eq!(figures["samples"], 5000);
+    // A pipe that never ends, and one that ends too early.
+    let zero = || Stdio::from(fs::File::open("/dev/zero").expect("a device"));
+    let endless = assess(&["-"], zero());
+    assert_eq!(endless.status.code(), Some(65), "{endless:?}");
+    assert!(String::from_utf8_lossy(&endless.stderr).contains("give --samples"), "{endless:?}");
+    let short = assess(&["-", "--samples", "5000"], Stdio::null());
+    assert_eq!(short.status.code(), Some(65), "{short:?}");
+    assert!(String::from_utf8_lossy(&short.stderr).contains("5000 were asked for"), "{short:?}");
+    assert_eq!(assess(&["-", "--samples", "10"], Stdio::null()).status.code(), Some(64));
+}
+
+#[test]
 fn restarts_are_held_against_the_initial_estimate() {
     let mut matrix = noise_of(1_000_000, 8);
     let rows = Noise::of(&matrix).assess(&["--restart", "--iid", "--claim", "7", "--json"]);

@@ -32,7 +32,8 @@ pub use estimator::Estimator;
 
 // Tests for independent and identically distributed samples (§5).
 pub use iid::{
-    ChiSquare, IidTests, PermutationCounts, PermutationStatistic, SHUFFLE_SEED_BYTES, test_iid,
+    ChiSquare, IidTests, IidVerdict, PermutationCounts, PermutationStatistic, SHUFFLE_SEED_BYTES,
+    test_iid,
 };
 
 // Restart tests (§3.1.4).

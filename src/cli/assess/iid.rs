@@ -5,13 +5,21 @@ use std::fmt::Write;
 use serde_json::json;
 
 use crate::cli::assess::outcome::{AssessmentOutput, below_claim};
-use lavawall_assess::{ChiSquare, IidTests, Samples};
+use lavawall_assess::{ChiSquare, IidTests, IidVerdict, Samples, WANTED_SAMPLES};
 
 pub(crate) fn show(samples: &Samples, found: &IidTests, claim: Option<f64>) -> AssessmentOutput {
-    let refuted = (!found.passes()).then(|| {
-        "the samples are not independent and identically distributed: assess them without --iid"
-            .to_owned()
-    });
+    let refuted = match found.verdict() {
+        IidVerdict::Independent => None,
+        IidVerdict::Dependent => Some(
+            "the samples are not independent and identically distributed: assess them without --iid"
+                .to_owned(),
+        ),
+        IidVerdict::Undecided { needed } => Some(format!(
+            "no verdict: a chi-square test needs about {needed} such samples (got {}); the standard \
+             requires {WANTED_SAMPLES}",
+            samples.len()
+        )),
+    };
     AssessmentOutput {
         text: table(samples, found),
         json: json(samples, found),
@@ -25,7 +33,8 @@ fn json(samples: &Samples, found: &IidTests) -> String {
             "score": test.score,
             "degrees": test.degrees,
             "p_value": test.p_value,
-            "passed": test.passes(),
+            "passed": test.is_decisive().then_some(test.passes()),
+            "needed": test.needed,
         })
     };
     let permutation =
@@ -43,7 +52,12 @@ fn json(samples: &Samples, found: &IidTests) -> String {
     let answer = json!({
         "samples": samples.len(),
         "bits": samples.bits(),
-        "iid": found.passes(),
+        "iid": match found.verdict() {
+            IidVerdict::Independent => Some(true),
+            IidVerdict::Dependent => Some(false),
+            IidVerdict::Undecided { .. } => None,
+        },
+        "reference_iid": found.passes_reference(),
         "min_entropy": found.min_entropy,
         "independence": chi_square(&found.independence),
         "goodness_of_fit": chi_square(&found.goodness_of_fit),
@@ -67,7 +81,10 @@ fn table(samples: &Samples, found: &IidTests) -> String {
             test.score,
             test.degrees,
             test.p_value,
-            verdict(test.passes())
+            match test.needed {
+                Some(needed) => format!("  no verdict, needs about {needed} samples"),
+                None => verdict(test.passes()).to_owned(),
+            }
         );
     }
     let (length, passed) = found.longest_repeat;
@@ -88,10 +105,20 @@ fn table(samples: &Samples, found: &IidTests) -> String {
         );
     }
     let _ = writeln!(out);
-    let _ = if found.passes() {
-        writeln!(out, "min-entropy {:.6} bits per sample of {}", found.min_entropy, samples.bits())
-    } else {
-        writeln!(out, "not independent and identically distributed")
+    let _ = match found.verdict() {
+        IidVerdict::Independent => {
+            let (h, bits) = (found.min_entropy, samples.bits());
+            writeln!(out, "min-entropy {h:.6} bits per sample of {bits}")
+        }
+        IidVerdict::Dependent => writeln!(out, "not independent and identically distributed"),
+        IidVerdict::Undecided { .. } => writeln!(out, "no verdict: too few samples"),
     };
+    if matches!(found.verdict(), IidVerdict::Undecided { .. }) {
+        let _ = writeln!(
+            out,
+            "the reference program, which only warns of fewer than {WANTED_SAMPLES} samples, would say: {}",
+            if found.passes_reference() { "passed" } else { "failed" }
+        );
+    }
     out
 }

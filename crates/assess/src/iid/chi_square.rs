@@ -11,6 +11,10 @@ pub(super) const SIGNIFICANCE: f64 = 0.001;
 /// The least expected count of a bin (SP 800-90B §5.2.1).
 const BIN: f64 = 5.0;
 
+/// The most by which the mean score of independent samples may be above the degrees of freedom, in standard
+/// deviations of the score: at half of one they fail with 0.005 instead of 0.001.
+const EXCESS_MOST: f64 = 0.5;
+
 /// Number of parts whose distributions are compared (§5.2.2, §5.2.4).
 const PARTS: usize = 10;
 
@@ -26,17 +30,26 @@ pub struct ChiSquare {
     pub degrees: f64,
     /// The probability of this score or a higher one, 0 to 1.
     pub p_value: f64,
+    /// Where these samples are too few for the chi-square distribution to hold: about the number of samples
+    /// from which it does, for the same symbols. Then the p-value says nothing.
+    pub needed: Option<usize>,
 }
 
 impl ChiSquare {
     fn new(score: f64, degrees: f64) -> Self {
-        Self { score, degrees, p_value: gamma::tail(score, degrees) }
+        Self { score, degrees, p_value: gamma::tail(score, degrees), needed: None }
     }
 
-    /// Whether the p-value is at least 0.001 (§5.2).
+    /// Whether the p-value is at least 0.001 (§5.2). The reference program decides by this alone.
     #[must_use]
     pub fn passes(&self) -> bool {
         self.p_value >= SIGNIFICANCE
+    }
+
+    /// Whether the samples are enough for a verdict.
+    #[must_use]
+    pub fn is_decisive(&self) -> bool {
+        self.needed.is_none()
     }
 }
 
@@ -45,18 +58,84 @@ pub(super) fn independence(sequence: Sequence<'_>, proportions: &[f64]) -> ChiSq
     if sequence.is_binary() {
         return independence_of_bits(sequence.symbols);
     }
-    let pairs = real(sequence.symbols.len() / 2);
-    let expected = proportions
-        .iter()
-        .flat_map(|first| proportions.iter().map(move |second| first * second * pairs));
-    let bins = Bins::new(&expected.collect::<Vec<_>>());
+    let bins = pair_bins(sequence.symbols.len(), proportions);
     let mut observed = vec![0; bins.expected.len()];
     for pair in sequence.symbols.chunks_exact(2) {
         let [first, second] = [pair[0], pair[1]].map(usize::from);
         observed[bins.of[first * sequence.alphabet + second]] += 1;
     }
     let degrees = real(bins.expected.len()) - real(sequence.alphabet);
-    ChiSquare::new(bins.score(&observed), degrees)
+    let needed = (!holds_for_pairs(&bins, proportions)).then(|| {
+        needed(sequence.symbols.len(), |len| {
+            holds_for_pairs(&pair_bins(len, proportions), proportions)
+        })
+    });
+    ChiSquare { needed, ..ChiSquare::new(bins.score(&observed), degrees) }
+}
+
+/// The bins of all pairs of symbols, among `len` samples.
+fn pair_bins(len: usize, proportions: &[f64]) -> Bins {
+    let pairs = real(len / 2);
+    let expected = proportions.iter().flat_map(|p| proportions.iter().map(move |q| p * q * pairs));
+    Bins::new(&expected.collect::<Vec<_>>())
+}
+
+/// Whether the score of independent samples has the distribution that §5.2.1 takes it for, with the bins less
+/// the symbols as its degrees of freedom.
+///
+/// That counts every estimated proportion as one degree. Where a bin holds many pairs, the proportions decide
+/// little of what falls into it, and the score of independent samples is higher (Chernoff and Lehmann 1954). The
+/// degrees that are used up are the trace of the bins' information on the proportions over the full one. The test
+/// is decisive if the difference is within [`EXCESS_MOST`] standard deviations of the score.
+fn holds_for_pairs(bins: &Bins, proportions: &[f64]) -> bool {
+    let alphabet = proportions.len();
+    let degrees = real(bins.expected.len()) - real(alphabet);
+    if degrees < 1.0 {
+        return false;
+    }
+    let pairs: f64 = bins.expected.iter().sum();
+    // How much of each bin changes with one proportion.
+    let mut changes = vec![0.0; bins.expected.len()];
+    let used_up: f64 = (0..alphabet)
+        .map(|symbol| {
+            let touched = (0..alphabet).flat_map(|other| {
+                let expected = proportions[symbol] * proportions[other] * pairs;
+                [(symbol, other), (other, symbol)]
+                    .map(|(first, second)| (bins.of[first * alphabet + second], expected))
+            });
+            for (bin, expected) in touched.clone() {
+                changes[bin] += expected;
+            }
+            let in_bins: f64 = touched
+                .map(|(bin, _)| {
+                    let change = std::mem::take(&mut changes[bin]);
+                    change * change / bins.expected[bin]
+                })
+                .sum();
+            let p = proportions[symbol];
+            let in_all = 2.0 * pairs * p * (1.0 + p);
+            if in_all > 0.0 { in_bins / in_all } else { 0.0 }
+        })
+        .sum();
+    real(alphabet) - used_up <= EXCESS_MOST * (2.0 * degrees).sqrt()
+}
+
+/// The least number of samples, to about a sixteenth, above `len` for which this holds.
+fn needed(len: usize, holds: impl Fn(usize) -> bool) -> usize {
+    let mut enough = len.max(1) * 2;
+    while !holds(enough) && enough < usize::MAX / 2 {
+        enough *= 2;
+    }
+    let mut few = (enough / 2).max(len);
+    while enough - few > enough / 16 + 1 {
+        let middle = few + (enough - few) / 2;
+        if holds(middle) {
+            enough = middle;
+        } else {
+            few = middle;
+        }
+    }
+    enough
 }
 
 /// Whether each tenth has the same distribution.
@@ -73,7 +152,13 @@ pub(super) fn goodness_of_fit(sequence: Sequence<'_>, proportions: &[f64]) -> Ch
         }
         score + bins.score(&observed)
     });
-    ChiSquare::new(score, real((PARTS - 1) * (bins.expected.len() - 1)))
+    let needed = (bins.expected.len() < 2).then(|| {
+        needed(sequence.symbols.len(), |len| {
+            let len = real(len / PARTS);
+            Bins::new(&proportions.iter().map(|p| p * len).collect::<Vec<_>>()).expected.len() > 1
+        })
+    });
+    ChiSquare { needed, ..ChiSquare::new(score, real((PARTS - 1) * (bins.expected.len() - 1))) }
 }
 
 fn independence_of_bits(bits: &[u8]) -> ChiSquare {

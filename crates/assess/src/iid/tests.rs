@@ -2,7 +2,10 @@
 
 use std::num::NonZeroUsize;
 
-use super::{IidTests, PermutationStatistic, SHUFFLE_SEED_BYTES, after_shuffles, test_iid};
+use super::{
+    IidTests, IidVerdict, PermutationStatistic, SHUFFLE_SEED_BYTES, after_shuffles, chi_square,
+    test_iid,
+};
 use crate::samples::Samples;
 
 /// What `ea_iid -v -v` of usnistgov/SP800-90B_EntropyAssessment 1.1.7 finds for the noise from 2,
@@ -98,7 +101,7 @@ fn scores_and_statistics_are_those_of_the_reference_program() {
 
 #[test]
 fn independent_samples_pass() {
-    for bits in [1, 2, 8] {
+    for bits in [1, 2, 4] {
         // As many shuffles as it takes: they end when every statistic is decided.
         let samples = Samples::new(noise(bits), Some(bits)).expect("samples");
         let found = test_iid(&samples, [1; SHUFFLE_SEED_BYTES], NonZeroUsize::MIN, &|_| ());
@@ -184,4 +187,54 @@ fn noise_from(mut state: u64, bits: u8) -> Vec<u8> {
         (state >> 56) as u8 >> (8 - bits)
     };
     (0..20_000).map(|_| next()).collect()
+}
+
+/// Independent symbols of a good generator: ChaCha's core is not here, SplitMix64 is enough.
+fn good(seed: u64, len: usize, bits: u8) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ mixed >> 31) >> 56) as u8 >> (8 - bits)
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+#[test]
+fn good_noise_is_condemned_at_no_size() {
+    let mut undecided = 0;
+    for len in [4_096, 8_192, 16_384, 40_000] {
+        for bits in [1, 4, 8] {
+            let mut failed = 0;
+            for seed in 0..10 {
+                let samples = Samples::new(good(seed + len as u64, len, bits), Some(bits));
+                let samples = samples.expect("samples");
+                let proportions = super::proportions(samples.symbols());
+                let tests = [
+                    chi_square::independence(samples.symbols(), &proportions),
+                    chi_square::goodness_of_fit(samples.symbols(), &proportions),
+                ];
+                undecided += usize::from(tests.iter().any(|test| !test.is_decisive()));
+                failed += usize::from(tests.iter().any(|it| it.is_decisive() && !it.passes()));
+            }
+            assert!(failed <= 1, "{failed} of 10 files of {len} samples of {bits} bits");
+        }
+    }
+    assert!(undecided > 0);
+}
+
+#[test]
+fn too_few_samples_give_no_verdict_and_the_size_that_is_needed() {
+    let few = test(good(4, 8_192, 8), 8);
+    assert!(!few.passes_reference() && !few.passes(), "{:?}", few.independence);
+    let IidVerdict::Undecided { needed } = few.verdict() else { panic!("{few:?}") };
+    assert!((100_000..1_000_000).contains(&needed), "{needed}");
+    let samples = Samples::new(good(1, needed * 9 / 8, 8), Some(8)).expect("samples");
+    let proportions = super::proportions(samples.symbols());
+    assert!(chi_square::independence(samples.symbols(), &proportions).is_decisive());
+    // What other tests find is said at any size.
+    let mut twice = good(1, 4_096, 8);
+    twice.extend_from_within(..);
+    assert_eq!(test(twice, 8).verdict(), IidVerdict::Dependent);
 }
