@@ -36,7 +36,7 @@ impl Store {
         writer.commits = commits;
         followed(self.keyring.add_namespace(actor, draft), || {
             self.change_namespaces(|namespaces| {
-                namespaces.insert(id, Arc::new(Namespace::empty(id, keys)))
+                namespaces.insert(id, Arc::new(Namespace::empty(id, keys, commits)))
             })
             .map(drop)
         })

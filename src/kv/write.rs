@@ -185,6 +185,7 @@ impl Store {
             self.cache.remove(RecordAddress { namespace: namespace.id, id });
         }
         index.hash = hash;
+        index.commits = commits;
         Ok(())
     }
 }
