@@ -32,6 +32,7 @@ mod record;
 pub(crate) mod record_id;
 mod report;
 mod reseal;
+mod snapshot;
 mod store;
 mod sweep;
 mod write;
@@ -42,6 +43,7 @@ pub use edit::{METADATA_LIMIT, VALUE_LIMIT};
 pub use error::KvError;
 pub use name::NAME_LIMIT;
 pub(crate) use read::Metadata;
+pub(crate) use snapshot::SnapshotRecord;
 pub use store::Store;
 
 #[cfg(test)]

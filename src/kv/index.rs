@@ -35,6 +35,19 @@ pub(crate) enum RecordFault {
     Destroyed(u32),
 }
 
+/// The place of a record in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Located {
+    /// There is no such record, or it has expired.
+    Absent,
+    /// Its slot.
+    At(Slot),
+    /// Its row has a fault.
+    Fault(RecordFault),
+    /// There is no slot. A row that does not open may be this record's, under a damaged key.
+    Unclear,
+}
+
 /// All records of one namespace.
 #[derive(Default)]
 pub(crate) struct Index {
@@ -47,12 +60,30 @@ pub(crate) struct Index {
     /// The rest of the hash on the disk: the terms of the records in `faults`, which may open again under
     /// another copy of the keyring.
     pub(crate) unopened: MultisetHash,
+    /// The store's commit count at the last change of the namespace.
+    pub(crate) commits: u64,
 }
 
 impl Index {
+    /// An index without records, after this number of commits.
+    pub(crate) fn empty(commits: u64) -> Self {
+        Self { commits, ..Self::default() }
+    }
+
     /// The slot of a record.
     pub(crate) fn get(&self, name: &str) -> Option<Slot> {
         self.slots.get(name).copied()
+    }
+
+    /// The place of a record, unless it expired by `now`.
+    pub(crate) fn locate(&self, name: &str, id: RecordId, now: u64) -> Located {
+        match (self.get(name), self.faults.get(&id)) {
+            (Some(slot), _) if slot.is_expired(now) => Located::Absent,
+            (Some(slot), _) => Located::At(slot),
+            (None, Some(fault)) => Located::Fault(*fault),
+            (None, None) if self.faults.is_empty() => Located::Absent,
+            (None, None) => Located::Unclear,
+        }
     }
 
     /// Sets or removes a slot. The caller changes the hash.

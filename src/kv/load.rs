@@ -158,6 +158,7 @@ impl Store {
             let changes = self.commit_rows(&namespace.keys(), namespace.id, next, hash)?;
             self.storage.commit(&mut changes.into_iter().map(Ok))?;
             *commits = next;
+            namespace.index_mut().commits = next;
             Ok(())
         });
         written.err().map(|error| format!("kv.accept takes effect only until a restart: {error}"))

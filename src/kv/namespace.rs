@@ -37,14 +37,18 @@ pub(crate) struct LoadedNamespace {
 }
 
 impl Namespace {
-    /// A namespace without records.
-    pub(crate) fn empty(id: NamespaceId, keys: DerivedKeys) -> Self {
+    /// A namespace without records, made by the commit of this number.
+    pub(crate) fn empty(id: NamespaceId, keys: DerivedKeys, commits: u64) -> Self {
+        Self::with_index(id, keys, Index::empty(commits), true)
+    }
+
+    fn with_index(id: NamespaceId, keys: DerivedKeys, index: Index, agrees: bool) -> Self {
         Self {
             id,
             keys: RwLock::new(Arc::new(keys)),
-            index: RwLock::default(),
+            index: RwLock::new(index),
             resealed: AtomicUsize::new(0),
-            agrees: true,
+            agrees,
         }
     }
 
@@ -70,6 +74,7 @@ impl Namespace {
         }
         let stored = storage.get(Table::Sums, &id.0)?.and_then(|row| keys.open_hash(id, &row).ok());
         let (commits, hash) = stored.unwrap_or_default();
+        index.commits = commits;
         // Rows that do not open have no term in the hash: then only they can be reported, and other changes
         // cannot be detected.
         let agrees =
@@ -78,7 +83,7 @@ impl Namespace {
             index.unopened.add(&hash);
             index.unopened.subtract(&index.hash.to_bytes());
         }
-        let namespace = Self { index: RwLock::new(index), agrees, ..Self::empty(id, keys) };
+        let namespace = Self::with_index(id, keys, index, agrees);
         Ok(LoadedNamespace { namespace, commits })
     }
 

@@ -41,7 +41,7 @@ impl Store {
         }
         followed(added, || {
             self.change_namespaces(|namespaces| {
-                namespaces.insert(id, Arc::new(Namespace::empty(id, keys)))
+                namespaces.insert(id, Arc::new(Namespace::empty(id, keys, commits)))
             })
             .map(drop)
         })

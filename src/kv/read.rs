@@ -4,10 +4,11 @@ use zeroize::Zeroizing;
 
 use crate::keyring::{NamespaceId, VersionState};
 use crate::kv::derived_keys::{DerivedKeys, DerivedVersion};
-use crate::kv::engine::Table;
+use crate::kv::engine::{StorageError, Table};
 use crate::kv::error::KvError;
-use crate::kv::index::{RecordFault, Slot};
+use crate::kv::index::{Located, RecordFault, Slot};
 use crate::kv::name;
+use crate::kv::name::RecordName;
 use crate::kv::namespace::{Namespace, open_entry_row};
 use crate::kv::record;
 use crate::kv::record::{RecordAddress, RowHeader};
@@ -51,10 +52,22 @@ pub struct RecordPage {
 }
 
 /// The result of one attempt to read a record.
-enum ReadAttempt<T> {
+pub(crate) enum ReadAttempt<T> {
     Done(T),
     /// The row is not the one of the index. A write may be in progress.
     Mismatch,
+}
+
+/// Reads a row of the storage, or of a snapshot of it.
+pub(crate) type ReadRow<'a> = dyn Fn(Table, &[u8]) -> Result<Option<Vec<u8>>, StorageError> + 'a;
+
+/// Reads the rows of one record.
+pub(crate) struct RecordReader<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) row: &'a ReadRow<'a>,
+    pub(crate) keys: &'a DerivedKeys,
+    pub(crate) address: RecordAddress,
+    pub(crate) name: &'a str,
 }
 
 impl Store {
@@ -64,7 +77,7 @@ impl Store {
     /// # Errors
     /// With the record's id when it is damaged, or its key revoked.
     pub fn get(&self, id: NamespaceId, name: &str, now: u64) -> Result<Option<Value>, KvError> {
-        self.read(id, name, now, |keys, address, slot| self.value(keys, address, name, slot))
+        self.read(id, name, now, value)
     }
 
     /// The metadata of a record; `None` when there is no such record, or it has expired by `now`.
@@ -77,33 +90,11 @@ impl Store {
         name: &str,
         now: u64,
     ) -> Result<Option<Metadata>, KvError> {
-        self.read(id, name, now, |keys, address, slot| self.its_metadata(keys, address, slot))
-    }
-
-    /// The value of a record and the metadata that was written with it; `None` as for [`Store::get`].
-    ///
-    /// # Errors
-    /// As for [`Store::get`].
-    pub fn get_with_metadata(
-        &self,
-        id: NamespaceId,
-        name: &str,
-        now: u64,
-    ) -> Result<Option<(Value, Metadata)>, KvError> {
-        self.read(id, name, now, |keys, address, slot| {
-            let value = self.value(keys, address, name, slot)?;
-            let metadata = self.its_metadata(keys, address, slot)?;
-            Ok(match (value, metadata) {
-                (ReadAttempt::Done(value), ReadAttempt::Done(metadata)) => {
-                    ReadAttempt::Done((value, metadata))
-                }
-                _ => ReadAttempt::Mismatch,
-            })
-        })
+        self.read(id, name, now, metadata)
     }
 
     /// Up to `limit` records whose names begin with `prefix` and come after `after`, in byte order,
-    /// without those that have expired by `now`.
+    /// without those that have expired by `now`. All are as they are after one commit.
     ///
     /// # Errors
     /// When the namespace or the storage cannot be read. A record whose metadata does not open is listed
@@ -116,101 +107,27 @@ impl Store {
         limit: usize,
         now: u64,
     ) -> Result<RecordPage, KvError> {
-        let mut after = after.map(|after| Zeroizing::new(after.to_owned()));
-        loop {
-            let after_name = after.as_ref().map(|after| after.as_str());
-            let (page, last) = self.page(id, prefix, after_name, limit, now)?;
-            // All of them may be deleted by now: an empty page would end the list.
-            if !page.more || !page.records.is_empty() || last.is_none() {
-                return Ok(page);
-            }
-            after = last;
-        }
-    }
-
-    /// One page, and the last name that was looked up for it.
-    fn page(
-        &self,
-        id: NamespaceId,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-        now: u64,
-    ) -> Result<(RecordPage, Option<Zeroizing<String>>), KvError> {
-        let namespace = self.namespace(id)?;
-        let mut names: Vec<_> = namespace
-            .index()
-            .after(prefix, after, now)
-            .take(limit.saturating_add(1))
-            .map(|(name, slot)| (Zeroizing::new(name.to_owned()), slot))
-            .collect();
-        let more = names.len() > limit;
-        names.truncate(limit);
-        let last = names.last().map(|(name, _)| name.clone());
-        let mut records = Vec::with_capacity(names.len());
-        for (name, slot) in names {
-            let metadata = match self.metadata(id, &name, now) {
-                Ok(Some(metadata)) => metadata,
-                // Deleted in the meantime.
-                Ok(None) => continue,
+        let (snapshot, more) = self.records_where(id, |index, _| {
+            let slots = index.after(prefix, after, now).take(limit.saturating_add(1));
+            let mut records: Vec<_> =
+                slots.map(|(name, slot)| (RecordName::of(name), Located::At(slot))).collect();
+            let more = records.len() > limit;
+            records.truncate(limit);
+            (records, more)
+        })?;
+        let mut records = Vec::new();
+        for record in snapshot.iter() {
+            let metadata = match record.metadata() {
+                Ok(metadata) => metadata,
                 Err(KvError::Damaged(_) | KvError::Revoked { .. } | KvError::Destroyed { .. }) => {
-                    Metadata { json: None, expiry: expiry(slot) }
+                    record.slot().map(|slot| Metadata { json: None, expiry: expiry(slot) })
                 }
                 Err(error) => return Err(error),
             };
-            records.push(RecordEntry { name, metadata });
+            let name = Zeroizing::new(record.name().to_owned());
+            records.extend(metadata.map(|metadata| RecordEntry { name, metadata }));
         }
-        Ok((RecordPage { records, more }, last))
-    }
-
-    /// The value that belongs to a slot.
-    fn value(
-        &self,
-        keys: &DerivedKeys,
-        address: RecordAddress,
-        name: &str,
-        slot: Slot,
-    ) -> Result<ReadAttempt<Value>, KvError> {
-        readable(keys, address.id, slot.key_version)?;
-        if let Some(bytes) = self.cache.get(address, slot.version) {
-            return Ok(ReadAttempt::Done(Value { bytes, expiry: expiry(slot) }));
-        }
-        let Some(row) = self.storage.get(Table::Values, &address.key())? else {
-            return Ok(ReadAttempt::Mismatch);
-        };
-        let Ok((head, sealed)) = RowHeader::read(&row) else { return Ok(ReadAttempt::Mismatch) };
-        if head.version != slot.version {
-            return Ok(ReadAttempt::Mismatch);
-        }
-        let key = readable(keys, address.id, head.key_version)?;
-        let opened = record::open_value(&key.key, address, head, name, slot.expiry, sealed);
-        let Ok(bytes) = opened else { return Ok(ReadAttempt::Mismatch) };
-        self.cache_value(address, name, slot, &bytes);
-        Ok(ReadAttempt::Done(Value { bytes, expiry: expiry(slot) }))
-    }
-
-    /// The metadata that belongs to a slot.
-    fn its_metadata(
-        &self,
-        keys: &DerivedKeys,
-        address: RecordAddress,
-        slot: Slot,
-    ) -> Result<ReadAttempt<Metadata>, KvError> {
-        if !slot.has_metadata {
-            return Ok(ReadAttempt::Done(Metadata { json: None, expiry: expiry(slot) }));
-        }
-        let Some(row) = self.storage.get(Table::Entries, &address.key())? else {
-            return Ok(ReadAttempt::Mismatch);
-        };
-        if let Ok((head, _)) = RowHeader::read(&row) {
-            readable(keys, address.id, head.key_version)?;
-        }
-        match open_entry_row(keys, address, &row) {
-            Ok((head, entry)) if head.version == slot.version => {
-                Ok(ReadAttempt::Done(Metadata { json: Some(entry.metadata), expiry: expiry(slot) }))
-            }
-            _ => Ok(ReadAttempt::Mismatch),
-        }
+        Ok(RecordPage { records, more })
     }
 
     /// Caches a value for its next readers, unless its record has changed: then the writer has already
@@ -231,26 +148,24 @@ impl Store {
         }
     }
 
-    /// Looks a record up and reads it: first without a lock, and, if its row is not the one of the index,
-    /// again while no write is in progress.
+    /// Looks a record up and reads it: first from the storage as it is, and, if its row is not the one of
+    /// the index, again from a snapshot that agrees with the index.
     fn read<T>(
         &self,
         id: NamespaceId,
         name: &str,
         now: u64,
-        open: impl Fn(&DerivedKeys, RecordAddress, Slot) -> Result<ReadAttempt<T>, KvError>,
+        open: impl Fn(&RecordReader<'_>, Slot) -> Result<ReadAttempt<T>, KvError>,
     ) -> Result<Option<T>, KvError> {
         name::check(name)?;
         let namespace = self.namespace(id)?;
-        let mut tried = self.look_up(&namespace, name, now, &open)?;
-        if let Some(ReadAttempt::Mismatch) = tried {
-            let (_no_writer, namespace) = self.writing(id)?;
-            tried = self.look_up(&namespace, name, now, &open)?;
-        }
-        match tried {
+        match self.look_up(&namespace, name, now, &open)? {
             None => Ok(None),
             Some(ReadAttempt::Done(done)) => Ok(Some(done)),
-            Some(ReadAttempt::Mismatch) => Err(KvError::Damaged(namespace.keys().record_id(name))),
+            Some(ReadAttempt::Mismatch) => {
+                let snapshot = self.records(id, &[name], now)?;
+                snapshot.iter().next().map_or(Ok(None), |record| record.open(&open))
+            }
         }
     }
 
@@ -259,29 +174,99 @@ impl Store {
         namespace: &Namespace,
         name: &str,
         now: u64,
-        open: impl Fn(&DerivedKeys, RecordAddress, Slot) -> Result<ReadAttempt<T>, KvError>,
+        open: impl Fn(&RecordReader<'_>, Slot) -> Result<ReadAttempt<T>, KvError>,
     ) -> Result<Option<ReadAttempt<T>>, KvError> {
-        let keys = namespace.keys();
-        let address = RecordAddress { namespace: namespace.id, id: keys.record_id(name) };
-        let (slot, fault, is_sound) = {
+        let id = namespace.keys().record_id(name);
+        let (located, keys) = {
             let index = namespace.index();
-            (index.get(name), index.faults.get(&address.id).copied(), index.faults.is_empty())
+            // While the index is locked, no key version that it has is destroyed.
+            (index.locate(name, id, now), namespace.keys())
         };
-        match (slot, fault) {
-            (Some(slot), _) if slot.is_expired(now) => Ok(None),
-            (Some(slot), _) => open(&keys, address, slot).map(Some),
-            (None, Some(RecordFault::Destroyed(version))) => {
-                Err(KvError::Destroyed { id: address.id, version })
+        let address = RecordAddress { namespace: namespace.id, id };
+        let row = |table, key: &[u8]| self.storage.get(table, key);
+        let reader = RecordReader { store: self, row: &row, keys: &keys, address, name };
+        reader.open(located, open)
+    }
+}
+
+impl RecordReader<'_> {
+    /// Opens the record at its place in the index; `None` when there is no such record.
+    pub(crate) fn open<T>(
+        &self,
+        located: Located,
+        open: impl Fn(&Self, Slot) -> Result<ReadAttempt<T>, KvError>,
+    ) -> Result<Option<ReadAttempt<T>>, KvError> {
+        let id = self.address.id;
+        match located {
+            Located::Absent => Ok(None),
+            Located::At(slot) => open(self, slot).map(Some),
+            Located::Fault(RecordFault::Destroyed(version)) => {
+                Err(KvError::Destroyed { id, version })
             }
-            (None, Some(RecordFault::Damaged)) => Err(KvError::Damaged(address.id)),
-            (None, None) if is_sound => Ok(None),
-            // A row that does not open may be this record's, under a damaged key.
-            (None, None) => {
-                let value = self.storage.get(Table::Values, &address.key())?;
+            Located::Fault(RecordFault::Damaged) => Err(KvError::Damaged(id)),
+            Located::Unclear => {
+                let value = (self.row)(Table::Values, &self.address.key())?;
                 Ok(value.map(|_| ReadAttempt::Mismatch))
             }
         }
     }
+}
+
+/// The value that belongs to a slot.
+pub(crate) fn value(reader: &RecordReader<'_>, slot: Slot) -> Result<ReadAttempt<Value>, KvError> {
+    let RecordReader { store, keys, address, name, .. } = *reader;
+    readable(keys, address.id, slot.key_version)?;
+    if let Some(bytes) = store.cache.get(address, slot.version) {
+        return Ok(ReadAttempt::Done(Value { bytes, expiry: expiry(slot) }));
+    }
+    let Some(row) = (reader.row)(Table::Values, &address.key())? else {
+        return Ok(ReadAttempt::Mismatch);
+    };
+    let Ok((head, sealed)) = RowHeader::read(&row) else { return Ok(ReadAttempt::Mismatch) };
+    if head.version != slot.version {
+        return Ok(ReadAttempt::Mismatch);
+    }
+    let key = readable(keys, address.id, head.key_version)?;
+    let opened = record::open_value(&key.key, address, head, name, slot.expiry, sealed);
+    let Ok(bytes) = opened else { return Ok(ReadAttempt::Mismatch) };
+    store.cache_value(address, name, slot, &bytes);
+    Ok(ReadAttempt::Done(Value { bytes, expiry: expiry(slot) }))
+}
+
+/// The metadata that belongs to a slot.
+pub(crate) fn metadata(
+    reader: &RecordReader<'_>,
+    slot: Slot,
+) -> Result<ReadAttempt<Metadata>, KvError> {
+    let RecordReader { keys, address, .. } = *reader;
+    if !slot.has_metadata {
+        return Ok(ReadAttempt::Done(Metadata { json: None, expiry: expiry(slot) }));
+    }
+    let Some(row) = (reader.row)(Table::Entries, &address.key())? else {
+        return Ok(ReadAttempt::Mismatch);
+    };
+    if let Ok((head, _)) = RowHeader::read(&row) {
+        readable(keys, address.id, head.key_version)?;
+    }
+    match open_entry_row(keys, address, &row) {
+        Ok((head, entry)) if head.version == slot.version => {
+            Ok(ReadAttempt::Done(Metadata { json: Some(entry.metadata), expiry: expiry(slot) }))
+        }
+        _ => Ok(ReadAttempt::Mismatch),
+    }
+}
+
+/// The value and the metadata that belong to a slot.
+pub(crate) fn value_and_metadata(
+    reader: &RecordReader<'_>,
+    slot: Slot,
+) -> Result<ReadAttempt<(Value, Metadata)>, KvError> {
+    Ok(match (value(reader, slot)?, metadata(reader, slot)?) {
+        (ReadAttempt::Done(value), ReadAttempt::Done(metadata)) => {
+            ReadAttempt::Done((value, metadata))
+        }
+        _ => ReadAttempt::Mismatch,
+    })
 }
 
 /// A key version that readers may use.

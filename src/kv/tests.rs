@@ -7,6 +7,7 @@ mod group_commit;
 mod keys;
 mod model;
 mod pipeline;
+mod snapshots;
 mod tampering;
 
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ use crate::crypto::test_support::generator;
 use crate::keyring::seal::SealChoice;
 use crate::keyring::{Condition, Keyring, NamespaceId, Places};
 use crate::kv::engine::{
-    Changes, MemoryStorage, RedbStorage, Row, Storage, StorageAccess, StorageError, Table,
+    Changes, MemoryStorage, RedbStorage, Row, Snapshot, Storage, StorageAccess, StorageError, Table,
 };
 use crate::kv::read::RecordPage;
 use lavawall_entropy::Generator;
@@ -54,6 +55,20 @@ struct Double {
     get: Box<Get>,
     scan: Box<Scan>,
     commit: Box<Commit>,
+    /// Called after each snapshot.
+    snapshot_taken: Box<dyn Fn() + Send + Sync>,
+}
+
+/// A snapshot of a double: rows that are read by its operation.
+struct DoubleSnapshot<'a> {
+    rows: MemoryStorage,
+    get: &'a Get,
+}
+
+impl Snapshot for DoubleSnapshot<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        (self.get)(&self.rows, table, key)
+    }
 }
 
 impl Double {
@@ -65,6 +80,7 @@ impl Double {
                 memory.scan(range.table, range.prefix, range.after, range.limit)
             }),
             commit: Box::new(MemoryStorage::commit),
+            snapshot_taken: Box::new(|| {}),
         }
     }
 
@@ -99,6 +115,12 @@ impl Double {
     }
 }
 
+impl Double {
+    fn after_snapshots(self, act: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { snapshot_taken: Box::new(act), ..self }
+    }
+}
+
 impl Storage for Double {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         (self.get)(&self.memory, table, key)
@@ -112,6 +134,14 @@ impl Storage for Double {
         limit: usize,
     ) -> Result<Vec<Row>, StorageError> {
         (self.scan)(&self.memory, Range { table, prefix, after, limit })
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StorageError> {
+        drop(self.memory.snapshot()?);
+        let rows = MemoryStorage::default();
+        rows.set_rows(self.memory.rows());
+        (self.snapshot_taken)();
+        Ok(Box::new(DoubleSnapshot { rows, get: &*self.get }))
     }
 
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
@@ -406,26 +436,5 @@ fn many_can_read_while_one_writes() {
             write(&store, id, "a", &number.to_string());
         }
         done.store(true, Ordering::Relaxed);
-    });
-}
-
-#[test]
-fn a_value_and_its_metadata_are_read_as_one_write_left_them() {
-    let home = Home::new();
-    let store = home.open();
-    let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
-    let write = |number: u32| {
-        let text = number.to_string();
-        let metadata = Some(text.as_bytes());
-        store.put(id, &[Put { metadata, ..put("a", text.as_bytes()) }], 0).expect("written");
-    };
-    write(0);
-    std::thread::scope(|scope| {
-        scope.spawn(|| (1..2000).for_each(write));
-        for _ in 0..5000 {
-            let both = store.get_with_metadata(id, "a", 0).expect("readable");
-            let (value, metadata) = both.expect("there");
-            assert_eq!(Some(value.bytes), metadata.json, "of one write");
-        }
     });
 }

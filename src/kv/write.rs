@@ -190,6 +190,7 @@ impl Store {
         if index.faults.is_empty() {
             index.unopened = MultisetHash::default();
         }
+        index.commits = commits;
         Ok(())
     }
 }

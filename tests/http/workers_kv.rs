@@ -8,7 +8,7 @@ use std::time::Duration;
 use lavawall::Actor;
 use lavawall::SealChoice;
 use lavawall::Store;
-use lavawall::{Fault, MemoryStorage, Storage};
+use lavawall::{Fault, MemoryStorage};
 use lavawall::{Keyring, Places};
 use lavawall::{ReloadableTokens, Tokens, hash_token};
 use lavawall_entropy::{Generator, LeaseLimits};
@@ -22,35 +22,8 @@ const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
 struct Kv {
     appliance: Appliance,
     store: Arc<Store>,
-    memory: Arc<MemoryStorage>,
+    memory: MemoryStorage,
     folder: tempfile::TempDir,
-}
-
-/// A storage that the test keeps a hand on.
-struct Shared(Arc<MemoryStorage>);
-
-impl Storage for Shared {
-    fn get(
-        &self,
-        table: lavawall::Table,
-        key: &[u8],
-    ) -> Result<Option<Vec<u8>>, lavawall::StorageError> {
-        self.0.get(table, key)
-    }
-
-    fn scan(
-        &self,
-        table: lavawall::Table,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<lavawall::Row>, lavawall::StorageError> {
-        self.0.scan(table, prefix, after, limit)
-    }
-
-    fn commit(&self, batch: &mut lavawall::Changes<'_>) -> Result<(), lavawall::StorageError> {
-        self.0.commit(batch)
-    }
 }
 
 impl Kv {
@@ -71,8 +44,8 @@ impl Kv {
         };
         let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("none yet"));
         keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
-        let memory = Arc::new(MemoryStorage::default());
-        let storage = Box::new(Shared(Arc::clone(&memory)));
+        let memory = MemoryStorage::default();
+        let storage = Box::new(memory.clone());
         let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
         store.open().expect("opened");
         let store = Arc::new(store);

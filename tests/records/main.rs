@@ -3,6 +3,7 @@
 #[path = "../service/running.rs"]
 #[allow(dead_code, reason = "shared with the service's tests, which use all of it")]
 mod running;
+mod snapshots;
 
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;

@@ -35,8 +35,8 @@ const ANSWER_LIMIT: usize = 64 << 20;
 /// Write all records of a namespace to one file that only named recipients can open
 ///
 /// The file is in the age format (age-encryption.org/v1); nothing is ever written in the clear.
-/// `age -d` decrypts it to one JSON object per line, as `bulk put` reads them. Each record is as it
-/// was at some moment of the export. For example:
+/// `age -d` decrypts it to one JSON object per line, as `bulk put` reads them. Records are read up to a
+/// hundred at a time, each time at one moment. For example:
 ///   age-keygen -o key.txt
 ///   lavawall kv export keys -o keys.age --to age1…
 ///   lavawall kv export keys -o - --to age1… | ssh backup 'cat > keys.age'

@@ -19,7 +19,7 @@ use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::{Class, Refusal, Subject};
 use crate::keyring::NamespaceId;
-use crate::kv::{METADATA_LIMIT, Put, Store, VALUE_LIMIT};
+use crate::kv::{METADATA_LIMIT, Put, SnapshotRecord, Store, VALUE_LIMIT};
 
 /// The most bytes of a list of names: 10,000 of 512 bytes, every letter escaped.
 const NAMES_LIMIT: usize = BULK_RECORDS * (6 * 512 + 8);
@@ -73,11 +73,14 @@ pub(crate) async fn get(
     let read = move |store: &Store| {
         let mut values = BTreeMap::new();
         let mut left = VALUE_LIMIT;
-        for name in &wanted.keys {
-            let (value, bytes) = show(store, namespace, name, &wanted)?;
+        let names: Vec<_> = wanted.keys.iter().map(String::as_str).collect();
+        // One snapshot: of a bulk write, the answer has all records or none.
+        let records = store.records(namespace, &names, unix_now())?;
+        for record in records.iter() {
+            let (value, bytes) = show(&record, &wanted)?;
             // Without it a hundred of the largest values would be in memory at once.
             left = left.checked_sub(bytes).ok_or_else(answer_too_large)?;
-            values.insert(name.clone(), value);
+            values.insert(record.name().to_owned(), value);
         }
         Ok(BulkValues { values })
     };
@@ -187,18 +190,13 @@ fn whole(
 
 /// One record of a bulk read, if there is one, and the length of its value.
 fn show(
-    store: &Store,
-    namespace: NamespaceId,
-    name: &str,
+    record: &SnapshotRecord<'_>,
     wanted: &BulkGet,
 ) -> Result<(Option<BulkFound<Content>>, usize), Refusal> {
-    let now = unix_now();
     let found = if wanted.with_metadata {
-        // In one read: a write between two would mix an old and a new record.
-        let both = store.get_with_metadata(namespace, name, now)?;
-        both.map(|(value, metadata)| (value, Some(metadata)))
+        record.value_and_metadata()?.map(|(value, metadata)| (value, Some(metadata)))
     } else {
-        store.get(namespace, name, now)?.map(|value| (value, None))
+        record.value()?.map(|value| (value, None))
     };
     let Some((value, metadata)) = found else { return Ok((None, 0)) };
     let bytes = value.bytes.len();

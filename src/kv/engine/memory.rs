@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::kv::engine::storage::{
-    Change, Changes, Row, Storage, StorageAccess, StorageError, Table,
+    Change, Changes, Row, Snapshot, Storage, StorageAccess, StorageError, Table,
 };
 
 /// Keeps rows until it is dropped. Clones share them.
@@ -16,9 +16,12 @@ pub struct MemoryStorage(Arc<Mutex<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    rows: BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+    /// Copied by the first change after a snapshot.
+    rows: Arc<Rows>,
     fault: Option<Fault>,
 }
+
+type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 
 /// A failure from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,7 @@ impl MemoryStorage {
     /// Replaces all rows, as a writer of the disk can.
     pub fn set_rows(&self, rows: Vec<(Table, Vec<u8>, Vec<u8>)>) {
         let rows = rows.into_iter().map(|(table, key, row)| ((table, key), row));
-        self.0.lock().rows = rows.collect();
+        self.0.lock().rows = Arc::new(rows.collect());
     }
 
     fn reading(&self) -> Result<MutexGuard<'_, Inner>, StorageError> {
@@ -88,6 +91,10 @@ impl Storage for MemoryStorage {
         Ok(rows.map(|((_, key), row)| (key.clone(), row.clone())).collect())
     }
 
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StorageError> {
+        Ok(Box::new(MemorySnapshot(Arc::clone(&self.reading()?.rows))))
+    }
+
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         let batch = batch.collect::<Result<Vec<_>, _>>()?;
         let mut inner = self.0.lock();
@@ -96,19 +103,29 @@ impl Storage for MemoryStorage {
         if inner.fault == Some(Fault::Write) {
             return Err(failed());
         }
+        let rows = Arc::make_mut(&mut inner.rows);
         for change in batch {
             match change {
                 Change::Put(table, key, row) => {
-                    inner.rows.insert((table, key), row);
+                    rows.insert((table, key), row);
                 }
                 Change::Delete(table, key) => {
-                    inner.rows.remove(&(table, key));
+                    rows.remove(&(table, key));
                 }
                 Change::Clear(table, prefix) => {
-                    inner.rows.retain(|(at, key), _| *at != table || !key.starts_with(&prefix));
+                    rows.retain(|(at, key), _| *at != table || !key.starts_with(&prefix));
                 }
             }
         }
         if inner.fault == Some(Fault::LateWrite) { Err(failed()) } else { Ok(()) }
+    }
+}
+
+/// The rows after one commit.
+struct MemorySnapshot(Arc<Rows>);
+
+impl Snapshot for MemorySnapshot {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.0.get(&(table, key.to_vec())).cloned())
     }
 }

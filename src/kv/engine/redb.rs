@@ -3,8 +3,10 @@
 mod flushed_file;
 mod panics;
 mod read_only_file;
+mod read_transaction;
 mod tables;
 
+use std::cell::RefCell;
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
@@ -14,11 +16,12 @@ use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::durable;
 use crate::kv::engine::storage::{
-    Change, Changes, Row, Storage, StorageAccess, StorageError, Table,
+    Change, Changes, Row, Snapshot, Storage, StorageAccess, StorageError, Table,
 };
 use flushed_file::FlushedFile;
 use panics::contained;
 use read_only_file::ReadOnlyFile;
+use read_transaction::OpenTransaction;
 use tables::{definition, end_bound, end_of};
 
 /// Keeps rows in a file that only its owner may read.
@@ -147,10 +150,13 @@ impl RedbStorage {
         }
         let result = contained(|| work(&opened.database));
         drop(guard);
-        result.map_err(|reason| {
-            self.abandon();
-            StorageError { what, reason }
-        })
+        result.map_err(|reason| self.failed(what, reason))
+    }
+
+    /// Closes the file after a failure; the caller has no guard of it.
+    fn failed(&self, what: StorageAccess, reason: String) -> StorageError {
+        self.abandon();
+        StorageError { what, reason }
     }
 }
 
@@ -185,6 +191,21 @@ impl Storage for RedbStorage {
             }
             Ok(rows)
         })
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StorageError> {
+        let opened = self.opened(StorageAccess::Read)?;
+        let database = &opened.as_ref().expect("it has just been opened").database;
+        match contained(|| OpenTransaction::begin(database)) {
+            Ok(transaction) => {
+                let open = RefCell::new(Some((transaction, opened)));
+                Ok(Box::new(RedbSnapshot { storage: self, open }))
+            }
+            Err(reason) => {
+                drop(opened);
+                Err(self.failed(StorageAccess::Read, reason))
+            }
+        }
     }
 
     fn check_writable(&self) -> Result<(), StorageError> {
@@ -241,6 +262,32 @@ impl Storage for RedbStorage {
             Ok(())
         })?;
         stopped.map_or(Ok(()), Err)
+    }
+}
+
+/// A read transaction of the file, which stays open until it ends.
+struct RedbSnapshot<'a> {
+    storage: &'a RedbStorage,
+    /// The transaction ends before the file is released. `None` after a failure.
+    open: RefCell<Option<(OpenTransaction, RwLockReadGuard<'a, Option<OpenDatabase>>)>>,
+}
+
+impl Snapshot for RedbSnapshot<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        let mut open = self.open.borrow_mut();
+        let row = match &*open {
+            Some((transaction, _)) => contained(|| transaction.get(table, key)),
+            None => Err("the snapshot has failed before".to_owned()),
+        };
+        row.map_err(|reason| {
+            let failed = open.take();
+            // Ending it may fail for the same reason.
+            let _ = contained(|| {
+                drop(failed);
+                Ok(())
+            });
+            self.storage.failed(StorageAccess::Read, reason)
+        })
     }
 }
 

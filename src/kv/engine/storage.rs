@@ -27,6 +27,13 @@ pub trait Storage: Send + Sync {
         limit: usize,
     ) -> Result<Vec<Row>, StorageError>;
 
+    /// The rows as they are after the last commit. A writer does not wait for a snapshot, and does not change
+    /// it. The caller drops it soon, and reads nothing else of this storage while it has it.
+    ///
+    /// # Errors
+    /// When nothing can be read.
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StorageError>;
+
     /// Makes all changes of the batch, in its order. Later changes may still be produced while earlier ones are
     /// written.
     ///
@@ -42,6 +49,15 @@ pub trait Storage: Send + Sync {
     fn check_writable(&self) -> Result<(), StorageError> {
         Ok(())
     }
+}
+
+/// All rows as they were after one commit.
+pub trait Snapshot {
+    /// The row at `key`.
+    ///
+    /// # Errors
+    /// When it cannot be read; then nothing more is read from this snapshot.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 }
 
 /// One row: its key and its content.

@@ -53,6 +53,27 @@ fn tables_are_apart() {
 }
 
 #[test]
+fn a_snapshot_shows_the_rows_of_one_commit_and_no_writer_waits_for_it() {
+    over_each(|storage| {
+        let both = |row: &[u8]| {
+            [Put(Values, b"a".to_vec(), row.to_vec()), Put(Entries, b"a".to_vec(), row.to_vec())]
+        };
+        commit(storage, both(b"1")).expect("written");
+        let before = storage.snapshot().expect("readable");
+        assert_eq!(before.get(Values, b"a").expect("readable"), Some(b"1".to_vec()));
+        commit(storage, both(b"2")).expect("written");
+        commit(storage, [Clear(Values, Vec::new())]).expect("written");
+        assert_eq!(before.get(Values, b"a").expect("readable"), Some(b"1".to_vec()));
+        assert_eq!(before.get(Entries, b"a").expect("readable"), Some(b"1".to_vec()));
+        assert_eq!(before.get(Entries, b"b").expect("readable"), None);
+        drop(before);
+        let after = storage.snapshot().expect("readable");
+        assert_eq!(after.get(Values, b"a").expect("readable"), None);
+        assert_eq!(after.get(Entries, b"a").expect("readable"), Some(b"2".to_vec()));
+    });
+}
+
+#[test]
 fn a_batch_is_applied_in_its_order() {
     over_each(|storage| {
         let batch = [

@@ -258,7 +258,7 @@ fn what_took_effect_although_it_was_not_complete_is_what_readers_and_writers_see
 }
 
 #[test]
-fn a_page_whose_records_are_all_deleted_while_it_is_read_is_not_the_end_of_the_list() {
+fn records_that_are_deleted_while_a_page_is_read_are_on_it_and_it_is_not_the_end_of_the_list() {
     let home = Home::new();
     let store = home.open();
     let id = store.create_namespace(&Actor::SERVICE, "first").expect("made").id;
@@ -286,5 +286,7 @@ fn a_page_whose_records_are_all_deleted_while_it_is_read_is_not_the_end_of_the_l
         go_on.send(()).expect("it waits");
         listing.join().expect("no panic").expect("listed")
     });
-    assert_eq!((names(&page), page.more), (vec!["c"], false));
+    assert_eq!((names(&page), page.more), (vec!["a", "b"], true));
+    let rest = store.list(id, "", Some("b"), 2, 0).expect("listed");
+    assert_eq!((names(&rest), rest.more), (vec!["c"], false));
 }
