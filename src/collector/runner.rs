@@ -193,9 +193,10 @@ impl Runner {
             self.raise(notice, false);
         }
         // One failure is one alarm: a sample that fails one test often fails the next as well. The
-        // worst is reported, and of equal ones the first.
+        // worst is reported, and of equal ones the first. A persistent failure during an alarm is
+        // reported as an incident.
         let worst = alarms.into_iter().rev().max_by_key(|finding| finding.severity);
-        if let Some(worst) = worst.filter(|_| admission.withdrawn) {
+        if let Some(worst) = worst.filter(|_| admission.withdrawn || admission.incident) {
             self.raise(worst, admission.incident);
         }
         self.noticed = notices.iter().map(|notice| notice.test).collect();

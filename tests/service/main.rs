@@ -1,6 +1,7 @@
 //! The real program over real sockets: what an operator, a caller and a service manager see.
 
 mod calibration;
+mod devices;
 mod keys;
 mod report;
 mod running;

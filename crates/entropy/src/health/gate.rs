@@ -68,6 +68,8 @@ pub struct Gate {
     inspect: Box<dyn Inspect>,
     state: GateState,
     failures: u32,
+    /// The current alarm, or the last one, has been a persistent failure.
+    is_persistent: bool,
 }
 
 /// The state of a source.
@@ -112,7 +114,12 @@ impl Gate {
     /// A gate in front of `inspect`, at the beginning of the start-up test.
     #[must_use]
     pub fn new(inspect: Box<dyn Inspect>) -> Self {
-        Self { inspect, state: GateState::Starting { passed: 0 }, failures: 0 }
+        Self {
+            inspect,
+            state: GateState::Starting { passed: 0 },
+            failures: 0,
+            is_persistent: false,
+        }
     }
 
     /// The state of the source.
@@ -222,16 +229,21 @@ impl Gate {
     }
 
     /// Withdraws, and sets the back-off: 1, 2, 4, … s. Alarms while already alarmed do not
-    /// lengthen it, or a source that fails at every sample would never be tried again.
+    /// lengthen it, or a source that fails at every sample would never be tried again. The first
+    /// persistent failure of an alarm is an incident, also when a lesser one came before it.
     fn raise(&mut self, severity: Severity, now: Instant) -> (bool, bool) {
+        let is_persistent = severity == Severity::Persistent;
         if matches!(self.state, GateState::Alarmed { .. }) {
-            return (false, false);
+            let was_persistent = self.is_persistent;
+            self.is_persistent |= is_persistent;
+            return (false, is_persistent && !was_persistent);
         }
+        self.is_persistent = is_persistent;
         let wait =
             BACK_OFF_FIRST.saturating_mul(2u32.saturating_pow(self.failures)).min(BACK_OFF_LONGEST);
         self.failures = self.failures.saturating_add(1);
         self.state = GateState::Alarmed { until: now + wait };
-        (true, severity == Severity::Persistent || self.failures == INCIDENT_AT_FAILURES)
+        (true, is_persistent || self.failures == INCIDENT_AT_FAILURES)
     }
 
     fn leave_back_off(&mut self, now: Instant) {

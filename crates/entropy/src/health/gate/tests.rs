@@ -164,6 +164,20 @@ fn alarms_during_the_back_off_do_not_prolong_it() {
 }
 
 #[test]
+fn a_persistent_failure_during_an_alarm_is_one_incident() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    assert!(!rig.admit(INTERMITTENT).incident);
+    let incidents: Vec<bool> = (0..3).map(|_| rig.admit(PERSISTENT).incident).collect();
+    assert_eq!(incidents, [true, false, false]);
+    // The next alarm is another one.
+    rig.now += BACK_OFF_FIRST;
+    rig.start_up();
+    assert!(!rig.admit(INTERMITTENT).incident);
+    assert!(rig.admit(PERSISTENT).incident);
+}
+
+#[test]
 fn credit_is_earned_back_only_by_a_fresh_start_up_test() {
     let mut rig = Rig::new();
     rig.back_off();
