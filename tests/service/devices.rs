@@ -132,3 +132,25 @@ fn a_device_that_sticks_after_good_bytes_loses_its_credit() {
     assert!(["recurrence", "lag-predictor"].contains(&test), "{report}");
     assert!(get(&service, "/status").text().contains("\"degraded\""), "the quorum is lost");
 }
+
+#[test]
+fn a_device_that_passes_every_continuous_test_is_assessed_before_any_credit() {
+    // One byte in eight follows from the last one: nothing repeats, and each value is as common as
+    // any other. A claim of 8 bits a byte is false.
+    let mut last = 0_u8;
+    let device = Device::new(move |bytes| {
+        for choice in noise(64) {
+            let mixed = (last ^ (last >> 3)).wrapping_mul(0x9d);
+            let mixed = (mixed ^ (mixed >> 4)).wrapping_mul(0x2b);
+            last = mixed ^ (mixed >> 5) ^ if choice < 32 { 0 } else { choice };
+            bytes.push(last);
+        }
+    });
+    let service = Running::start(&with(&device, "entropy-per-bit = 1.0\n"));
+    let report = wait_for(&service, "hwrng", "its alarm", |report| report["state"] == "alarmed");
+    assert_eq!(report["last_alarm"]["test"], "below-claim", "{report}");
+    assert_eq!(report["credited_bits"], 0, "{report}");
+    assert_eq!(get(&service, "/health/ready").status, 503);
+    let detail = report["last_alarm"]["detail"].as_str().expect("figures");
+    assert!(detail.contains("at least 4.000 needed for a claim of 8.000"), "{detail}");
+}

@@ -21,6 +21,9 @@ use lavawall_entropy::{
 /// few seconds on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How often seeds come, unless a test says otherwise.
+const RESEED_INTERVAL: Duration = Duration::from_millis(300);
+
 /// Live assessment rests no longer than it works: a test has no hours.
 const REST: u32 = 1;
 
@@ -141,7 +144,17 @@ impl Rig {
 
     /// As `start`, with another grace period.
     pub(crate) fn start_with_grace(sources: &[Scripted], quorum: usize, grace: Duration) -> Self {
-        Self::build(sources, quorum, grace, Box::new(getrandom::fill))
+        Self::build(sources, quorum, grace, RESEED_INTERVAL, Box::new(getrandom::fill))
+    }
+
+    /// As `start`, with another interval of seeds.
+    pub(crate) fn start_with_interval(
+        sources: &[Scripted],
+        quorum: usize,
+        interval: Duration,
+    ) -> Self {
+        let grace = Duration::from_mins(10);
+        Self::build(sources, quorum, grace, interval, Box::new(getrandom::fill))
     }
 
     /// As `start`, with answers keyed by an operating system the attacker knows.
@@ -150,11 +163,16 @@ impl Rig {
             out.fill(0);
             Ok(())
         };
-        Self::build(sources, quorum, Duration::from_mins(10), Box::new(zeros))
+        Self::build(sources, quorum, Duration::from_mins(10), RESEED_INTERVAL, Box::new(zeros))
     }
 
-    fn build(sources: &[Scripted], quorum: usize, grace_period: Duration, os: Box<OsFill>) -> Self {
-        let reseed_interval = Duration::from_millis(300);
+    fn build(
+        sources: &[Scripted],
+        quorum: usize,
+        grace_period: Duration,
+        reseed_interval: Duration,
+        os: Box<OsFill>,
+    ) -> Self {
         let limits = LeaseLimits { reseed_interval, grace_period };
         let generator = Arc::new(
             Generator::new(1, limits, Machine { os, clock: Instant::now }).expect("memory"),
@@ -188,8 +206,8 @@ impl Rig {
         };
         let feeds =
             sources.iter().map(|source| feed(source, &script(source), &self.opened)).collect();
-        let reseed_interval = Duration::from_millis(300);
-        let settings = CollectorSettings { quorum, reseed_interval, assessment_rest: REST };
+        let settings =
+            CollectorSettings { quorum, reseed_interval: RESEED_INTERVAL, assessment_rest: REST };
         self.collector.replace(feeds, settings).expect("threads");
     }
 

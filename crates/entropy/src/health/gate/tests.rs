@@ -41,6 +41,10 @@ impl Inspect for Scripted {
         }
     }
 
+    fn claimed(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
     fn reset(&mut self) {
         self.spoilt = false;
     }
@@ -105,6 +109,24 @@ fn no_credit_counts_before_1024_symbols_have_passed() {
     }
     assert!(matches!(rig.gate.state(), GateState::Healthy { .. }));
     assert_eq!(rig.admit(FINE).credit_bits, 100);
+}
+
+#[test]
+fn every_start_up_test_waits_for_an_assessment_of_its_own_where_one_is_required() {
+    let mut rig = Rig::new();
+    rig.gate.require_assessment();
+    for number in 1..=2 {
+        for _ in 0..100 {
+            assert_eq!(rig.admit(FINE).credit_bits, 0, "however many symbols have passed");
+        }
+        assert!(matches!(rig.gate.state(), GateState::Starting { .. }));
+        assert_eq!(rig.gate.start_ups(), number);
+        rig.gate.assessed();
+        assert_eq!(rig.admit(FINE).credit_bits, 0, "the sample that ends the test");
+        assert_eq!(rig.admit(FINE).credit_bits, 100);
+        rig.admit(INTERMITTENT);
+        rig.now += BACK_OFF_LONGEST;
+    }
 }
 
 #[test]
