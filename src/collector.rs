@@ -10,11 +10,13 @@
 //! A source hands over hashed blocks only, and learns nothing but whether more are needed: it
 //! commits blindly, before anything is combined.
 
+pub(crate) mod assessor;
 pub(crate) mod config;
 pub(crate) mod feed;
 pub(crate) mod monitor;
 pub(crate) mod status;
 
+mod back_off;
 mod command;
 mod event;
 mod fresh_queue;

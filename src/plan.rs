@@ -128,7 +128,10 @@ mod tests {
         let found = credit.limits.iter().find(|limit| limit.test == HealthTest::BelowClaim);
         match found.map(|limit| &limit.rule) {
             Some(LimitRule::Threshold(rule)) => {
-                assert!(rule.contains("less than 0.5 bits"), "{rule}");
+                assert!(
+                    rule.contains("less than 0.25 bits each: half of the claim of 0.5"),
+                    "{rule}"
+                );
             }
             other => panic!("{other:?} says nothing"),
         }

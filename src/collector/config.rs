@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::collector::monitor::ASSESSMENT_REST;
+use crate::collector::assessor::ASSESSMENT_REST;
 use crate::source::credited_kinds;
 use lavawall_entropy::LeaseLimits;
 

@@ -23,6 +23,10 @@ use lavawall_entropy::{
 /// How often a missing device is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
+/// The wait between two samples of an alarmed source, at the most: it earns nothing, and is tested
+/// until it may earn again. A window of such samples takes a quarter of a minute.
+const ALARMED_PACE: Duration = Duration::from_millis(50);
+
 /// The least time between two pictures for the dashboard.
 const PICTURE_EVERY: Duration = Duration::from_millis(500);
 
@@ -50,13 +54,14 @@ struct Gone;
 
 impl Runner {
     pub(super) fn new(
-        feed: Feed,
+        mut feed: Feed,
         events: Sender<RunnerEvent>,
         wakeup: Arc<Wakeup>,
         board: Arc<StatusBoard>,
         incidents: Arc<IncidentLog>,
         monitor: Monitor,
     ) -> Self {
+        feed.gate.require_assessment();
         Self {
             conditioner: Conditioner::new(&feed.id),
             feed,
@@ -108,11 +113,14 @@ impl Runner {
         Ok(admission)
     }
 
-    /// Adds the sample's noise to the window that is being filled, and withdraws the credit while the
-    /// last window was worth less than is credited. A sample that has failed a health test is not
-    /// assessed.
+    /// Adds the sample's noise to the windows that are being filled, and withdraws the credit while
+    /// the last window was worth less than is credited. A sample that has failed a health test is
+    /// not assessed.
     fn assess(&mut self, admission: &mut Admission) {
         let (gate, sample) = (&self.feed.gate, &self.sample);
+        if matches!(gate.state(), GateState::Starting { .. }) {
+            self.monitor.start_up(gate.start_ups(), Instant::now());
+        }
         if admission.findings.iter().all(|finding| finding.severity == Severity::Notice) {
             self.monitor.take(|noise| {
                 noise.reserve(sample.bytes().len());
@@ -123,7 +131,11 @@ impl Runner {
             self.board.update(&self.feed.id, |report| report.live = Some(figure));
         }
         match self.monitor.verdict(self.feed.gate.claimed()) {
-            Verdict::Fine => {}
+            Verdict::Fine => {
+                if self.monitor.is_start_up_over(Instant::now()) {
+                    self.feed.gate.assessed();
+                }
+            }
             Verdict::Low(finding) => self.feed.gate.object(admission, finding, Instant::now()),
             Verdict::StillLow => self.feed.gate.hold(admission, Instant::now()),
         }
@@ -146,18 +158,28 @@ impl Runner {
             self.conditioner.absorb(self.sample.bytes(), admission.credit_bits, self.sample.taken);
         if let Some(block) = block {
             self.send(RunnerEvent::Block(block))?;
-            // A start-up test runs without pauses, or it would take as long as many seeds.
-            if !matches!(self.feed.gate.state(), GateState::Starting { .. }) {
-                self.wakeup.rest(Instant::now() + self.feed.pace);
-            }
+            self.rest_after_a_block();
         }
         Ok(())
+    }
+
+    /// A healthy source rests until the pool needs it. An alarmed one cannot give what the pool
+    /// needs, and keeps its own pace. A start-up test runs without pauses, or it would take as long
+    /// as many seeds; only for its assessment it waits.
+    fn rest_after_a_block(&self) {
+        let pace = self.feed.pace;
+        match self.feed.gate.state() {
+            GateState::Healthy { .. } => self.wakeup.rest(Instant::now() + pace),
+            GateState::Alarmed { .. } => {
+                self.wakeup.back_off(Instant::now() + pace.min(ALARMED_PACE));
+            }
+            GateState::Starting { .. } => self.monitor.wait_for_start_up(pace),
+        }
     }
 
     /// No sample came: withdraws the credit, closes the source, and retries later.
     fn lose(&mut self, test: HealthTest, detail: String) -> Result<(), Gone> {
         self.source = None;
-        self.monitor.interrupt();
         // The waiting time differs every time: the same timeout is not reported again.
         let is_known = |(known, words): &(HealthTest, String)| {
             *known == test && (test == HealthTest::Deadline || *words == detail)
@@ -193,9 +215,10 @@ impl Runner {
             self.raise(notice, false);
         }
         // One failure is one alarm: a sample that fails one test often fails the next as well. The
-        // worst is reported, and of equal ones the first.
+        // worst is reported, and of equal ones the first. A persistent failure during an alarm is
+        // reported as an incident.
         let worst = alarms.into_iter().rev().max_by_key(|finding| finding.severity);
-        if let Some(worst) = worst.filter(|_| admission.withdrawn) {
+        if let Some(worst) = worst.filter(|_| admission.withdrawn || admission.incident) {
             self.raise(worst, admission.incident);
         }
         self.noticed = notices.iter().map(|notice| notice.test).collect();

@@ -26,6 +26,8 @@ pub(super) struct SourceThread {
     pub(super) wakeup: Arc<Wakeup>,
     /// When the last credited block came, unless credit was withdrawn since.
     pub(super) credited_at: Option<Instant>,
+    /// It was credited in the last seed, and has not lost its credit since.
+    pub(super) is_in_seed: bool,
 }
 
 impl SourceThread {
@@ -47,7 +49,7 @@ impl SourceThread {
         if let Err(error) = started {
             tracing::error!(source = member.id, "no thread for this source: {error}");
         }
-        Self { member, key, events, wakeup, credited_at: None }
+        Self { member, key, events, wakeup, credited_at: None, is_in_seed: false }
     }
 
     /// Whether this is the source of `feed`, under an unchanged configuration.

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant, SystemTime};
 use crossbeam_channel::{Receiver, Select, TryRecvError};
 use tokio::sync::oneshot;
 
+use crate::collector::assessor::Assessor;
 use crate::collector::command::Command;
 use crate::collector::config::CollectorSettings;
 use crate::collector::event::RunnerEvent;
 use crate::collector::feed::Feed;
 use crate::collector::fresh_queue::FreshQueue;
-use crate::collector::monitor::Assessor;
 use crate::collector::self_test::SelfTests;
 use crate::collector::source_thread::SourceThread;
 use crate::collector::status::StatusBoard;
@@ -33,7 +33,8 @@ pub(super) struct Supervisor {
     /// A source's place is its number in the pool.
     sources: Vec<SourceThread>,
     seeded_at: Option<Instant>,
-    /// A source came back: its noise should be in the next answers, not in a minute.
+    /// A source came back, and its noise should be in the next answers, or one that was credited in
+    /// the last seed lost its credit: the next seed is due at once.
     reseed_soon: bool,
     fresh: FreshQueue,
     self_tests: SelfTests,
@@ -49,6 +50,7 @@ impl Supervisor {
         incidents: Arc<IncidentLog>,
         inbox: Receiver<Command>,
     ) -> Self {
+        let assessor = Assessor::new(settings.assessment_rest, Arc::clone(&incidents));
         Self {
             settings,
             pool,
@@ -61,13 +63,14 @@ impl Supervisor {
             reseed_soon: false,
             fresh: FreshQueue::default(),
             self_tests: SelfTests::new(),
-            assessor: Assessor::start(settings.assessment_rest),
+            assessor,
         }
     }
 
     /// Runs until a command stops it or the handle is gone.
     pub(super) fn run(mut self) {
         loop {
+            self.assessor.supervise(Instant::now());
             self.self_test(Instant::now());
             self.release_if_needed(Instant::now());
             self.report_quorum(Instant::now());
@@ -108,11 +111,16 @@ impl Supervisor {
                     self.reseed_soon |= back;
                 }
             }
-            RunnerEvent::Withdrawn => {
-                self.pool.withdraw(source);
-                self.sources[source].credited_at = None;
-            }
+            RunnerEvent::Withdrawn => self.withdraw(source),
         }
+    }
+
+    /// A source has lost its credit. The last seed may rest on it: the next one is due at once.
+    fn withdraw(&mut self, source: usize) {
+        self.pool.withdraw(source);
+        let fallen = &mut self.sources[source];
+        fallen.credited_at = None;
+        self.reseed_soon |= std::mem::take(&mut fallen.is_in_seed);
     }
 
     fn take_command(&mut self) -> ControlFlow<()> {
@@ -138,11 +146,11 @@ impl Supervisor {
     fn lose_thread(&mut self, source: usize) {
         let lost = &mut self.sources[source];
         lost.disconnect();
-        self.pool.withdraw(source);
         self.incidents.open(
             Some(&lost.member.id),
             "its thread has ended; reload or restart the service to start it again".into(),
         );
+        self.withdraw(source);
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -163,6 +171,9 @@ impl Supervisor {
         self.generator.reseed(&release.seed, provenance);
         self.seeded_at = Some(now);
         self.reseed_soon = false;
+        for (source, credit_bits) in self.sources.iter_mut().zip(&release.credits_bits) {
+            source.is_in_seed = *credit_bits > 0;
+        }
         if self.fresh.serve() {
             self.pool.demand_fresh(Instant::now());
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use lavawall_entropy::{
-    Alpha, EntropyClaim, FrameTests, FramesConfig, Inspect, JitterTests, SymbolTests,
+    Alpha, ByteTests, EntropyClaim, FrameTests, FramesConfig, Inspect, JitterTests,
 };
 
 /// The entropy a byte is tested for where none is claimed: enough that a stuck device is noticed.
@@ -28,7 +28,7 @@ impl Claim {
         } else {
             "none claimed".to_owned()
         };
-        let tests = SymbolTests::new(EntropyClaim { h_per_symbol, alpha, credited });
+        let tests = ByteTests::new(EntropyClaim { h_per_symbol, alpha, credited });
         Self { basis, inspect: Box::new(tests) }
     }
 

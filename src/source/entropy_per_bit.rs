@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use lavawall_entropy::LEAST_H;
 use serde::{Deserialize, Deserializer, de};
 
-/// The smallest claim above zero: below it a block would take more than 40 KB, and the health tests
-/// would detect nothing.
-const LEAST: f64 = 0.001;
+/// The smallest claim above zero: the least that health tests can watch.
+const LEAST: f64 = LEAST_H / 8.0;
 
 /// Min-entropy claimed for one bit of output: 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq)]

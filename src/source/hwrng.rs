@@ -22,7 +22,7 @@ use crate::source::device_file;
 use crate::source::entropy_per_bit::EntropyPerBit;
 use crate::source::setup_facts::SetupFacts;
 use crate::source::source_type::{Presence, SampleForm, SourceType};
-use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
+use lavawall_entropy::{ALPHA_FAST, Kind, Sample, Shape};
 
 /// The device.
 const DEVICE: &str = "/dev/hwrng";
@@ -63,7 +63,7 @@ impl SourceType for HwrngConfig {
     }
 
     fn claim(&self, _: &[u64]) -> Claim {
-        Claim::bytes(self.entropy_per_bit.per_byte(), ALPHA_USUAL, "configured, not measured")
+        Claim::bytes(self.entropy_per_bit.per_byte(), ALPHA_FAST, "configured, not measured")
     }
 
     fn derating(&self) -> Derating {

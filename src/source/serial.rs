@@ -19,7 +19,7 @@ use crate::source::device_file;
 use crate::source::entropy_per_bit::EntropyPerBit;
 use crate::source::setup_facts::SetupFacts;
 use crate::source::source_type::{SampleForm, SourceType};
-use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
+use lavawall_entropy::{ALPHA_FAST, Kind, Sample, Shape};
 
 /// Bytes in a sample.
 const SAMPLE_BYTES: usize = 64;
@@ -69,7 +69,7 @@ impl SourceType for SerialConfig {
     }
 
     fn claim(&self, _: &[u64]) -> Claim {
-        Claim::bytes(self.entropy_per_bit.per_byte(), ALPHA_USUAL, "configured, not measured")
+        Claim::bytes(self.entropy_per_bit.per_byte(), ALPHA_FAST, "configured, not measured")
     }
 
     fn derating(&self) -> Derating {

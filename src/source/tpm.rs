@@ -25,7 +25,7 @@ use crate::source::device_file;
 use crate::source::device_file::EmptyRead;
 use crate::source::setup_facts::SetupFacts;
 use crate::source::source_type::{Presence, SampleForm, SourceType};
-use lavawall_entropy::{ALPHA_USUAL, Kind, Sample, Shape};
+use lavawall_entropy::{ALPHA_FAST, Kind, Sample, Shape};
 
 /// Claimed min-entropy of one byte, in bits.
 const H_PER_SYMBOL: f64 = 4.0;
@@ -80,7 +80,7 @@ impl SourceType for TpmConfig {
     }
 
     fn claim(&self, _: &[u64]) -> Claim {
-        Claim::bytes(H_PER_SYMBOL, ALPHA_USUAL, "half of what the maker assesses")
+        Claim::bytes(H_PER_SYMBOL, ALPHA_FAST, "half of what the maker assesses")
     }
 
     fn derating(&self) -> Derating {

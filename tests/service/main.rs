@@ -2,6 +2,7 @@
 
 mod calibration;
 mod clock;
+mod devices;
 mod keys;
 mod report;
 mod running;
@@ -47,6 +48,12 @@ fn a_gigabyte_is_streamed_in_constant_memory() {
 #[test]
 fn with_one_kind_of_two_it_starts_and_refuses_with_the_reason() {
     let service = Running::start(ONE_KIND);
+    // It is up at once, and its source some moments later.
+    let end = Instant::now() + Duration::from_mins(1);
+    while !get(&service, "/random").text().contains("operating-system") {
+        assert!(Instant::now() < end, "no source: {}", service.log());
+        std::thread::yield_now();
+    }
     let answer = get(&service, "/random");
     assert_eq!(answer.status, 503);
     assert!(answer.headers.contains("retry-after:"), "{}", answer.headers);

@@ -13,13 +13,16 @@ use lavawall::{Collector, CollectorSettings, Unavailable};
 use lavawall::{Source, SourceError};
 use lavawall::{SourceReport, StatusBoard};
 use lavawall_entropy::{
-    ALPHA_FAST, EntropyClaim, Gate, Generator, Kind, LeaseLimits, Machine, OsFill, Readiness,
-    Sample, SymbolTests,
+    ALPHA_FAST, ByteTests, EntropyClaim, Gate, Generator, Kind, LeaseLimits, Machine, OsFill,
+    Readiness, Sample,
 };
 
 /// How long any condition is waited for before the test fails. Nothing here takes longer than a
 /// few seconds on a slow machine.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often seeds come, unless a test says otherwise.
+const RESEED_INTERVAL: Duration = Duration::from_millis(300);
 
 /// Live assessment rests no longer than it works: a test has no hours.
 const REST: u32 = 1;
@@ -31,8 +34,9 @@ pub(crate) enum Behaviour {
     Healthy,
     /// Bytes that look healthy and are the same in every run.
     Known,
-    /// Counts: every symbol is as common as any other, and known beforehand.
-    Counting,
+    /// One byte in eight follows from the last one: each value is as common as any other, nothing
+    /// repeats, and three bits a byte are unknown.
+    Following,
     /// One byte for ever.
     Stuck,
     /// Cannot be opened: it is not there.
@@ -81,12 +85,7 @@ impl Source for Double {
         match behaviour {
             Behaviour::Healthy => getrandom::fill(bytes).expect("the operating system's bytes"),
             Behaviour::Known => self.fill_known(bytes),
-            Behaviour::Counting => {
-                for byte in bytes {
-                    self.counter += 1;
-                    *byte = self.counter.to_le_bytes()[0];
-                }
-            }
+            Behaviour::Following => self.follow(bytes),
             Behaviour::Stuck => bytes.fill(0x55),
             Behaviour::Crashing => panic!("on purpose"),
             Behaviour::Absent | Behaviour::Refused => return Err(absence(behaviour)),
@@ -103,6 +102,20 @@ impl Source for Double {
 }
 
 impl Double {
+    fn follow(&mut self, bytes: &mut [u8]) {
+        let mut choices = [0; 64];
+        getrandom::fill(&mut choices).expect("the operating system's bytes");
+        let mut last = self.counter.to_le_bytes()[0];
+        for (byte, choice) in bytes.iter_mut().zip(choices) {
+            // A permutation without a pattern that a short period could show.
+            let mixed = (last ^ (last >> 3)).wrapping_mul(0x9d);
+            let mixed = (mixed ^ (mixed >> 4)).wrapping_mul(0x2b);
+            last = mixed ^ (mixed >> 5) ^ if choice < 32 { 0 } else { choice };
+            *byte = last;
+        }
+        self.counter = last.into();
+    }
+
     /// What an attacker who knows this source knows: SHA-256 of a counter.
     fn fill_known(&mut self, bytes: &mut [u8]) {
         use sha2::{Digest, Sha256};
@@ -131,7 +144,17 @@ impl Rig {
 
     /// As `start`, with another grace period.
     pub(crate) fn start_with_grace(sources: &[Scripted], quorum: usize, grace: Duration) -> Self {
-        Self::build(sources, quorum, grace, Box::new(getrandom::fill))
+        Self::build(sources, quorum, grace, RESEED_INTERVAL, Box::new(getrandom::fill))
+    }
+
+    /// As `start`, with another interval of seeds.
+    pub(crate) fn start_with_interval(
+        sources: &[Scripted],
+        quorum: usize,
+        interval: Duration,
+    ) -> Self {
+        let grace = Duration::from_mins(10);
+        Self::build(sources, quorum, grace, interval, Box::new(getrandom::fill))
     }
 
     /// As `start`, with answers keyed by an operating system the attacker knows.
@@ -140,11 +163,16 @@ impl Rig {
             out.fill(0);
             Ok(())
         };
-        Self::build(sources, quorum, Duration::from_mins(10), Box::new(zeros))
+        Self::build(sources, quorum, Duration::from_mins(10), RESEED_INTERVAL, Box::new(zeros))
     }
 
-    fn build(sources: &[Scripted], quorum: usize, grace_period: Duration, os: Box<OsFill>) -> Self {
-        let reseed_interval = Duration::from_millis(300);
+    fn build(
+        sources: &[Scripted],
+        quorum: usize,
+        grace_period: Duration,
+        reseed_interval: Duration,
+        os: Box<OsFill>,
+    ) -> Self {
         let limits = LeaseLimits { reseed_interval, grace_period };
         let generator = Arc::new(
             Generator::new(1, limits, Machine { os, clock: Instant::now }).expect("memory"),
@@ -178,8 +206,8 @@ impl Rig {
         };
         let feeds =
             sources.iter().map(|source| feed(source, &script(source), &self.opened)).collect();
-        let reseed_interval = Duration::from_millis(300);
-        let settings = CollectorSettings { quorum, reseed_interval, assessment_rest: REST };
+        let settings =
+            CollectorSettings { quorum, reseed_interval: RESEED_INTERVAL, assessment_rest: REST };
         self.collector.replace(feeds, settings).expect("threads");
     }
 
@@ -268,7 +296,7 @@ fn feed(
             count.fetch_add(1, Ordering::Relaxed);
             Ok(Box::new(Double { script: Arc::clone(&script), counter: 0 }))
         }),
-        gate: Gate::new(Box::new(SymbolTests::new(claim))),
+        gate: Gate::new(Box::new(ByteTests::new(claim))),
         deadline: Duration::from_millis(50),
         pace: Duration::from_millis(20),
         shown: false,

@@ -225,25 +225,46 @@ fn what_a_source_gave_under_another_configuration_does_not_count_after_a_reload(
 fn a_source_that_passes_every_health_test_and_assesses_below_its_claim_loses_its_credit() {
     let mut sources = three();
     sources.truncate(2);
-    sources[1].behaviour = Behaviour::Counting;
+    sources[1].behaviour = Behaviour::Following;
     let rig = Rig::start(&sources, 2);
-    rig.wait_for("the credit of a counter", |rig| rig.report(1).credited_bits > 0);
-    rig.wait_for("its withdrawal", |rig| rig.report(1).state == SourceState::Alarmed);
+    rig.wait_for("its assessment", |rig| rig.report(1).state == SourceState::Alarmed);
     let report = rig.report(1);
     let alarm = report.last_alarm.expect("an alarm");
     assert_eq!(alarm.test, HealthTest::BelowClaim, "{alarm:?}");
-    assert!(alarm.detail.contains("at least 4.000 claimed"), "{}", alarm.detail);
-    assert!(report.live.expect("a figure").min_entropy < 0.1);
-    rig.wait_for("degraded", |rig| rig.state() == Readiness::Degraded);
+    assert!(
+        alarm.detail.contains("at least 4.000 needed for a claim of 8.000"),
+        "{}",
+        alarm.detail
+    );
+    assert!(report.live.expect("a figure").min_entropy < 3.5);
     // However long it waits, it earns nothing while no later window is worth more.
-    let credited = rig.report(1).credited_bits;
     rig.wait_for("another window, another alarm", |rig| rig.report(1).alarms >= 2);
-    assert_eq!(rig.report(1).credited_bits, credited);
+    assert_eq!(rig.report(1).credited_bits, 0, "the first window comes before any credit");
+    assert_eq!(rig.state(), Readiness::Starting);
 
     rig.set(1, Behaviour::Healthy);
-    rig.wait_for("its return by a window and a start-up test", |rig| {
-        rig.report(1).state == SourceState::Healthy && rig.state() == Readiness::Ready
-    });
+    let is_back =
+        |rig: &Rig| rig.report(1).state == SourceState::Healthy && rig.state() == Readiness::Ready;
+    rig.wait_for("its return by a window and a start-up test", is_back);
     assert!(rig.report(1).live.expect("a figure").min_entropy > 4.0);
+
+    // Later, the live windows find the same.
+    rig.set(1, Behaviour::Following);
+    rig.wait_for("degraded", |rig| rig.state() == Readiness::Degraded);
+    assert_eq!(rig.report(1).last_alarm.expect("an alarm").test, HealthTest::BelowClaim);
+    rig.set(1, Behaviour::Healthy);
+    rig.wait_for("its second return", is_back);
     assert_eq!(rig.alarmed_sources(), ["b"], "and no other alarm rose");
+}
+
+#[test]
+fn a_source_that_loses_its_credit_is_followed_by_a_seed_without_it_at_once() {
+    // The next regular seed is an hour away.
+    let rig = Rig::start_with_interval(&three(), 2, Duration::from_hours(1));
+    rig.wait_for("every source in a seed", |rig| rig.credited_in_seed().len() == 3);
+    let before = rig.generation();
+    rig.set(2, Behaviour::Stuck);
+    rig.wait_for("a seed without it", |rig| {
+        rig.generation() > before && rig.credited_in_seed() == ["a", "b"]
+    });
 }

@@ -6,12 +6,15 @@
 //! ```
 
 pub(crate) mod adaptive;
+pub(crate) mod bytes;
 pub(crate) mod cutoff;
 pub(crate) mod finding;
 pub(crate) mod frames;
 pub(crate) mod gate;
 pub(crate) mod inspect;
 pub(crate) mod jitter;
+pub(crate) mod lag_predictor;
 pub(crate) mod limit;
+pub(crate) mod recurrence;
 pub(crate) mod repetition;
 pub(crate) mod symbols;

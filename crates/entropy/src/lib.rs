@@ -16,9 +16,10 @@ pub use sample::{DELTA_BYTES, Frame, Kind, PixelFormat, Sample, Shape};
 
 // Health: which samples are credited.
 pub use health::adaptive::AdaptiveProportion;
+pub use health::bytes::ByteTests;
 pub use health::cutoff::{
-    ALPHA_FAST, ALPHA_USUAL, Alpha, START_UP_SYMBOLS, WINDOW, WINDOW_BINARY, adaptive_cutoff,
-    repetition_cutoff,
+    ALPHA_FAST, ALPHA_USUAL, Alpha, LEAST_H, START_UP_SYMBOLS, WINDOW, WINDOW_BINARY,
+    adaptive_cutoff, adaptive_window, repetition_cutoff,
 };
 pub use health::finding::{Finding, HealthTest, Severity};
 pub use health::frames::{FRAME_STEP, FrameTests, FramesConfig, H_PER_PIXEL};

@@ -3,7 +3,7 @@
 use crossbeam_channel::bounded;
 
 use super::*;
-use crate::collector::monitor::ASSESSMENT_REST;
+use crate::collector::assessor::ASSESSMENT_REST;
 use crate::collector::self_test::SELF_TEST_EVERY;
 use crate::source::SourceError;
 use lavawall_entropy::{

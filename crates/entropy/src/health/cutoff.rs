@@ -17,6 +17,10 @@ pub const WINDOW: u32 = 512;
 /// APT window for binary symbols (SP 800-90B §4.4.2).
 pub const WINDOW_BINARY: u32 = 1024;
 
+/// The least min-entropy that can be claimed of a symbol, in bits. For less, so many equal symbols
+/// would have to pass before an alarm that a stuck device would be credited for hours.
+pub const LEAST_H: f64 = 0.01;
+
 /// How [`repetition_cutoff`] computes.
 pub(crate) const REPETITION_FORMULA: &str = "1 + ⌈a / H⌉";
 
@@ -40,7 +44,8 @@ impl Alpha {
 }
 
 /// The RCT cutoff C = 1 + ⌈a / H⌉, with α = 2⁻ᵃ and H bits of min-entropy per symbol
-/// (SP 800-90B §4.4.1). That many equal symbols in a row raise an alarm.
+/// (SP 800-90B §4.4.1). That many equal symbols in a row raise an alarm. Less than [`LEAST_H`]
+/// counts as that.
 ///
 /// ```rust
 /// use lavawall_entropy::{ALPHA_USUAL, RepetitionCount, repetition_cutoff};
@@ -53,14 +58,14 @@ impl Alpha {
 /// ```
 #[must_use]
 pub fn repetition_cutoff(h: f64, alpha: Alpha) -> u32 {
-    let repeats = (f64::from(alpha.0) / h).ceil();
+    let repeats = (f64::from(alpha.0) / h.max(LEAST_H)).ceil();
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "H is at least 2^-20 and a at most 80, so this is a small positive integer"
+        reason = "H is at least 0.01 and a at most 80, so this is a small positive integer"
     )]
     let repeats = repeats as u32;
-    repeats.saturating_add(1)
+    repeats + 1
 }
 
 /// The APT cutoff C = 2 + qbinom(1 − α, W − 1, 2⁻ᴴ): that many symbols equal to the first of a
@@ -70,6 +75,9 @@ pub fn repetition_cutoff(h: f64, alpha: Alpha) -> u32 {
 /// window's first symbol matches itself, so only W − 1 are random, and the published
 /// 1 + CRITBINOM(W, …) is one too low in places.
 ///
+/// At most W: a window of equal symbols always fails. Where that would be more probable than α, the
+/// window is too small for the claim: see [`adaptive_window`].
+///
 /// ```rust
 /// use lavawall_entropy::{ALPHA_USUAL, WINDOW, WINDOW_BINARY, adaptive_cutoff};
 ///
@@ -78,7 +86,33 @@ pub fn repetition_cutoff(h: f64, alpha: Alpha) -> u32 {
 /// ```
 #[must_use]
 pub fn adaptive_cutoff(h: f64, window: u32, alpha: Alpha) -> u32 {
-    2 + upper_quantile(window - 1, (-h).exp2(), alpha.probability())
+    uncapped_cutoff(h, window, alpha).min(window)
+}
+
+/// The window of the APT for H bits per symbol: `least` symbols, doubled until a window of equal
+/// symbols has odds of at most α, so that the cutoff can be reached. Less than [`LEAST_H`] counts as
+/// that.
+///
+/// ```rust
+/// use lavawall_entropy::{ALPHA_FAST, WINDOW, adaptive_cutoff, adaptive_window};
+///
+/// assert_eq!(adaptive_window(1.0, WINDOW, ALPHA_FAST.squared()), 512);
+/// let window = adaptive_window(0.15, WINDOW, ALPHA_FAST.squared());
+/// assert_eq!(window, 1024, "512 equal symbols are more probable than 2^-80");
+/// assert!(adaptive_cutoff(0.15, window, ALPHA_FAST.squared()) <= window);
+/// ```
+#[must_use]
+pub fn adaptive_window(h: f64, least: u32, alpha: Alpha) -> u32 {
+    let h = h.max(LEAST_H);
+    let mut window = least;
+    while uncapped_cutoff(h, window, alpha) > window {
+        window *= 2;
+    }
+    window
+}
+
+fn uncapped_cutoff(h: f64, window: u32, alpha: Alpha) -> u32 {
+    2 + upper_quantile(window - 1, (-h.max(0.0)).exp2(), alpha.probability())
 }
 
 /// The least k with P(X > k) ≤ tail for X ~ Binomial(n, p).
@@ -139,7 +173,26 @@ mod tests {
     }
 
     #[test]
-    fn no_entropy_leaves_a_test_that_only_a_full_window_fails() {
-        assert_eq!(adaptive_cutoff(0.0, WINDOW, ALPHA_USUAL), WINDOW + 1);
+    fn every_claim_and_level_has_a_window_in_which_its_cutoff_can_be_reached() {
+        for alpha in [ALPHA_USUAL, ALPHA_FAST, ALPHA_FAST.squared()] {
+            for h in [LEAST_H, 0.02, 0.078, 0.1, 0.15, 0.5, 1.0, 8.0] {
+                for least in [WINDOW, WINDOW_BINARY] {
+                    let window = adaptive_window(h, least, alpha);
+                    let cutoff = adaptive_cutoff(h, window, alpha);
+                    assert!(cutoff <= window, "{cutoff} of {window} at {h}");
+                    let probability = (-h * f64::from(cutoff - 1)).exp2();
+                    assert!(cutoff < window || probability <= alpha.probability(), "at {h}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn less_than_the_least_claim_is_watched_like_the_least_claim() {
+        for h in [0.0, -1.0, f64::NAN, LEAST_H / 2.0] {
+            assert_eq!(repetition_cutoff(h, ALPHA_USUAL), 2001);
+            assert_eq!(adaptive_window(h, WINDOW, ALPHA_USUAL), 2048);
+        }
+        assert_eq!(adaptive_cutoff(0.0, WINDOW, ALPHA_USUAL), WINDOW, "a full window fails");
     }
 }

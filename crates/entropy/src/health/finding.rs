@@ -34,8 +34,10 @@ pub enum HealthTest {
     RepetitionCount,
     /// One symbol is too common in a window (SP 800-90B §4.4.2).
     AdaptiveProportion,
-    /// Timing differences can be predicted from earlier ones.
+    /// Symbols can be predicted from earlier ones.
     LagPredictor,
+    /// A word came before: the device repeats itself.
+    Recurrence,
     /// The lens is covered: dark and flat.
     CoveredLens,
     /// Too much of the picture is clipped at white.
@@ -74,6 +76,7 @@ impl HealthTest {
             Self::RepetitionCount => "repetition-count",
             Self::AdaptiveProportion => "adaptive-proportion",
             Self::LagPredictor => "lag-predictor",
+            Self::Recurrence => "recurrence",
             Self::CoveredLens => "covered-lens",
             Self::Saturated => "saturated",
             Self::Frozen => "frozen",

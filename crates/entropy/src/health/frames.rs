@@ -21,11 +21,11 @@ mod scene;
 mod transfer;
 mod variance;
 
-use crate::health::cutoff::ALPHA_FAST;
+use crate::health::cutoff::{ALPHA_FAST, LEAST_H};
 use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::inspect::{Inspect, Inspection};
 use crate::health::limit::HealthLimit;
-use crate::health::symbols::{EntropyClaim, LEAST_H, SymbolTests};
+use crate::health::symbols::{EntropyClaim, SymbolTests};
 use crate::sample::{Frame, Sample, Shape};
 
 use correlation::Correlation;

@@ -68,6 +68,13 @@ pub struct Gate {
     inspect: Box<dyn Inspect>,
     state: GateState,
     failures: u32,
+    /// The current alarm, or the last one, has been a persistent failure.
+    is_persistent: bool,
+    /// Start-up tests that have begun.
+    start_ups: u64,
+    requires_assessment: bool,
+    /// The current start-up test waits for no assessment.
+    is_assessed: bool,
 }
 
 /// The state of a source.
@@ -112,7 +119,31 @@ impl Gate {
     /// A gate in front of `inspect`, at the beginning of the start-up test.
     #[must_use]
     pub fn new(inspect: Box<dyn Inspect>) -> Self {
-        Self { inspect, state: GateState::Starting { passed: 0 }, failures: 0 }
+        Self {
+            inspect,
+            state: GateState::Starting { passed: 0 },
+            failures: 0,
+            is_persistent: false,
+            start_ups: 1,
+            requires_assessment: false,
+            is_assessed: false,
+        }
+    }
+
+    /// From now on a start-up test of a credited source also waits for [`Self::assessed`].
+    pub fn require_assessment(&mut self) {
+        self.requires_assessment = true;
+    }
+
+    /// The current start-up test waits for no assessment any more.
+    pub fn assessed(&mut self) {
+        self.is_assessed = true;
+    }
+
+    /// The number of the current start-up test, or of the last one, from 1.
+    #[must_use]
+    pub fn start_ups(&self) -> u64 {
+        self.start_ups
     }
 
     /// The state of the source.
@@ -147,7 +178,7 @@ impl Gate {
             }
             GateState::Starting { passed } => {
                 let passed = passed.saturating_add(inspection.symbols);
-                self.state = if passed >= START_UP_SYMBOLS {
+                self.state = if passed >= START_UP_SYMBOLS && self.is_assessment_over() {
                     GateState::Healthy { since: now }
                 } else {
                     GateState::Starting { passed }
@@ -167,7 +198,7 @@ impl Gate {
     /// Withdraws the credit for a fault found outside the inspector, in the sample that was just
     /// admitted. It counts as a failure even if the source is already alarmed.
     pub fn object(&mut self, admission: &mut Admission, finding: Finding, now: Instant) {
-        self.state = GateState::Starting { passed: 0 };
+        self.start_over();
         let (withdrawn, incident) = self.raise(finding.severity, now);
         admission.credit_bits = 0;
         admission.withdrawn |= withdrawn;
@@ -197,7 +228,7 @@ impl Gate {
     /// back-off continues.
     pub fn claim(&mut self, assessed: Option<f64>) {
         if self.inspect.claim(assessed) && !matches!(self.state, GateState::Alarmed { .. }) {
-            self.state = GateState::Starting { passed: 0 };
+            self.start_over();
         }
     }
 
@@ -210,7 +241,7 @@ impl Gate {
     /// Starts over, as for a new source.
     pub fn restart(&mut self) {
         self.inspect.reset();
-        self.state = GateState::Starting { passed: 0 };
+        self.start_over();
         self.failures = 0;
     }
 
@@ -222,16 +253,21 @@ impl Gate {
     }
 
     /// Withdraws, and sets the back-off: 1, 2, 4, … s. Alarms while already alarmed do not
-    /// lengthen it, or a source that fails at every sample would never be tried again.
+    /// lengthen it, or a source that fails at every sample would never be tried again. The first
+    /// persistent failure of an alarm is an incident, also when a lesser one came before it.
     fn raise(&mut self, severity: Severity, now: Instant) -> (bool, bool) {
+        let is_persistent = severity == Severity::Persistent;
         if matches!(self.state, GateState::Alarmed { .. }) {
-            return (false, false);
+            let was_persistent = self.is_persistent;
+            self.is_persistent |= is_persistent;
+            return (false, is_persistent && !was_persistent);
         }
+        self.is_persistent = is_persistent;
         let wait =
             BACK_OFF_FIRST.saturating_mul(2u32.saturating_pow(self.failures)).min(BACK_OFF_LONGEST);
         self.failures = self.failures.saturating_add(1);
         self.state = GateState::Alarmed { until: now + wait };
-        (true, severity == Severity::Persistent || self.failures == INCIDENT_AT_FAILURES)
+        (true, is_persistent || self.failures == INCIDENT_AT_FAILURES)
     }
 
     fn leave_back_off(&mut self, now: Instant) {
@@ -239,8 +275,19 @@ impl Gate {
             && now >= until
         {
             self.inspect.reset();
-            self.state = GateState::Starting { passed: 0 };
+            self.start_over();
         }
+    }
+
+    fn start_over(&mut self) {
+        self.state = GateState::Starting { passed: 0 };
+        self.start_ups += 1;
+        self.is_assessed = false;
+    }
+
+    /// A source without credit has nothing to be assessed for.
+    fn is_assessment_over(&self) -> bool {
+        !self.requires_assessment || self.is_assessed || self.claimed().is_none()
     }
 }
 

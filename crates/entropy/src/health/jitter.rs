@@ -1,23 +1,21 @@
-//! The inspector of timing deltas: RCT, APT, and a predictor of each delta from the last ones.
+//! The inspector of timing deltas: RCT, APT, lag predictor and recurrence.
 
-use crate::health::cutoff::{self, Alpha};
-use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::inspect::{Inspect, Inspection};
-use crate::health::limit::{Cutoff, HealthLimit};
+use crate::health::lag_predictor::LagPredictor;
+use crate::health::limit::HealthLimit;
+use crate::health::recurrence::Recurrence;
 use crate::health::symbols::{EntropyClaim, SymbolTests, deltas, low_byte};
 use crate::sample::Sample;
 
 /// How far back the predictor looks, in deltas (jitterentropy's lag predictor has 8 as well).
 const LAGS: usize = 8;
 
-/// Guesses in one window of the predictor.
-const WINDOW: u32 = 4096;
-
 /// Tests on raw timing deltas.
 #[derive(Debug)]
 pub struct JitterTests {
     symbols: SymbolTests,
     predictor: LagPredictor,
+    recurrence: Recurrence,
     stuck: Stuck,
 }
 
@@ -27,7 +25,8 @@ impl JitterTests {
     pub fn new(claim: EntropyClaim) -> Self {
         Self {
             symbols: SymbolTests::new(claim),
-            predictor: LagPredictor::new(claim.h_per_symbol, claim.alpha),
+            predictor: LagPredictor::new(LAGS, claim.h_per_symbol, claim.alpha),
+            recurrence: Recurrence::new(claim.h_per_symbol),
             stuck: Stuck::default(),
         }
     }
@@ -41,18 +40,8 @@ impl Inspect for JitterTests {
             inspection.symbols += 1;
             moving += u32::from(!self.stuck.push(delta));
             self.symbols.push(delta, &mut inspection.findings);
-            let is_known =
-                inspection.findings.iter().any(|finding| finding.test == HealthTest::LagPredictor);
-            if let Some(detail) = self.predictor.push(delta)
-                && !is_known
-            {
-                let severity = Severity::Intermittent;
-                inspection.findings.push(Finding {
-                    test: HealthTest::LagPredictor,
-                    severity,
-                    detail,
-                });
-            }
+            self.predictor.push(delta, &mut inspection.findings);
+            self.recurrence.push(delta, &mut inspection.findings);
         }
         let claim = self.symbols.claim_now();
         if claim.credited {
@@ -63,7 +52,9 @@ impl Inspect for JitterTests {
 
     fn limits(&self) -> Vec<HealthLimit> {
         let mut limits = self.symbols.limits();
-        limits.extend(self.predictor.limits(self.symbols.claim_now()));
+        let claim = self.symbols.claim_now();
+        limits.extend(self.predictor.limits(claim.h_per_symbol, claim.alpha));
+        limits.push(self.recurrence.limit());
         limits
     }
 
@@ -74,7 +65,10 @@ impl Inspect for JitterTests {
     fn claim(&mut self, assessed: Option<f64>) -> bool {
         let is_new = self.symbols.claim(assessed);
         if is_new {
-            self.reset();
+            let claim = self.symbols.claim_now();
+            self.predictor = LagPredictor::new(LAGS, claim.h_per_symbol, claim.alpha);
+            self.recurrence = Recurrence::new(claim.h_per_symbol);
+            self.stuck = Stuck::default();
         }
         is_new
     }
@@ -85,8 +79,8 @@ impl Inspect for JitterTests {
 
     fn reset(&mut self) {
         self.symbols.reset();
-        let claim = self.symbols.claim_now();
-        self.predictor = LagPredictor::new(claim.h_per_symbol, claim.alpha);
+        self.predictor.reset();
+        self.recurrence.reset();
         self.stuck = Stuck::default();
     }
 }
@@ -111,110 +105,11 @@ impl Stuck {
     }
 }
 
-/// Guesses that each delta is the one `lag` places before it, for the lag that has done best.
-///
-/// With H bits of min-entropy per delta no guess is right more often than with p = 2⁻ᴴ. Too many
-/// right guesses in a window, or in a row, at the same false-alarm probability as the other tests:
-///
-/// ```text
-/// in a window of W   C = 2 + qbinom(1 − α, W − 1, p)        as for the APT
-/// in a row           C = 1 + ⌈a / H⌉                        as for the RCT
-/// ```
-#[derive(Debug)]
-struct LagPredictor {
-    history: [u64; LAGS],
-    seen: usize,
-    scores: [u32; LAGS],
-    best: usize,
-    guesses: u32,
-    right: u32,
-    row: u32,
-    most_right: u32,
-    longest_row: u32,
-}
-
-impl LagPredictor {
-    fn new(h: f64, alpha: Alpha) -> Self {
-        Self {
-            history: [0; LAGS],
-            seen: 0,
-            scores: [0; LAGS],
-            best: 0,
-            guesses: 0,
-            right: 0,
-            row: 0,
-            most_right: cutoff::adaptive_cutoff(h, WINDOW, alpha),
-            longest_row: cutoff::repetition_cutoff(h, alpha),
-        }
-    }
-
-    /// Right guesses in a row, and in a window.
-    fn limits(&self, claim: EntropyClaim) -> [HealthLimit; 2] {
-        let row = Cutoff {
-            formula: cutoff::REPETITION_FORMULA,
-            h: claim.h_per_symbol,
-            alpha: claim.alpha,
-            window: None,
-            count: self.longest_row,
-        };
-        let window = Cutoff {
-            formula: cutoff::ADAPTIVE_FORMULA,
-            window: Some(WINDOW),
-            count: self.most_right,
-            ..row
-        };
-        [row, window]
-            .map(|it| HealthLimit::cutoff(HealthTest::LagPredictor, Severity::Intermittent, it))
-    }
-
-    /// Takes the next delta. Returns the finding's detail if too many guesses are right.
-    fn push(&mut self, delta: u64) -> Option<String> {
-        let mut finding = None;
-        if self.seen >= LAGS {
-            finding = self.score(self.at(self.best) == delta);
-            for lag in 0..LAGS {
-                self.scores[lag] += u32::from(self.at(lag) == delta);
-                if self.scores[lag] > self.scores[self.best] {
-                    self.best = lag;
-                }
-            }
-        }
-        self.history[self.seen % LAGS] = delta;
-        self.seen += 1;
-        finding
-    }
-
-    /// The delta that came `lag` + 1 places ago.
-    fn at(&self, lag: usize) -> u64 {
-        self.history[(self.seen - 1 - lag) % LAGS]
-    }
-
-    fn score(&mut self, is_right: bool) -> Option<String> {
-        if self.guesses == WINDOW {
-            (self.guesses, self.right) = (0, 0);
-            self.scores = [0; LAGS];
-        }
-        self.guesses += 1;
-        self.right += u32::from(is_right);
-        self.row = if is_right { self.row + 1 } else { 0 };
-        if self.row >= self.longest_row {
-            return Some(format!(
-                "{} right guesses in a row, limit {}",
-                self.row, self.longest_row
-            ));
-        }
-        (self.right >= self.most_right).then(|| {
-            format!(
-                "{} right guesses in a window of {WINDOW}, limit {}",
-                self.right, self.most_right
-            )
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::cutoff::Alpha;
+    use crate::health::finding::HealthTest;
     use crate::health::limit::LimitRule;
     use crate::sample::Shape;
 
@@ -257,8 +152,12 @@ mod tests {
 
     #[test]
     fn a_constant_fails_everything() {
-        let all =
-            [HealthTest::RepetitionCount, HealthTest::AdaptiveProportion, HealthTest::LagPredictor];
+        let all = [
+            HealthTest::RepetitionCount,
+            HealthTest::AdaptiveProportion,
+            HealthTest::LagPredictor,
+            HealthTest::Recurrence,
+        ];
         assert_eq!(findings(std::iter::repeat_n(500, 10_000)), all);
     }
 
@@ -266,13 +165,18 @@ mod tests {
     fn a_period_that_rct_and_apt_cannot_see_is_predicted() {
         for period in 2..=8 {
             let deltas = (0..10_000).map(|n| 500 + n % period);
-            assert_eq!(findings(deltas), [HealthTest::LagPredictor], "period {period}");
+            let all = [HealthTest::LagPredictor, HealthTest::Recurrence];
+            assert_eq!(findings(deltas), all, "period {period}");
         }
     }
 
     #[test]
-    fn a_period_longer_than_the_predictor_reaches_is_left_to_assessment() {
-        assert_eq!(findings((0..10_000).map(|n| 500 + n % 9)), []);
+    fn a_period_longer_than_the_predictor_reaches_is_a_recurrence() {
+        for period in [9, 100, 5000] {
+            let deltas: Vec<_> = noise(1 << 20).take(period).collect();
+            let repeated = deltas.iter().copied().cycle().take(11_000);
+            assert_eq!(findings(repeated), [HealthTest::Recurrence], "period {period}");
+        }
     }
 
     #[test]
@@ -296,37 +200,9 @@ mod tests {
             });
             counts.collect::<Vec<_>>()
         };
-        assert_eq!(counts(HealthTest::LagPredictor), [91, inspect.predictor.most_right]);
+        assert_eq!(counts(HealthTest::LagPredictor)[0], 91, "1 + 30 / H");
+        assert_eq!(counts(HealthTest::LagPredictor).len(), 2, "in a row, and in a window");
         assert_eq!(counts(HealthTest::RepetitionCount).len(), 2, "two levels");
         assert_eq!(counts(HealthTest::AdaptiveProportion).len(), 2, "two levels");
-    }
-
-    #[test]
-    fn right_guesses_in_a_row_fail_at_the_cutoff_and_not_before() {
-        let mut predictor = LagPredictor::new(1.0 / 3.0, Alpha(30));
-        assert_eq!(predictor.longest_row, 91);
-        for right in 1..=91 {
-            assert_eq!(predictor.score(true).is_some(), right == 91, "after {right}");
-        }
-    }
-
-    #[test]
-    fn right_guesses_in_a_window_fail_at_the_cutoff_and_not_before() {
-        let mut predictor = LagPredictor::new(1.0 / 3.0, Alpha(30));
-        let cutoff = predictor.most_right;
-        let mut guess = |right: u32| {
-            // Never 90 in a row: a wrong guess after every eighth right one.
-            (0..right)
-                .filter_map(|n| {
-                    let found = predictor.score(true);
-                    if n % 8 == 7 {
-                        assert!(predictor.score(false).is_none());
-                    }
-                    found
-                })
-                .count()
-        };
-        assert!(cutoff + cutoff / 8 < WINDOW, "the window is wide enough for this test");
-        assert_eq!(guess(cutoff), 1);
     }
 }

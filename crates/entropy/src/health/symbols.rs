@@ -1,7 +1,7 @@
 //! The inspector of every source whose samples are plain symbols: RCT and APT, at two levels.
 
 use crate::health::adaptive::AdaptiveProportion;
-use crate::health::cutoff::{self, Alpha};
+use crate::health::cutoff::{self, Alpha, LEAST_H};
 use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::inspect::{Inspect, Inspection};
 use crate::health::limit::{Cutoff, HealthLimit};
@@ -18,10 +18,6 @@ pub struct EntropyClaim {
     /// Whether passing samples are credited H per symbol, or nothing.
     pub credited: bool,
 }
-
-/// An assessed min-entropy below this, in bits per symbol, is credited nothing: the cutoffs would
-/// be so wide that no test could fail.
-pub(super) const LEAST_H: f64 = 0.01;
 
 impl EntropyClaim {
     /// The claim with an assessed min-entropy in place of its own. A claim without credit
@@ -174,7 +170,9 @@ struct Level {
 }
 
 impl Level {
-    fn new(window: u32, h: f64, alpha: Alpha) -> Self {
+    /// Both tests, with an APT over `least_window` symbols, or more where the claim is small.
+    fn new(least_window: u32, h: f64, alpha: Alpha) -> Self {
+        let window = cutoff::adaptive_window(h, least_window, alpha);
         let repetition_cutoff = cutoff::repetition_cutoff(h, alpha);
         let adaptive_cutoff = cutoff::adaptive_cutoff(h, window, alpha);
         Self {

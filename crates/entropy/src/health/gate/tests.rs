@@ -41,6 +41,10 @@ impl Inspect for Scripted {
         }
     }
 
+    fn claimed(&self) -> Option<f64> {
+        Some(1.0)
+    }
+
     fn reset(&mut self) {
         self.spoilt = false;
     }
@@ -108,6 +112,24 @@ fn no_credit_counts_before_1024_symbols_have_passed() {
 }
 
 #[test]
+fn every_start_up_test_waits_for_an_assessment_of_its_own_where_one_is_required() {
+    let mut rig = Rig::new();
+    rig.gate.require_assessment();
+    for number in 1..=2 {
+        for _ in 0..100 {
+            assert_eq!(rig.admit(FINE).credit_bits, 0, "however many symbols have passed");
+        }
+        assert!(matches!(rig.gate.state(), GateState::Starting { .. }));
+        assert_eq!(rig.gate.start_ups(), number);
+        rig.gate.assessed();
+        assert_eq!(rig.admit(FINE).credit_bits, 0, "the sample that ends the test");
+        assert_eq!(rig.admit(FINE).credit_bits, 100);
+        rig.admit(INTERMITTENT);
+        rig.now += BACK_OFF_LONGEST;
+    }
+}
+
+#[test]
 fn an_alarm_in_the_start_up_test_starts_it_over() {
     let mut rig = Rig::new();
     (0..7).for_each(|_| assert_eq!(rig.admit(FINE).credit_bits, 0));
@@ -161,6 +183,20 @@ fn alarms_during_the_back_off_do_not_prolong_it() {
         assert!(!rig.admit(PERSISTENT).withdrawn, "there is nothing left to withdraw");
     }
     assert_eq!(rig.gate.state(), alarmed);
+}
+
+#[test]
+fn a_persistent_failure_during_an_alarm_is_one_incident() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    assert!(!rig.admit(INTERMITTENT).incident);
+    let incidents: Vec<bool> = (0..3).map(|_| rig.admit(PERSISTENT).incident).collect();
+    assert_eq!(incidents, [true, false, false]);
+    // The next alarm is another one.
+    rig.now += BACK_OFF_FIRST;
+    rig.start_up();
+    assert!(!rig.admit(INTERMITTENT).incident);
+    assert!(rig.admit(PERSISTENT).incident);
 }
 
 #[test]

@@ -1,0 +1,156 @@
+//! Devices that fail behind a device file: named pipes that this test writes.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::Value;
+
+use crate::running::{Running, get};
+
+/// How long anything is waited for before the test fails.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A device file that gives what a function writes, until this is dropped.
+struct Device {
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+    ends: Arc<AtomicBool>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Device {
+    /// A device whose every next bytes are written by `fill`.
+    fn new(mut fill: impl FnMut(&mut Vec<u8>) + Send + 'static) -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("device");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+        let ends = Arc::new(AtomicBool::new(false));
+        let (device, over) = (path.clone(), Arc::clone(&ends));
+        let writer = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                // Opening waits for a reader, as does writing while the pipe is full.
+                let Ok(mut pipe) = OpenOptions::new().write(true).open(&device) else { return };
+                loop {
+                    bytes.clear();
+                    fill(&mut bytes);
+                    if over.load(Ordering::Relaxed) || pipe.write_all(&bytes).is_err() {
+                        break;
+                    }
+                }
+            }
+        });
+        Self { path, _folder: folder, ends, writer: Some(writer) }
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        // A reader frees a writer that waits for one; when it goes, a full pipe is an error.
+        let reader = fs::File::open(&self.path);
+        drop(reader);
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+/// Random bytes of the operating system.
+fn noise(count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    getrandom::fill(&mut bytes).expect("the operating system's bytes");
+    bytes
+}
+
+/// The operating system and a generator behind this device.
+fn with(device: &Device, settings: &str) -> String {
+    let path = device.path().display();
+    format!(
+        "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"hwrng\"\ndevice = \"{path}\"\n{settings}"
+    )
+}
+
+/// The report on a source in `/status`.
+fn report(service: &Running, id: &str) -> Value {
+    let status: Value = serde_json::from_str(&get(service, "/status").text()).expect("JSON");
+    let sources = status["sources"].as_array().expect("a list");
+    sources.iter().find(|source| source["id"] == id).expect("the source").clone()
+}
+
+/// Waits until the report on a source says this, and gives it.
+fn wait_for(service: &Running, id: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let report = report(service, id);
+        if is_so(&report) {
+            return report;
+        }
+        assert!(Instant::now() < end, "waited in vain for {what}: {report}\n{}", service.log());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_device_that_gives_one_buffer_again_and_again_is_never_credited() {
+    for (settings, size) in [("", 64), ("", 1000), ("entropy-per-bit = 1.0\n", 8)] {
+        let buffer = noise(size);
+        let device = Device::new(move |bytes| bytes.extend_from_slice(&buffer));
+        let service = Running::start(&with(&device, settings));
+        let report = wait_for(&service, "hwrng", "an alarm of its bytes", |report| {
+            report["state"] == "alarmed"
+        });
+        let test = report["last_alarm"]["test"].as_str().expect("a name");
+        assert!(["recurrence", "lag-predictor"].contains(&test), "{size}: {report}");
+        assert_eq!(report["credited_bits"], 0, "{size}: {report}");
+        assert_eq!(get(&service, "/health/ready").status, 503);
+    }
+}
+
+#[test]
+fn a_device_that_sticks_after_good_bytes_loses_its_credit() {
+    let mut left = 400;
+    let device = Device::new(move |bytes| {
+        left -= i32::from(left > 0);
+        bytes.extend(if left > 0 { noise(64) } else { [0x5a, 1, 2, 3, 4, 5, 6, 7].repeat(8) });
+    });
+    let service = Running::start(&with(&device, "[pool]\nreseed-interval = \"1s\"\n"));
+    let report = wait_for(&service, "hwrng", "its alarm", |report| {
+        report["state"] == "alarmed" && report["credited_bits"] != Value::from(0)
+    });
+    let test = report["last_alarm"]["test"].as_str().expect("a name");
+    assert!(["recurrence", "lag-predictor"].contains(&test), "{report}");
+    assert!(get(&service, "/status").text().contains("\"degraded\""), "the quorum is lost");
+}
+
+#[test]
+fn a_device_that_passes_every_continuous_test_is_assessed_before_any_credit() {
+    // One byte in eight follows from the last one: nothing repeats, and each value is as common as
+    // any other. A claim of 8 bits a byte is false.
+    let mut last = 0_u8;
+    let device = Device::new(move |bytes| {
+        for choice in noise(64) {
+            let mixed = (last ^ (last >> 3)).wrapping_mul(0x9d);
+            let mixed = (mixed ^ (mixed >> 4)).wrapping_mul(0x2b);
+            last = mixed ^ (mixed >> 5) ^ if choice < 32 { 0 } else { choice };
+            bytes.push(last);
+        }
+    });
+    let service = Running::start(&with(&device, "entropy-per-bit = 1.0\n"));
+    let report = wait_for(&service, "hwrng", "its alarm", |report| report["state"] == "alarmed");
+    assert_eq!(report["last_alarm"]["test"], "below-claim", "{report}");
+    assert_eq!(report["credited_bits"], 0, "{report}");
+    assert_eq!(get(&service, "/health/ready").status, 503);
+    let detail = report["last_alarm"]["detail"].as_str().expect("figures");
+    assert!(detail.contains("at least 4.000 needed for a claim of 8.000"), "{detail}");
+}
