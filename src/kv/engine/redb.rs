@@ -127,10 +127,12 @@ impl RedbStorage {
         Ok(database)
     }
 
-    /// Closes the file, so that the next call reopens it.
+    /// Closes the file, so that the next call reopens it. That call waits: closing may still write, and must not
+    /// change pages under a file that was reopened.
     fn abandon(&self) {
-        let opened = self.opened.write().take();
-        // Closing writes, and may fail for the same reason.
+        let mut guard = self.opened.write();
+        let opened = guard.take();
+        // Closing may fail for the same reason.
         let _ = contained(|| {
             drop(opened);
             Ok(())
@@ -221,6 +223,9 @@ impl Storage for RedbStorage {
         // Another call may have reopened it.
         if OpenDatabase::is_refused(guard.as_ref()) {
             let refuse = |reason| StorageError { what: StorageAccess::Write, reason };
+            durable::check_writable(&self.path).map_err(|it| refuse(it.to_string()))?;
+            // An attempt that fails may have changed pages below the read-only view.
+            *guard = None;
             let database = self.try_open().map_err(refuse)?.map_err(|it| refuse(it.to_string()))?;
             *guard = Some(OpenDatabase { database, refused: None });
         }
