@@ -13,6 +13,7 @@
 mod batch;
 mod cache;
 mod commit_rows;
+mod compaction;
 mod config;
 mod derived_keys;
 mod edit;
@@ -36,6 +37,7 @@ mod store;
 mod sweep;
 mod write;
 
+pub(crate) use compaction::Compaction;
 pub(crate) use config::KvConfig;
 pub use edit::Put;
 pub use edit::{METADATA_LIMIT, VALUE_LIMIT};

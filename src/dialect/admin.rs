@@ -9,6 +9,7 @@
 //! POST /admin/keyring/confirm  {prepared}      the shares have arrived: they are in force
 //! POST /admin/keyring/rotate   {proof}         the root key
 //! GET  /admin/keys                             every key version, with its provenance
+//! POST /admin/store/compact                    gives free space of the store back to the disk
 //! POST /admin/namespaces/{id}/rotate
 //! POST /admin/namespaces/{id}/revoke {version}
 //! ```
@@ -28,7 +29,7 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 10] = [
+const ENDPOINTS: [&str; 11] = [
     "/admin/keyring",
     "/admin/keyring/init",
     "/admin/keyring/unseal",
@@ -37,6 +38,7 @@ const ENDPOINTS: [&str; 10] = [
     "/admin/keyring/confirm",
     "/admin/keyring/rotate",
     "/admin/keys",
+    "/admin/store/compact",
     "/admin/namespaces/{namespace}/rotate",
     "/admin/namespaces/{namespace}/revoke",
 ];
@@ -88,6 +90,7 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         (&Method::POST, ["keyring", "confirm"]) => calls::confirm(call).await,
         (&Method::POST, ["keyring", "rotate"]) => calls::rotate_root(call).await,
         (&Method::GET, ["keys"]) => calls::keys(call).await,
+        (&Method::POST, ["store", "compact"]) => calls::compact(call).await,
         (&Method::POST, ["namespaces", id, "rotate"]) => calls::rotate(call, namespace(id)?).await,
         (&Method::POST, ["namespaces", id, "revoke"]) => calls::revoke(call, namespace(id)?).await,
         _ => Err(Refusal::not_found("there is no such administrator's call")),

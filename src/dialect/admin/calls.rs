@@ -9,8 +9,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::keys::{
-    ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest, RequestedSeal, RevokeRequest,
-    SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
+    CompactionAnswer, ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest,
+    RequestedSeal, RevokeRequest, SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
 };
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
@@ -21,7 +21,7 @@ use crate::keyring::seal::shares::Share;
 use crate::keyring::{
     Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece, VersionState,
 };
-use crate::kv::Store;
+use crate::kv::{Compaction, Store};
 
 /// More bytes than any passphrase or set of shares has.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -140,6 +140,18 @@ pub(crate) async fn keys(call: &OwnedCall) -> Outcome {
             .collect();
         // As a value its members are sorted.
         Ok(answer(&json!(KeyList { keys })))
+    })
+    .await
+}
+
+pub(crate) async fn compact(call: &OwnedCall) -> Outcome {
+    call.act_on_store(|store, actor| {
+        let Compaction { before, after } = store.compact(actor)?;
+        Ok(answer(&CompactionAnswer {
+            before_bytes: before.file_bytes,
+            after_bytes: after.file_bytes,
+            live_bytes: after.live_bytes,
+        }))
     })
     .await
 }
