@@ -14,6 +14,7 @@ mod batch;
 mod cache;
 mod clock_watch;
 mod commit_rows;
+mod compaction;
 mod config;
 mod derived_keys;
 mod edit;
@@ -37,6 +38,7 @@ mod store;
 mod sweep;
 mod write;
 
+pub(crate) use compaction::Compaction;
 pub(crate) use config::KvConfig;
 pub use edit::Put;
 pub use edit::{METADATA_LIMIT, VALUE_LIMIT};

@@ -50,7 +50,9 @@ pub use keyring::seal::{SealChoice, SealError};
 pub use keyring::{Condition, Keyring, KeyringError, NamespaceId, Places};
 
 // The encrypted store, and the contract of its engines.
-pub use kv::engine::{Change, Changes, RedbStorage, Row, Snapshot, Storage, StorageError, Table};
+pub use kv::engine::{
+    Change, Changes, RedbStorage, Row, Snapshot, Storage, StorageError, StorageSize, Table,
+};
 #[cfg(any(test, feature = "test-support"))]
 pub use kv::engine::{Fault, MemoryStorage};
 pub use kv::{KvError, METADATA_LIMIT, NAME_LIMIT, Put, Store, VALUE_LIMIT};

@@ -149,3 +149,14 @@ pub(crate) struct VersionAnswer {
     /// The number.
     pub version: u32,
 }
+
+/// A compaction of the store.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct CompactionAnswer {
+    /// Bytes of the file before it.
+    pub before_bytes: u64,
+    /// Bytes of the file after it.
+    pub after_bytes: u64,
+    /// Bytes of the rows in it.
+    pub live_bytes: u64,
+}

@@ -40,6 +40,7 @@ pub(crate) fn schemas() -> BTreeMap<String, Value> {
     add::<keys::KeyList>(&mut answers);
     add::<keys::ClockAnswer>(&mut answers);
     add::<keys::VersionAnswer>(&mut answers);
+    add::<keys::CompactionAnswer>(&mut answers);
     add::<store::Failure>(&mut answers);
     add::<Envelope<()>>(&mut answers);
     add::<Envelope<Json>>(&mut answers);

@@ -78,6 +78,18 @@ pub(crate) struct KeyringStatus {
     /// Namespaces with records under older key versions.
     #[serde(default)]
     pub rotations: Vec<RotationStatus>,
+    /// The size of the store; null while its file is not open, or is being compacted.
+    #[serde(default)]
+    pub store: Option<StoreSize>,
+}
+
+/// The size of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct StoreSize {
+    /// Bytes of its rows.
+    pub live_bytes: u64,
+    /// Bytes of its file. `lavawall kv compact` gives free space back to the disk.
+    pub file_bytes: u64,
 }
 
 /// The rotation of a namespace.

@@ -6,7 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::keys::{KeyList, KeyringAnswer, SealAnswer, SealRequest, VersionAnswer};
+use crate::api::keys::{
+    CompactionAnswer, KeyList, KeyringAnswer, SealAnswer, SealRequest, VersionAnswer,
+};
 use crate::api::problem::ProblemDocument;
 use crate::api::schema::schemas;
 use crate::api::status::Status;
@@ -29,7 +31,8 @@ const STATUS: &str = concat!(
     r#""present":["operating-system"],"missing_required":["camera"],"overdue":true},"#,
     r#""memory_locked":true,"tls":false,"keyring":{"state":"open","seal":"file","namespaces":1,"#,
     r#""records":4,"damaged":0,"clock_doubt":null,"rotations":[{"namespace":"00112233445566778899aabbccddeeff","#,
-    r#""version":3,"done":10,"left":5,"dependents":{"1":2,"2":3}}]},"picture":"wall","#,
+    r#""version":3,"done":10,"left":5,"dependents":{"1":2,"2":3}}],"#,
+    r#""store":{"live_bytes":900,"file_bytes":4096}},"picture":"wall","#,
     r#""sources":[{"id":"camera","type":"camera","kind":"physical-camera","state":"alarmed","#,
     r#""required":true,"credit_bits_per_second":12.5,"credited_bits":4096,"#,
     r#""credit_basis":"assessed","assessed":{"min_entropy":0.75,"credited":0.5,"samples":1000000,"#,
@@ -55,6 +58,7 @@ fn the_operators_answers_are_read_and_written_to_the_byte() {
     golden::<SealAnswer>(r#"{"prepared":"0011","shares":["lava1:AA","lava1:BB"]}"#);
     golden::<SealAnswer>(r#"{"prepared":null,"shares":[]}"#);
     golden::<VersionAnswer>(r#"{"version":2}"#);
+    golden::<CompactionAnswer>(r#"{"before_bytes":9,"after_bytes":3,"live_bytes":2}"#);
     // The service sorts members, `lavawall keys --json` does not.
     let sorted = concat!(
         r#"{"keys":[{"generation":1,"kinds":["cpu-timing"],"made_at":1700000000,"#,

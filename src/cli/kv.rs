@@ -3,6 +3,7 @@
 mod batch;
 mod bulk;
 mod bulk_pair;
+mod compact;
 mod expiration_arguments;
 #[cfg(feature = "export")]
 mod export;
@@ -46,6 +47,7 @@ enum Command {
     Delete(record::DeleteArguments),
     List(list::KvListArguments),
     Bulk(bulk::KvBulkArguments),
+    Compact(compact::KvCompactArguments),
     #[cfg(feature = "export")]
     Export(export::KvExportArguments),
     #[cfg(feature = "export")]
@@ -64,6 +66,7 @@ pub(crate) fn run(arguments: &KvArguments) -> Result<(), CommandError> {
         Command::Delete(arguments) => record::delete(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
+        Command::Compact(arguments) => compact::run(arguments),
         #[cfg(feature = "export")]
         Command::Export(arguments) => export::run(arguments),
         #[cfg(feature = "export")]

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use bytesize::ByteSize;
 use clap::Args;
 use serde_json::Value;
 
-use crate::api::status::{KeyringStatus, LiveStatus, SourceStatus, Status};
+use crate::api::status::{KeyringStatus, LiveStatus, SourceStatus, Status, StoreSize};
 use crate::cli::error::CommandError;
 use crate::cli::print;
 use crate::cli::service_arguments::ServiceArguments;
@@ -95,6 +96,10 @@ fn render_keyring(keyring: &KeyringStatus, out: &mut String, paint: Paint) {
         let _ = write!(out, " {} records in {} namespaces", keyring.records, keyring.namespaces);
     }
     let _ = writeln!(out);
+    if let Some(StoreSize { live_bytes, file_bytes }) = keyring.store {
+        let (live, file) = (ByteSize::b(live_bytes), ByteSize::b(file_bytes));
+        let _ = writeln!(out, "            store: {live} of records in a file of {file}");
+    }
     if keyring.damaged > 0 {
         let _ = writeln!(out, "            {} records or namespaces are damaged", keyring.damaged);
     }

@@ -11,6 +11,7 @@
 //! GET  /admin/clock                            the clock that removes expired records
 //! POST /admin/clock/confirm                    it is right
 //! GET  /admin/keys                             every key version, with its provenance
+//! POST /admin/store/compact                    gives free space of the store back to the disk
 //! POST /admin/namespaces/{id}/rotate
 //! POST /admin/namespaces/{id}/revoke {version}
 //! ```
@@ -30,7 +31,7 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 12] = [
+const ENDPOINTS: [&str; 13] = [
     "/admin/clock",
     "/admin/clock/confirm",
     "/admin/keyring",
@@ -41,6 +42,7 @@ const ENDPOINTS: [&str; 12] = [
     "/admin/keyring/confirm",
     "/admin/keyring/rotate",
     "/admin/keys",
+    "/admin/store/compact",
     "/admin/namespaces/{namespace}/rotate",
     "/admin/namespaces/{namespace}/revoke",
 ];
@@ -94,6 +96,7 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         (&Method::GET, ["clock"]) => calls::clock(call).await,
         (&Method::POST, ["clock", "confirm"]) => calls::confirm_clock(call).await,
         (&Method::GET, ["keys"]) => calls::keys(call).await,
+        (&Method::POST, ["store", "compact"]) => calls::compact(call).await,
         (&Method::POST, ["namespaces", id, "rotate"]) => calls::rotate(call, namespace(id)?).await,
         (&Method::POST, ["namespaces", id, "revoke"]) => calls::revoke(call, namespace(id)?).await,
         _ => Err(Refusal::not_found("there is no such administrator's call")),

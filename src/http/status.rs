@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::api::status::{
     AlarmStatus, AssessedStatus, IncidentStatus, KeyringStatus, LiveStatus, QuorumStatus,
-    RotationStatus, SourceStatus, Status,
+    RotationStatus, SourceStatus, Status, StoreSize,
 };
 use crate::collector::status::{
     Alarm, Assessed, LiveFigure, Picture, SourceReport, SourceState, StatusBoard,
@@ -104,6 +104,9 @@ fn of_keyring(store: &Store) -> KeyringStatus {
                 }
             })
             .collect(),
+        store: store
+            .size()
+            .map(|size| StoreSize { live_bytes: size.live_bytes, file_bytes: size.file_bytes }),
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 pub use memory::{Fault, MemoryStorage};
 pub use redb::RedbStorage;
 pub(crate) use storage::StorageAccess;
-pub use storage::{Change, Changes, Row, Snapshot, Storage, StorageError, Table};
+pub use storage::{Change, Changes, Row, Snapshot, Storage, StorageError, StorageSize, Table};
 
 /// One kind of storage.
 pub(crate) struct Engine {

@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod cache;
+mod compaction;
 mod faults;
 mod group_commit;
 mod keys;
@@ -23,7 +24,8 @@ use crate::crypto::test_support::generator;
 use crate::keyring::seal::SealChoice;
 use crate::keyring::{Condition, Keyring, NamespaceId, Places};
 use crate::kv::engine::{
-    Changes, MemoryStorage, RedbStorage, Row, Snapshot, Storage, StorageAccess, StorageError, Table,
+    Changes, MemoryStorage, RedbStorage, Row, Snapshot, Storage, StorageAccess, StorageError,
+    StorageSize, Table,
 };
 use crate::kv::read::RecordPage;
 use lavawall_entropy::Generator;
@@ -142,6 +144,14 @@ impl Storage for Double {
         rows.set_rows(self.memory.rows());
         (self.snapshot_taken)();
         Ok(Box::new(DoubleSnapshot { rows, get: &*self.get }))
+    }
+
+    fn size(&self) -> Option<StorageSize> {
+        self.memory.size()
+    }
+
+    fn compact(&self) -> Result<(), StorageError> {
+        self.memory.compact()
     }
 
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {

@@ -12,7 +12,7 @@ use crate::incident::IncidentLog;
 use crate::keyring;
 use crate::keyring::seal::{SealChoice, SealKind};
 use crate::keyring::{Condition, Keyring};
-use crate::kv::Store;
+use crate::kv::{Compaction, Store};
 use crate::machine::ClockReading;
 use crate::state::{ADMIN_TOKEN, StateDir};
 use crate::upkeep::{admin_token, rotation};
@@ -215,6 +215,7 @@ impl KeyWork {
         for finding in store.findings() {
             self.report(finding);
         }
+        compact_if_mostly_free(store);
         Ok(())
     }
 
@@ -228,6 +229,20 @@ impl KeyWork {
         if let Some(error) = store.is_open().then(|| store.anchor_commits().err()).flatten() {
             tracing::error!("{error}");
         }
+    }
+}
+
+/// Records can be used without it: a failure is a line in the log.
+fn compact_if_mostly_free(store: &Store) {
+    let started = Instant::now();
+    match store.compact_if_mostly_free() {
+        Ok(None) => {}
+        Ok(Some(Compaction { before, after })) => {
+            let (before, after) = (before.file_bytes, after.file_bytes);
+            let took = started.elapsed().as_millis();
+            tracing::info!("compacted the store from {before} to {after} bytes in {took} ms");
+        }
+        Err(error) => tracing::warn!("{error}; most of its file is free space"),
     }
 }
 

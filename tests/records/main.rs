@@ -1,5 +1,6 @@
 //! Records in the real program: from the first start, over crashes, and at rest.
 
+mod compaction;
 #[path = "../service/running.rs"]
 #[allow(dead_code, reason = "shared with the service's tests, which use all of it")]
 mod running;

@@ -9,8 +9,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::keys::{
-    ClockAnswer, ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest, RequestedSeal,
-    RevokeRequest, SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
+    ClockAnswer, CompactionAnswer, ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest,
+    RequestedSeal, RevokeRequest, SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
 };
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
@@ -21,7 +21,7 @@ use crate::keyring::seal::shares::Share;
 use crate::keyring::{
     Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece, VersionState,
 };
-use crate::kv::Store;
+use crate::kv::{Compaction, Store};
 use crate::machine::{ClockReading, rfc3339};
 
 /// More bytes than any passphrase or set of shares has.
@@ -162,6 +162,18 @@ pub(crate) async fn keys(call: &OwnedCall) -> Outcome {
             .collect();
         // As a value its members are sorted.
         Ok(answer(&json!(KeyList { keys })))
+    })
+    .await
+}
+
+pub(crate) async fn compact(call: &OwnedCall) -> Outcome {
+    call.act_on_store(|store, actor| {
+        let Compaction { before, after } = store.compact(actor)?;
+        Ok(answer(&CompactionAnswer {
+            before_bytes: before.file_bytes,
+            after_bytes: after.file_bytes,
+            live_bytes: after.live_bytes,
+        }))
     })
     .await
 }

@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::ConstGauge as Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::api::status::{SourceStatus, Status};
+use crate::api::status::{SourceStatus, Status, StoreSize};
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::meters::Meters;
@@ -95,6 +95,14 @@ impl Facts {
         to.one("quorum_present", "Independent kinds that are healthy", None, &present)?;
         let needed = Gauge::new(status.quorum.needed);
         to.one("quorum_needed", "Independent kinds that a seed needs", None, &needed)?;
+        // Absent while the file is not open: zeros would read as an empty store.
+        if let Some(StoreSize { live_bytes, file_bytes }) =
+            status.keyring.as_ref().and_then(|keyring| keyring.store)
+        {
+            let bytes = Some(&Unit::Bytes);
+            to.one("store_live", "Size of the store's rows", bytes, &Gauge::new(live_bytes))?;
+            to.one("store_file", "Size of the store's file", bytes, &Gauge::new(file_bytes))?;
+        }
         let incidents = Counter::new(self.incidents);
         to.one("incidents", "Things an operator must look at", None, &incidents)
     }

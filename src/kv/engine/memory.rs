@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::kv::engine::storage::{
-    Change, Changes, Row, Snapshot, Storage, StorageAccess, StorageError, Table,
+    Change, Changes, Row, Snapshot, Storage, StorageAccess, StorageError, StorageSize, Table,
 };
 
 /// Keeps rows until it is dropped. Clones share them.
@@ -93,6 +93,20 @@ impl Storage for MemoryStorage {
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StorageError> {
         Ok(Box::new(MemorySnapshot(Arc::clone(&self.reading()?.rows))))
+    }
+
+    fn size(&self) -> Option<StorageSize> {
+        let bytes = |((_, key), row): (&(Table, Vec<u8>), &Vec<u8>)| (key.len() + row.len()) as u64;
+        let live_bytes = self.0.lock().rows.iter().map(bytes).sum();
+        Some(StorageSize { live_bytes, file_bytes: live_bytes })
+    }
+
+    fn compact(&self) -> Result<(), StorageError> {
+        if self.0.lock().fault == Some(Fault::Write) {
+            let reason = "a test says so".to_owned();
+            return Err(StorageError { what: StorageAccess::Compact, reason });
+        }
+        Ok(())
     }
 
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {

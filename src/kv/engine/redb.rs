@@ -1,6 +1,7 @@
 //! Rows in one file, by redb: copy-on-write trees, one writer, a flush at the end of each batch.
 
 mod flushed_file;
+mod live_bytes;
 mod panics;
 mod read_only_file;
 mod read_transaction;
@@ -10,15 +11,17 @@ use std::cell::RefCell;
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::redb::{Builder, Database, ReadableDatabase};
+use ::redb::{Builder, Database, ReadableDatabase, WriteTransaction};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::durable;
 use crate::kv::engine::storage::{
-    Change, Changes, Row, Snapshot, Storage, StorageAccess, StorageError, Table,
+    Change, Changes, Row, Snapshot, Storage, StorageAccess, StorageError, StorageSize, Table,
 };
 use flushed_file::FlushedFile;
+use live_bytes::LiveBytes;
 use panics::contained;
 use read_only_file::ReadOnlyFile;
 use read_transaction::OpenTransaction;
@@ -41,11 +44,19 @@ pub struct RedbStorage {
 /// The open file.
 struct OpenDatabase {
     database: Database,
+    /// Bytes of all rows; `None` when they were never counted.
+    live_bytes: Option<AtomicU64>,
     /// Why it is read-only, if it is.
     refused: Option<String>,
 }
 
 impl OpenDatabase {
+    fn of(database: Database, refused: Option<String>) -> Self {
+        // Without the count, rows are read all the same.
+        let live_bytes = contained(|| live_bytes::read(&database)).ok().flatten();
+        Self { database, live_bytes: live_bytes.map(AtomicU64::new), refused }
+    }
+
     fn is_refused(opened: Option<&Self>) -> bool {
         opened.is_some_and(|opened| opened.refused.is_some())
     }
@@ -91,7 +102,7 @@ impl RedbStorage {
     /// Opens the file, read-only when the disk refuses writes.
     fn open_or_read_only(&self) -> Result<OpenDatabase, String> {
         let refused = match self.try_open()? {
-            Ok(database) => return Ok(OpenDatabase { database, refused: None }),
+            Ok(database) => return Ok(OpenDatabase::of(database, None)),
             Err(error) => error.to_string(),
         };
         let read = contained(|| {
@@ -99,7 +110,7 @@ impl RedbStorage {
             Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?)
         });
         match read {
-            Ok(database) => Ok(OpenDatabase { database, refused: Some(refused) }),
+            Ok(database) => Ok(OpenDatabase::of(database, Some(refused))),
             // The first reason is the one to fix.
             Err(_) => Err(refused),
         }
@@ -107,19 +118,27 @@ impl RedbStorage {
 
     /// Opens the file for writing; the inner error is the system's.
     fn try_open(&self) -> Result<io::Result<Database>, String> {
-        contained(|| match self.open_file() {
+        // Counting reads every page; where one is damaged, the others are read without the count.
+        if let Ok(database) = contained(|| self.open_file(live_bytes::count)) {
+            return Ok(Ok(database));
+        }
+        contained(|| match self.open_file(|_| Ok(())) {
             Err(::redb::Error::Io(error)) => Ok(Err(error)),
             opened => opened.map(Ok),
         })
     }
 
-    fn open_file(&self) -> Result<Database, ::redb::Error> {
+    fn open_file(
+        &self,
+        count: impl FnOnce(&WriteTransaction) -> Result<(), ::redb::Error>,
+    ) -> Result<Database, ::redb::Error> {
         // Made here, since redb would make it readable by others.
         let file = durable::open(&self.path, durable::private().read(true).write(true))?;
         let file = FlushedFile::of(file)?;
         let database = Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?;
         // Makes all tables: reading one that is absent would be an error.
         let transaction = database.begin_write()?;
+        count(&transaction)?;
         for table in Table::ALL {
             transaction.open_table(definition(table))?;
         }
@@ -142,7 +161,7 @@ impl RedbStorage {
     fn with<T>(
         &self,
         what: StorageAccess,
-        work: impl FnOnce(&Database) -> Result<T, ::redb::Error>,
+        work: impl FnOnce(&OpenDatabase) -> Result<T, ::redb::Error>,
     ) -> Result<T, StorageError> {
         let guard = self.opened(what)?;
         let opened = guard.as_ref().expect("it has just been opened");
@@ -150,7 +169,7 @@ impl RedbStorage {
             // The write would stay in memory.
             return Err(StorageError { what, reason: reason.clone() });
         }
-        let result = contained(|| work(&opened.database));
+        let result = contained(|| work(opened));
         drop(guard);
         result.map_err(|reason| self.failed(what, reason))
     }
@@ -164,8 +183,8 @@ impl RedbStorage {
 
 impl Storage for RedbStorage {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.with(StorageAccess::Read, |database| {
-            let table = database.begin_read()?.open_table(definition(table))?;
+        self.with(StorageAccess::Read, |opened| {
+            let table = opened.database.begin_read()?.open_table(definition(table))?;
             Ok(table.get(key)?.map(|row| row.value().to_vec()))
         })
     }
@@ -181,8 +200,8 @@ impl Storage for RedbStorage {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
-        self.with(StorageAccess::Read, |database| {
-            let table = database.begin_read()?.open_table(definition(table))?;
+        self.with(StorageAccess::Read, |opened| {
+            let table = opened.database.begin_read()?.open_table(definition(table))?;
             let mut rows = Vec::new();
             for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
                 let (key, row) = row?;
@@ -210,6 +229,27 @@ impl Storage for RedbStorage {
         }
     }
 
+    fn size(&self) -> Option<StorageSize> {
+        // Opening and compaction take long; a caller that asks for the size does not wait for them.
+        let opened = self.opened.try_read()?;
+        let live_bytes = opened.as_ref()?.live_bytes.as_ref()?.load(Ordering::Relaxed);
+        let file_bytes = self.path.metadata().ok()?.len();
+        Some(StorageSize { live_bytes, file_bytes })
+    }
+
+    fn compact(&self) -> Result<(), StorageError> {
+        let failed = |reason| StorageError { what: StorageAccess::Compact, reason };
+        self.check_writable().map_err(|error| failed(error.reason))?;
+        // No transaction is open while this is held.
+        let mut guard = self.opened.write();
+        let Some(opened) = guard.as_mut().filter(|opened| opened.refused.is_none()) else {
+            return Err(failed("the disk refuses writes".to_owned()));
+        };
+        let compacted = contained(|| Ok(opened.database.compact()?));
+        drop(guard);
+        compacted.map(drop).map_err(|reason| self.failed(StorageAccess::Compact, reason))
+    }
+
     fn check_writable(&self) -> Result<(), StorageError> {
         if !OpenDatabase::is_refused(self.opened(StorageAccess::Write)?.as_ref()) {
             if durable::check_writable(&self.path).is_ok() {
@@ -227,7 +267,7 @@ impl Storage for RedbStorage {
             // An attempt that fails may have changed pages below the read-only view.
             *guard = None;
             let database = self.try_open().map_err(refuse)?.map_err(|it| refuse(it.to_string()))?;
-            *guard = Some(OpenDatabase { database, refused: None });
+            *guard = Some(OpenDatabase::of(database, None));
         }
         Ok(())
     }
@@ -235,25 +275,34 @@ impl Storage for RedbStorage {
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         self.check_writable()?;
         let mut stopped = None;
-        self.with(StorageAccess::Write, |database| {
+        self.with(StorageAccess::Write, |opened| {
+            let database = &opened.database;
             // Immediate durability is redb's default: `commit` returns after the flush.
             let transaction = database.begin_write()?;
             let mut tables = Vec::with_capacity(Table::ALL.len());
             for table in Table::ALL {
                 tables.push(transaction.open_table(definition(table))?);
             }
+            let mut live_bytes = LiveBytes::of(&transaction)?;
             for change in batch {
                 match change {
                     Ok(Change::Put(table, key, row)) => {
-                        tables[table as usize].insert(key.as_slice(), row.as_slice())?;
+                        let before =
+                            tables[table as usize].insert(key.as_slice(), row.as_slice())?;
+                        live_bytes.subtract(&key, before.map(|row| row.value().len()));
+                        live_bytes.add(&key, row.len());
                     }
                     Ok(Change::Delete(table, key)) => {
-                        tables[table as usize].remove(key.as_slice())?;
+                        let before = tables[table as usize].remove(key.as_slice())?;
+                        live_bytes.subtract(&key, before.map(|row| row.value().len()));
                     }
                     Ok(Change::Clear(table, prefix)) => {
                         let end = end_of(&prefix);
                         let rows = (Bound::Included(prefix.as_slice()), end_bound(end.as_deref()));
-                        tables[table as usize].retain_in::<&[u8], _>(rows, |_, _| false)?;
+                        tables[table as usize].retain_in::<&[u8], _>(rows, |key, row| {
+                            live_bytes.subtract(key, Some(row.len()));
+                            false
+                        })?;
                     }
                     Err(error) => {
                         // A dropped transaction leaves nothing.
@@ -263,7 +312,11 @@ impl Storage for RedbStorage {
                 }
             }
             drop(tables);
+            let live_bytes = live_bytes.write()?;
             transaction.commit()?;
+            if let (Some(counted), Some(bytes)) = (&opened.live_bytes, live_bytes) {
+                counted.store(bytes, Ordering::Relaxed);
+            }
             Ok(())
         })?;
         stopped.map_or(Ok(()), Err)

@@ -42,6 +42,16 @@ pub trait Storage: Send + Sync {
     /// then either none or all of them are there, and reading shows which.
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError>;
 
+    /// Its size; `None` while it is not open.
+    fn size(&self) -> Option<StorageSize>;
+
+    /// Gives the space of deleted rows back to the disk. Reads and writes wait for it. After a crash at any
+    /// moment all rows are there.
+    ///
+    /// # Errors
+    /// When the disk refuses it. All rows are there, and the size may be as before.
+    fn compact(&self) -> Result<(), StorageError>;
+
     /// After the disk has refused a write: tries whether it still does.
     ///
     /// # Errors
@@ -58,6 +68,15 @@ pub trait Snapshot {
     /// # Errors
     /// When it cannot be read; then nothing more is read from this snapshot.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
+}
+
+/// The size of a storage, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StorageSize {
+    /// Keys and contents of all rows.
+    pub live_bytes: u64,
+    /// The file that has them.
+    pub file_bytes: u64,
 }
 
 /// One row: its key and its content.
@@ -105,6 +124,8 @@ pub enum StorageAccess {
     Read,
     /// Writing a batch.
     Write,
+    /// Giving space back.
+    Compact,
 }
 
 impl fmt::Display for StorageAccess {
@@ -113,6 +134,7 @@ impl fmt::Display for StorageAccess {
             Self::Open => "open",
             Self::Read => "read",
             Self::Write => "write",
+            Self::Compact => "be compacted",
         })
     }
 }

@@ -146,6 +146,60 @@ fn clearing_takes_what_begins_so_and_nothing_else() {
     });
 }
 
+fn live_bytes(storage: &dyn Storage) -> u64 {
+    storage.size().expect("open").live_bytes
+}
+
+#[test]
+fn the_bytes_of_the_rows_are_counted_with_every_change() {
+    over_each(|storage| {
+        commit(storage, []).expect("written");
+        assert_eq!(live_bytes(storage), 0);
+        put(storage, Values, b"key", b"12345");
+        put(storage, Sums, b"key", b"");
+        assert_eq!(live_bytes(storage), 8 + 3);
+        put(storage, Values, b"key", b"1");
+        assert_eq!(live_bytes(storage), 4 + 3);
+        commit(storage, [Delete(Values, b"other".to_vec()), Delete(Sums, b"key".to_vec())])
+            .expect("written");
+        assert_eq!(live_bytes(storage), 4);
+        put(storage, Values, b"keys", b"12");
+        let batch = [
+            Put(Values, b"key".to_vec(), b"12".to_vec()),
+            Put(Values, b"other".to_vec(), b"12".to_vec()),
+            Clear(Values, b"key".to_vec()),
+        ];
+        commit(storage, batch).expect("written");
+        assert_eq!(live_bytes(storage), 7);
+        let incomplete = StorageError { what: StorageAccess::Write, reason: String::new() };
+        let batch = [Ok(Put(Values, b"key".to_vec(), b"1".to_vec())), Err(incomplete)];
+        storage.commit(&mut batch.into_iter()).expect_err("incomplete");
+        assert_eq!(live_bytes(storage), 7);
+    });
+}
+
+#[test]
+fn compaction_keeps_every_row_and_makes_no_file_larger() {
+    over_each(|storage| {
+        let key = |number: u16| number.to_be_bytes().to_vec();
+        let rows: Vec<_> =
+            (0..2000).map(|number| Ok(Put(Values, key(number), vec![7; 1000]))).collect();
+        storage.commit(&mut rows.into_iter()).expect("written");
+        let deleted: Vec<_> =
+            (0..2000).filter(|it| it % 100 != 0).map(|it| Ok(Delete(Values, key(it)))).collect();
+        storage.commit(&mut deleted.into_iter()).expect("written");
+        let before = storage.size().expect("open");
+        storage.compact().expect("compacted");
+        let after = storage.size().expect("open");
+        assert_eq!(after.live_bytes, before.live_bytes);
+        assert!(after.file_bytes <= before.file_bytes, "{before:?} {after:?}");
+        let rows = storage.scan(Values, b"", None, 100).expect("readable");
+        assert_eq!(keys(rows), (0..2000).step_by(100).map(key).collect::<Vec<_>>());
+        put(storage, Values, b"later", b"1");
+        assert_eq!(storage.get(Values, b"later").expect("readable"), Some(b"1".to_vec()));
+    });
+}
+
 #[test]
 fn the_largest_row_is_kept() {
     over_each(|storage| {

@@ -30,6 +30,13 @@ pub(crate) fn definition(table: Table) -> Definition {
     })
 }
 
+/// Figures about the rows.
+pub(crate) const FIGURES: TableDefinition<'static, &'static str, u64> =
+    TableDefinition::new("figures");
+
+/// The figure of the bytes of all rows, keys included.
+pub(crate) const LIVE_BYTES: &str = "live-bytes";
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,13 @@
 //! The file of redb: its mode, and reading it while it cannot be written.
 
 use super::*;
+use std::io;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use ::redb::StorageBackend;
+use ::redb::backends::FileBackend;
 
 #[test]
 fn the_file_belongs_to_its_owner_alone() {
@@ -31,6 +37,7 @@ fn a_file_that_may_not_be_written_is_read_and_is_written_again_once_it_may() {
         database: Builder::new()
             .create_with_backend(ReadOnlyFile::open(&path).expect("readable"))
             .expect("mended in memory"),
+        live_bytes: None,
         refused: Some("a test says so".to_owned()),
     });
     assert_eq!(read(&storage).as_deref(), Some(b"first".as_slice()));
@@ -51,4 +58,124 @@ fn what_is_no_store_is_refused_and_left_alone() {
     std::fs::write(&path, "something else entirely").expect("written");
     assert!(RedbStorage::open(&path, 1 << 20).is_err());
     assert_eq!(std::fs::read(&path).expect("there"), b"something else entirely");
+}
+
+/// Writes rows of 1,000 bytes and deletes all but every hundredth.
+fn write_and_delete(storage: &RedbStorage, rows: u16) {
+    let key = |number: u16| number.to_be_bytes().to_vec();
+    let put = |number| Ok(Change::Put(Table::Values, key(number), vec![7; 1000]));
+    storage.commit(&mut (0..rows).map(put)).expect("written");
+    let delete = |number| Ok(Change::Delete(Table::Values, key(number)));
+    let deleted = (0..rows).filter(|number| number % 100 != 0);
+    storage.commit(&mut deleted.map(delete)).expect("written");
+}
+
+#[test]
+fn the_rows_of_a_store_without_the_count_are_counted_when_it_is_opened() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("store");
+    let storage = RedbStorage::open(&path, 1 << 20).expect("opened");
+    write_and_delete(&storage, 1000);
+    let counted = storage.size().expect("open").live_bytes;
+    assert_eq!(counted, 10 * 1002);
+    drop(storage);
+    let database = Builder::new().create(&path).expect("opened");
+    let transaction = database.begin_write().expect("begun");
+    transaction.delete_table(tables::FIGURES).expect("deleted");
+    transaction.commit().expect("written");
+    drop(database);
+    let storage = RedbStorage::open(&path, 1 << 20).expect("opened");
+    assert_eq!(storage.size().expect("open").live_bytes, counted);
+}
+
+#[test]
+fn a_file_becomes_smaller_by_compaction() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let storage = RedbStorage::open(&folder.path().join("store"), 1 << 20).expect("opened");
+    write_and_delete(&storage, 10_000);
+    let before = storage.size().expect("open");
+    storage.compact().expect("compacted");
+    let after = storage.size().expect("open");
+    assert!(before.file_bytes > 10 << 20, "{before:?}");
+    assert!(after.file_bytes < 2 << 20, "{after:?}");
+}
+
+/// A file that refuses everything after a number of writes, as after a crash.
+#[derive(Debug)]
+struct Crashing {
+    file: FileBackend,
+    writes_left: Arc<AtomicUsize>,
+}
+
+impl Crashing {
+    fn check(&self) -> io::Result<()> {
+        if self.writes_left.load(Ordering::Relaxed) > 0 {
+            Ok(())
+        } else {
+            Err(io::Error::other("a test says so"))
+        }
+    }
+}
+
+impl StorageBackend for Crashing {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.check()?;
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.check()?;
+        self.writes_left.fetch_sub(1, Ordering::Relaxed);
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.check()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.check()?;
+        self.writes_left.fetch_sub(1, Ordering::Relaxed);
+        self.file.write(offset, data)
+    }
+}
+
+#[test]
+fn every_row_is_there_after_a_crash_at_any_write_of_a_compaction() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (path, copy) = (folder.path().join("store"), folder.path().join("copy"));
+    let storage = RedbStorage::open(&path, 1 << 20).expect("opened");
+    write_and_delete(&storage, 2000);
+    let rows =
+        |storage: &RedbStorage| storage.scan(Table::Values, b"", None, 100).expect("readable");
+    let expected = rows(&storage);
+    assert_eq!(expected.len(), 20);
+    drop(storage);
+    let mut is_complete = false;
+    for writes in 0.. {
+        std::fs::copy(&path, &copy).expect("copied");
+        let file = std::fs::File::options().read(true).write(true).open(&copy).expect("opened");
+        let writes_left = Arc::new(AtomicUsize::new(usize::MAX));
+        let file = FileBackend::new(file).expect("a file");
+        let backend = Crashing { file, writes_left: Arc::clone(&writes_left) };
+        let mut database = Builder::new().create_with_backend(backend).expect("opened");
+        writes_left.store(writes, Ordering::Relaxed);
+        let compacted = contained(|| Ok(database.compact()?));
+        is_complete = compacted.is_ok();
+        writes_left.store(0, Ordering::Relaxed);
+        let _ = contained(|| {
+            drop(database);
+            Ok(())
+        });
+        let again = RedbStorage::open(&copy, 1 << 20).expect("opened");
+        assert_eq!(rows(&again), expected, "after {writes} writes");
+        if is_complete {
+            break;
+        }
+    }
+    assert!(is_complete);
 }
