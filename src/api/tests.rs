@@ -30,7 +30,7 @@ const STATUS: &str = concat!(
     r#""seed_age_seconds":12,"uptime_seconds":3600,"quorum":{"needed":2,"#,
     r#""present":["operating-system"],"missing_required":["camera"],"overdue":true},"#,
     r#""memory_locked":true,"tls":false,"keyring":{"state":"open","seal":"file","namespaces":1,"#,
-    r#""records":4,"damaged":0,"clock_doubt":null,"rotations":[{"namespace":"00112233445566778899aabbccddeeff","#,
+    r#""records":4,"damaged":0,"read_only":null,"clock_doubt":null,"rotations":[{"namespace":"00112233445566778899aabbccddeeff","#,
     r#""version":3,"done":10,"left":5,"dependents":{"1":2,"2":3}}],"#,
     r#""store":{"live_bytes":900,"file_bytes":4096}},"picture":"wall","#,
     r#""sources":[{"id":"camera","type":"camera","kind":"physical-camera","state":"alarmed","#,

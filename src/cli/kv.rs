@@ -1,5 +1,6 @@
 //! `lavawall kv`: the encrypted key-value store, from the command line.
 
+mod accept;
 mod batch;
 mod bulk;
 mod bulk_pair;
@@ -47,6 +48,7 @@ enum Command {
     Delete(record::DeleteArguments),
     List(list::KvListArguments),
     Bulk(bulk::KvBulkArguments),
+    Accept(accept::KvAcceptArguments),
     Compact(compact::KvCompactArguments),
     #[cfg(feature = "export")]
     Export(export::KvExportArguments),
@@ -66,6 +68,7 @@ pub(crate) fn run(arguments: &KvArguments) -> Result<(), CommandError> {
         Command::Delete(arguments) => record::delete(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
+        Command::Accept(arguments) => accept::run(arguments),
         Command::Compact(arguments) => compact::run(arguments),
         #[cfg(feature = "export")]
         Command::Export(arguments) => export::run(arguments),
