@@ -34,6 +34,7 @@ mod report;
 mod reseal;
 mod snapshot;
 mod store;
+mod store_format;
 mod sweep;
 mod write;
 

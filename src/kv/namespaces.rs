@@ -27,6 +27,10 @@ impl Store {
     pub fn create_namespace(&self, actor: &Actor, title: &str) -> Result<NamespaceInfo, KvError> {
         let mut writer = self.writer();
         let draft = self.keyring.draft_namespace(actor, title)?;
+        if !self.is_open() {
+            // A store that was refused is left as it is.
+            return Err(KvError::Closed);
+        }
         let (id, keys) = (draft.id(), DerivedKeys::new(&draft.keys()));
         // Its multiset hash first: a namespace without one counts as one whose rows were removed. If the
         // keyring cannot be written, the row belongs to no namespace and is removed at the next opening.
