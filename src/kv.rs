@@ -37,6 +37,7 @@ mod report;
 mod reseal;
 mod snapshot;
 mod store;
+mod store_format;
 mod sweep;
 mod write;
 

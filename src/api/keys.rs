@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::api::names::{ConditionName, KindName, SealName, StateName, VersionStateName};
+use crate::api::status::StoreSize;
 
 /// The seal to make, and the proof for the present one.
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -161,10 +162,8 @@ pub(crate) struct AcceptanceAnswer {
 /// A compaction of the store.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CompactionAnswer {
-    /// Bytes of the file before it.
-    pub before_bytes: u64,
-    /// Bytes of the file after it.
-    pub after_bytes: u64,
-    /// Bytes of the rows in it.
-    pub live_bytes: u64,
+    /// The size before it.
+    pub before: StoreSize,
+    /// The size after it.
+    pub after: StoreSize,
 }

@@ -58,7 +58,10 @@ fn the_operators_answers_are_read_and_written_to_the_byte() {
     golden::<SealAnswer>(r#"{"prepared":"0011","shares":["lava1:AA","lava1:BB"]}"#);
     golden::<SealAnswer>(r#"{"prepared":null,"shares":[]}"#);
     golden::<VersionAnswer>(r#"{"version":2}"#);
-    golden::<CompactionAnswer>(r#"{"before_bytes":9,"after_bytes":3,"live_bytes":2}"#);
+    golden::<CompactionAnswer>(concat!(
+        r#"{"before":{"live_bytes":2,"file_bytes":9},"#,
+        r#""after":{"live_bytes":2,"file_bytes":3}}"#,
+    ));
     // The service sorts members, `lavawall keys --json` does not.
     let sorted = concat!(
         r#"{"keys":[{"generation":1,"kinds":["cpu-timing"],"made_at":1700000000,"#,

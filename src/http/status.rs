@@ -13,6 +13,7 @@ use crate::collector::status::{
 use crate::http::app::App;
 use crate::incident::Incident;
 use crate::kv::Store;
+use crate::kv::engine::StorageSize;
 use crate::machine::rfc3339;
 use lavawall_entropy::{Kind, Quorum, Readiness, Severity};
 
@@ -105,10 +106,14 @@ fn of_keyring(store: &Store) -> KeyringStatus {
                 }
             })
             .collect(),
-        store: store
-            .size()
-            .map(|size| StoreSize { live_bytes: size.live_bytes, file_bytes: size.file_bytes }),
+        store: store.size().map(store_size),
     }
+}
+
+/// The size of the store as it is on the wire.
+pub(crate) fn store_size(size: StorageSize) -> StoreSize {
+    let StorageSize { live_bytes, file_bytes } = size;
+    StoreSize { live_bytes, file_bytes }
 }
 
 fn of_source(in_last_seed: bool, report: SourceReport) -> SourceStatus {

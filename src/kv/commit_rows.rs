@@ -1,4 +1,4 @@
-//! The rows of every commit: the multiset hash over a namespace, and the store's commit count.
+//! The rows of every commit: the multiset hash over a namespace, the store's commit count and its format.
 
 use crate::crypto::aead;
 use crate::crypto::aead::AssociatedData;
@@ -9,6 +9,7 @@ use crate::kv::engine::{Change, Table};
 use crate::kv::error::KvError;
 use crate::kv::multiset_hash::MultisetHash;
 use crate::kv::store::Store;
+use crate::kv::store_format::format_row;
 
 /// The key of the row with the commit count.
 const COMMITS_KEY: &[u8] = b"commits";
@@ -22,17 +23,21 @@ impl Store {
         Ok(text.and_then(|text| text.as_slice().try_into().ok().map(u64::from_be_bytes)))
     }
 
-    /// The changes that belong to every commit of a namespace: the multiset hash over its records, and the
-    /// commit count with this commit.
+    /// The changes that belong to every commit of a namespace: the multiset hash over its records, the
+    /// commit count with this commit, and the store's format.
     pub(crate) fn commit_rows(
         &self,
         keys: &DerivedKeys,
         id: NamespaceId,
         commits: u64,
         hash: MultisetHash,
-    ) -> Result<[Change; 2], KvError> {
+    ) -> Result<[Change; 3], KvError> {
         let hash = keys.seal_hash(&self.generator, id, commits, hash)?;
-        Ok([Change::Put(Table::Sums, id.0.to_vec(), hash), self.commit_count_row(commits)?])
+        Ok([
+            Change::Put(Table::Sums, id.0.to_vec(), hash),
+            self.commit_count_row(commits)?,
+            format_row(),
+        ])
     }
 
     /// The change that sets the commit count.

@@ -80,6 +80,17 @@ pub enum KvError {
          disk; restore the store, or name the namespace in kv.accept"
     )]
     Disagrees(NamespaceId),
+    /// A later version of the program wrote the store.
+    #[error(
+        "the store has format {found}; this version reads format {known}: start the version that wrote it, \
+         or restore a copy from before the update"
+    )]
+    LaterFormat {
+        /// The format of the store.
+        found: u32,
+        /// The format that this version reads.
+        known: u32,
+    },
     /// Nothing in the store opens under this keyring.
     #[error(
         "the store belongs to another keyring, or all of it is damaged: restore the keyring and the store \

@@ -59,7 +59,7 @@ impl Store {
     }
 
     pub(crate) fn load(&self, writer: &mut WriterState) -> Result<(), KvError> {
-        let mut findings = Vec::new();
+        let mut findings: Vec<_> = self.check_format()?.into_iter().collect();
         let mut namespaces = Namespaces::new();
         let mut accepted = Vec::new();
         let mut latest = 0;

@@ -29,6 +29,10 @@ impl Store {
         self.check_complete()?;
         let mut writer = self.writer();
         let draft = self.keyring.draft_namespace(actor, title)?;
+        if !self.is_open() {
+            // A store that was refused is left as it is.
+            return Err(KvError::Closed);
+        }
         let (id, keys) = (draft.id(), DerivedKeys::new(&draft.keys()));
         // Its multiset hash first: a namespace without one counts as one whose rows were removed. A
         // crash before the keyring is written leaves the row, which belongs to no namespace.

@@ -4,6 +4,7 @@ mod at_rest;
 mod cache;
 mod compaction;
 mod faults;
+mod formats;
 mod group_commit;
 mod keys;
 mod model;

@@ -1,6 +1,7 @@
 //! Records in the real program: from the first start, over crashes, and at rest.
 
 mod compaction;
+mod formats;
 #[path = "../service/running.rs"]
 #[allow(dead_code, reason = "shared with the service's tests, which use all of it")]
 mod running;

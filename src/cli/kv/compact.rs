@@ -29,8 +29,9 @@ pub(crate) fn run(arguments: &KvCompactArguments) -> Result<(), CommandError> {
     let text = if arguments.json {
         serde_json::to_string(&compacted).map_err(CommandError::data)?
     } else {
-        let CompactionAnswer { before_bytes, after_bytes, live_bytes } = compacted;
-        let [before, after, live] = [before_bytes, after_bytes, live_bytes].map(ByteSize::b);
+        let CompactionAnswer { before, after } = compacted;
+        let sizes = [before.file_bytes, after.file_bytes, after.live_bytes];
+        let [before, after, live] = sizes.map(ByteSize::b);
         format!("the file of the store had {before} and has {after}, with {live} of records")
     };
     Ok(print::line_if_read(&text)?)

@@ -17,6 +17,7 @@ use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
 use crate::http::respond::json as json_response;
+use crate::http::status;
 use crate::keyring::seal::SealChoice;
 use crate::keyring::seal::shares::Share;
 use crate::keyring::{
@@ -177,11 +178,8 @@ pub(crate) async fn accept(call: &OwnedCall) -> Outcome {
 pub(crate) async fn compact(call: &OwnedCall) -> Outcome {
     call.act_on_store(|store, actor| {
         let Compaction { before, after } = store.compact(actor)?;
-        Ok(answer(&CompactionAnswer {
-            before_bytes: before.file_bytes,
-            after_bytes: after.file_bytes,
-            live_bytes: after.live_bytes,
-        }))
+        let (before, after) = (status::store_size(before), status::store_size(after));
+        Ok(answer(&CompactionAnswer { before, after }))
     })
     .await
 }

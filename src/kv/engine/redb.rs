@@ -1,5 +1,6 @@
 //! Rows in one file, by redb: copy-on-write trees, one writer, a flush at the end of each batch.
 
+mod file_format;
 mod flushed_file;
 mod live_bytes;
 mod panics;
@@ -118,6 +119,9 @@ impl RedbStorage {
 
     /// Opens the file for writing; the inner error is the system's.
     fn try_open(&self) -> Result<io::Result<Database>, String> {
+        if let Some(refusal) = file_format::refusal(&self.path) {
+            return Err(refusal);
+        }
         // Counting reads every page; where one is damaged, the others are read without the count.
         if let Ok(database) = contained(|| self.open_file(live_bytes::count)) {
             return Ok(Ok(database));

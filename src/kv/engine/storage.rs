@@ -91,7 +91,7 @@ pub enum Table {
     Entries,
     /// Multiset hashes, by namespace.
     Sums,
-    /// The store's commit count.
+    /// The store's commit count and format.
     Store,
 }
 

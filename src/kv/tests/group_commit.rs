@@ -154,10 +154,11 @@ fn writers_of_other_namespaces_wait_for_their_own_commit() {
 #[test]
 fn when_a_shared_commit_fails_each_writes_alone() {
     let home = Home::new();
-    // As if one row of the batch could not be written: two rows of a record, the sum and the count can.
+    // As if one row of the batch could not be written: two rows of a record, and the sum, the count and the
+    // format can.
     let held = Held::new(&home, |memory, batch| {
         let batch: Vec<_> = batch.collect();
-        if batch.len() > 4 {
+        if batch.len() > 5 {
             return Err(StorageError {
                 what: StorageAccess::Write,
                 reason: "a test says so".to_owned(),
