@@ -14,6 +14,7 @@ use crate::http::app::App;
 use crate::incident::Incident;
 use crate::kv::Store;
 use crate::machine::rfc3339;
+use crate::service_log;
 use lavawall_entropy::{Kind, Quorum, Readiness, Severity};
 
 /// The status at `now`.
@@ -43,6 +44,7 @@ pub(crate) fn of(app: &App, now: Instant) -> Status {
         },
         memory_locked: app.generator.is_memory_locked(),
         tls: app.access.is_tls(),
+        log_lines_lost: service_log::lost_lines(),
         keyring: app.store.as_deref().map(of_keyring),
         picture: showable(&app.board).map(|picture| picture.source.clone()),
         sources: app

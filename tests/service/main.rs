@@ -2,6 +2,7 @@
 
 mod calibration;
 mod keys;
+mod log;
 mod report;
 mod running;
 mod state_files;

@@ -253,6 +253,27 @@ impl Running {
         output.out
     }
 
+    /// The process of the service.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// A number in the status.
+    pub(crate) fn status_number(&self, field: &str) -> u64 {
+        let status = get(self, "/status");
+        let status: serde_json::Value = serde_json::from_slice(&status.body).expect("JSON");
+        status[field].as_u64().unwrap_or_else(|| panic!("{field} in {status}"))
+    }
+
+    /// Waits until this is so, and asks again and again.
+    pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < end, "{what}: {}", self.log());
+            std::thread::yield_now();
+        }
+    }
+
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the service runs");

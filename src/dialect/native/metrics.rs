@@ -96,7 +96,9 @@ impl Facts {
         let needed = Gauge::new(status.quorum.needed);
         to.one("quorum_needed", "Independent kinds that a seed needs", None, &needed)?;
         let incidents = Counter::new(self.incidents);
-        to.one("incidents", "Things an operator must look at", None, &incidents)
+        to.one("incidents", "Things an operator must look at", None, &incidents)?;
+        let lost = Counter::new(status.log_lines_lost);
+        to.one("log_lines_lost", "Lines of the log that could not be written", None, &lost)
     }
 
     fn write_traffic(&self, to: &mut Sheet<'_>) -> fmt::Result {
