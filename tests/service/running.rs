@@ -128,7 +128,7 @@ impl Running {
     /// Asks for a path with these headers.
     pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut stream = self.connect();
-        let mut ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+        let mut ask = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
         for (name, value) in headers {
             ask.extend([name, ": ", value, "\r\n"]);
         }
@@ -159,7 +159,7 @@ impl Running {
         let token = fs::read_to_string(self.token_file()).expect("a token");
         let mut connection = self.connect();
         let ask = format!(
-            "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+            "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              authorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
             token.trim(),
             body.len()
@@ -174,7 +174,7 @@ impl Running {
     /// Asks for a path and counts the bytes of the body, without keeping them.
     pub(crate) fn drain(&self, path: &str) -> u64 {
         let mut stream = self.connect();
-        let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(ask.as_bytes()).expect("sent");
         let mut reader = BufReader::with_capacity(1 << 20, stream);
         let mut last = [0; 4];
