@@ -16,7 +16,8 @@ EXPOSE 8080
 HEALTHCHECK CMD ["lavawall", "random", "1", "--format", "hex"]
 # Inside its own network namespace, loopback cannot be reached from outside: the container listens
 # on all addresses, and whoever publishes the port decides who may call. Publish it on loopback, or
-# mount a configuration with certificates and tokens.
+# mount a configuration with certificates and tokens. Callers that use the container's name need it
+# in http.hosts, as in: docker run -e 'LAVAWALL_HTTP_HOSTS=["lavawall"]'
 ENV LAVAWALL_HTTP_LISTEN=0.0.0.0:8080 \
     LAVAWALL_HTTP_LISTEN_BEYOND_LOOPBACK_WITHOUT_TLS_OR_TOKENS=true
 ENTRYPOINT ["lavawall"]

@@ -21,6 +21,7 @@ use crate::http::{AccessControl, AccessError, FreshError};
 use crate::incident::IncidentLog;
 use crate::net::tcp::Listeners;
 use crate::net::unix::AdminSocket;
+use crate::service_log;
 use lavawall_entropy::{Generator, Readiness};
 
 use crate::state::ready_file::{ReadyFile, ReadyFileError};
@@ -264,6 +265,7 @@ impl Service {
             let signal = signals.next().await;
             if signal == Some(SignalRequest::Stop) && stopped_at.elapsed() >= SECOND_SIGNAL_AFTER {
                 tracing::warn!("stopped by a second signal");
+                service_log::flush();
                 std::process::exit(Exit::Failure as i32);
             }
         }

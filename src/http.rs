@@ -18,6 +18,7 @@ pub(crate) mod config;
 pub(crate) mod dialect;
 pub(crate) mod dispatch;
 pub(crate) mod format;
+pub(crate) mod host;
 pub(crate) mod meters;
 pub(crate) mod problem;
 pub(crate) mod provenance;

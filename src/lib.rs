@@ -21,6 +21,7 @@ mod machine;
 mod net;
 mod plan;
 mod report;
+mod service_log;
 mod size;
 mod source;
 mod state;

@@ -31,6 +31,9 @@ pub(crate) struct Status {
     pub memory_locked: bool,
     /// The TCP listener speaks TLS.
     pub tls: bool,
+    /// Lines of the service's log that could not be written since the start.
+    #[serde(default)]
+    pub log_lines_lost: u64,
     /// The keyring and its seal; null if the keyring could not be read.
     pub keyring: Option<KeyringStatus>,
     /// The recorded or drawn source that /wall.png shows.

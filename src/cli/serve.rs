@@ -11,7 +11,9 @@ use crate::cli::config_arguments::ConfigArguments;
 use crate::cli::error::CommandError;
 use crate::config::{Config, ConfigError};
 use crate::daemon;
-use crate::daemon::Options;
+use crate::daemon::{Options, harden};
+use crate::exitcode::Exit;
+use crate::service_log;
 
 /// Run the randomness service
 ///
@@ -51,14 +53,25 @@ enum LogFormat {
 }
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
+    let is_limit_survived = harden::survive_file_size_limit();
     arguments.start_log()?;
-    let config = arguments.config()?;
-    let options = Options { ready_file: arguments.ready_file.clone(), demo: arguments.demo };
-    daemon::run(&config, &options, || arguments.config())
-        .map_err(|error| CommandError::new(error.exit(), error))
+    if let Err(error) = is_limit_survived {
+        tracing::warn!("a limit on the size of files would end the service: {error}");
+    }
+    let ended = arguments.serve();
+    // What follows is written to standard error directly.
+    service_log::flush();
+    ended
 }
 
 impl ServeArguments {
+    fn serve(&self) -> Result<(), CommandError> {
+        let config = self.config()?;
+        let options = Options { ready_file: self.ready_file.clone(), demo: self.demo };
+        daemon::run(&config, &options, || self.config())
+            .map_err(|error| CommandError::new(error.exit(), error))
+    }
+
     /// The configuration, with the command line's own settings in it.
     fn config(&self) -> Result<Config, ConfigError> {
         let mut config = self.config.load()?;
@@ -82,10 +95,14 @@ impl ServeArguments {
             .map_err(|error| CommandError::usage(format!("--log {:?}: {error}", self.log)))?;
         // No colours in a file or a journal.
         let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let queue = service_log::start().map_err(|error| {
+            CommandError::new(Exit::Refused, format!("no thread for the log: {error}"))
+        })?;
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_ansi(colours)
-            .with_writer(std::io::stderr)
+            .with_writer(queue)
+            .log_internal_errors(false)
             .with_target(false);
         match self.log_format {
             LogFormat::Text => log.init(),

@@ -81,6 +81,10 @@ fn render(status: &Status, paint: Paint) -> String {
     if let Some(keyring) = &status.keyring {
         render_keyring(keyring, &mut out, paint);
     }
+    if status.log_lines_lost > 0 {
+        let lost = status.log_lines_lost;
+        let _ = writeln!(out, "\n  {lost} lines of the service's log were lost");
+    }
     for incident in &status.incidents {
         let source = incident.source.as_deref().unwrap_or("service");
         let _ = writeln!(out, "\nincident {}  {source}: {}", incident.at, incident.text);

@@ -1,8 +1,11 @@
-//! Process limits, set at start: no core dumps, more file descriptors.
+//! Process limits, set at start: no core dumps, more file descriptors, no end by `SIGXFSZ`.
+
+use std::io;
 
 use rustix::process::{
-    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+    DumpableBehavior, Resource, Rlimit, Signal, getrlimit, set_dumpable_behavior, setrlimit,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Disables core dumps, and keeps other processes of the same user from reading this one's memory:
 /// both would expose the generator's state and samples.
@@ -13,6 +16,18 @@ pub(crate) fn leave_no_core_dump() {
     {
         tracing::warn!("cannot disable core dumps: {error}");
     }
+}
+
+/// Makes a write beyond the limit on the size of files (`ulimit -f`, `LimitFSIZE=`) fail with `EFBIG`,
+/// as one to a full disk fails; without a handler its signal, `SIGXFSZ`, ends the process.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn survive_file_size_limit() -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _context = runtime.enter();
+    // The handler stays for the life of the process, also without its receiver and its runtime.
+    signal(SignalKind::from_raw(Signal::XFSZ.as_raw())).map(drop)
 }
 
 /// File descriptors besides those of connections: sources, files, listeners.

@@ -14,6 +14,7 @@ use crate::collector::status::StatusBoard;
 use crate::http::access::AccessControl;
 use crate::http::body_reading::BodyReader;
 use crate::http::config::HttpConfig;
+use crate::http::host::HostNames;
 use crate::http::meters::Meters;
 use crate::http::provenance::ProvenanceHeaders;
 use crate::http::refusal::Refusal;
@@ -63,6 +64,7 @@ pub(crate) struct App {
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) store_tokens: Arc<ReloadableTokens>,
     pub(crate) access: Arc<AccessControl>,
+    pub(crate) hosts: HostNames,
     pub(crate) bodies: BodyReader,
     pub(crate) meters: Arc<Meters>,
     pub(crate) max_bytes: u64,
@@ -86,6 +88,7 @@ impl App {
             store: parts.store,
             store_tokens: parts.store_tokens,
             access,
+            hosts: HostNames::new(&config.hosts),
             bodies: BodyReader::new(config.idle_timeout),
             meters: Arc::new(meters),
             max_bytes: config.max_bytes.as_u64(),
@@ -102,8 +105,8 @@ impl App {
 
     /// The headers of an answer that holds randomness, before it is drawn.
     pub(crate) fn random_headers(&self, media_type: &'static str) -> HeaderMap {
-        // Room for these, and for the date and the length.
-        let mut headers = HeaderMap::with_capacity(8);
+        // Room for these, for those of every answer, and for the date and the length.
+        let mut headers = HeaderMap::with_capacity(10);
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         self.provenance.add(&self.generator, Instant::now(), &mut headers);

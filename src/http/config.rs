@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use crate::http::host::is_host_name;
 use crate::size;
 
 /// The largest `max-bytes`: half an hour of one connection at 0.5 GB/s.
@@ -30,6 +31,9 @@ const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
 pub struct HttpConfig {
     /// Address and port; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Names under which callers reach the service, besides addresses and `localhost`. Requests for
+    /// other names are refused.
+    pub hosts: Vec<String>,
     /// The most that one call of `/random` may ask for.
     #[serde(deserialize_with = "size::read")]
     pub max_bytes: ByteSize,
@@ -64,6 +68,7 @@ impl Default for HttpConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            hosts: Vec::new(),
             max_bytes: ByteSize::gib(1),
             tls_certificate: None,
             tls_key: None,
@@ -101,6 +106,10 @@ impl HttpConfig {
                 let value = humantime::format_duration(value).to_string();
                 return Err(HttpConfigError::new(field, value, "must be 100ms to 1day"));
             }
+        }
+        if let Some(name) = self.hosts.iter().find(|name| !is_host_name(name)) {
+            let reason = "must be names without scheme and port, such as \"lava.example.org\"";
+            return Err(HttpConfigError::new("hosts", format!("{name:?}"), reason));
         }
         self.validate_access()
     }
@@ -241,6 +250,7 @@ mod tests {
             ("idle-timeout = \"99ms\"", "idle-timeout"),
             ("drain-timeout = \"25h\"", "drain-timeout"),
             ("fresh-timeout = \"0s\"", "fresh-timeout"),
+            ("hosts = [\"a.example\", \"https://b.example\"]", "hosts"),
         ] {
             let error = parse(text).validate().expect_err(text);
             assert_eq!(error.field, field, "{text}");

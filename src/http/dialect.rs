@@ -33,6 +33,11 @@ pub(crate) trait Dialect: Send + Sync {
         false
     }
 
+    /// Whether a path is a page, to which a link of another site may lead.
+    fn is_page(&self, _path: &str) -> bool {
+        false
+    }
+
     /// Identifies the caller: by default a peer, or the holder of one of the service's tokens.
     fn authenticate(
         &self,

@@ -15,6 +15,7 @@ use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Destination, Dialects};
+use crate::http::host;
 use crate::http::meters::{MeterId, Meters};
 use crate::http::problem;
 use crate::http::refusal::Refusal;
@@ -40,15 +41,24 @@ impl Handler {
     }
 
     fn answer(&self, destination: &Destination<'_>, request: Request<Incoming>) -> Reply {
-        if let Some(refusal) = Refusal::of_host(&request) {
+        let dialect = destination.dialect;
+        if let Err(refusal) = self.admit(&request, dialect.is_page(request.uri().path())) {
             return Reply::Now(problem::render(&refusal));
         }
-        let dialect = destination.dialect;
         let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
         match dialect.authenticate(&self.app, self.peer, &request) {
             Ok(caller) => dialect.answer(call(caller, request)),
             Err(refusal) => dialect.turn_away(call(Caller::Anonymous, request), refusal),
         }
+    }
+}
+
+impl Handler {
+    /// Checks the host of a request and who sent it, before anything else is looked at.
+    fn admit(&self, request: &Request<Incoming>, is_page: bool) -> Result<(), Refusal> {
+        let is_peer = self.peer.is_some();
+        self.app.hosts.check_host(request, is_peer)?;
+        if is_peer { Ok(()) } else { self.app.hosts.check_sender(request, is_page) }
     }
 }
 
@@ -63,7 +73,7 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
         match self.answer(&destination, request) {
             Reply::Now(response) => {
                 self.app.meters.add_request(destination.meter, response.status());
-                MeteredReply::Now(Some(for_method(response, is_head)))
+                MeteredReply::Now(Some(finished(response, is_head)))
             }
             Reply::Later(work) => {
                 let meters = Arc::clone(&self.app.meters);
@@ -97,15 +107,16 @@ impl Future for MeteredReply {
             Self::Later { work, meters, meter, is_head } => {
                 let response = ready!(work.as_mut().poll(cx));
                 meters.add_request(*meter, response.status());
-                Poll::Ready(Ok(for_method(response, *is_head)))
+                Poll::Ready(Ok(finished(response, *is_head)))
             }
         }
     }
 }
 
-/// Removes the body of an answer to HEAD, and keeps its length (RFC 9110 §9.3.2): over HTTP/2 a client
+/// Adds the headers of every answer. Removes the body of an answer to HEAD, and keeps its length (RFC 9110 §9.3.2): over HTTP/2 a client
 /// would reset the stream (RFC 9113 §8.1).
-fn for_method(mut response: Response<Body>, is_head: bool) -> Response<Body> {
+fn finished(mut response: Response<Body>, is_head: bool) -> Response<Body> {
+    host::protect(response.headers_mut());
     if is_head {
         if let Some(length) = response.body().size_hint().exact() {
             response

@@ -22,10 +22,15 @@ pub(crate) fn render(refusal: &Refusal) -> Response<Body> {
         ..ProblemDocument::default()
     };
     match &refusal.subject {
-        Subject::Host(count) => {
+        Subject::Host { limit, value } => {
             problem.field = Some("Host".to_owned());
-            problem.limit = Some("1".to_owned());
-            problem.value = Some(count.to_string());
+            problem.limit = Some((*limit).to_owned());
+            problem.value = Some(value.clone());
+        }
+        Subject::Sender { field, value } => {
+            problem.field = Some((*field).to_owned());
+            problem.limit = Some("this service's own pages".to_owned());
+            problem.value = Some(value.clone());
         }
         Subject::Parameter(invalid) => {
             problem.field = Some(invalid.field.clone());
@@ -60,7 +65,11 @@ fn kind(refusal: &Refusal) -> (&'static str, &'static str) {
     match &refusal.subject {
         Subject::Path => ("not-found", "Not found"),
         Subject::Method(_) => ("method-not-allowed", "Method not allowed"),
-        Subject::Host(_) => ("host", "Not one host"),
+        Subject::Host { .. } if refusal.class == Class::Misdirected => {
+            ("misdirected", "Not a name of this service")
+        }
+        Subject::Host { .. } => ("host", "Not one host"),
+        Subject::Sender { .. } => ("cross-site", "Sent by a page of another site"),
         Subject::Token => ("unauthorized", "Unauthorized"),
         Subject::Parameter(_) => ("invalid-parameter", "Invalid parameter"),
         Subject::Accept(_) => ("not-acceptable", "Not acceptable"),

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hyper::StatusCode;
 use hyper::header::{ALLOW, CONNECTION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use hyper::{Request, StatusCode, Version};
 
 use crate::http::query::Invalid;
 use lavawall_entropy::{NotReady, Quorum};
@@ -34,6 +34,8 @@ pub(crate) enum Class {
     MethodNotAllowed,
     /// The caller accepts none of the formats.
     NotAcceptable,
+    /// The request is for another host.
+    Misdirected,
     /// The client stopped sending.
     TooSlow,
     /// The object's state does not allow it.
@@ -60,6 +62,7 @@ impl Class {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -78,8 +81,20 @@ pub(crate) enum Subject {
     Path,
     /// The method, and those that are allowed.
     Method(&'static str),
-    /// The number of `Host` headers.
-    Host(usize),
+    /// The host that a request names, and those that are right.
+    Host {
+        /// What would be right.
+        limit: &'static str,
+        /// What was given.
+        value: String,
+    },
+    /// The site whose page sent a request.
+    Sender {
+        /// The header that names it.
+        field: &'static str,
+        /// Its value.
+        value: String,
+    },
     /// The bearer token.
     Token,
     /// A parameter of the query.
@@ -233,26 +248,13 @@ impl Refusal {
         Self::new(Class::Unavailable, Subject::Connections, message)
     }
 
-    /// Checks the `Host` headers of a request (RFC 9112 §3.2): with two of them, or none, a proxy
-    /// may have taken it for another host's. HTTP/2 has `:authority` instead, which hyper checks.
-    pub(crate) fn of_host<B>(request: &Request<B>) -> Option<Self> {
-        let count = request.headers().get_all(hyper::header::HOST).iter().count();
-        let is_right = match request.version() {
-            Version::HTTP_11 => count == 1,
-            Version::HTTP_09 | Version::HTTP_10 => count <= 1,
-            _ => true,
-        };
-        let message = || format!("a request has one Host header (got {count})");
-        (!is_right).then(|| Self::new(Class::Invalid, Subject::Host(count), message()))
-    }
-
     /// Adds the headers that belong to the refusal in every dialect.
     pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
         match &self.subject {
             Subject::Method(allow) => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
-            Subject::Host(_) => {
+            Subject::Host { .. } if self.class == Class::Invalid => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Subject::Token if self.class == Class::Unauthenticated => {

@@ -17,6 +17,7 @@ use crate::http::body::Body;
 use crate::http::config::HttpConfig;
 use crate::http::dialect::Dialects;
 use crate::http::dispatch::Handler;
+use crate::http::host;
 use crate::http::meters::Meters;
 use crate::http::problem;
 use crate::http::refusal::Refusal;
@@ -141,7 +142,8 @@ impl ConnectionService for Server {
 
 /// The refusal of a connection without a permit, as it is written to the socket.
 fn overloaded() -> Bytes {
-    let (head, body) = problem::render(&Refusal::overloaded()).into_parts();
+    let (mut head, body) = problem::render(&Refusal::overloaded()).into_parts();
+    host::protect(&mut head.headers);
     let Body::Whole(body) = body else { unreachable!("a problem is whole") };
     let body = body.unwrap_or_default();
     let mut text = format!("HTTP/1.1 {}\r\n", head.status);

@@ -15,6 +15,7 @@ use crate::incident::Incident;
 use crate::kv::Store;
 use crate::kv::engine::StorageSize;
 use crate::machine::rfc3339;
+use crate::service_log;
 use lavawall_entropy::{Kind, Quorum, Readiness, Severity};
 
 /// The status at `now`.
@@ -44,6 +45,7 @@ pub(crate) fn of(app: &App, now: Instant) -> Status {
         },
         memory_locked: app.generator.is_memory_locked(),
         tls: app.access.is_tls(),
+        log_lines_lost: service_log::lost_lines(),
         keyring: app.store.as_deref().map(of_keyring),
         picture: showable(&app.board).map(|picture| picture.source.clone()),
         sources: app

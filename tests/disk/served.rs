@@ -97,7 +97,7 @@ fn call(service: &Running, token: &str, ask: (&str, &str), body: &[u8]) -> (u16,
     let (method, path) = ask;
     let mut connection = service.connect();
     let head = format!(
-        "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+        "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
          authorization: Bearer {token}\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );

@@ -70,7 +70,7 @@ impl<S: Read + Write> Client<S> {
 
     /// Sends a request and reads the answer.
     pub(crate) fn call(&mut self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut text = format!("{method} {target} HTTP/1.1\r\nHost: lavawall\r\n");
+        let mut text = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n");
         for (name, value) in headers {
             let _ = write!(text, "{name}: {value}\r\n");
         }

@@ -60,7 +60,7 @@ impl Kv {
     fn call(&self, method: &str, path: &str, media_type: &str, body: &[u8]) -> Answer {
         let mut client = Client::connect(self.appliance.address);
         client.send(&format!(
-            "{method} {NAMESPACES}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer it\r\n\
+            "{method} {NAMESPACES}{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer it\r\n\
              Content-Type: {media_type}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         ));
@@ -408,7 +408,7 @@ fn what_is_too_large_is_refused_by_its_announced_length() {
     let id = kv.namespace("first");
     let mut client = Client::connect(kv.appliance.address);
     client.send(&format!(
-        "PUT {NAMESPACES}{id}/values/k HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer it\r\n\
+        "PUT {NAMESPACES}{id}/values/k HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer it\r\n\
          Content-Length: {}\r\n\r\n",
         (25 << 20) + 1
     ));
@@ -432,7 +432,7 @@ fn a_client_that_sends_too_much_is_heard_out_and_reads_why() {
         let mut client = Client::connect(kv.appliance.address);
         let end = if framing.starts_with('T') { "" } else { "\r\n" };
         client.send(&format!(
-            "{method} {NAMESPACES}{id}/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer it\r\n\
+            "{method} {NAMESPACES}{id}/{path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer it\r\n\
              {framing}\r\n{end}"
         ));
         // As most clients do: all of it first, then the answer.
@@ -447,7 +447,7 @@ fn who_asks_whether_to_send_a_body_that_is_refused_is_not_told_to_go_on() {
     let kv = Kv::start();
     let mut client = Client::connect(kv.appliance.address);
     client.send(&format!(
-        "POST {NAMESPACES}{}/values/k HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer it\r\n\
+        "POST {NAMESPACES}{}/values/k HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer it\r\n\
          Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n",
         kv.namespace("first")
     ));

@@ -77,7 +77,7 @@ fn a_body_that_no_call_needs_is_taken_and_the_connection_goes_on() {
     let id = namespace(&service, "first");
     let token = std::fs::read_to_string(service.token_file()).expect("a token");
     let path = format!("/client/v4/accounts/default/storage/kv/namespaces{id}/values/absent");
-    let authorization = format!("host: x\r\nauthorization: Bearer {}", token.trim());
+    let authorization = format!("host: localhost\r\nauthorization: Bearer {}", token.trim());
     // Longer than what the server has read along with the head.
     let body = "x".repeat(60_000);
     let asks = format!(

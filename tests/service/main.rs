@@ -3,7 +3,9 @@
 mod calibration;
 mod clock;
 mod devices;
+mod host;
 mod keys;
+mod log;
 mod report;
 mod running;
 mod state_files;
@@ -161,7 +163,9 @@ fn a_thousand_connections_are_all_answered() {
     let mut open: Vec<_> = (0..1000).map(|_| service.connect()).collect();
     for connection in &mut open {
         connection
-            .write_all(b"GET /random?bytes=32 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .write_all(
+                b"GET /random?bytes=32 HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n",
+            )
             .expect("sent");
     }
     let mut bodies = std::collections::HashSet::new();
@@ -176,7 +180,7 @@ fn a_thousand_connections_are_all_answered() {
 #[test]
 fn clients_that_vanish_or_never_read_harm_nobody() {
     let service = Running::start(TWO_KINDS);
-    let ask = b"GET /random?bytes=1073741824 HTTP/1.1\r\nhost: x\r\n\r\n";
+    let ask = b"GET /random?bytes=1073741824 HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut stalled = Vec::new();
     for number in 0..100 {
         let mut connection = service.connect();
@@ -198,7 +202,9 @@ fn sigterm_finishes_the_answers_that_have_begun_and_takes_no_more() {
     let mut service = Running::start(TWO_KINDS);
     let total = 64 << 20;
     let mut connection = service.connect();
-    let ask = format!("GET /random?bytes={total} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    let ask = format!(
+        "GET /random?bytes={total} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
+    );
     connection.write_all(ask.as_bytes()).expect("sent");
     let mut head = [0; 4096];
     connection.read_exact(&mut head).expect("it has begun");
@@ -293,7 +299,7 @@ fn sighup_takes_over_new_sources_and_drops_no_connection() {
         std::thread::yield_now();
     }
     connection
-        .write_all(b"GET /random HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        .write_all(b"GET /random HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
         .expect("the old connection lives");
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).expect("an answer");

@@ -133,7 +133,7 @@ impl Running {
     /// Asks for a path with these headers.
     pub(crate) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
         let mut stream = self.connect();
-        let mut ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+        let mut ask = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
         for (name, value) in headers {
             ask.extend([name, ": ", value, "\r\n"]);
         }
@@ -164,7 +164,7 @@ impl Running {
         let token = fs::read_to_string(self.token_file()).expect("a token");
         let mut connection = self.connect();
         let ask = format!(
-            "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
+            "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
              authorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
             token.trim(),
             body.len()
@@ -179,7 +179,7 @@ impl Running {
     /// Asks for a path and counts the bytes of the body, without keeping them.
     pub(crate) fn drain(&self, path: &str) -> u64 {
         let mut stream = self.connect();
-        let ask = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let ask = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(ask.as_bytes()).expect("sent");
         let mut reader = BufReader::with_capacity(1 << 20, stream);
         let mut last = [0; 4];
@@ -256,6 +256,27 @@ impl Running {
         let output = self.operate(arguments, lines);
         assert_eq!(output.code, 0, "{arguments:?}: {}", output.err);
         output.out
+    }
+
+    /// The process of the service.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    /// A number in the status.
+    pub(crate) fn status_number(&self, field: &str) -> u64 {
+        let status = get(self, "/status");
+        let status: serde_json::Value = serde_json::from_slice(&status.body).expect("JSON");
+        status[field].as_u64().unwrap_or_else(|| panic!("{field} in {status}"))
+    }
+
+    /// Waits until this is so, and asks again and again.
+    pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < end, "{what}: {}", self.log());
+            std::thread::yield_now();
+        }
     }
 
     /// Sends a signal.

@@ -15,13 +15,13 @@ use crate::running::{Running, run};
 use crate::{MOST_STALLED_KIB, TWO_KINDS};
 
 /// Certificates and tokens of one service, in a directory of their own.
-struct Access {
+pub(crate) struct Access {
     folder: tempfile::TempDir,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Access {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a directory");
         let mut access = Self { folder, token: String::new() };
         access.renew();
@@ -40,7 +40,7 @@ impl Access {
         token.out.trim().clone_into(&mut self.token);
     }
 
-    fn start(&self) -> Running {
+    pub(crate) fn start(&self) -> Running {
         Running::start(&format!(
             "[http]\ntls-certificate = '{}'\ntls-key = '{}'\ntokens = '{}'\n{TWO_KINDS}",
             self.certificate().display(),
@@ -62,7 +62,7 @@ impl Access {
     }
 
     /// A client that trusts the certificate as it is now, and speaks this protocol.
-    fn client(&self, protocol: &str) -> Arc<ClientConfig> {
+    pub(crate) fn client(&self, protocol: &str) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from_pem_file(self.certificate()).expect("a certificate");
         roots.add(certificate).expect("a certificate");
@@ -76,7 +76,7 @@ impl Access {
         Arc::new(config)
     }
 
-    fn connect(&self, service: &Running) -> StreamOwned<ClientConnection, TcpStream> {
+    pub(crate) fn connect(&self, service: &Running) -> StreamOwned<ClientConnection, TcpStream> {
         let name = ServerName::try_from("127.0.0.1").expect("an address");
         let session = ClientConnection::new(self.client("http/1.1"), name).expect("a session");
         StreamOwned::new(session, service.connect())
@@ -84,7 +84,7 @@ impl Access {
 
     fn ask(&self, path: &str, more: &str) -> String {
         format!(
-            "GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n{more}\r\n",
+            "GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n{more}\r\n",
             self.token
         )
     }
@@ -164,6 +164,23 @@ fn clients_that_never_read_cost_no_memory_over_tls_either() {
     assert_eq!(fresh.expect("others are served"), "HTTP/1.1 200 OK");
     let peak = service.peak_memory_kib();
     assert!(peak < MOST_STALLED_KIB, "{peak} KiB for 150 stalled gigabytes");
+}
+
+impl Access {
+    /// Opens a connection of HTTP/2.
+    pub(crate) async fn http2(
+        &self,
+        service: &Running,
+    ) -> (h2::client::SendRequest<bytes::Bytes>, tokio::task::JoinHandle<()>) {
+        let socket = tokio::net::TcpStream::connect(service.address()).await.expect("a connection");
+        let name = ServerName::try_from("127.0.0.1").expect("an address");
+        let tls = tokio_rustls::TlsConnector::from(self.client("h2"));
+        let socket = tls.connect(name, socket).await.expect("a session");
+        let (requests, connection) = h2::client::handshake(socket).await.expect("HTTP/2");
+        // Its end is seen by the requests.
+        let driver = tokio::spawn(async move { drop(connection.await) });
+        (requests, driver)
+    }
 }
 
 /// Asks for a gigabyte a hundred times over one HTTP/2 connection, and reads no more once it has all

@@ -104,7 +104,9 @@ impl Facts {
             to.one("store_file", "Size of the store's file", bytes, &Gauge::new(file_bytes))?;
         }
         let incidents = Counter::new(self.incidents);
-        to.one("incidents", "Things an operator must look at", None, &incidents)
+        to.one("incidents", "Things an operator must look at", None, &incidents)?;
+        let lost = Counter::new(status.log_lines_lost);
+        to.one("log_lines_lost", "Lines of the log that could not be written", None, &lost)
     }
 
     fn write_traffic(&self, to: &mut Sheet<'_>) -> fmt::Result {

@@ -62,7 +62,20 @@ fn problems() -> Markup {
                 " repeats what was given."
             }
             dt #problem-host { "Not one host · 400" }
-            dd { "A request of HTTP/1.1 has one " code { "Host" } " header, no more and no less." }
+            dd {
+                "A request of HTTP/1.1 has one " code { "Host" } " header, no more and no less; one of "
+                "HTTP/2 has " code { ":authority" } ", and a " code { "Host" } " beside it is the same."
+            }
+            dt #problem-misdirected { "Not a name of this service · 421" }
+            dd {
+                "Call the service by its address or as " code { "localhost" } ", or ask the operator to "
+                "add the name to " code { "http.hosts" } "."
+            }
+            dt #problem-cross-site { "Sent by a page of another site · 403" }
+            dd {
+                code { "Sec-Fetch-Site" } " or " code { "Origin" } " says that a browser sent this for "
+                "another site. Pages of the service itself may call it; a link may lead to its pages."
+            }
             dt #problem-unauthorized { "Unauthorized · 401" }
             dd {
                 "The operator has set tokens. Send one as " code { "Authorization: Bearer …" } "."

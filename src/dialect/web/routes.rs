@@ -35,6 +35,10 @@ impl Dialect for Web {
         routes::paths(&ROUTES)
     }
 
+    fn is_page(&self, path: &str) -> bool {
+        matches!(path, "/" | "/docs")
+    }
+
     fn answer(&self, call: Call<'_>) -> Reply {
         routes::answer(self, &ROUTES, call)
             .unwrap_or_else(|refusal: Refusal| Reply::Now(self.render(refusal)))
