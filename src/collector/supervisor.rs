@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Select, TryRecvError};
@@ -15,9 +16,11 @@ use crate::collector::feed::Feed;
 use crate::collector::fresh_queue::FreshQueue;
 use crate::collector::self_test::SelfTests;
 use crate::collector::source_thread::SourceThread;
-use crate::collector::status::StatusBoard;
+use crate::collector::status::{Alarm, SourceState, StatusBoard};
 use crate::incident::IncidentLog;
-use lavawall_entropy::{Contribution, Generator, Kind, Pool, Provenance, Quorum, Release};
+use lavawall_entropy::{
+    Contribution, Generator, HealthTest, Kind, Pool, Provenance, Quorum, Release, Severity,
+};
 
 /// How long the supervisor sleeps when no message comes: the resolution of its deadlines.
 const TICK: Duration = Duration::from_millis(200);
@@ -39,6 +42,8 @@ pub(super) struct Supervisor {
     fresh: FreshQueue,
     self_tests: SelfTests,
     assessor: Assessor,
+    /// Counts the rounds of the loop, for those who watch this thread.
+    rounds: Arc<AtomicU64>,
 }
 
 impl Supervisor {
@@ -64,13 +69,22 @@ impl Supervisor {
             fresh: FreshQueue::default(),
             self_tests: SelfTests::new(),
             assessor,
+            rounds: Arc::default(),
         }
+    }
+
+    /// The number of rounds of the loop so far.
+    pub(super) fn rounds(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.rounds)
     }
 
     /// Runs until a command stops it or the handle is gone.
     pub(super) fn run(mut self) {
         loop {
+            self.rounds.fetch_add(1, Ordering::Relaxed);
             self.assessor.supervise(Instant::now());
+            self.start_threads(Instant::now());
+            self.watch_calls(Instant::now());
             self.self_test(Instant::now());
             self.release_if_needed(Instant::now());
             self.report_quorum(Instant::now());
@@ -93,9 +107,10 @@ impl Supervisor {
         };
         match self.sources.get(ready).map(|source| source.events.try_recv()) {
             Some(Ok(event)) => self.take_event(ready, &event),
-            // A runner ends only when it is stopped; if one ended otherwise, its closed channel
-            // must not make this loop spin.
-            Some(Err(TryRecvError::Disconnected)) => self.lose_thread(ready),
+            // A runner ends only when it is stopped.
+            Some(Err(TryRecvError::Disconnected)) => {
+                self.lose_thread(ready, "its thread has ended", Instant::now());
+            }
             Some(Err(TryRecvError::Empty)) => {}
             None => return self.take_command(),
         }
@@ -143,14 +158,57 @@ impl Supervisor {
         }
     }
 
-    fn lose_thread(&mut self, source: usize) {
+    /// Starts a thread for each source that has none.
+    fn start_threads(&mut self, now: Instant) {
+        for number in 0..self.sources.len() {
+            if !self.sources[number].is_startable(now) {
+                continue;
+            }
+            let (board, incidents) = (&self.board, &self.incidents);
+            if let Err(error) = self.sources[number].start(board, incidents, &self.assessor) {
+                self.lose_thread(number, &format!("no thread: {error}"), now);
+            }
+        }
+    }
+
+    fn lose_thread(&mut self, source: usize, why: &str, now: Instant) {
         let lost = &mut self.sources[source];
-        lost.disconnect();
-        self.incidents.open(
-            Some(&lost.member.id),
-            "its thread has ended; reload or restart the service to start it again".into(),
-        );
+        let id = lost.member.id.clone();
+        if lost.lose_thread(now) {
+            self.incidents.open(Some(&id), format!("{why}; it is started again"));
+        } else {
+            tracing::warn!(source = id, "{why}; it is started again");
+        }
+        self.board.update(&id, |report| {
+            report.state = SourceState::Absent;
+            report.credit_bits_per_second = 0.0;
+        });
         self.withdraw(source);
+    }
+
+    /// Raises the alarm of each source whose device has not returned from a call in time. Its thread
+    /// cannot be ended from here; when the call returns, the source starts over.
+    fn watch_calls(&mut self, now: Instant) {
+        for number in 0..self.sources.len() {
+            if !self.sources[number].device_call.is_newly_overdue(now) {
+                continue;
+            }
+            let id = self.sources[number].member.id.clone();
+            let detail = "the device does not return from a call".to_owned();
+            self.incidents.open(Some(&id), format!("{}: {detail}", HealthTest::Deadline));
+            self.board.update(&id, |report| {
+                report.state = SourceState::Absent;
+                report.credit_bits_per_second = 0.0;
+                report.alarms += 1;
+                report.last_alarm = Some(Alarm {
+                    test: HealthTest::Deadline,
+                    severity: Severity::Persistent,
+                    detail,
+                    at: SystemTime::now(),
+                });
+            });
+            self.withdraw(number);
+        }
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -265,16 +323,12 @@ impl Supervisor {
             } else {
                 // Credit of this name under another configuration was argued differently.
                 self.pool.withdraw(self.sources.len());
-                self.spawn(feed)
+                SourceThread::new(feed)
             };
             self.sources.push(source);
         }
+        self.start_threads(Instant::now());
         Ok(())
-    }
-
-    fn spawn(&self, feed: Feed) -> SourceThread {
-        let (board, incidents) = (Arc::clone(&self.board), Arc::clone(&self.incidents));
-        SourceThread::spawn(feed, board, incidents, self.assessor.monitor())
     }
 }
 

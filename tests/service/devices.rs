@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::running::{Running, get};
@@ -153,4 +154,33 @@ fn a_device_that_passes_every_continuous_test_is_assessed_before_any_credit() {
     assert_eq!(get(&service, "/health/ready").status, 503);
     let detail = report["last_alarm"]["detail"].as_str().expect("figures");
     assert!(detail.contains("at least 4.000 needed for a claim of 8.000"), "{detail}");
+}
+
+#[test]
+fn a_source_that_gets_no_thread_is_one_incident_and_starts_when_there_is_one() {
+    let service = Running::start("[[source]]\ntype = \"os\"\n");
+    // Less than the stack of a thread.
+    service.limit_memory(Some(1 << 20));
+    service.configure("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");
+    service.signal(Signal::HUP);
+    let end = Instant::now() + PATIENCE;
+    while service.log().matches("no thread").count() < 3 {
+        assert!(Instant::now() < end, "it is not tried again: {}", service.log());
+        std::thread::yield_now();
+    }
+    let incidents = || {
+        let status: Value = serde_json::from_str(&get(&service, "/status").text()).expect("JSON");
+        let incidents = status["incidents"].as_array().expect("a list");
+        incidents.iter().filter(|it| it["text"].to_string().contains("no thread")).count()
+    };
+    assert_eq!(incidents(), 1);
+    assert_eq!(report(&service, "jitter")["state"], "absent");
+    service.limit_memory(None);
+    wait_for(&service, "jitter", "its thread", |report| report["state"] == "healthy");
+    let end = Instant::now() + PATIENCE;
+    while get(&service, "/health/ready").status != 200 {
+        assert!(Instant::now() < end, "it is not ready: {}", service.log());
+        std::thread::yield_now();
+    }
+    assert_eq!(incidents(), 1);
 }
