@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Select, TryRecvError};
-use tokio::sync::oneshot;
 
 use crate::collector::assessor::Assessor;
 use crate::collector::command::Command;
@@ -35,7 +34,10 @@ pub(super) struct Supervisor {
     inbox: Receiver<Command>,
     /// A source's place is its number in the pool.
     sources: Vec<SourceThread>,
+    /// When the last seed was made, regular or fresh.
     seeded_at: Option<Instant>,
+    /// When the last regular seed was made.
+    regular_at: Option<Instant>,
     /// A source came back, and its noise should be in the next answers, or one that was credited in
     /// the last seed lost its credit: the next seed is due at once.
     reseed_soon: bool,
@@ -65,6 +67,7 @@ impl Supervisor {
             inbox,
             sources: Vec::new(),
             seeded_at: None,
+            regular_at: None,
             reseed_soon: false,
             fresh: FreshQueue::default(),
             self_tests: SelfTests::new(),
@@ -140,7 +143,7 @@ impl Supervisor {
 
     fn take_command(&mut self) -> ControlFlow<()> {
         match self.inbox.try_recv() {
-            Ok(Command::Fresh(done)) => self.take_fresh(done),
+            Ok(Command::Fresh(done)) => self.fresh.add(done),
             Ok(Command::Replace(feeds, settings, reply)) => {
                 let _ = reply.send(self.replace(feeds, settings));
             }
@@ -150,12 +153,6 @@ impl Supervisor {
             Err(TryRecvError::Empty) => {}
         }
         ControlFlow::Continue(())
-    }
-
-    fn take_fresh(&mut self, done: oneshot::Sender<()>) {
-        if self.fresh.add(done) {
-            self.pool.demand_fresh(Instant::now());
-        }
     }
 
     /// Starts a thread for each source that has none.
@@ -211,29 +208,39 @@ impl Supervisor {
         }
     }
 
-    fn is_due(&self, now: Instant) -> bool {
-        self.seeded_at.is_none_or(|at| now >= at + self.settings.reseed_interval)
-    }
-
+    /// Whether a regular seed is due.
     fn needs_seed(&self, now: Instant) -> bool {
-        self.reseed_soon || !self.fresh.is_empty() || self.is_due(now)
+        let is_due = |at: Instant| now >= at + self.settings.reseed_interval;
+        self.reseed_soon || self.regular_at.is_none_or(is_due)
     }
 
+    /// Makes the seeds that are needed and that the pool allows.
     fn release_if_needed(&mut self, now: Instant) {
-        if !self.needs_seed(now) {
-            return;
+        if self.fresh.begin(now) {
+            self.pool.demand_fresh(now);
         }
-        let Ok(release) = self.pool.release() else { return };
-        let provenance = self.provenance(&release, now);
+        if self.fresh.is_collecting()
+            && let Ok(release) = self.pool.release_fresh()
+        {
+            self.reseed(&release, now);
+            self.fresh.serve();
+        }
+        if self.needs_seed(now)
+            && let Ok(release) = self.pool.release()
+        {
+            self.reseed(&release, now);
+            self.regular_at = Some(now);
+            self.reseed_soon = false;
+        }
+    }
+
+    fn reseed(&mut self, release: &Release, now: Instant) {
+        let provenance = self.provenance(release, now);
         tracing::debug!(generation = provenance.generation, "reseeded");
         self.generator.reseed(&release.seed, provenance);
         self.seeded_at = Some(now);
-        self.reseed_soon = false;
         for (source, credit_bits) in self.sources.iter_mut().zip(&release.credits_bits) {
             source.is_in_seed = *credit_bits > 0;
-        }
-        if self.fresh.serve() {
-            self.pool.demand_fresh(Instant::now());
         }
     }
 
@@ -279,9 +286,12 @@ impl Supervisor {
 
     /// Wakes each source whose blocks the pool needs.
     fn wake_sources(&self) {
-        let needed = self.needs_seed(Instant::now());
+        let is_regular = self.needs_seed(Instant::now());
+        let is_fresh = self.fresh.is_collecting();
         for (number, source) in self.sources.iter().enumerate() {
-            source.wakeup.set_needed(needed && !self.pool.is_satisfied(number));
+            let needed = (is_regular && !self.pool.is_satisfied(number))
+                || (is_fresh && !self.pool.is_satisfied_since_demand(number));
+            source.wakeup.set_needed(needed);
         }
     }
 

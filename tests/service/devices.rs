@@ -184,3 +184,56 @@ fn a_source_that_gets_no_thread_is_one_incident_and_starts_when_there_is_one() {
     }
     assert_eq!(incidents(), 1);
 }
+
+#[test]
+fn a_flood_of_demands_shares_seeds_and_leaves_a_slow_device_its_turn() {
+    // Fast through its start-up test, then two samples a second.
+    let mut left = 600;
+    let device = Device::new(move |bytes| {
+        left -= i32::from(left > 0);
+        if left == 0 {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        bytes.extend(noise(64));
+    });
+    let jitter = "[[source]]\ntype = \"jitter\"\n";
+    let pool = "[pool]\nreseed-interval = \"4s\"\n";
+    let service = Running::start(&format!("{pool}{jitter}{}", with(&device, "")));
+    wait_for(&service, "hwrng", "its credit", |report| report["credited_bits"] != Value::from(0));
+    let generation = || {
+        let status: Value = serde_json::from_str(&get(&service, "/status").text()).expect("JSON");
+        status["generation"].as_u64().expect("a number")
+    };
+    let (began, before) = (Instant::now(), generation());
+    let is_over = AtomicBool::new(false);
+    let (answers, turns) = std::thread::scope(|scope| {
+        let flood = || {
+            let mut answers = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                assert_eq!(get(&service, "/random?fresh=true").status, 200);
+                answers += 1;
+            }
+            answers
+        };
+        let floods: Vec<_> = (0..16).map(|_| scope.spawn(flood)).collect();
+        // Two turns of the slow device, in seeds of different generations.
+        let mut turns = std::collections::BTreeSet::new();
+        while turns.len() < 2 && began.elapsed() < PATIENCE {
+            let headers = get(&service, "/random").headers;
+            let value = |name: &str| {
+                let line = headers.lines().find_map(|line| line.strip_prefix(name));
+                line.expect("a header").trim().to_owned()
+            };
+            if value("entropy-sources:").contains("hwrng;q=1") {
+                turns.insert(value("entropy-generation:"));
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        (floods.into_iter().map(|it| it.join().expect("answers")).sum::<u64>(), turns)
+    });
+    assert_eq!(turns.len(), 2, "the slow device is in no seed");
+    let (seeds, seconds) = (generation() - before, began.elapsed().as_secs());
+    // One fresh seed per second, a regular one every four, and those at either end.
+    assert!(seeds <= seconds + seconds / 4 + 4, "{seeds} seeds in {seconds} s");
+    assert!(answers > seeds, "{answers} answers share {seeds} seeds");
+}
