@@ -18,6 +18,7 @@ pub(crate) mod status;
 
 mod back_off;
 mod command;
+mod device_call;
 mod event;
 mod fresh_queue;
 mod handle;

@@ -1,6 +1,7 @@
 //! The service: puts sources, generator and HTTP together, and listens to signals.
 
 pub(crate) mod harden;
+mod heartbeat;
 pub(crate) mod local;
 pub(crate) mod notify;
 
@@ -27,6 +28,7 @@ use lavawall_entropy::{Generator, Readiness};
 use crate::state::ready_file::{ReadyFile, ReadyFileError};
 use crate::state::{ADMIN_SOCKET, StateDir, StateDirError};
 use crate::upkeep::keys::KeyUpkeep;
+use heartbeat::{Heartbeat, Pulse};
 use notify::Notify;
 
 /// How often the main thread checks the state, for the ready file and the service manager.
@@ -75,6 +77,15 @@ pub(crate) enum DaemonError {
     /// Memory, threads, signals.
     #[error("the system gave no memory or no thread: {0}")]
     System(#[from] std::io::Error),
+    /// The collector ended on its own.
+    #[error("the collector of noise has ended: no new seed would come")]
+    CollectorEnded,
+    /// The collector does nothing.
+    #[error("the collector of noise hangs: no new seed would come")]
+    CollectorHangs,
+    /// The thread that keeps keys and records ended on its own.
+    #[error("the thread that keeps keys and records has ended")]
+    KeysEnded,
     /// HTTP ended on its own.
     #[error("HTTP has stopped: {0}")]
     Http(std::io::Error),
@@ -90,7 +101,9 @@ impl DaemonError {
             }
             Self::StateDir(_) | Self::ReadyFile(_) => Exit::CannotCreate,
             Self::Access(_) => Exit::Config,
-            Self::Http(_) => Exit::Software,
+            Self::CollectorEnded | Self::CollectorHangs | Self::KeysEnded | Self::Http(_) => {
+                Exit::Software
+            }
         }
     }
 }
@@ -134,6 +147,11 @@ pub(crate) fn run(
     // HTTP finishes, also after a fault; its threads end within the drain timeout.
     let _ = stop.send(true);
     let served = http.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
+    if let Err(error @ DaemonError::CollectorHangs) = &ended {
+        // Its thread cannot be joined: the service manager starts another process.
+        tracing::error!("{error}");
+        std::process::exit(error.exit() as i32);
+    }
     service.leave_boot_seed();
     ended.and(served.map_err(DaemonError::Http))
 }
@@ -233,6 +251,7 @@ impl Service {
     ) -> Result<(), DaemonError> {
         let mut signals = Signals::new()?;
         let mut notify = Notify::new();
+        let mut heartbeat = Heartbeat::default();
         let started = Instant::now();
         let mut boot_seed_due = Instant::now();
         loop {
@@ -244,6 +263,16 @@ impl Service {
             if http.is_finished() {
                 return Ok(());
             }
+            if self.collector.has_ended() {
+                return Err(DaemonError::CollectorEnded);
+            }
+            if self.keys.as_ref().is_some_and(KeyUpkeep::has_ended) {
+                return Err(DaemonError::KeysEnded);
+            }
+            let pulse = heartbeat.look(self.collector.rounds());
+            if pulse == Pulse::Lost {
+                return Err(DaemonError::CollectorHangs);
+            }
             let state = self.generator.state(Instant::now());
             let has_keys = self.keys.as_ref().is_none_or(KeyUpkeep::has_looked);
             let is_ready = state != Readiness::Starting && has_keys;
@@ -252,6 +281,9 @@ impl Service {
                 notify.ready();
             }
             notify.state(state);
+            if pulse == Pulse::Beats {
+                notify.feed_watchdog();
+            }
             if state != Readiness::Starting && Instant::now() >= boot_seed_due {
                 boot_seed_due = Instant::now() + BOOT_SEED_EVERY;
                 self.leave_boot_seed();

@@ -40,6 +40,11 @@ impl BackOff {
         FIRST.saturating_mul(2u32.saturating_pow(self.failures.saturating_sub(1))).min(LONGEST)
     }
 
+    /// Whether something has failed and not succeeded since.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Whether another try may be made.
     pub(super) fn is_over(&self, now: Instant) -> bool {
         self.until.is_none_or(|until| now >= until)

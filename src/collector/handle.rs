@@ -1,6 +1,7 @@
 //! The handle of the collector: starts it, and sends it requests.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Sender, bounded};
@@ -19,6 +20,7 @@ use lavawall_entropy::{Generator, Pool};
 pub struct Collector {
     commands: Sender<Command>,
     thread: Option<JoinHandle<()>>,
+    rounds: Arc<AtomicU64>,
 }
 
 impl Collector {
@@ -42,9 +44,28 @@ impl Collector {
         }
         let mut supervisor = Supervisor::new(settings, pool, generator, board, incidents, inbox);
         supervisor.replace(feeds, settings)?;
+        Self::run(supervisor, commands)
+    }
+
+    /// Runs a supervisor that these commands reach.
+    pub(super) fn run(supervisor: Supervisor, commands: Sender<Command>) -> std::io::Result<Self> {
+        let rounds = supervisor.rounds();
         let thread =
             std::thread::Builder::new().name("collector".into()).spawn(move || supervisor.run())?;
-        Ok(Self { commands, thread: Some(thread) })
+        Ok(Self { commands, thread: Some(thread), rounds })
+    }
+
+    /// Whether the supervisor's thread has ended, which only a panic can make it do.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Counts the rounds of the supervisor, at least one per 200 ms: a count that stays shows that it
+    /// hangs.
+    #[must_use]
+    pub fn rounds(&self) -> u64 {
+        self.rounds.load(Ordering::Relaxed)
     }
 
     /// Waits for a seed whose every credited sample was taken after this call

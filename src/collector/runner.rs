@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
 
+use crate::collector::device_call::DeviceCall;
 use crate::collector::event::RunnerEvent;
 use crate::collector::feed::Feed;
 use crate::collector::monitor::{Monitor, Verdict};
@@ -20,6 +21,13 @@ use lavawall_entropy::{
     Admission, Conditioner, Finding, GateState, HealthTest, Sample, Severity, Shape,
 };
 
+/// How long opening a device may take: a camera probes and settles.
+const OPENING: Duration = Duration::from_secs(30);
+
+/// How long after its deadline a read may return before it is reported as hung: a busy machine
+/// schedules late.
+pub(super) const OVERDUE_AFTER: Duration = Duration::from_secs(2);
+
 /// How often a missing device is looked for.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
@@ -31,13 +39,14 @@ const ALARMED_PACE: Duration = Duration::from_millis(50);
 const PICTURE_EVERY: Duration = Duration::from_millis(500);
 
 /// Runs one source until it is stopped.
-pub(super) struct Runner {
-    feed: Feed,
+pub(super) struct Runner<'a> {
+    feed: &'a mut Feed,
     conditioner: Conditioner,
     source: Option<Box<dyn Source>>,
     sample: Sample,
     events: Sender<RunnerEvent>,
     wakeup: Arc<Wakeup>,
+    device_call: Arc<DeviceCall>,
     board: Arc<StatusBoard>,
     incidents: Arc<IncidentLog>,
     rate: Rate,
@@ -49,18 +58,22 @@ pub(super) struct Runner {
     pictured_at: Option<Instant>,
 }
 
+/// What a runner shares with the rest of the collector.
+pub(super) struct Surroundings {
+    pub(super) events: Sender<RunnerEvent>,
+    pub(super) wakeup: Arc<Wakeup>,
+    pub(super) device_call: Arc<DeviceCall>,
+    pub(super) board: Arc<StatusBoard>,
+    pub(super) incidents: Arc<IncidentLog>,
+    pub(super) monitor: Monitor,
+}
+
 /// The supervisor has ended, and with it the reader of blocks.
 struct Gone;
 
-impl Runner {
-    pub(super) fn new(
-        mut feed: Feed,
-        events: Sender<RunnerEvent>,
-        wakeup: Arc<Wakeup>,
-        board: Arc<StatusBoard>,
-        incidents: Arc<IncidentLog>,
-        monitor: Monitor,
-    ) -> Self {
+impl<'a> Runner<'a> {
+    pub(super) fn new(feed: &'a mut Feed, surroundings: Surroundings) -> Self {
+        let Surroundings { events, wakeup, device_call, board, incidents, monitor } = surroundings;
         feed.gate.require_assessment();
         Self {
             conditioner: Conditioner::new(&feed.id),
@@ -69,6 +82,7 @@ impl Runner {
             sample: Sample::new(Instant::now()),
             events,
             wakeup,
+            device_call,
             board,
             incidents,
             rate: Rate::new(Instant::now()),
@@ -92,25 +106,44 @@ impl Runner {
         match catch_unwind(AssertUnwindSafe(|| self.read_and_judge())) {
             Ok(Ok(admission)) => self.take(&admission),
             Ok(Err(error)) => self.lose(test_of(&error), error.to_string()),
-            Err(panic) => self.lose(HealthTest::Crashed, message_of(panic.as_ref())),
+            Err(panic) => {
+                let _ = self.device_call.end();
+                self.lose(HealthTest::Crashed, message_of(panic.as_ref()))
+            }
         }
     }
 
     fn read_and_judge(&mut self) -> Result<Admission, SourceError> {
-        let source = match &mut self.source {
-            Some(source) => source,
-            closed => {
-                let source = (self.feed.open)()?;
-                report_opened(&mut self.feed, &self.board, source.facts());
-                closed.insert(source)
-            }
-        };
-        self.sample.clear(Instant::now());
-        source.read(&mut self.sample, Instant::now() + self.feed.deadline)?;
+        let began = Instant::now();
+        let read = self.read();
+        // The supervisor has withdrawn the credit: the sample is too late, and the source starts over.
+        if self.device_call.end() && read.is_ok() {
+            let waited_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            return Err(SourceError::Timeout { what: self.feed.id.clone(), waited_ms });
+        }
+        read?;
         self.lost = None;
         let mut admission = self.feed.gate.admit(&self.sample, Instant::now());
         self.assess(&mut admission);
         Ok(admission)
+    }
+
+    /// Reads one sample, and opens the device before that if it is closed.
+    fn read(&mut self) -> Result<(), SourceError> {
+        let source = match &mut self.source {
+            Some(source) => source,
+            closed => {
+                self.device_call.begin(Instant::now() + OPENING);
+                let source = (self.feed.open)()?;
+                report_opened(self.feed, &self.board, source.facts());
+                closed.insert(source)
+            }
+        };
+        let now = Instant::now();
+        self.sample.clear(now);
+        let deadline = now + self.feed.deadline;
+        self.device_call.begin(deadline + OVERDUE_AFTER);
+        source.read(&mut self.sample, deadline)
     }
 
     /// Adds the sample's noise to the windows that are being filled, and withdraws the credit while

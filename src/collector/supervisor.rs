@@ -2,10 +2,10 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, Select, TryRecvError};
-use tokio::sync::oneshot;
 
 use crate::collector::assessor::Assessor;
 use crate::collector::command::Command;
@@ -15,9 +15,11 @@ use crate::collector::feed::Feed;
 use crate::collector::fresh_queue::FreshQueue;
 use crate::collector::self_test::SelfTests;
 use crate::collector::source_thread::SourceThread;
-use crate::collector::status::StatusBoard;
+use crate::collector::status::{Alarm, SourceState, StatusBoard};
 use crate::incident::IncidentLog;
-use lavawall_entropy::{Contribution, Generator, Kind, Pool, Provenance, Quorum, Release};
+use lavawall_entropy::{
+    Contribution, Generator, HealthTest, Kind, Pool, Provenance, Quorum, Release, Severity,
+};
 
 /// How long the supervisor sleeps when no message comes: the resolution of its deadlines.
 const TICK: Duration = Duration::from_millis(200);
@@ -32,13 +34,18 @@ pub(super) struct Supervisor {
     inbox: Receiver<Command>,
     /// A source's place is its number in the pool.
     sources: Vec<SourceThread>,
+    /// When the last seed was made, regular or fresh.
     seeded_at: Option<Instant>,
+    /// When the last regular seed was made.
+    regular_at: Option<Instant>,
     /// A source came back, and its noise should be in the next answers, or one that was credited in
     /// the last seed lost its credit: the next seed is due at once.
     reseed_soon: bool,
     fresh: FreshQueue,
     self_tests: SelfTests,
     assessor: Assessor,
+    /// Counts the rounds of the loop, for those who watch this thread.
+    rounds: Arc<AtomicU64>,
 }
 
 impl Supervisor {
@@ -60,17 +67,27 @@ impl Supervisor {
             inbox,
             sources: Vec::new(),
             seeded_at: None,
+            regular_at: None,
             reseed_soon: false,
             fresh: FreshQueue::default(),
             self_tests: SelfTests::new(),
             assessor,
+            rounds: Arc::default(),
         }
+    }
+
+    /// The number of rounds of the loop so far.
+    pub(super) fn rounds(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.rounds)
     }
 
     /// Runs until a command stops it or the handle is gone.
     pub(super) fn run(mut self) {
         loop {
+            self.rounds.fetch_add(1, Ordering::Relaxed);
             self.assessor.supervise(Instant::now());
+            self.start_threads(Instant::now());
+            self.watch_calls(Instant::now());
             self.self_test(Instant::now());
             self.release_if_needed(Instant::now());
             self.report_quorum(Instant::now());
@@ -93,9 +110,10 @@ impl Supervisor {
         };
         match self.sources.get(ready).map(|source| source.events.try_recv()) {
             Some(Ok(event)) => self.take_event(ready, &event),
-            // A runner ends only when it is stopped; if one ended otherwise, its closed channel
-            // must not make this loop spin.
-            Some(Err(TryRecvError::Disconnected)) => self.lose_thread(ready),
+            // A runner ends only when it is stopped.
+            Some(Err(TryRecvError::Disconnected)) => {
+                self.lose_thread(ready, "its thread has ended", Instant::now());
+            }
             Some(Err(TryRecvError::Empty)) => {}
             None => return self.take_command(),
         }
@@ -125,7 +143,7 @@ impl Supervisor {
 
     fn take_command(&mut self) -> ControlFlow<()> {
         match self.inbox.try_recv() {
-            Ok(Command::Fresh(done)) => self.take_fresh(done),
+            Ok(Command::Fresh(done)) => self.fresh.add(done),
             Ok(Command::Replace(feeds, settings, reply)) => {
                 let _ = reply.send(self.replace(feeds, settings));
             }
@@ -137,45 +155,92 @@ impl Supervisor {
         ControlFlow::Continue(())
     }
 
-    fn take_fresh(&mut self, done: oneshot::Sender<()>) {
-        if self.fresh.add(done) {
-            self.pool.demand_fresh(Instant::now());
+    /// Starts a thread for each source that has none.
+    fn start_threads(&mut self, now: Instant) {
+        for number in 0..self.sources.len() {
+            if !self.sources[number].is_startable(now) {
+                continue;
+            }
+            let (board, incidents) = (&self.board, &self.incidents);
+            if let Err(error) = self.sources[number].start(board, incidents, &self.assessor) {
+                self.lose_thread(number, &format!("no thread: {error}"), now);
+            }
         }
     }
 
-    fn lose_thread(&mut self, source: usize) {
+    fn lose_thread(&mut self, source: usize, why: &str, now: Instant) {
         let lost = &mut self.sources[source];
-        lost.disconnect();
-        self.incidents.open(
-            Some(&lost.member.id),
-            "its thread has ended; reload or restart the service to start it again".into(),
-        );
+        let id = lost.member.id.clone();
+        if lost.lose_thread(now) {
+            self.incidents.open(Some(&id), format!("{why}; it is started again"));
+        } else {
+            tracing::warn!(source = id, "{why}; it is started again");
+        }
+        self.board.update(&id, |report| {
+            report.state = SourceState::Absent;
+            report.credit_bits_per_second = 0.0;
+        });
         self.withdraw(source);
     }
 
-    fn is_due(&self, now: Instant) -> bool {
-        self.seeded_at.is_none_or(|at| now >= at + self.settings.reseed_interval)
-    }
-
-    fn needs_seed(&self, now: Instant) -> bool {
-        self.reseed_soon || !self.fresh.is_empty() || self.is_due(now)
-    }
-
-    fn release_if_needed(&mut self, now: Instant) {
-        if !self.needs_seed(now) {
-            return;
+    /// Raises the alarm of each source whose device has not returned from a call in time. Its thread
+    /// cannot be ended from here; when the call returns, the source starts over.
+    fn watch_calls(&mut self, now: Instant) {
+        for number in 0..self.sources.len() {
+            if !self.sources[number].device_call.is_newly_overdue(now) {
+                continue;
+            }
+            let id = self.sources[number].member.id.clone();
+            let detail = "the device does not return from a call".to_owned();
+            self.incidents.open(Some(&id), format!("{}: {detail}", HealthTest::Deadline));
+            self.board.update(&id, |report| {
+                report.state = SourceState::Absent;
+                report.credit_bits_per_second = 0.0;
+                report.alarms += 1;
+                report.last_alarm = Some(Alarm {
+                    test: HealthTest::Deadline,
+                    severity: Severity::Persistent,
+                    detail,
+                    at: SystemTime::now(),
+                });
+            });
+            self.withdraw(number);
         }
-        let Ok(release) = self.pool.release() else { return };
-        let provenance = self.provenance(&release, now);
+    }
+
+    /// Whether a regular seed is due.
+    fn needs_seed(&self, now: Instant) -> bool {
+        let is_due = |at: Instant| now >= at + self.settings.reseed_interval;
+        self.reseed_soon || self.regular_at.is_none_or(is_due)
+    }
+
+    /// Makes the seeds that are needed and that the pool allows.
+    fn release_if_needed(&mut self, now: Instant) {
+        if self.fresh.begin(now) {
+            self.pool.demand_fresh(now);
+        }
+        if self.fresh.is_collecting()
+            && let Ok(release) = self.pool.release_fresh()
+        {
+            self.reseed(&release, now);
+            self.fresh.serve();
+        }
+        if self.needs_seed(now)
+            && let Ok(release) = self.pool.release()
+        {
+            self.reseed(&release, now);
+            self.regular_at = Some(now);
+            self.reseed_soon = false;
+        }
+    }
+
+    fn reseed(&mut self, release: &Release, now: Instant) {
+        let provenance = self.provenance(release, now);
         tracing::debug!(generation = provenance.generation, "reseeded");
         self.generator.reseed(&release.seed, provenance);
         self.seeded_at = Some(now);
-        self.reseed_soon = false;
         for (source, credit_bits) in self.sources.iter_mut().zip(&release.credits_bits) {
             source.is_in_seed = *credit_bits > 0;
-        }
-        if self.fresh.serve() {
-            self.pool.demand_fresh(Instant::now());
         }
     }
 
@@ -221,9 +286,12 @@ impl Supervisor {
 
     /// Wakes each source whose blocks the pool needs.
     fn wake_sources(&self) {
-        let needed = self.needs_seed(Instant::now());
+        let is_regular = self.needs_seed(Instant::now());
+        let is_fresh = self.fresh.is_collecting();
         for (number, source) in self.sources.iter().enumerate() {
-            source.wakeup.set_needed(needed && !self.pool.is_satisfied(number));
+            let needed = (is_regular && !self.pool.is_satisfied(number))
+                || (is_fresh && !self.pool.is_satisfied_since_demand(number));
+            source.wakeup.set_needed(needed);
         }
     }
 
@@ -265,16 +333,12 @@ impl Supervisor {
             } else {
                 // Credit of this name under another configuration was argued differently.
                 self.pool.withdraw(self.sources.len());
-                self.spawn(feed)
+                SourceThread::new(feed)
             };
             self.sources.push(source);
         }
+        self.start_threads(Instant::now());
         Ok(())
-    }
-
-    fn spawn(&self, feed: Feed) -> SourceThread {
-        let (board, incidents) = (Arc::clone(&self.board), Arc::clone(&self.incidents));
-        SourceThread::spawn(feed, board, incidents, self.assessor.monitor())
     }
 }
 

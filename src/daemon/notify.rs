@@ -29,12 +29,16 @@ impl Notify {
         }
     }
 
-    /// The generator's state, at every look: feeds the watchdog too.
+    /// The generator's state, at every look.
     pub(crate) fn state(&mut self, state: Readiness) {
         if self.state.replace(state) != Some(state) {
             tracing::info!("state: {state}");
             send(&[NotifyState::Status(&state.to_string())]);
         }
+    }
+
+    /// The collector works: feeds the watchdog, twice in its interval.
+    pub(crate) fn feed_watchdog(&mut self) {
         if self.watchdog.is_some_and(|every| self.fed_at.elapsed() >= every) {
             self.fed_at = Instant::now();
             send(&[NotifyState::Watchdog]);

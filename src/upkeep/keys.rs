@@ -63,6 +63,11 @@ impl KeyUpkeep {
         self.looked.load(Ordering::Acquire)
     }
 
+    /// Whether the thread has ended, which only a panic can make it do.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> Arc<Store> {
         Arc::clone(&self.store)

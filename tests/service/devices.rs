@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::running::{Running, get};
@@ -153,4 +154,86 @@ fn a_device_that_passes_every_continuous_test_is_assessed_before_any_credit() {
     assert_eq!(get(&service, "/health/ready").status, 503);
     let detail = report["last_alarm"]["detail"].as_str().expect("figures");
     assert!(detail.contains("at least 4.000 needed for a claim of 8.000"), "{detail}");
+}
+
+#[test]
+fn a_source_that_gets_no_thread_is_one_incident_and_starts_when_there_is_one() {
+    let service = Running::start("[[source]]\ntype = \"os\"\n");
+    // Less than the stack of a thread.
+    service.limit_memory(Some(1 << 20));
+    service.configure("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");
+    service.signal(Signal::HUP);
+    let end = Instant::now() + PATIENCE;
+    while service.log().matches("no thread").count() < 3 {
+        assert!(Instant::now() < end, "it is not tried again: {}", service.log());
+        std::thread::yield_now();
+    }
+    let incidents = || {
+        let status: Value = serde_json::from_str(&get(&service, "/status").text()).expect("JSON");
+        let incidents = status["incidents"].as_array().expect("a list");
+        incidents.iter().filter(|it| it["text"].to_string().contains("no thread")).count()
+    };
+    assert_eq!(incidents(), 1);
+    assert_eq!(report(&service, "jitter")["state"], "absent");
+    service.limit_memory(None);
+    wait_for(&service, "jitter", "its thread", |report| report["state"] == "healthy");
+    let end = Instant::now() + PATIENCE;
+    while get(&service, "/health/ready").status != 200 {
+        assert!(Instant::now() < end, "it is not ready: {}", service.log());
+        std::thread::yield_now();
+    }
+    assert_eq!(incidents(), 1);
+}
+
+#[test]
+fn a_flood_of_demands_shares_seeds_and_leaves_a_slow_device_its_turn() {
+    // Fast through its start-up test, then two samples a second.
+    let mut left = 600;
+    let device = Device::new(move |bytes| {
+        left -= i32::from(left > 0);
+        if left == 0 {
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        bytes.extend(noise(64));
+    });
+    let jitter = "[[source]]\ntype = \"jitter\"\n";
+    let pool = "[pool]\nreseed-interval = \"4s\"\n";
+    let service = Running::start(&format!("{pool}{jitter}{}", with(&device, "")));
+    wait_for(&service, "hwrng", "its credit", |report| report["credited_bits"] != Value::from(0));
+    let generation = || {
+        let status: Value = serde_json::from_str(&get(&service, "/status").text()).expect("JSON");
+        status["generation"].as_u64().expect("a number")
+    };
+    let (began, before) = (Instant::now(), generation());
+    let is_over = AtomicBool::new(false);
+    let (answers, turns) = std::thread::scope(|scope| {
+        let flood = || {
+            let mut answers = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                assert_eq!(get(&service, "/random?fresh=true").status, 200);
+                answers += 1;
+            }
+            answers
+        };
+        let floods: Vec<_> = (0..16).map(|_| scope.spawn(flood)).collect();
+        // Two turns of the slow device, in seeds of different generations.
+        let mut turns = std::collections::BTreeSet::new();
+        while turns.len() < 2 && began.elapsed() < PATIENCE {
+            let headers = get(&service, "/random").headers;
+            let value = |name: &str| {
+                let line = headers.lines().find_map(|line| line.strip_prefix(name));
+                line.expect("a header").trim().to_owned()
+            };
+            if value("entropy-sources:").contains("hwrng;q=1") {
+                turns.insert(value("entropy-generation:"));
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        (floods.into_iter().map(|it| it.join().expect("answers")).sum::<u64>(), turns)
+    });
+    assert_eq!(turns.len(), 2, "the slow device is in no seed");
+    let (seeds, seconds) = (generation() - before, began.elapsed().as_secs());
+    // One fresh seed per second, a regular one every four, and those at either end.
+    assert!(seeds <= seconds + seconds / 4 + 4, "{seeds} seeds in {seconds} s");
+    assert!(answers > seeds, "{answers} answers share {seeds} seeds");
 }

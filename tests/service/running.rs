@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 /// How long anything is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -198,6 +198,16 @@ impl Running {
         let status = status.expect("the service runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Limits its address space to this much more than it has now, in bytes; `None` lifts the limit.
+    pub(crate) fn limit_memory(&self, more: Option<u64>) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("the service runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("a size");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        let limit = Rlimit { current: more.map(|more| kib * 1024 + more), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::As, limit).expect("allowed");
     }
 
     /// Waits until the service has used no processor time for a while: it can do nothing more for

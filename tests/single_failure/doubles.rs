@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use lavawall::Feed;
 use lavawall::{Collector, CollectorSettings, Unavailable};
+use lavawall::{IncidentLog, SourceReport, StatusBoard};
 use lavawall::{Source, SourceError};
-use lavawall::{SourceReport, StatusBoard};
 use lavawall_entropy::{
-    ALPHA_FAST, ByteTests, EntropyClaim, Gate, Generator, Kind, LeaseLimits, Machine, OsFill,
-    Readiness, Sample,
+    ALPHA_FAST, ByteTests, EntropyClaim, Gate, Generator, Inspect, Inspection, Kind, LeaseLimits,
+    Machine, OsFill, Readiness, Sample,
 };
 
 /// How long any condition is waited for before the test fails. Nothing here takes longer than a
@@ -49,6 +49,8 @@ pub(crate) enum Behaviour {
     Slow,
     /// Breaks its contract and never returns.
     Hung,
+    /// Fresh bytes; what remembers the first of its samples panics, outside the source.
+    Forgetful,
 }
 
 /// A source that follows a script.
@@ -83,7 +85,9 @@ impl Source for Double {
         let behaviour = *self.script.lock().expect("a script");
         let bytes = sample.resize(64);
         match behaviour {
-            Behaviour::Healthy => getrandom::fill(bytes).expect("the operating system's bytes"),
+            Behaviour::Healthy | Behaviour::Forgetful => {
+                getrandom::fill(bytes).expect("the operating system's bytes")
+            }
             Behaviour::Known => self.fill_known(bytes),
             Behaviour::Following => self.follow(bytes),
             Behaviour::Stuck => bytes.fill(0x55),
@@ -130,6 +134,8 @@ impl Double {
 pub(crate) struct Rig {
     /// What the collector seeds.
     pub(crate) generator: Arc<Generator>,
+    /// Its incidents.
+    pub(crate) incidents: Arc<IncidentLog>,
     board: Arc<StatusBoard>,
     collector: Collector,
     scripts: BTreeMap<&'static str, Script>,
@@ -186,16 +192,17 @@ impl Rig {
         let feeds =
             sources.iter().map(|source| feed(source, &scripts[source.id], &opened)).collect();
         let settings = CollectorSettings { quorum, reseed_interval, assessment_rest: REST };
+        let incidents = Arc::<IncidentLog>::default();
         let collector = Collector::start(
             feeds,
             settings,
             Arc::clone(&generator),
             Arc::clone(&board),
-            Arc::default(),
+            Arc::clone(&incidents),
             None,
         )
         .expect("threads");
-        Self { generator, board, collector, scripts, opened }
+        Self { generator, incidents, board, collector, scripts, opened }
     }
 
     /// Replaces the sources, as a reload does.
@@ -296,12 +303,39 @@ fn feed(
             count.fetch_add(1, Ordering::Relaxed);
             Ok(Box::new(Double { script: Arc::clone(&script), counter: 0 }))
         }),
-        gate: Gate::new(Box::new(ByteTests::new(claim))),
+        gate: Gate::new(Box::new(Fingerprinting(ByteTests::new(claim)))),
         deadline: Duration::from_millis(50),
         pace: Duration::from_millis(20),
         shown: false,
-        remember: None,
+        remember: (source.behaviour == Behaviour::Forgetful).then(forgetful),
     }
+}
+
+/// Tests that give a fingerprint with every sample, as those of pictures do.
+struct Fingerprinting(ByteTests);
+
+impl Inspect for Fingerprinting {
+    fn inspect(&mut self, sample: &Sample) -> Inspection {
+        Inspection { fingerprint: Some(1), ..self.0.inspect(sample) }
+    }
+
+    fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
+        self.0.noise(sample, into);
+    }
+
+    fn claimed(&self) -> Option<f64> {
+        self.0.claimed()
+    }
+
+    fn reset(&mut self) {
+        self.0.reset();
+    }
+}
+
+/// Panics the first time.
+fn forgetful() -> Box<dyn FnMut(u64) + Send> {
+    let mut was_asked = false;
+    Box::new(move |_| assert!(std::mem::replace(&mut was_asked, true), "on purpose"))
 }
 
 fn absence(behaviour: Behaviour) -> SourceError {

@@ -107,7 +107,33 @@ fn any_one_hung_source_blocks_nobody() {
         rig.wait_for("a seed without it", |rig| rig.credited_in_seed().len() == 2);
         let first = rig.generation();
         rig.wait_for("and another", |rig| rig.generation() > first);
+        rig.wait_for("its alarm, raised outside its thread", |rig| {
+            rig.report(which).state == SourceState::Absent
+        });
+        assert_eq!(rig.report(which).last_alarm.expect("an alarm").test, HealthTest::Deadline);
+        assert_eq!(rig.incidents.count(), 1);
     }
+}
+
+#[test]
+fn a_source_that_hangs_after_it_was_credited_is_withdrawn_and_the_quorum_is_lost() {
+    let rig = Rig::start(&three()[..2], 2);
+    rig.wait_for("the first seed", |rig| rig.state() == Readiness::Ready);
+    rig.set(1, Behaviour::Hung);
+    rig.wait_for("degraded", |rig| rig.state() == Readiness::Degraded);
+    rig.wait_for("its alarm", |rig| rig.report(1).state == SourceState::Absent);
+    assert!(rig.report(1).credit_bits_per_second < f64::EPSILON);
+}
+
+#[test]
+fn a_thread_that_dies_outside_its_source_is_one_incident_and_is_started_again() {
+    let rig = with_one(2, Behaviour::Forgetful);
+    rig.wait_for("its incident", |rig| rig.incidents.count() > 0);
+    assert!(rig.incidents.list()[0].text.contains("thread has ended"));
+    rig.wait_for("its return", |rig| {
+        rig.report(2).state == SourceState::Healthy && rig.credited_in_seed().len() == 3
+    });
+    assert_eq!(rig.incidents.count(), 1);
 }
 
 #[test]

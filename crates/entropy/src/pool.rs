@@ -2,12 +2,16 @@
 //!
 //! ```text
 //! pool_s = SHA-512(pool_s ‖ block)
-//! prk    = HKDF-Extract(salt = chain, IKM = "lavawall v1 seed" ‖ generation ‖ (len(id) ‖ id ‖ pool_s) for every source)
+//! prk    = HKDF-Extract(salt = chain, IKM = "lavawall v1 seed" ‖ generation ‖ (len(id) ‖ id ‖ pool_s) for every source in the seed)
 //! chain' = HKDF-Expand(prk, "lavawall v1 chain", 32)
 //! seed   = HKDF-Expand(prk, "lavawall v1 seed",  32)
 //! ```
 //! HKDF is RFC 5869 over SHA-256; generation and lengths are eight bytes, big-endian. Pools are
 //! concatenated, never XOR-ed: a source that could read another's block could cancel it with XOR.
+//!
+//! A regular seed takes all sources. A fresh seed, on demand, takes those that have given enough since
+//! the demand and leaves the others: under a flood of demands a slow source would be spent in small
+//! parts, each of which could be guessed on its own.
 
 use std::fmt;
 use std::time::Instant;
@@ -85,7 +89,19 @@ pub struct Pool {
 struct Slot {
     member: PoolMember,
     state: Locked<[u8; 64]>,
+    /// Credit since the last seed that this source went into.
     credit_bits: u32,
+    /// The part of it from samples taken since the demand, if there is one.
+    fresh_bits: u32,
+}
+
+/// The credit that a seed counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// All of it.
+    Regular,
+    /// That since the demand.
+    Fresh,
 }
 
 /// A seed and the credit of its sources.
@@ -146,7 +162,7 @@ impl Pool {
             .zip(fresh)
             .map(|(member, state)| match old.iter().position(|slot| slot.member == member) {
                 Some(at) => old.swap_remove(at),
-                None => Slot { member, state, credit_bits: 0 },
+                None => Slot { member, state, credit_bits: 0, fresh_bits: 0 },
             })
             .collect();
         Ok(())
@@ -176,30 +192,39 @@ impl Pool {
         hash.update(*slot.state);
         hash.update(block.bytes.expose());
         hash.finalize_into((&mut *slot.state).into());
-        let in_time = self.fresh_since.is_none_or(|since| block.taken >= since);
-        if in_time && slot.member.kind != Kind::None {
-            slot.credit_bits = slot.credit_bits.saturating_add(block.credit_bits).min(POOL_BITS);
+        if slot.member.kind == Kind::None {
+            return;
+        }
+        slot.credit_bits = slot.credit_bits.saturating_add(block.credit_bits).min(POOL_BITS);
+        if self.fresh_since.is_some_and(|since| block.taken >= since) {
+            slot.fresh_bits = slot.fresh_bits.saturating_add(block.credit_bits).min(POOL_BITS);
         }
     }
 
     /// Withdraws a source's credit since the last seed, after an alarm. Its bytes stay in.
     pub fn withdraw(&mut self, source: usize) {
         if let Some(slot) = self.slots.get_mut(source) {
-            slot.credit_bits = 0;
+            (slot.credit_bits, slot.fresh_bits) = (0, 0);
         }
     }
 
-    /// From here to the next seed only blocks whose every sample was taken at or after `since`
-    /// count (prediction resistance).
+    /// The next fresh seed counts only blocks whose every sample was taken at or after `since`
+    /// (prediction resistance). Credit for the next regular seed is not touched.
     pub fn demand_fresh(&mut self, since: Instant) {
         self.fresh_since = Some(since);
-        self.slots.iter_mut().for_each(|slot| slot.credit_bits = 0);
+        self.slots.iter_mut().for_each(|slot| slot.fresh_bits = 0);
     }
 
-    /// Whether source number `source` has enough credit for the next seed.
+    /// Whether source number `source` has enough credit for the next regular seed.
     #[must_use]
     pub fn is_satisfied(&self, source: usize) -> bool {
-        self.slots.get(source).is_none_or(|slot| slot.credit_bits >= self.needed_bits())
+        self.slots.get(source).is_none_or(|slot| self.is_enough(slot, Turn::Regular))
+    }
+
+    /// Whether source number `source` has enough credit since the demand for the next fresh seed.
+    #[must_use]
+    pub fn is_satisfied_since_demand(&self, source: usize) -> bool {
+        self.slots.get(source).is_none_or(|slot| self.is_enough(slot, Turn::Fresh))
     }
 
     /// The number of seeds released.
@@ -208,10 +233,57 @@ impl Pool {
         self.generation
     }
 
-    /// The shortfall to the quorum; `None` when a seed can be released.
+    /// The shortfall to the quorum of a regular seed; `None` when it can be released.
     #[must_use]
     pub fn shortfall(&self) -> Option<Shortfall> {
-        let enough = |slot: &&Slot| slot.credit_bits >= self.needed_bits();
+        self.shortfall_of(Turn::Regular)
+    }
+
+    /// Makes a regular seed of the states of all sources, credited or not, and starts over.
+    ///
+    /// # Errors
+    /// The shortfall; the pool is then unchanged.
+    pub fn release(&mut self) -> Result<Release, Shortfall> {
+        self.release_of(Turn::Regular)
+    }
+
+    /// Makes a seed that answers a demand: of the states of the sources with enough credit since
+    /// then, which start over. The others keep state and credit for the next regular seed: a slow
+    /// source is not spent in parts too small to count.
+    ///
+    /// # Errors
+    /// The shortfall; the pool is then unchanged.
+    pub fn release_fresh(&mut self) -> Result<Release, Shortfall> {
+        let release = self.release_of(Turn::Fresh)?;
+        self.fresh_since = None;
+        Ok(release)
+    }
+
+    fn release_of(&mut self, turn: Turn) -> Result<Release, Shortfall> {
+        if let Some(shortfall) = self.shortfall_of(turn) {
+            return Err(shortfall);
+        }
+        // Who goes in is decided by what was needed before this seed is counted.
+        let goes_in = |slot: &Slot| turn == Turn::Regular || self.is_enough(slot, turn);
+        let included: Vec<bool> = self.slots.iter().map(goes_in).collect();
+        self.generation += 1;
+        let (mut prk, expand) = self.extract(&included);
+        expand
+            .expand(CHAIN_LABEL, &mut *self.chain)
+            .expect("32 bytes are within HKDF's limit of 255 hashes");
+        let seed = Secret::filled_by(|seed: &mut [u8; SEED_BYTES]| {
+            expand.expand(SEED_LABEL, seed).expect("32 bytes are within HKDF's limit");
+        });
+        prk.as_mut_slice().zeroize();
+        let start_over = |(slot, is_included): (&mut Slot, bool)| {
+            if is_included { slot.start_over(turn) } else { 0 }
+        };
+        let credits_bits = self.slots.iter_mut().zip(included).map(start_over).collect();
+        Ok(Release { seed, generation: self.generation, credits_bits })
+    }
+
+    fn shortfall_of(&self, turn: Turn) -> Option<Shortfall> {
+        let enough = |slot: &&Slot| self.is_enough(slot, turn);
         let mut present: Vec<_> =
             self.slots.iter().filter(enough).map(|slot| slot.member.kind).collect();
         present.sort_unstable();
@@ -229,38 +301,22 @@ impl Pool {
         })
     }
 
-    /// Makes a seed of the states of all sources, credited or not, and starts over.
-    ///
-    /// # Errors
-    /// The shortfall; the pool is then unchanged.
-    pub fn release(&mut self) -> Result<Release, Shortfall> {
-        if let Some(shortfall) = self.shortfall() {
-            return Err(shortfall);
-        }
-        self.generation += 1;
-        let (mut prk, expand) = self.extract();
-        expand
-            .expand(CHAIN_LABEL, &mut *self.chain)
-            .expect("32 bytes are within HKDF's limit of 255 hashes");
-        let seed = Secret::filled_by(|seed: &mut [u8; SEED_BYTES]| {
-            expand.expand(SEED_LABEL, seed).expect("32 bytes are within HKDF's limit");
-        });
-        prk.as_mut_slice().zeroize();
-        self.fresh_since = None;
-        let credits_bits = self.slots.iter_mut().map(Slot::start_over).collect();
-        Ok(Release { seed, generation: self.generation, credits_bits })
+    fn is_enough(&self, slot: &Slot, turn: Turn) -> bool {
+        slot.credit_in(turn) >= self.needed_bits()
     }
 
     fn needed_bits(&self) -> u32 {
         if self.generation == 0 { FIRST_SEED_BITS } else { RESEED_BITS }
     }
 
-    fn extract(&self) -> (hkdf::hmac::digest::Output<Sha256>, Hkdf<Sha256>) {
+    /// HKDF-Extract over the states of the included sources.
+    fn extract(&self, included: &[bool]) -> (hkdf::hmac::digest::Output<Sha256>, Hkdf<Sha256>) {
         let salt = Zeroizing::new(*self.chain);
         let mut extract = HkdfExtract::<Sha256>::new(Some(salt.as_slice()));
         extract.input_ikm(SEED_LABEL);
         extract.input_ikm(&self.generation.to_be_bytes());
-        for slot in &self.slots {
+        let included = self.slots.iter().zip(included).filter(|(_, is_included)| **is_included);
+        for (slot, _) in included {
             extract.input_ikm(&(slot.member.id.len() as u64).to_be_bytes());
             extract.input_ikm(slot.member.id.as_bytes());
             extract.input_ikm(slot.state.as_slice());
@@ -270,10 +326,19 @@ impl Pool {
 }
 
 impl Slot {
-    /// Zeroizes the slot and returns its credit in bits.
-    fn start_over(&mut self) -> u32 {
+    fn credit_in(&self, turn: Turn) -> u32 {
+        match turn {
+            Turn::Regular => self.credit_bits,
+            Turn::Fresh => self.fresh_bits,
+        }
+    }
+
+    /// Zeroizes the slot and returns the credit in bits that the seed counted.
+    fn start_over(&mut self, turn: Turn) -> u32 {
+        let credit_bits = self.credit_in(turn);
         self.state.zeroize();
-        std::mem::take(&mut self.credit_bits)
+        (self.credit_bits, self.fresh_bits) = (0, 0);
+        credit_bits
     }
 }
 

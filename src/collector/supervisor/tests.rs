@@ -80,17 +80,94 @@ fn credit_outlasts_a_reload_only_under_the_same_configuration() {
     assert!(!it.pool.is_satisfied(0), "this is another device");
 }
 
-#[test]
-fn a_source_whose_thread_has_ended_is_reported_once_and_the_loop_does_not_spin() {
+/// A supervisor whose handle is open, as in a running collector.
+fn with_handle() -> (Supervisor, crossbeam_channel::Sender<Command>) {
     let mut it = supervisor();
-    let settings = it.settings;
-    // Kept: the handle's end of the channel is open in a running collector.
-    let (_handle, inbox) = bounded(1);
+    let (handle, inbox) = bounded(1);
     it.inbox = inbox;
+    (it, handle)
+}
+
+#[test]
+fn a_source_whose_thread_has_ended_is_one_incident_and_is_started_again_after_a_wait() {
+    let (mut it, _handle) = with_handle();
+    let settings = it.settings;
     it.replace(vec![absent("one")], settings).expect("memory");
     it.sources[0].events = bounded(1).1;
+    let now = Instant::now();
     for _ in 0..3 {
         assert!(it.take_next().is_continue());
+        it.start_threads(now);
     }
     assert_eq!(it.incidents.count(), 1);
+    assert!(!it.sources[0].is_startable(now), "it waits");
+    let later = now + Duration::from_mins(1);
+    assert!(it.sources[0].is_startable(later));
+    it.start_threads(later);
+    assert!(!it.sources[0].is_startable(later), "it runs");
+    assert_eq!(it.incidents.count(), 1);
+}
+
+/// A source whose next samples come when this test says so.
+struct Held(crossbeam_channel::Receiver<()>);
+
+impl crate::source::Source for Held {
+    fn read(
+        &mut self,
+        sample: &mut lavawall_entropy::Sample,
+        _: Instant,
+    ) -> Result<(), SourceError> {
+        let _ = self.0.recv();
+        getrandom::fill(sample.resize(64)).expect("the operating system's bytes");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_device_that_does_not_return_is_reported_from_outside_and_starts_over_when_it_does() {
+    let (mut it, _handle) = with_handle();
+    let (go, gate) = bounded(0);
+    let settings = it.settings;
+    let held = Feed { open: Box::new(move || Ok(Box::new(Held(gate.clone())))), ..absent("held") };
+    it.replace(vec![held], settings).expect("memory");
+    // One sample, so that the next call has begun.
+    go.send(()).expect("it reads");
+    it.sources[0].credited_at = Some(Instant::now());
+    let reports = |it: &Supervisor| it.board.sources().pop().expect("one source");
+    let end = Instant::now() + Duration::from_mins(1);
+    while reports(&it).alarms == 0 {
+        assert!(Instant::now() < end, "no alarm: {:?}", reports(&it));
+        // As if half an hour had passed.
+        it.watch_calls(Instant::now() + Duration::from_mins(30));
+        std::thread::yield_now();
+    }
+    let report = reports(&it);
+    assert_eq!(report.state, SourceState::Absent);
+    assert_eq!(report.last_alarm.expect("an alarm").test, HealthTest::Deadline);
+    assert_eq!((it.incidents.count(), it.sources[0].credited_at), (1, None));
+    it.watch_calls(Instant::now() + Duration::from_mins(30));
+    assert_eq!(it.incidents.count(), 1, "told once");
+    // The sample that comes at last is too late.
+    go.send(()).expect("it reads");
+    let end = Instant::now() + Duration::from_mins(1);
+    while reports(&it).alarms < 2 {
+        assert!(Instant::now() < end, "no timeout: {:?}", reports(&it));
+        std::thread::yield_now();
+    }
+    assert_eq!(reports(&it).last_alarm.expect("an alarm").test, HealthTest::Deadline);
+}
+
+#[test]
+fn a_supervisor_that_panics_is_seen_by_its_handle_and_one_that_lives_does_rounds() {
+    let (mut it, handle) = with_handle();
+    it.self_tests.primitives.chacha20 = |_| panic!("on purpose");
+    let collector = crate::collector::Collector::run(it, handle).expect("a thread");
+    let (living, handle) = with_handle();
+    let living = crate::collector::Collector::run(living, handle).expect("a thread");
+    let (rounds, end) = (living.rounds(), Instant::now() + Duration::from_mins(1));
+    while !collector.has_ended() || living.rounds() == rounds {
+        assert!(Instant::now() < end, "it is not seen");
+        std::thread::yield_now();
+    }
+    assert!(!living.has_ended());
 }

@@ -255,20 +255,64 @@ fn a_fresh_seed_counts_only_blocks_taken_since() {
     let before = Instant::now();
     let asked = before + Duration::from_secs(1);
     fill(&mut pool, &[0, 1]);
+    assert!(pool.release_fresh().is_err(), "there is no demand");
     pool.demand_fresh(asked);
-    assert!(pool.shortfall().is_some(), "what was there no longer counts");
+    assert!(pool.release_fresh().is_err(), "what was there does not count");
     for source in [0, 1] {
         for _ in 0..2 {
             pool.absorb(source, &block_at(1, 256, before));
         }
     }
-    assert!(pool.release().is_err(), "late blocks of early samples do not count");
+    assert!(pool.release_fresh().is_err(), "late blocks of early samples do not count");
     for source in [0, 1] {
+        assert!(!pool.is_satisfied_since_demand(source));
         for _ in 0..2 {
             pool.absorb(source, &block_at(1, 256, asked));
         }
+        assert!(pool.is_satisfied_since_demand(source));
     }
-    assert!(pool.release().is_ok());
+    assert!(pool.release_fresh().is_ok());
+    assert!(pool.release_fresh().is_err(), "the demand is over");
+}
+
+#[test]
+fn a_fresh_seed_takes_nothing_from_sources_that_are_not_in_it() {
+    let members =
+        ["a", "b", "slow"].into_iter().zip([Kind::OperatingSystem, Kind::Tpm, Kind::Device]);
+    let members = members.map(|(id, kind)| member(id, kind)).collect();
+    let mut pool = Pool::new(members, 2).expect("memory for a pool");
+    fill(&mut pool, &[0, 1, 2]);
+    seed(&mut pool);
+    let now = Instant::now();
+    pool.absorb(2, &block_at(9, 128, now));
+    for _ in 0..10 {
+        pool.demand_fresh(now);
+        fill(&mut pool, &[0, 1]);
+        let release = pool.release_fresh().expect("two kinds are enough");
+        assert_eq!(release.credits_bits, [512, 512, 0]);
+    }
+    assert!(!pool.is_satisfied(2));
+    pool.absorb(2, &block_at(9, 128, now));
+    assert!(pool.is_satisfied(2), "both halves count");
+    fill(&mut pool, &[0]);
+    assert_eq!(pool.release().expect("two kinds").credits_bits, [512, 0, 256]);
+}
+
+#[test]
+fn a_source_that_is_not_in_a_fresh_seed_does_not_change_it() {
+    let with = |byte| {
+        let mut pool = pool(1);
+        let now = Instant::now();
+        pool.demand_fresh(now);
+        pool.absorb(1, &block_at(byte, 256, now));
+        fill(&mut pool, &[0]);
+        let fresh = pool.release_fresh().expect("one kind").seed;
+        fill(&mut pool, &[0]);
+        (fresh, seed(&mut pool))
+    };
+    let (one, other) = (with(7), with(8));
+    assert_eq!(one.0, other.0);
+    assert_ne!(one.1, other.1, "it is in the next regular one");
 }
 
 #[test]
@@ -304,5 +348,35 @@ proptest! {
             prop_assert_eq!(pool.release().is_ok(), expected);
             if expected { credit = [0; 3]; seeds += 1; }
         }
+    }
+
+    /// Blocks, alarms, demands and fresh seeds in any order: however many demands there are, a
+    /// source that goes into none of their seeds keeps all that it gave for the next regular one.
+    #[test]
+    fn demands_take_nothing_from_a_source_outside_their_seeds(
+        steps in prop::collection::vec((0usize..2, 0u8..6), 1..120)
+    ) {
+        let mut pool = pool(1);
+        let early = Instant::now();
+        let mut credit = 0_u32;
+        for (source, action) in steps {
+            match (source, action) {
+                (_, 0) => pool.demand_fresh(early + Duration::from_secs(1)),
+                (1, 1) => { pool.withdraw(1); credit = 0; }
+                // The camera's samples are always older than the demand.
+                (1, _) => {
+                    pool.absorb(1, &block_at(action, 64, early));
+                    credit = (credit + 64).min(512);
+                }
+                _ => pool.absorb(0, &block_at(action, 256, early + Duration::from_secs(2))),
+            }
+            if let Ok(release) = pool.release_fresh() {
+                prop_assert_eq!(release.credits_bits[1], 0);
+            }
+            prop_assert_eq!(pool.slots[1].credit_bits, credit);
+        }
+        fill(&mut pool, &[0]);
+        let release = pool.release().expect("one kind is enough");
+        prop_assert_eq!(release.credits_bits[1], credit);
     }
 }
