@@ -10,11 +10,9 @@
 //! and is reported by its record's id. A multiset hash over all records of a namespace, sealed beside them,
 //! detects at the next opening that rows were rolled back together, removed or added.
 
-mod acknowledged;
 mod batch;
 mod cache;
 mod clock_watch;
-mod commit_mark;
 mod commit_rows;
 mod compaction;
 mod config;

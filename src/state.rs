@@ -17,9 +17,6 @@ use crate::durable;
 /// The file of key operations, in the state directory.
 pub(crate) const AUDIT_LOG: &str = "audit.log";
 
-/// The commit mark of the store.
-pub(crate) const COMMIT_MARK: &str = "store-commits";
-
 /// The operator's socket, in the state directory.
 pub(crate) const ADMIN_SOCKET: &str = "admin.sock";
 

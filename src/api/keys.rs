@@ -151,14 +151,6 @@ pub(crate) struct VersionAnswer {
     pub version: u32,
 }
 
-/// The acceptance of a store that has lost commits.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[schemars(rename = "Acceptance")]
-pub(crate) struct AcceptanceAnswer {
-    /// Acknowledged commits that are lost; 0 when nothing was missing.
-    pub lost_commits: u64,
-}
-
 /// A compaction of the store.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct CompactionAnswer {

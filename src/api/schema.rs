@@ -39,7 +39,6 @@ pub(crate) fn schemas() -> BTreeMap<String, Value> {
     add::<keys::SealAnswer>(&mut answers);
     add::<keys::KeyList>(&mut answers);
     add::<keys::ClockAnswer>(&mut answers);
-    add::<keys::AcceptanceAnswer>(&mut answers);
     add::<keys::VersionAnswer>(&mut answers);
     add::<keys::CompactionAnswer>(&mut answers);
     add::<store::Failure>(&mut answers);

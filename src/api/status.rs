@@ -75,9 +75,6 @@ pub(crate) struct KeyringStatus {
     pub records: u64,
     /// Records that do not open, and namespaces whose count or sum disagrees with their records.
     pub damaged: u64,
-    /// Why the store is not written although the disk could be; null when it is.
-    #[serde(default)]
-    pub read_only: Option<String>,
     /// Why expired records are hidden and not removed; null when they are removed.
     #[serde(default)]
     pub clock_doubt: Option<String>,

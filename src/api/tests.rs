@@ -31,7 +31,7 @@ const STATUS: &str = concat!(
     r#""present":["operating-system"],"missing_required":["camera"],"overdue":true},"#,
     r#""memory_locked":true,"tls":false,"log_lines_lost":0,"#,
     r#""keyring":{"state":"open","seal":"file","namespaces":1,"#,
-    r#""records":4,"damaged":0,"read_only":null,"clock_doubt":null,"#,
+    r#""records":4,"damaged":0,"clock_doubt":null,"#,
     r#""rotations":[{"namespace":"00112233445566778899aabbccddeeff","#,
     r#""version":3,"done":10,"left":5,"dependents":{"1":2,"2":3}}],"#,
     r#""store":{"live_bytes":900,"file_bytes":4096}},"picture":"wall","#,

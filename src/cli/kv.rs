@@ -1,6 +1,5 @@
 //! `lavawall kv`: the encrypted key-value store, from the command line.
 
-mod accept;
 mod batch;
 mod bulk;
 mod bulk_pair;
@@ -48,7 +47,6 @@ enum Command {
     Delete(record::DeleteArguments),
     List(list::KvListArguments),
     Bulk(bulk::KvBulkArguments),
-    Accept(accept::KvAcceptArguments),
     Compact(compact::KvCompactArguments),
     #[cfg(feature = "export")]
     Export(export::KvExportArguments),
@@ -68,7 +66,6 @@ pub(crate) fn run(arguments: &KvArguments) -> Result<(), CommandError> {
         Command::Delete(arguments) => record::delete(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
-        Command::Accept(arguments) => accept::run(arguments),
         Command::Compact(arguments) => compact::run(arguments),
         #[cfg(feature = "export")]
         Command::Export(arguments) => export::run(arguments),

@@ -11,7 +11,6 @@
 //! GET  /admin/clock                            the clock that removes expired records
 //! POST /admin/clock/confirm                    it is right
 //! GET  /admin/keys                             every key version, with its provenance
-//! POST /admin/store/accept                     goes on without commits that are lost
 //! POST /admin/store/compact                    gives free space of the store back to the disk
 //! POST /admin/namespaces/{id}/rotate
 //! POST /admin/namespaces/{id}/revoke {version}
@@ -32,7 +31,7 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 14] = [
+const ENDPOINTS: [&str; 13] = [
     "/admin/clock",
     "/admin/clock/confirm",
     "/admin/keyring",
@@ -43,7 +42,6 @@ const ENDPOINTS: [&str; 14] = [
     "/admin/keyring/confirm",
     "/admin/keyring/rotate",
     "/admin/keys",
-    "/admin/store/accept",
     "/admin/store/compact",
     "/admin/namespaces/{namespace}/rotate",
     "/admin/namespaces/{namespace}/revoke",
@@ -98,7 +96,6 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         (&Method::GET, ["clock"]) => calls::clock(call).await,
         (&Method::POST, ["clock", "confirm"]) => calls::confirm_clock(call).await,
         (&Method::GET, ["keys"]) => calls::keys(call).await,
-        (&Method::POST, ["store", "accept"]) => calls::accept(call).await,
         (&Method::POST, ["store", "compact"]) => calls::compact(call).await,
         (&Method::POST, ["namespaces", id, "rotate"]) => calls::rotate(call, namespace(id)?).await,
         (&Method::POST, ["namespaces", id, "revoke"]) => calls::revoke(call, namespace(id)?).await,

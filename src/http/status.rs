@@ -91,7 +91,6 @@ fn of_keyring(store: &Store) -> KeyringStatus {
         namespaces: wide(report.len()),
         records: wide(report.iter().map(|it| it.records).sum()),
         damaged: wide(disagree + report.iter().map(|it| it.damaged).sum::<usize>()),
-        read_only: store.read_only_reason(),
         clock_doubt: store.clock_doubt(),
         rotations: report
             .into_iter()

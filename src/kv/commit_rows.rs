@@ -33,18 +33,13 @@ impl Store {
         hash: MultisetHash,
     ) -> Result<[Change; 3], KvError> {
         let hash = keys.seal_hash(&self.generator, id, commits, hash)?;
-        Ok([
-            Change::Put(Table::Sums, id.0.to_vec(), hash),
-            self.commit_count_row(commits)?,
-            format_row(),
-        ])
-    }
-
-    /// The change that sets the commit count.
-    pub(crate) fn commit_count_row(&self, commits: u64) -> Result<Change, KvError> {
         let (key, data) = (self.keyring.store_key()?, AssociatedData::of(label::COMMITS));
         let count = aead::seal(&self.generator, &key, &data, &commits.to_be_bytes())?;
-        Ok(Change::Put(Table::Store, COMMITS_KEY.to_vec(), count))
+        Ok([
+            Change::Put(Table::Sums, id.0.to_vec(), hash),
+            Change::Put(Table::Store, COMMITS_KEY.to_vec(), count),
+            format_row(),
+        ])
     }
 }
 

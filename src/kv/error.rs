@@ -97,18 +97,6 @@ pub enum KvError {
          from copies that belong together; to start empty, move the store away"
     )]
     Foreign,
-    /// The store lacks commits that were acknowledged.
-    #[error(
-        "the store has {found} commits and acknowledged {known}: the last ones are lost, by damage or a \
-         rollback; it can be read, and is not written before a restored copy has them or `lavawall kv accept` \
-         was run"
-    )]
-    Behind {
-        /// The number of commits of the store.
-        found: u64,
-        /// The number that was acknowledged.
-        known: u64,
-    },
     /// There is a store and no keyring.
     #[error(
         "there is a store and no keyring: restore the keyring of the store; to start empty, move the store \

@@ -1,7 +1,6 @@
 //! Namespaces: making, renaming and deleting them, and changing their keys.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use crate::audit::Actor;
 use crate::keyring::{KeyringError, NamespaceId, NamespaceInfo};
@@ -26,7 +25,6 @@ impl Store {
     /// # Errors
     /// When the title is taken or invalid, or nothing can be written.
     pub fn create_namespace(&self, actor: &Actor, title: &str) -> Result<NamespaceInfo, KvError> {
-        self.check_complete()?;
         let mut writer = self.writer();
         let draft = self.keyring.draft_namespace(actor, title)?;
         if !self.is_open() {
@@ -40,8 +38,6 @@ impl Store {
         let changes = self.commit_rows(&keys, id, commits, MultisetHash::default())?;
         self.storage.commit(&mut changes.into_iter().map(Ok))?;
         writer.commits = commits;
-        self.committed.store(commits, Ordering::Release);
-        self.mark_commits()?;
         let added = self.keyring.add_namespace(actor, draft);
         if !KeyringError::took_effect(&added) {
             // The row stays when this fails, too.
@@ -74,7 +70,6 @@ impl Store {
     /// # Errors
     /// When there is no such namespace, or the keyring cannot be written.
     pub fn delete_namespace(&self, actor: &Actor, id: NamespaceId) -> Result<(), KvError> {
-        self.check_complete()?;
         let _writer = self.writer();
         followed(self.keyring.delete_namespace(actor, id), || {
             self.change_namespaces(|namespaces| {
@@ -111,10 +106,6 @@ impl Store {
     /// When the keyring cannot be written.
     pub fn destroy_unneeded(&self, actor: &Actor, id: NamespaceId) -> Result<Vec<u32>, KvError> {
         let (_writer, namespace) = self.writing(id)?;
-        // Records that moved to a newer version may be among what is lost.
-        if self.check_complete().is_err() {
-            return Ok(Vec::new());
-        }
         let keys = self.keyring.namespace_keys(id)?;
         // A record that does not open may need any of them.
         if !namespace.index().faults.is_empty() {

@@ -1,16 +1,14 @@
 //! The store as its callers hold it: its parts, their locks, and access to namespaces.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::keyring::{Keyring, NamespaceId};
 use crate::kv::cache::ValueCache;
 use crate::kv::clock_watch::ClockWatch;
-use crate::kv::commit_mark::CommitMark;
 use crate::kv::engine::Storage;
 use crate::kv::error::KvError;
 use crate::kv::group_commit::CommitQueue;
@@ -37,25 +35,11 @@ pub struct Store {
     pub(crate) is_stale: AtomicBool,
     pub(crate) queue: CommitQueue,
     pub(crate) clock: Mutex<ClockWatch>,
-    pub(crate) mark: Option<CommitMark>,
-    /// The commit count, for the mark.
-    pub(crate) committed: AtomicU64,
-    /// Commits that were acknowledged and are missing: nothing is written until the operator accepts it.
-    pub(crate) lost: Mutex<Option<LostCommits>>,
     writer: Mutex<WriterState>,
 }
 
 /// The namespaces of an open store.
 pub(crate) type Namespaces = BTreeMap<NamespaceId, Arc<Namespace>>;
-
-/// Commits that the commit mark counts and the store does not have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LostCommits {
-    /// The number of commits of the store.
-    pub(crate) found: u64,
-    /// The number that the mark counts.
-    pub(crate) known: u64,
-}
 
 /// The state of the one writer at a time.
 #[derive(Default)]
@@ -84,9 +68,6 @@ impl Store {
             is_stale: AtomicBool::new(false),
             queue: CommitQueue::default(),
             clock: Mutex::default(),
-            mark: None,
-            committed: AtomicU64::new(0),
-            lost: Mutex::default(),
             writer: Mutex::default(),
         }
     }
@@ -95,12 +76,6 @@ impl Store {
     #[must_use]
     pub fn with_value_cache(self, bytes: usize) -> Self {
         Self { cache: ValueCache::of(bytes), ..self }
-    }
-
-    /// Keeps the commit mark in the file at `path`.
-    #[must_use]
-    pub fn with_commit_mark(self, path: PathBuf) -> Self {
-        Self { mark: Some(CommitMark::at(path)), ..self }
     }
 
     /// Its keyring.

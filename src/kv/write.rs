@@ -54,16 +54,12 @@ impl Store {
     /// Makes all of these changes, or none: a single one in a group commit with those of other callers.
     fn edit(&self, id: NamespaceId, edits: &[Edit<'_>]) -> Result<(), KvError> {
         let Some(queued) = self.queue.add(id, edits) else {
-            self.edit_alone(id, edits)?;
-            return self.mark_commits();
+            return self.edit_alone(id, edits);
         };
         // A failure may be due to another caller's record: alone, each caller gets the error of its own.
         let _ = self.group_commit(id, &queued);
         self.queue.remove(&queued);
-        if !queued.is_written() {
-            self.edit_alone(id, edits)?;
-        }
-        self.mark_commits()
+        if queued.is_written() { Ok(()) } else { self.edit_alone(id, edits) }
     }
 
     /// Writes the queued edits of this namespace, until `own` is written, or is in a commit that failed.
@@ -96,7 +92,6 @@ impl Store {
         namespace: &Namespace,
         edits: &[Edit<'_>],
     ) -> Result<(), KvError> {
-        self.check_complete()?;
         let last: BTreeMap<_, _> = edits.iter().map(|edit| (edit.name(), *edit)).collect();
         let keys = namespace.keys();
         let mut batch = CommitBatch::of(namespace, &keys);
@@ -183,7 +178,6 @@ impl Store {
             return Err(error.into());
         }
         writer.commits = commits;
-        self.committed.store(commits, Ordering::Release);
         let mut index = namespace.index_mut();
         for (name, slot) in slots {
             index.set(name, slot);

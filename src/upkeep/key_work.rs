@@ -30,8 +30,8 @@ const RETRY_MOST: Duration = Duration::from_mins(5);
 /// Before the first seed.
 const EVERY_BEFORE_SEED: Duration = Duration::from_millis(20);
 
-/// The interval between writes of the commit count to the anchor, when it has changed.
-const ANCHOR_EVERY: Duration = Duration::from_secs(1);
+/// The interval between writes of the commit count to the anchor.
+const ANCHOR_EVERY: Duration = Duration::from_mins(1);
 
 /// The most sweeps in a row.
 const SWEEPS: usize = 20;

@@ -11,7 +11,7 @@ use crate::incident::IncidentLog;
 use crate::keyring::{Keyring, Places};
 use crate::kv::Store;
 use crate::kv::engine::ENGINES;
-use crate::state::{AUDIT_LOG, COMMIT_MARK, StateDir};
+use crate::state::{AUDIT_LOG, StateDir};
 use crate::upkeep::key_work::KeyWork;
 use lavawall_entropy::Generator;
 
@@ -44,8 +44,7 @@ impl KeyUpkeep {
         let accepted = config.kv.accepted();
         let values = usize::try_from(config.kv.opened_cache.as_u64())?;
         let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
-            .with_value_cache(values)
-            .with_commit_mark(state_dir.file(COMMIT_MARK));
+            .with_value_cache(values);
         let (store, tokens) = (Arc::new(store), Arc::<ReloadableTokens>::default());
         let mut work =
             KeyWork::new(config, state_dir, generator, incidents, &store, &tokens, keyring);

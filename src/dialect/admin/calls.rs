@@ -9,9 +9,8 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::keys::{
-    AcceptanceAnswer, ClockAnswer, CompactionAnswer, ConfirmRequest, KeyEntry, KeyList,
-    KeyringAnswer, ProofRequest, RequestedSeal, RevokeRequest, SealAnswer, SealRequest,
-    UnsealRequest, VersionAnswer,
+    ClockAnswer, CompactionAnswer, ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest,
+    RequestedSeal, RevokeRequest, SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
 };
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
@@ -164,13 +163,6 @@ pub(crate) async fn keys(call: &OwnedCall) -> Outcome {
             .collect();
         // As a value its members are sorted.
         Ok(answer(&json!(KeyList { keys })))
-    })
-    .await
-}
-
-pub(crate) async fn accept(call: &OwnedCall) -> Outcome {
-    call.act_on_store(|store, actor| {
-        Ok(answer(&AcceptanceAnswer { lost_commits: store.accept_lost_commits(actor)? }))
     })
     .await
 }

@@ -92,7 +92,6 @@ impl From<KvError> for Refusal {
                 Self::body_too_large(*limit).with_operator_message(text)
             }
             KvError::NotReady(_) => Self::unavailable(text),
-            KvError::Behind { .. } => Self::unavailable(text).into_fault(),
             KvError::Closed => Self::unavailable(NOT_OPEN).with_operator_message(text),
             KvError::Orphaned => Self::new(Class::Conflict, Subject::Operation, text),
             KvError::Damaged(_) | KvError::Revoked { .. } | KvError::Destroyed { .. } => {
