@@ -15,6 +15,7 @@ mod cache;
 mod clock_watch;
 mod commit_rows;
 mod config;
+mod damage;
 mod derived_keys;
 mod edit;
 pub(crate) mod engine;

@@ -7,6 +7,7 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::crypto::aead::OpenError;
 use crate::keyring::NamespaceId;
+use crate::kv::damage::DamageLog;
 use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::engine::{Storage, StorageAccess, StorageError, Table};
 use crate::kv::error::KvError;
@@ -25,6 +26,8 @@ pub(crate) struct Namespace {
     index: RwLock<Index>,
     /// Records resealed since the last rotation.
     resealed: AtomicUsize,
+    /// Damage that reads met since it was loaded.
+    pub(crate) damage: DamageLog,
     /// The records agree with the multiset hash, as far as can be checked.
     pub(crate) agrees: bool,
 }
@@ -44,6 +47,7 @@ impl Namespace {
             keys: RwLock::new(Arc::new(keys)),
             index: RwLock::default(),
             resealed: AtomicUsize::new(0),
+            damage: DamageLog::default(),
             agrees: true,
         }
     }

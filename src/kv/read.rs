@@ -242,9 +242,20 @@ impl Store {
     ) -> Result<Option<T>, KvError> {
         name::check(name)?;
         let namespace = self.namespace(id)?;
-        let mut tried = self.look_up(&namespace, name, now, &open)?;
+        let record = namespace.keys().record_id(name);
+        self.note_damage(id, record, self.read_twice(&namespace, name, now, open))
+    }
+
+    fn read_twice<T>(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        now: u64,
+        open: impl Fn(&DerivedKeys, RecordAddress, Slot) -> Result<ReadAttempt<T>, KvError>,
+    ) -> Result<Option<T>, KvError> {
+        let mut tried = self.look_up(namespace, name, now, &open)?;
         if let Some(ReadAttempt::Mismatch) = tried {
-            let (_no_writer, namespace) = self.writing(id)?;
+            let (_no_writer, namespace) = self.writing(namespace.id)?;
             tried = self.look_up(&namespace, name, now, &open)?;
         }
         match tried {

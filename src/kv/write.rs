@@ -184,6 +184,7 @@ impl Store {
         }
         for id in healed {
             index.faults.remove(&id);
+            namespace.damage.remove(id);
             self.cache.remove(RecordAddress { namespace: namespace.id, id });
         }
         index.hash = hash;

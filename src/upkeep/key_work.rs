@@ -96,6 +96,9 @@ impl KeyWork {
             }
             pause = self.look();
             has_looked.store(true, Ordering::Release);
+            for finding in self.store.take_damage() {
+                self.report(finding);
+            }
             if anchored.elapsed() >= ANCHOR_EVERY {
                 anchored = Instant::now();
                 self.anchor_commits();

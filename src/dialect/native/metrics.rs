@@ -65,6 +65,7 @@ impl Collector for Facts {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut sheet = Sheet(encoder);
         self.write_state(&mut sheet)?;
+        self.write_store(&mut sheet)?;
         self.write_traffic(&mut sheet)?;
         self.write_sources(&mut sheet)
     }
@@ -97,6 +98,14 @@ impl Facts {
         to.one("quorum_needed", "Independent kinds that a seed needs", None, &needed)?;
         let incidents = Counter::new(self.incidents);
         to.one("incidents", "Things an operator must look at", None, &incidents)
+    }
+
+    /// Nothing without a keyring: a zero would read as a sound store.
+    fn write_store(&self, to: &mut Sheet<'_>) -> fmt::Result {
+        let Some(keyring) = &self.status.keyring else { return Ok(()) };
+        to.one("store_records", "Records in open namespaces", None, &Gauge::new(keyring.records))?;
+        let damaged = Gauge::new(keyring.damaged);
+        to.one("store_damaged_records", "Records that do not open", None, &damaged)
     }
 
     fn write_traffic(&self, to: &mut Sheet<'_>) -> fmt::Result {
