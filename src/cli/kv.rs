@@ -17,6 +17,7 @@ mod multipart_form;
 mod namespace;
 mod namespaces;
 mod record;
+mod repair;
 #[cfg(feature = "export")]
 mod secret_lines;
 
@@ -46,6 +47,7 @@ enum Command {
     Delete(record::DeleteArguments),
     List(list::KvListArguments),
     Bulk(bulk::KvBulkArguments),
+    Repair(repair::KvRepairArguments),
     #[cfg(feature = "export")]
     Export(export::KvExportArguments),
     #[cfg(feature = "export")]
@@ -64,6 +66,7 @@ pub(crate) fn run(arguments: &KvArguments) -> Result<(), CommandError> {
         Command::Delete(arguments) => record::delete(arguments),
         Command::List(arguments) => list::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
+        Command::Repair(arguments) => repair::run(arguments),
         #[cfg(feature = "export")]
         Command::Export(arguments) => export::run(arguments),
         #[cfg(feature = "export")]

@@ -10,6 +10,7 @@
 //! POST /admin/keyring/rotate   {proof}         the root key
 //! GET  /admin/clock                            the clock that removes expired records
 //! POST /admin/clock/confirm                    it is right
+//! POST /admin/store/repair                     accepts the loss of a damaged store
 //! GET  /admin/keys                             every key version, with its provenance
 //! POST /admin/namespaces/{id}/rotate
 //! POST /admin/namespaces/{id}/revoke {version}
@@ -30,7 +31,7 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 12] = [
+const ENDPOINTS: [&str; 13] = [
     "/admin/clock",
     "/admin/clock/confirm",
     "/admin/keyring",
@@ -41,6 +42,7 @@ const ENDPOINTS: [&str; 12] = [
     "/admin/keyring/confirm",
     "/admin/keyring/rotate",
     "/admin/keys",
+    "/admin/store/repair",
     "/admin/namespaces/{namespace}/rotate",
     "/admin/namespaces/{namespace}/revoke",
 ];
@@ -93,6 +95,7 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         (&Method::POST, ["keyring", "rotate"]) => calls::rotate_root(call).await,
         (&Method::GET, ["clock"]) => calls::clock(call).await,
         (&Method::POST, ["clock", "confirm"]) => calls::confirm_clock(call).await,
+        (&Method::POST, ["store", "repair"]) => calls::repair(call).await,
         (&Method::GET, ["keys"]) => calls::keys(call).await,
         (&Method::POST, ["namespaces", id, "rotate"]) => calls::rotate(call, namespace(id)?).await,
         (&Method::POST, ["namespaces", id, "revoke"]) => calls::revoke(call, namespace(id)?).await,

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use crate::keyring::NamespaceId;
 use crate::kv::engine::{StorageAccess, StorageError};
 use crate::kv::error::KvError;
+use crate::kv::record::RecordAddress;
 use crate::kv::record_id::RecordId;
 use crate::kv::store::Store;
 
@@ -24,7 +25,7 @@ type IsReported = bool;
 
 impl DamageLog {
     /// Remembers a record.
-    fn add(&self, id: RecordId) {
+    pub(crate) fn add(&self, id: RecordId) {
         let mut met = self.0.lock();
         if met.len() < REMEMBERED_MOST {
             met.entry(id).or_insert(false);
@@ -69,7 +70,12 @@ impl Store {
         );
         if is_damage && let Ok(namespace) = self.known_namespace(namespace) {
             // Those that were found at the opening are reported already.
-            if !namespace.index().faults.contains_key(&id) {
+            let key = RecordAddress { namespace: namespace.id, id }.key();
+            let is_known = {
+                let index = namespace.index();
+                index.faults.contains_key(&id) || index.is_lost(&key)
+            };
+            if !is_known {
                 namespace.damage.add(id);
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use crate::kv::engine::LostRange;
 use crate::kv::multiset_hash::MultisetHash;
 use crate::kv::name::RecordName;
 use crate::kv::record_id::RecordId;
@@ -43,6 +44,8 @@ pub(crate) struct Index {
     dependents: BTreeMap<u32, u64>,
     pub(crate) faults: BTreeMap<RecordId, RecordFault>,
     /// The multiset hash over the slots.
+    /// Keys of entries that a salvage could not read: nothing is known of records there.
+    pub(crate) lost: Vec<LostRange>,
     pub(crate) hash: MultisetHash,
     /// The rest of the hash on the disk: the terms of the records in `faults`, which may open again under
     /// another copy of the keyring.
@@ -81,6 +84,16 @@ impl Index {
         if *count == 0 {
             self.dependents.remove(&key_version);
         }
+    }
+
+    /// Whether every record of the namespace is known.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.faults.is_empty() && self.lost.is_empty()
+    }
+
+    /// Whether nothing is known of a record at this key of the storage.
+    pub(crate) fn is_lost(&self, key: &[u8]) -> bool {
+        self.lost.iter().any(|range| range.contains(key))
     }
 
     /// The number of records, including expired ones.

@@ -276,7 +276,7 @@ impl Store {
         let address = RecordAddress { namespace: namespace.id, id: keys.record_id(name) };
         let (slot, fault, is_sound) = {
             let index = namespace.index();
-            (index.get(name), index.faults.get(&address.id).copied(), index.faults.is_empty())
+            (index.get(name), index.faults.get(&address.id).copied(), index.is_whole())
         };
         match (slot, fault) {
             (Some(slot), _) if slot.is_expired(now) => Ok(None),
@@ -286,6 +286,9 @@ impl Store {
             }
             (None, Some(RecordFault::Damaged)) => Err(KvError::Damaged(address.id)),
             (None, None) if is_sound => Ok(None),
+            (None, None) if namespace.index().is_lost(&address.key()) => {
+                Err(KvError::Damaged(address.id))
+            }
             // A row that does not open may be this record's, under a damaged key.
             (None, None) => {
                 let value = self.storage.get(Table::Values, &address.key())?;

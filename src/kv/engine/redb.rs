@@ -1,24 +1,28 @@
 //! Rows in one file, by redb: copy-on-write trees, one writer, a flush at the end of each batch.
 
 mod flushed_file;
+mod page_format;
 mod panics;
 mod read_only_file;
+mod salvage;
 mod tables;
 
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ::redb::{Builder, Database, ReadableDatabase};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::durable;
 use crate::kv::engine::storage::{
-    Change, Changes, Row, Storage, StorageAccess, StorageError, Table,
+    Change, Changes, Row, Salvage, Storage, StorageAccess, StorageError, Table,
 };
 use flushed_file::FlushedFile;
 use panics::contained;
 use read_only_file::ReadOnlyFile;
+use salvage::SalvagedRows;
 use tables::{definition, end_bound, end_of};
 
 /// Keeps rows in a file that only its owner may read.
@@ -27,24 +31,50 @@ use tables::{definition, end_bound, end_of};
 /// so that a disk that was full for a while needs no restart. While the disk refuses writes, the file is
 /// read all the same; each write tries it again.
 ///
-/// On damaged pages redb panics in some places; the panic is caught and returned as an error.
+/// On damaged pages redb panics in some places; the panic is caught and returned as an error. A file that redb
+/// refuses because it is damaged is salvaged, and can be read and not written until it is rebuilt.
 pub struct RedbStorage {
     path: PathBuf,
     cache_bytes: usize,
     /// `None` after a failure.
-    opened: RwLock<Option<OpenDatabase>>,
+    opened: RwLock<Option<OpenFile>>,
 }
 
 /// The open file.
-struct OpenDatabase {
-    database: Database,
-    /// Why it is read-only, if it is.
-    refused: Option<String>,
+enum OpenFile {
+    /// redb has opened it.
+    Sound {
+        database: Database,
+        /// Why it is read-only, if it is.
+        refused: Option<String>,
+    },
+    /// redb refuses it.
+    Damaged(SalvagedRows),
 }
 
-impl OpenDatabase {
+impl OpenFile {
+    /// Whether the disk refuses writes.
     fn is_refused(opened: Option<&Self>) -> bool {
-        opened.is_some_and(|opened| opened.refused.is_some())
+        matches!(opened, Some(Self::Sound { refused: Some(_), .. }))
+    }
+}
+
+/// Why redb does not open the file.
+enum OpenFailure {
+    /// The system's error.
+    Io(io::Error),
+    /// Another process has it.
+    Locked(String),
+    /// It is not as it was written.
+    Damaged(String),
+}
+
+impl OpenFailure {
+    fn reason(self) -> String {
+        match self {
+            Self::Io(error) => error.to_string(),
+            Self::Locked(reason) | Self::Damaged(reason) => reason,
+        }
     }
 }
 
@@ -70,7 +100,7 @@ impl RedbStorage {
     fn opened(
         &self,
         what: StorageAccess,
-    ) -> Result<RwLockReadGuard<'_, Option<OpenDatabase>>, StorageError> {
+    ) -> Result<RwLockReadGuard<'_, Option<OpenFile>>, StorageError> {
         loop {
             let guard = self.opened.read();
             if guard.is_some() {
@@ -80,39 +110,52 @@ impl RedbStorage {
             let mut guard = self.opened.write();
             if guard.is_none() {
                 *guard =
-                    Some(self.open_or_read_only().map_err(|reason| StorageError { what, reason })?);
+                    Some(self.open_or_salvage().map_err(|reason| StorageError { what, reason })?);
             }
         }
     }
 
-    /// Opens the file, read-only when the disk refuses writes.
-    fn open_or_read_only(&self) -> Result<OpenDatabase, String> {
-        let refused = match self.try_open()? {
-            Ok(database) => return Ok(OpenDatabase { database, refused: None }),
-            Err(error) => error.to_string(),
+    /// Opens the file: read-only when the disk refuses writes, salvaged when it is damaged.
+    fn open_or_salvage(&self) -> Result<OpenFile, String> {
+        let reason = match self.try_open() {
+            Ok(database) => return Ok(OpenFile::Sound { database, refused: None }),
+            Err(OpenFailure::Locked(reason)) => return Err(reason),
+            Err(OpenFailure::Damaged(reason)) => reason,
+            Err(OpenFailure::Io(error)) => {
+                let refused = error.to_string();
+                let read = contained(|| {
+                    let file = ReadOnlyFile::open(&self.path)?;
+                    Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?)
+                });
+                if let Ok(database) = read {
+                    return Ok(OpenFile::Sound { database, refused: Some(refused) });
+                }
+                refused
+            }
         };
-        let read = contained(|| {
-            let file = ReadOnlyFile::open(&self.path)?;
-            Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?)
-        });
-        match read {
-            Ok(database) => Ok(OpenDatabase { database, refused: Some(refused) }),
-            // The first reason is the one to fix.
-            Err(_) => Err(refused),
-        }
+        // When nothing can be salvaged, the first reason is the one to fix.
+        SalvagedRows::read(&self.path, &reason).map(OpenFile::Damaged).map_err(|_| reason)
     }
 
-    /// Opens the file for writing; the inner error is the system's.
-    fn try_open(&self) -> Result<io::Result<Database>, String> {
-        contained(|| match self.open_file() {
-            Err(::redb::Error::Io(error)) => Ok(Err(error)),
+    /// Opens the file for writing.
+    fn try_open(&self) -> Result<Database, OpenFailure> {
+        let opened = contained(|| match self.open_file() {
+            Err(::redb::Error::Io(error)) => Ok(Err(OpenFailure::Io(error))),
+            Err(error @ ::redb::Error::DatabaseAlreadyOpen) => {
+                Ok(Err(OpenFailure::Locked(error.to_string())))
+            }
             opened => opened.map(Ok),
-        })
+        });
+        opened.unwrap_or_else(|reason| Err(OpenFailure::Damaged(reason)))
     }
 
     fn open_file(&self) -> Result<Database, ::redb::Error> {
+        self.open_at(&self.path)
+    }
+
+    fn open_at(&self, path: &Path) -> Result<Database, ::redb::Error> {
         // Made here, since redb would make it readable by others.
-        let file = durable::open(&self.path, durable::private().read(true).write(true))?;
+        let file = durable::open(path, durable::private().read(true).write(true))?;
         let file = FlushedFile::of(file)?;
         let database = Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?;
         // Makes all tables: reading one that is absent would be an error.
@@ -134,32 +177,109 @@ impl RedbStorage {
         });
     }
 
+    /// Works on the file: with redb, or on the rows that were salvaged.
     fn with<T>(
         &self,
         what: StorageAccess,
         work: impl FnOnce(&Database) -> Result<T, ::redb::Error>,
+        salvaged: impl FnOnce(&SalvagedRows) -> io::Result<T>,
     ) -> Result<T, StorageError> {
+        let failed = |reason| StorageError { what, reason };
         let guard = self.opened(what)?;
-        let opened = guard.as_ref().expect("it has just been opened");
-        if let Some(reason) = opened.refused.as_ref().filter(|_| what == StorageAccess::Write) {
+        let database = match guard.as_ref().expect("it has just been opened") {
+            OpenFile::Damaged(rows) => {
+                return salvaged(rows).map_err(|error| failed(error.to_string()));
+            }
             // The write would stay in memory.
-            return Err(StorageError { what, reason: reason.clone() });
-        }
-        let result = contained(|| work(&opened.database));
+            OpenFile::Sound { refused: Some(reason), .. } if what == StorageAccess::Write => {
+                return Err(failed(reason.clone()));
+            }
+            OpenFile::Sound { database, .. } => database,
+        };
+        let result = contained(|| work(database));
         drop(guard);
         result.map_err(|reason| {
             self.abandon();
-            StorageError { what, reason }
+            failed(reason)
+        })
+    }
+
+    /// Makes the changes in one transaction; none when one of them is an error.
+    fn apply(
+        database: &Database,
+        batch: &mut Changes<'_>,
+    ) -> Result<Option<StorageError>, ::redb::Error> {
+        // Immediate durability is redb's default: `commit` returns after the flush.
+        let transaction = database.begin_write()?;
+        let mut tables = Vec::with_capacity(Table::ALL.len());
+        for table in Table::ALL {
+            tables.push(transaction.open_table(definition(table))?);
+        }
+        for change in batch {
+            match change {
+                Ok(Change::Put(table, key, row)) => {
+                    tables[table as usize].insert(key.as_slice(), row.as_slice())?;
+                }
+                Ok(Change::Delete(table, key)) => {
+                    tables[table as usize].remove(key.as_slice())?;
+                }
+                Ok(Change::Clear(table, prefix)) => {
+                    let end = end_of(&prefix);
+                    let rows = (Bound::Included(prefix.as_slice()), end_bound(end.as_deref()));
+                    tables[table as usize].retain_in::<&[u8], _>(rows, |_, _| false)?;
+                }
+                // A dropped transaction leaves nothing.
+                Err(error) => return Ok(Some(error)),
+            }
+        }
+        drop(tables);
+        transaction.commit()?;
+        Ok(None)
+    }
+
+    /// Writes the rows of a batch to a new file in place of the damaged one, which keeps another name.
+    fn replace_file(&self, batch: &mut Changes<'_>, suffix: &str) -> Result<PathBuf, String> {
+        let named = |suffix: &str| {
+            let mut name = self.path.file_name().unwrap_or_default().to_owned();
+            name.push(suffix);
+            self.path.with_file_name(name)
+        };
+        let (draft, kept) = (named(".new"), named(suffix));
+        let text = |error: io::Error| error.to_string();
+        // A crash may have left one.
+        durable::remove(&draft).map_err(text)?;
+        let made = contained(|| {
+            let database = self.open_at(&draft)?;
+            Self::apply(&database, batch)
+        });
+        let made = match made {
+            Ok(None) => std::fs::hard_link(&self.path, &kept).and_then(|()| {
+                // The old name first: a crash leaves the damaged file, the new one, or both of its names.
+                durable::flush_name(&kept)?;
+                std::fs::rename(&draft, &self.path)?;
+                durable::flush_name(&self.path)
+            }),
+            Ok(Some(error)) => Err(io::Error::other(error.reason)),
+            Err(reason) => Err(io::Error::other(reason)),
+        };
+        made.map(|()| kept).map_err(|error| {
+            // Best effort: the next repair removes it, too.
+            let _ = durable::remove(&draft);
+            error.to_string()
         })
     }
 }
 
 impl Storage for RedbStorage {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.with(StorageAccess::Read, |database| {
-            let table = database.begin_read()?.open_table(definition(table))?;
-            Ok(table.get(key)?.map(|row| row.value().to_vec()))
-        })
+        self.with(
+            StorageAccess::Read,
+            |database| {
+                let table = database.begin_read()?.open_table(definition(table))?;
+                Ok(table.get(key)?.map(|row| row.value().to_vec()))
+            },
+            |rows| rows.get(table, key),
+        )
     }
 
     fn scan(
@@ -173,22 +293,30 @@ impl Storage for RedbStorage {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
-        self.with(StorageAccess::Read, |database| {
-            let table = database.begin_read()?.open_table(definition(table))?;
-            let mut rows = Vec::new();
-            for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
-                let (key, row) = row?;
-                if !key.value().starts_with(prefix) {
-                    break;
+        self.with(
+            StorageAccess::Read,
+            |database| {
+                let table = database.begin_read()?.open_table(definition(table))?;
+                let mut rows = Vec::new();
+                for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
+                    let (key, row) = row?;
+                    if !key.value().starts_with(prefix) {
+                        break;
+                    }
+                    rows.push((key.value().to_vec(), row.value().to_vec()));
                 }
-                rows.push((key.value().to_vec(), row.value().to_vec()));
-            }
-            Ok(rows)
-        })
+                Ok(rows)
+            },
+            |rows| rows.scan(table, from, prefix, limit),
+        )
     }
 
     fn check_writable(&self) -> Result<(), StorageError> {
-        if !OpenDatabase::is_refused(self.opened(StorageAccess::Write)?.as_ref()) {
+        let refuse = |reason| StorageError { what: StorageAccess::Write, reason };
+        if let Some(OpenFile::Damaged(rows)) = self.opened(StorageAccess::Write)?.as_ref() {
+            return Err(refuse(rows.salvage().reason.clone()));
+        }
+        if !OpenFile::is_refused(self.opened(StorageAccess::Write)?.as_ref()) {
             if durable::check_writable(&self.path).is_ok() {
                 return Ok(());
             }
@@ -198,49 +326,55 @@ impl Storage for RedbStorage {
         }
         let mut guard = self.opened.write();
         // Another call may have reopened it.
-        if OpenDatabase::is_refused(guard.as_ref()) {
-            let refuse = |reason| StorageError { what: StorageAccess::Write, reason };
-            let database = self.try_open().map_err(refuse)?.map_err(|it| refuse(it.to_string()))?;
-            *guard = Some(OpenDatabase { database, refused: None });
+        if OpenFile::is_refused(guard.as_ref()) {
+            let database = self.try_open().map_err(|failure| refuse(failure.reason()))?;
+            *guard = Some(OpenFile::Sound { database, refused: None });
         }
         Ok(())
     }
 
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         self.check_writable()?;
-        let mut stopped = None;
-        self.with(StorageAccess::Write, |database| {
-            // Immediate durability is redb's default: `commit` returns after the flush.
-            let transaction = database.begin_write()?;
-            let mut tables = Vec::with_capacity(Table::ALL.len());
-            for table in Table::ALL {
-                tables.push(transaction.open_table(definition(table))?);
-            }
-            for change in batch {
-                match change {
-                    Ok(Change::Put(table, key, row)) => {
-                        tables[table as usize].insert(key.as_slice(), row.as_slice())?;
-                    }
-                    Ok(Change::Delete(table, key)) => {
-                        tables[table as usize].remove(key.as_slice())?;
-                    }
-                    Ok(Change::Clear(table, prefix)) => {
-                        let end = end_of(&prefix);
-                        let rows = (Bound::Included(prefix.as_slice()), end_bound(end.as_deref()));
-                        tables[table as usize].retain_in::<&[u8], _>(rows, |_, _| false)?;
-                    }
-                    Err(error) => {
-                        // A dropped transaction leaves nothing.
-                        stopped = Some(error);
-                        return Ok(());
-                    }
-                }
-            }
-            drop(tables);
-            transaction.commit()?;
-            Ok(())
-        })?;
+        let refuse = |rows: &SalvagedRows| Err(io::Error::other(rows.salvage().reason.clone()));
+        let apply = |database: &Database| Self::apply(database, batch);
+        let stopped = self.with(StorageAccess::Write, apply, refuse)?;
         stopped.map_or(Ok(()), Err)
+    }
+
+    fn salvaged(&self) -> Option<Arc<Salvage>> {
+        match self.opened.read().as_ref() {
+            Some(OpenFile::Damaged(rows)) => Some(rows.salvage()),
+            _ => None,
+        }
+    }
+
+    fn salvage(&self, reason: &str) -> Result<(), StorageError> {
+        let failed = |reason: &str| {
+            let reason = reason.to_owned();
+            StorageError { what: StorageAccess::Read, reason }
+        };
+        if self.salvaged().is_some() {
+            return Err(failed(reason));
+        }
+        // Closed first: what is in memory alone is written.
+        self.abandon();
+        let mut guard = self.opened.write();
+        let rows = SalvagedRows::read(&self.path, reason).map_err(|_| failed(reason))?;
+        let salvage = rows.salvage();
+        if salvage.lost_pages == 0 && salvage.restored_pages == 0 {
+            return Err(failed(reason));
+        }
+        *guard = Some(OpenFile::Damaged(rows));
+        Ok(())
+    }
+
+    fn rebuild(&self, batch: &mut Changes<'_>, suffix: &str) -> Result<PathBuf, StorageError> {
+        let failed = |reason| StorageError { what: StorageAccess::Write, reason };
+        let kept = self.replace_file(batch, suffix).map_err(failed)?;
+        // The next call opens the new file.
+        self.abandon();
+        drop(self.opened(StorageAccess::Open)?);
+        Ok(kept)
     }
 }
 
