@@ -27,6 +27,12 @@ pub(crate) fn rfc3339_exact(at: SystemTime) -> String {
     timestamp(at).to_string()
 }
 
+/// The time in UTC as part of a file's name: `20260131T080000Z`.
+#[must_use]
+pub(crate) fn compact_time(at: SystemTime) -> String {
+    timestamp(at).strftime("%Y%m%dT%H%M%SZ").to_string()
+}
+
 fn timestamp(at: SystemTime) -> Timestamp {
     Timestamp::try_from(at).unwrap_or_default()
 }

@@ -78,6 +78,16 @@ pub(crate) struct KeyringStatus {
     /// Why expired records are hidden and not removed; null when they are removed.
     #[serde(default)]
     pub clock_doubt: Option<String>,
+    /// Why nothing is written; null while the store can be written.
+    #[serde(default)]
+    pub read_only: Option<String>,
+    /// Records that the scrub has read in this round.
+    #[serde(default)]
+    pub scrubbed: u64,
+    /// When the scrub had read every record; null before it has.
+    #[serde(default)]
+    #[schemars(extend("format" = "date-time"))]
+    pub scrub_completed_at: Option<String>,
     /// Namespaces with records under older key versions.
     #[serde(default)]
     pub rotations: Vec<RotationStatus>,

@@ -232,3 +232,30 @@ pub(crate) struct BulkCount {
     /// Always empty.
     pub unsuccessful_keys: Vec<String>,
 }
+
+/// A repair of the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Repair")]
+pub(crate) struct RepairAnswer {
+    /// Where the damaged file is kept; null when the file was sound.
+    pub kept: Option<String>,
+    /// Records that were written to the new file.
+    pub records: u64,
+    /// Records that are lost, as far as one of their rows was left.
+    pub lost_records: u64,
+    /// The first thousand of them.
+    pub lost: Vec<LostRecord>,
+    /// Pages that are lost. Records of which both rows were in such pages cannot be counted.
+    pub lost_pages: u64,
+    /// Acknowledged commits that are missing.
+    pub lost_commits: u64,
+}
+
+/// A record that is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct LostRecord {
+    /// Id of its namespace.
+    pub namespace: String,
+    /// Its id. Its name is known from its entry alone.
+    pub record: String,
+}

@@ -18,6 +18,7 @@ mod multipart_form;
 mod namespace;
 mod namespaces;
 mod record;
+mod repair;
 #[cfg(feature = "export")]
 mod secret_lines;
 
@@ -48,6 +49,7 @@ enum Command {
     List(list::KvListArguments),
     Bulk(bulk::KvBulkArguments),
     Compact(compact::KvCompactArguments),
+    Repair(repair::KvRepairArguments),
     #[cfg(feature = "export")]
     Export(export::KvExportArguments),
     #[cfg(feature = "export")]
@@ -67,6 +69,7 @@ pub(crate) fn run(arguments: &KvArguments) -> Result<(), CommandError> {
         Command::List(arguments) => list::run(arguments),
         Command::Bulk(arguments) => bulk::run(arguments),
         Command::Compact(arguments) => compact::run(arguments),
+        Command::Repair(arguments) => repair::run(arguments),
         #[cfg(feature = "export")]
         Command::Export(arguments) => export::run(arguments),
         #[cfg(feature = "export")]

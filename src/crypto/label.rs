@@ -18,6 +18,8 @@ pub const ENTRY_KEY: &str = "lavawall v1 entry key";
 pub const ID_KEY: &str = "lavawall v1 id key";
 /// The store's commit count, under the store key.
 pub const COMMITS: &str = "lavawall v1 commits";
+/// The store's commit count in the file beside it, under the store key.
+pub const MARK: &str = "lavawall v1 commit mark";
 /// Derives the key that seals the multiset hash from a namespace's index key.
 pub const SUM_KEY: &str = "lavawall v1 sum key";
 /// Derives the key of the multiset hash's terms from a namespace's index key.

@@ -10,6 +10,7 @@
 //! POST /admin/keyring/rotate   {proof}         the root key
 //! GET  /admin/clock                            the clock that removes expired records
 //! POST /admin/clock/confirm                    it is right
+//! POST /admin/store/repair                     accepts the loss of a damaged store
 //! GET  /admin/keys                             every key version, with its provenance
 //! POST /admin/store/compact                    gives free space of the store back to the disk
 //! POST /admin/namespaces/{id}/rotate
@@ -31,7 +32,7 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 13] = [
+const ENDPOINTS: [&str; 14] = [
     "/admin/clock",
     "/admin/clock/confirm",
     "/admin/keyring",
@@ -43,6 +44,7 @@ const ENDPOINTS: [&str; 13] = [
     "/admin/keyring/rotate",
     "/admin/keys",
     "/admin/store/compact",
+    "/admin/store/repair",
     "/admin/namespaces/{namespace}/rotate",
     "/admin/namespaces/{namespace}/revoke",
 ];
@@ -95,6 +97,7 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         (&Method::POST, ["keyring", "rotate"]) => calls::rotate_root(call).await,
         (&Method::GET, ["clock"]) => calls::clock(call).await,
         (&Method::POST, ["clock", "confirm"]) => calls::confirm_clock(call).await,
+        (&Method::POST, ["store", "repair"]) => calls::repair(call).await,
         (&Method::GET, ["keys"]) => calls::keys(call).await,
         (&Method::POST, ["store", "compact"]) => calls::compact(call).await,
         (&Method::POST, ["namespaces", id, "rotate"]) => calls::rotate(call, namespace(id)?).await,

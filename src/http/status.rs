@@ -84,6 +84,7 @@ fn reason(app: &App, state: Readiness, quorum: &Quorum, now: Instant) -> Option<
 fn of_keyring(store: &Store) -> KeyringStatus {
     let condition = store.keyring().condition();
     let report = store.report().unwrap_or_default();
+    let scrub = store.scrub_progress();
     let disagree = report.iter().filter(|it| !it.agrees).count();
     KeyringStatus {
         state: condition.name().to_owned(),
@@ -92,6 +93,9 @@ fn of_keyring(store: &Store) -> KeyringStatus {
         records: wide(report.iter().map(|it| it.records).sum()),
         damaged: wide(disagree + report.iter().map(|it| it.damaged).sum::<usize>()),
         clock_doubt: store.clock_doubt(),
+        read_only: store.read_only().map(|reason| reason.to_string()),
+        scrubbed: scrub.checked,
+        scrub_completed_at: scrub.completed.map(rfc3339),
         rotations: report
             .into_iter()
             .filter(|it| it.behind() > 0)

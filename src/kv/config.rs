@@ -14,6 +14,9 @@ const CACHE_LEAST: ByteSize = ByteSize::mib(1);
 /// More is a typing error.
 const CACHE_MOST: ByteSize = ByteSize::tib(1);
 
+/// One turn of the scrub a second: more would keep the thread from its other work.
+const SCRUB_MOST: u32 = 1000;
+
 /// The store's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -30,6 +33,8 @@ pub struct KvConfig {
     pub accept: Vec<String>,
     /// The most records per second that a rotation reseals; it also uses at most half of the disk's time.
     pub rotation_rate: u32,
+    /// The most records per second that the scrub reads, up to 16 MiB of them; 0 disables it.
+    pub scrub_rate: u32,
 }
 
 impl Default for KvConfig {
@@ -39,6 +44,7 @@ impl Default for KvConfig {
             opened_cache: ByteSize::mib(16),
             accept: Vec::new(),
             rotation_rate: 2000,
+            scrub_rate: 100,
         }
     }
 }
@@ -61,6 +67,10 @@ impl KvConfig {
         if !(1..=1_000_000).contains(&self.rotation_rate) {
             let value = self.rotation_rate;
             return Err(("rotation-rate", format!("must be 1 to 1000000 (got {value})")));
+        }
+        if self.scrub_rate > SCRUB_MOST {
+            let value = self.scrub_rate;
+            return Err(("scrub-rate", format!("must be 0 to {SCRUB_MOST} (got {value})")));
         }
         match self.accept.iter().find(|id| NamespaceId::parse(id).is_none()) {
             Some(id) => Err(("accept", format!("{id:?} is not an id: 32 hexadecimal digits"))),
@@ -100,6 +110,9 @@ mod tests {
             ("rotation-rate = 1000000", true),
             ("rotation-rate = 0", false),
             ("rotation-rate = 1000001", false),
+            ("scrub-rate = 0", true),
+            ("scrub-rate = 1000", true),
+            ("scrub-rate = 1001", false),
         ] {
             assert_eq!(parse(text).validate().is_ok(), is_valid, "{text}");
         }

@@ -12,6 +12,7 @@ pub use memory::{Fault, MemoryStorage};
 pub use redb::RedbStorage;
 pub(crate) use storage::StorageAccess;
 pub use storage::{Change, Changes, Row, Snapshot, Storage, StorageError, StorageSize, Table};
+pub(crate) use storage::{LostRange, Salvage};
 
 /// One kind of storage.
 pub(crate) struct Engine {

@@ -97,6 +97,12 @@ pub enum KvError {
          from copies that belong together; to start empty, move the store away"
     )]
     Foreign,
+    /// The store is not written until it is repaired.
+    #[error("the store is read-only until it is repaired with: lavawall kv repair; {0}")]
+    ReadOnly(String),
+    /// There is nothing to repair.
+    #[error("the store is sound and needs no repair")]
+    Sound,
     /// There is a store and no keyring.
     #[error(
         "there is a store and no keyring: restore the keyring of the store; to start empty, move the store \

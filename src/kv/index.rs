@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use crate::kv::engine::LostRange;
 use crate::kv::multiset_hash::MultisetHash;
 use crate::kv::name::RecordName;
+use crate::kv::record::RecordAddress;
 use crate::kv::record_id::RecordId;
 
 /// The index entry of a record.
@@ -56,6 +58,8 @@ pub(crate) struct Index {
     dependents: BTreeMap<u32, u64>,
     pub(crate) faults: BTreeMap<RecordId, RecordFault>,
     /// The multiset hash over the slots.
+    /// Keys of entries that a salvage could not read: nothing is known of records there.
+    pub(crate) lost: Vec<LostRange>,
     pub(crate) hash: MultisetHash,
     /// The rest of the hash on the disk: the terms of the records in `faults`, which may open again under
     /// another copy of the keyring.
@@ -76,12 +80,13 @@ impl Index {
     }
 
     /// The place of a record, unless it expired by `now`.
-    pub(crate) fn locate(&self, name: &str, id: RecordId, now: u64) -> Located {
-        match (self.get(name), self.faults.get(&id)) {
+    pub(crate) fn locate(&self, name: &str, address: RecordAddress, now: u64) -> Located {
+        match (self.get(name), self.faults.get(&address.id)) {
             (Some(slot), _) if slot.is_expired(now) => Located::Absent,
             (Some(slot), _) => Located::At(slot),
             (None, Some(fault)) => Located::Fault(*fault),
-            (None, None) if self.faults.is_empty() => Located::Absent,
+            (None, None) if self.is_whole() => Located::Absent,
+            (None, None) if self.is_lost(&address.key()) => Located::Fault(RecordFault::Damaged),
             (None, None) => Located::Unclear,
         }
     }
@@ -112,6 +117,16 @@ impl Index {
         if *count == 0 {
             self.dependents.remove(&key_version);
         }
+    }
+
+    /// Whether every record of the namespace is known.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.faults.is_empty() && self.lost.is_empty()
+    }
+
+    /// Whether nothing is known of a record at this key of the storage.
+    pub(crate) fn is_lost(&self, key: &[u8]) -> bool {
+        self.lost.iter().any(|range| range.contains(key))
     }
 
     /// The number of records, including expired ones.

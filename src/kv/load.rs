@@ -10,9 +10,10 @@ use crate::keyring::seal::shares::Share;
 use crate::keyring::{Condition, KeyringError, NamespaceId};
 use crate::kv::commit_rows::clearing;
 use crate::kv::derived_keys::DerivedKeys;
-use crate::kv::engine::Table;
+use crate::kv::engine::{StorageAccess, StorageError, Table};
 use crate::kv::error::KvError;
 use crate::kv::namespace::{Namespace, out_of_order};
+use crate::kv::read_only::ReadOnlyReason;
 use crate::kv::record_id::RecordId;
 use crate::kv::store::{Namespaces, Store, WriterState};
 
@@ -58,14 +59,29 @@ impl Store {
         self.replace_namespaces(None);
     }
 
+    /// As [`Store::open`]. Rows that cannot be read are salvaged.
     pub(crate) fn load(&self, writer: &mut WriterState) -> Result<(), KvError> {
+        match self.load_rows(writer) {
+            Err(KvError::Storage(StorageError { what: StorageAccess::Read, reason }))
+                if self.storage.salvage(&reason).is_ok() =>
+            {
+                self.load_rows(writer)
+            }
+            loaded => loaded,
+        }
+    }
+
+    fn load_rows(&self, writer: &mut WriterState) -> Result<(), KvError> {
         let mut findings: Vec<_> = self.check_format()?.into_iter().collect();
         let mut namespaces = Namespaces::new();
         let mut accepted = Vec::new();
         let mut latest = 0;
         for info in self.keyring.namespaces()? {
             let keys = DerivedKeys::new(&self.keyring.namespace_keys(info.id)?);
-            let mut loaded = Namespace::load(&*self.storage, info.id, keys)?;
+            // Opened by the first read.
+            self.storage.get(Table::Sums, &info.id.0)?;
+            let salvage = self.storage.salvaged();
+            let mut loaded = Namespace::load(&*self.storage, info.id, keys, salvage.as_deref())?;
             findings.extend(loaded.namespace.findings());
             latest = latest.max(loaded.commits);
             let is_accepted = !loaded.namespace.agrees && self.accept.contains(&info.id);
@@ -76,7 +92,8 @@ impl Store {
         }
         let counted = self.read_commits()?;
         // When no row opens, the store belongs to another keyring.
-        let is_ours = counted.is_some() || latest > 0 || !accepted.is_empty();
+        let has_records = namespaces.values().any(|namespace| namespace.index().len() > 0);
+        let is_ours = counted.is_some() || latest > 0 || has_records || !accepted.is_empty();
         if !is_ours && self.has_rows()? {
             return Err(KvError::Foreign);
         }
@@ -85,10 +102,21 @@ impl Store {
         }
         // A count that was rolled back alone is less than that of a namespace.
         let mut commits = counted.unwrap_or_default().max(latest);
-        self.keyring.check_commits(commits)?;
-        findings.extend(self.set_apart(&namespaces)?);
-        findings.extend(self.accept_as_found(&accepted, &mut commits));
+        let (marked, damaged_mark) = self.read_mark()?;
+        findings.extend(damaged_mark);
+        self.keyring.check_commits(commits.max(marked))?;
+        let (salvage, lost_commits) = (self.storage.salvaged(), marked.saturating_sub(commits));
+        let read_only = (salvage.is_some() || lost_commits > 0)
+            .then_some(ReadOnlyReason { salvage, lost_commits });
+        if let Some(reason) = &read_only {
+            findings.push(KvError::ReadOnly(reason.to_string()).to_string());
+        } else {
+            findings.extend(self.set_apart(&namespaces)?);
+            findings.extend(self.accept_as_found(&accepted, &mut commits));
+            findings.extend(self.mark_opened(commits));
+        }
         *writer = WriterState { commits, findings };
+        *self.read_only.write() = read_only;
         self.replace_namespaces(Some(namespaces));
         self.is_stale.store(false, Ordering::Release);
         Ok(())
@@ -124,7 +152,7 @@ impl Store {
 
     /// The namespaces that have rows, and whether they have more than a multiset hash: one that has only that
     /// has no records, or was never finished.
-    fn namespaces_on_disk(&self) -> Result<BTreeMap<NamespaceId, bool>, KvError> {
+    pub(crate) fn namespaces_on_disk(&self) -> Result<BTreeMap<NamespaceId, bool>, KvError> {
         let mut found = BTreeMap::new();
         for (table, has_records) in [(Table::Sums, false), (Table::Entries, true)] {
             let mut after: Option<Vec<u8>> = None;
@@ -162,6 +190,15 @@ impl Store {
             Ok(())
         });
         written.err().map(|error| format!("kv.accept takes effect only until a restart: {error}"))
+    }
+
+    /// Brings the mark up to a store that was opened. Returns a finding when that fails.
+    fn mark_opened(&self, commits: u64) -> Option<String> {
+        match self.mark_commits(commits) {
+            // The next write does it.
+            Ok(()) | Err(KvError::NotReady(_)) => None,
+            Err(error) => Some(format!("the store's commit mark cannot be written: {error}")),
+        }
     }
 
     /// Whether the storage has any row.

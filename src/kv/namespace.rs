@@ -7,8 +7,9 @@ use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::crypto::aead::OpenError;
 use crate::keyring::NamespaceId;
+use crate::kv::damage::DamageLog;
 use crate::kv::derived_keys::DerivedKeys;
-use crate::kv::engine::{Storage, StorageAccess, StorageError, Table};
+use crate::kv::engine::{LostRange, Salvage, Storage, StorageAccess, StorageError, Table};
 use crate::kv::error::KvError;
 use crate::kv::index::{Index, RecordFault, Slot};
 use crate::kv::record;
@@ -25,6 +26,8 @@ pub(crate) struct Namespace {
     index: RwLock<Index>,
     /// Records resealed since the last rotation.
     resealed: AtomicUsize,
+    /// Damage that reads met since it was loaded.
+    pub(crate) damage: DamageLog,
     /// The records agree with the multiset hash, as far as can be checked.
     pub(crate) agrees: bool,
 }
@@ -48,6 +51,7 @@ impl Namespace {
             keys: RwLock::new(Arc::new(keys)),
             index: RwLock::new(index),
             resealed: AtomicUsize::new(0),
+            damage: DamageLog::default(),
             agrees,
         }
     }
@@ -57,6 +61,7 @@ impl Namespace {
         storage: &dyn Storage,
         id: NamespaceId,
         keys: DerivedKeys,
+        salvage: Option<&Salvage>,
     ) -> Result<LoadedNamespace, KvError> {
         let mut index = Index::default();
         let mut after: Option<Vec<u8>> = None;
@@ -72,18 +77,26 @@ impl Namespace {
             }
             after = Some(last);
         }
+        let damage = DamageLog::default();
+        if let Some(salvage) = salvage {
+            take_loss(&mut index, &damage, storage, id, salvage)?;
+        }
         let stored = storage.get(Table::Sums, &id.0)?.and_then(|row| keys.open_hash(id, &row).ok());
         let (commits, hash) = stored.unwrap_or_default();
         index.commits = commits;
         // Rows that do not open have no term in the hash: then only they can be reported, and other changes
         // cannot be detected.
-        let agrees =
-            stored.is_some() && (hash == index.hash.to_bytes() || !index.faults.is_empty());
+        let is_hash_lost = salvage.is_some_and(|it| it.is_lost(Table::Sums, &id.0));
+        let agrees = match stored {
+            Some(_) => hash == index.hash.to_bytes() || !index.is_whole(),
+            // The pages that were read are those of the last commit by their checksums.
+            None => is_hash_lost,
+        };
         if stored.is_some() && !index.faults.is_empty() {
             index.unopened.add(&hash);
             index.unopened.subtract(&index.hash.to_bytes());
         }
-        let namespace = Self::with_index(id, keys, index, agrees);
+        let namespace = Self { damage, ..Self::with_index(id, keys, index, agrees) };
         Ok(LoadedNamespace { namespace, commits })
     }
 
@@ -121,6 +134,30 @@ impl Namespace {
 pub(crate) fn out_of_order() -> StorageError {
     let reason = "its rows are out of order: its file is damaged".to_owned();
     StorageError { what: StorageAccess::Read, reason }
+}
+
+/// Takes in what a salvage lost of a namespace: records that have one row of two, and keys of which nothing is
+/// known.
+fn take_loss(
+    index: &mut Index,
+    damage: &DamageLog,
+    storage: &dyn Storage,
+    namespace: NamespaceId,
+    salvage: &Salvage,
+) -> Result<(), StorageError> {
+    let is_here = |lost: &&LostRange| lost.table == Table::Entries && lost.meets(&namespace.0);
+    index.lost = salvage.lost.iter().filter(is_here).cloned().collect();
+    for key in &salvage.unpaired {
+        let Some(id) = key.strip_prefix(&namespace.0).and_then(|id| id.try_into().ok()) else {
+            continue;
+        };
+        if storage.get(Table::Entries, key)?.is_some() {
+            damage.add(RecordId(id));
+        } else {
+            index.faults.insert(RecordId(id), RecordFault::Damaged);
+        }
+    }
+    Ok(())
 }
 
 /// Adds one entry row to the index.

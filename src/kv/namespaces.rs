@@ -26,6 +26,7 @@ impl Store {
     /// When the title is taken or invalid, or nothing can be written.
     pub fn create_namespace(&self, actor: &Actor, title: &str) -> Result<NamespaceInfo, KvError> {
         let mut writer = self.writer();
+        self.refuse_if_read_only()?;
         let draft = self.keyring.draft_namespace(actor, title)?;
         if !self.is_open() {
             // A store that was refused is left as it is.
@@ -37,7 +38,8 @@ impl Store {
         let commits = writer.commits + 1;
         let changes = self.commit_rows(&keys, id, commits, MultisetHash::default())?;
         self.storage.commit(&mut changes.into_iter().map(Ok))?;
-        writer.commits = commits;
+        self.count_commit(&mut writer, commits);
+        self.mark_commits(commits)?;
         let added = self.keyring.add_namespace(actor, draft);
         if !KeyringError::took_effect(&added) {
             // The row stays when this fails, too.
@@ -71,6 +73,7 @@ impl Store {
     /// When there is no such namespace, or the keyring cannot be written.
     pub fn delete_namespace(&self, actor: &Actor, id: NamespaceId) -> Result<(), KvError> {
         let _writer = self.writer();
+        self.refuse_if_read_only()?;
         followed(self.keyring.delete_namespace(actor, id), || {
             self.change_namespaces(|namespaces| {
                 namespaces.remove(&id);
@@ -108,7 +111,7 @@ impl Store {
         let (_writer, namespace) = self.writing(id)?;
         let keys = self.keyring.namespace_keys(id)?;
         // A record that does not open may need any of them.
-        if !namespace.index().faults.is_empty() {
+        if !namespace.index().is_whole() || self.read_only().is_some() {
             return Ok(Vec::new());
         }
         let needed = namespace.index().dependents().clone();

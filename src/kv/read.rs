@@ -159,11 +159,22 @@ impl Store {
     ) -> Result<Option<T>, KvError> {
         name::check(name)?;
         let namespace = self.namespace(id)?;
-        match self.look_up(&namespace, name, now, &open)? {
+        let record = namespace.keys().record_id(name);
+        self.note_damage(id, record, self.read_twice(&namespace, name, now, open))
+    }
+
+    fn read_twice<T>(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        now: u64,
+        open: impl Fn(&RecordReader<'_>, Slot) -> Result<ReadAttempt<T>, KvError>,
+    ) -> Result<Option<T>, KvError> {
+        match self.look_up(namespace, name, now, &open)? {
             None => Ok(None),
             Some(ReadAttempt::Done(done)) => Ok(Some(done)),
             Some(ReadAttempt::Mismatch) => {
-                let snapshot = self.records(id, &[name], now)?;
+                let snapshot = self.records(namespace.id, &[name], now)?;
                 snapshot.iter().next().map_or(Ok(None), |record| record.open(&open))
             }
         }
@@ -176,13 +187,13 @@ impl Store {
         now: u64,
         open: impl Fn(&RecordReader<'_>, Slot) -> Result<ReadAttempt<T>, KvError>,
     ) -> Result<Option<ReadAttempt<T>>, KvError> {
-        let id = namespace.keys().record_id(name);
+        let address =
+            RecordAddress { namespace: namespace.id, id: namespace.keys().record_id(name) };
         let (located, keys) = {
             let index = namespace.index();
             // While the index is locked, no key version that it has is destroyed.
-            (index.locate(name, id, now), namespace.keys())
+            (index.locate(name, address, now), namespace.keys())
         };
-        let address = RecordAddress { namespace: namespace.id, id };
         let row = |table, key: &[u8]| self.storage.get(table, key);
         let reader = RecordReader { store: self, row: &row, keys: &keys, address, name };
         reader.open(located, open)

@@ -16,7 +16,7 @@ pub struct NamespaceReport {
     pub id: NamespaceId,
     /// Records, including expired ones that are not removed yet.
     pub records: usize,
-    /// Records that do not open.
+    /// Records that do not open: those found at the opening, and those that reads met since.
     pub damaged: usize,
     /// Whether its records agree with the multiset hash, as far as can be checked.
     pub agrees: bool,
@@ -68,7 +68,7 @@ impl Store {
             NamespaceReport {
                 id: namespace.id,
                 records: index.len(),
-                damaged: index.faults.len(),
+                damaged: index.faults.len() + namespace.damage.count_beside(&index.faults),
                 agrees: namespace.agrees,
                 active_version: namespace.keys().active,
                 dependents: index.dependents().clone(),

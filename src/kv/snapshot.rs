@@ -53,8 +53,10 @@ impl Store {
     ) -> Result<RecordsSnapshot<'_>, KvError> {
         names.iter().try_for_each(|name| name::check(name))?;
         let (snapshot, ()) = self.records_where(id, |index, keys| {
-            let locate =
-                |name: &&str| (RecordName::of(name), index.locate(name, keys.record_id(name), now));
+            let locate = |name: &&str| {
+                let address = RecordAddress { namespace: id, id: keys.record_id(name) };
+                (RecordName::of(name), index.locate(name, address, now))
+            };
             (names.iter().map(locate).collect(), ())
         })?;
         Ok(snapshot)

@@ -1,6 +1,7 @@
 //! The store as its callers hold it: its parts, their locks, and access to namespaces.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,10 +10,13 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use crate::keyring::{Keyring, NamespaceId};
 use crate::kv::cache::ValueCache;
 use crate::kv::clock_watch::ClockWatch;
+use crate::kv::commit_mark::CommitMark;
 use crate::kv::engine::Storage;
 use crate::kv::error::KvError;
 use crate::kv::group_commit::CommitQueue;
 use crate::kv::namespace::Namespace;
+use crate::kv::read_only::ReadOnlyReason;
+use crate::kv::scrub::ScrubProgress;
 use lavawall_entropy::Generator;
 
 /// Keeps records. Open only while the keyring is unsealed.
@@ -34,6 +38,10 @@ pub struct Store {
     /// Memory may be older than the storage.
     pub(crate) is_stale: AtomicBool,
     pub(crate) queue: CommitQueue,
+    /// Why nothing is written, from the last opening.
+    pub(crate) read_only: RwLock<Option<ReadOnlyReason>>,
+    pub(crate) mark: Option<CommitMark>,
+    pub(crate) scrub: Mutex<ScrubProgress>,
     pub(crate) clock: Mutex<ClockWatch>,
     writer: Mutex<WriterState>,
 }
@@ -67,6 +75,9 @@ impl Store {
             cache: ValueCache::of(0),
             is_stale: AtomicBool::new(false),
             queue: CommitQueue::default(),
+            read_only: RwLock::new(None),
+            mark: None,
+            scrub: Mutex::default(),
             clock: Mutex::default(),
             writer: Mutex::default(),
         }
@@ -76,6 +87,12 @@ impl Store {
     #[must_use]
     pub fn with_value_cache(self, bytes: usize) -> Self {
         Self { cache: ValueCache::of(bytes), ..self }
+    }
+
+    /// Keeps the commit count in the file at `path` too, and acknowledges no commit before it is there.
+    #[must_use]
+    pub fn with_commit_mark(self, path: PathBuf) -> Self {
+        Self { mark: Some(CommitMark::at(path)), ..self }
     }
 
     /// Its keyring.

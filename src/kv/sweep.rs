@@ -14,12 +14,12 @@ impl Store {
     /// Removes records that expired by `now` from the disk, up to 500 of each namespace; returns how many.
     /// Readers do not see them in any case.
     ///
-    /// While the clock is in doubt, nothing is removed.
+    /// While the clock is in doubt, or the store is read-only, nothing is removed.
     ///
     /// # Errors
     /// When nothing can be written.
     pub fn sweep(&self, now: u64) -> Result<usize, KvError> {
-        if self.clock_doubt().is_some() {
+        if self.clock_doubt().is_some() || self.read_only().is_some() {
             return Ok(0);
         }
         let mut swept = 0;

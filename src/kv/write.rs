@@ -53,13 +53,16 @@ impl Store {
 
     /// Makes all of these changes, or none: a single one in a group commit with those of other callers.
     fn edit(&self, id: NamespaceId, edits: &[Edit<'_>]) -> Result<(), KvError> {
-        let Some(queued) = self.queue.add(id, edits) else {
-            return self.edit_alone(id, edits);
-        };
-        // A failure may be due to another caller's record: alone, each caller gets the error of its own.
-        let _ = self.group_commit(id, &queued);
-        self.queue.remove(&queued);
-        if queued.is_written() { Ok(()) } else { self.edit_alone(id, edits) }
+        let is_written = self.queue.add(id, edits).is_some_and(|queued| {
+            // A failure may be due to another caller's record: alone, each caller gets the error of its own.
+            let _ = self.group_commit(id, &queued);
+            self.queue.remove(&queued);
+            queued.is_written()
+        });
+        if !is_written {
+            self.edit_alone(id, edits)?;
+        }
+        self.mark_last_commit()
     }
 
     /// Writes the queued edits of this namespace, until `own` is written, or is in a commit that failed.
@@ -92,6 +95,7 @@ impl Store {
         namespace: &Namespace,
         edits: &[Edit<'_>],
     ) -> Result<(), KvError> {
+        self.refuse_if_read_only()?;
         let last: BTreeMap<_, _> = edits.iter().map(|edit| (edit.name(), *edit)).collect();
         let keys = namespace.keys();
         let mut batch = CommitBatch::of(namespace, &keys);
@@ -160,6 +164,14 @@ impl Store {
         Ok(())
     }
 
+    /// Counts a commit that was made. It is acknowledged once the mark has it.
+    pub(crate) fn count_commit(&self, writer: &mut WriterState, commits: u64) {
+        writer.commits = commits;
+        if let Some(mark) = &self.mark {
+            mark.committed(commits);
+        }
+    }
+
     /// Makes a committed batch visible to readers; after a failure, finds out whether it was written.
     fn settle(
         &self,
@@ -177,13 +189,14 @@ impl Store {
             self.is_stale.fetch_or(!is_unchanged, Ordering::AcqRel);
             return Err(error.into());
         }
-        writer.commits = commits;
+        self.count_commit(writer, commits);
         let mut index = namespace.index_mut();
         for (name, slot) in slots {
             index.set(name, slot);
         }
         for id in healed {
             index.faults.remove(&id);
+            namespace.damage.remove(id);
             self.cache.remove(RecordAddress { namespace: namespace.id, id });
         }
         index.hash = hash;

@@ -30,8 +30,11 @@ const RETRY_MOST: Duration = Duration::from_mins(5);
 /// Before the first seed.
 const EVERY_BEFORE_SEED: Duration = Duration::from_millis(20);
 
-/// The interval between writes of the commit count to the anchor.
-const ANCHOR_EVERY: Duration = Duration::from_mins(1);
+/// The least interval between writes of the commit count to the anchor, which is written when it has changed.
+const ANCHOR_EVERY: Duration = Duration::from_secs(1);
+
+/// The pause between turns of the scrub: its rate is per second.
+const SCRUB_EVERY: Duration = Duration::from_secs(1);
 
 /// The most sweeps in a row.
 const SWEEPS: usize = 20;
@@ -48,6 +51,8 @@ pub(crate) struct KeyWork {
     has_token: bool,
     rotation_rate: u32,
     rotation_due: Instant,
+    scrub_rate: usize,
+    scrub_due: Instant,
     /// The keyring's condition at the last look.
     condition: Option<Condition>,
     /// After a failure: the time of the next try, and the last wait.
@@ -80,6 +85,8 @@ impl KeyWork {
             has_token: false,
             rotation_rate: config.kv.rotation_rate,
             rotation_due: Instant::now(),
+            scrub_rate: usize::try_from(config.kv.scrub_rate).unwrap_or(usize::MAX),
+            scrub_due: Instant::now() + SCRUB_EVERY,
             condition: None,
             not_before: None,
             reported: String::new(),
@@ -96,6 +103,9 @@ impl KeyWork {
             }
             pause = self.look();
             has_looked.store(true, Ordering::Release);
+            for finding in self.store.take_damage() {
+                self.report(finding);
+            }
             if anchored.elapsed() >= ANCHOR_EVERY {
                 anchored = Instant::now();
                 self.anchor_commits();
@@ -177,12 +187,20 @@ impl KeyWork {
         if !store.is_open() {
             self.open(store)?;
         }
+        if self.scrub_rate > 0 && Instant::now() >= self.scrub_due {
+            store.scrub(self.scrub_rate, SystemTime::now())?;
+            self.scrub_due = Instant::now() + SCRUB_EVERY;
+        }
         if !self.can_seal() {
             // Records can be read; nothing can be written, and the generator's state has the reason.
             return Ok(EVERY);
         }
         if let Some(finding) = store.watch_clock(ClockReading::now()) {
             self.report(finding);
+        }
+        if store.read_only().is_some() {
+            // Until the operator repairs it.
+            return Ok(EVERY);
         }
         let now = keyring::seconds(SystemTime::now());
         for _ in 0..SWEEPS {

@@ -44,7 +44,8 @@ impl KeyUpkeep {
         let accepted = config.kv.accepted();
         let values = usize::try_from(config.kv.opened_cache.as_u64())?;
         let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
-            .with_value_cache(values);
+            .with_value_cache(values)
+            .with_commit_mark(state_dir.file("store.commits"));
         let (store, tokens) = (Arc::new(store), Arc::<ReloadableTokens>::default());
         let mut work =
             KeyWork::new(config, state_dir, generator, incidents, &store, &tokens, keyring);

@@ -1,5 +1,6 @@
 //! Disks that are full, cannot be written, or give back something else than was written.
 
+mod damage;
 mod flips;
 mod kept;
 #[path = "../service/running.rs"]

@@ -150,6 +150,97 @@ fn an_older_keyring_keeps_newer_namespaces_aside_and_its_own_records_go_on() {
     }
 }
 
+/// Flips a bit in the head of the store's file, in the slot of the last commit: byte 9 of the head names the slot,
+/// and the slots, of 128 bytes, begin at byte 64 (redb's documented format).
+fn damage_the_last_commit(store: &Path) {
+    let mut bytes = std::fs::read(store).expect("a store");
+    let slot = 64 + 128 * usize::from(bytes[9] & 1);
+    bytes[slot + 40] ^= 1;
+    std::fs::write(store, bytes).expect("written");
+}
+
+#[test]
+fn an_acknowledged_commit_that_a_damaged_head_undoes_is_missed_and_nothing_is_written_until_repaired()
+ {
+    let mut service = Running::start(TWO_KINDS);
+    let id = namespace(&service, "first");
+    let write = |service: &Running, name: &str| {
+        service.namespaces("PUT", &format!("{id}/values/{name}"), name)
+    };
+    let read = |service: &Running, name: &str| {
+        service.namespaces("GET", &format!("{id}/values/{name}"), "").0
+    };
+    for name in ["one", "two", "last"] {
+        assert_eq!(write(&service, name).0, 200);
+    }
+    // A crash alone loses nothing, and nothing is said.
+    service.signal(Signal::KILL);
+    service.wait();
+    service.start_again();
+    assert!(!get(&service, "/status").text().contains("acknowledged"));
+    assert_eq!(write(&service, "last").0, 200);
+    assert_eq!(service.namespaces("DELETE", &format!("{id}/values/two"), "").0, 200);
+
+    service.signal(Signal::KILL);
+    service.wait();
+    damage_the_last_commit(&service.state_dir().join("store"));
+    service.start_again();
+    let status = get(&service, "/status").text();
+    assert!(status.contains("lavawall kv repair"), "{status}");
+    assert_eq!((read(&service, "one"), read(&service, "last")), (200, 200), "it is read");
+    for (method, path, body) in [
+        ("PUT", format!("{id}/values/new"), "new"),
+        ("DELETE", format!("{id}/values/one"), ""),
+        ("POST", String::new(), "{\"title\":\"second\"}"),
+        ("DELETE", id.clone(), ""),
+    ] {
+        let (status, body) = service.namespaces(method, &path, body);
+        assert!(status == 503 && body.contains("lavawall kv repair"), "{method} {path}: {body}");
+    }
+    // It stays so over a restart, until the operator repairs it.
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    service.start_again();
+    assert_eq!(write(&service, "new").0, 503);
+    assert!(service.done(&["kv", "repair"], "").contains("1 commits that were acknowledged are lost"));
+    assert_eq!(write(&service, "new").0, 200);
+    assert_ne!(service.operate(&["kv", "repair"], "").code, 0, "it is sound");
+    let log = std::fs::read_to_string(service.state_dir().join("audit.log")).expect("a log");
+    assert_eq!(log.matches("\"outcome\":\"done\"").count() > 0, true, "{log}");
+    service.signal(Signal::KILL);
+    service.wait();
+    service.start_again();
+    let status = get(&service, "/status").text();
+    assert!(status.contains("\"read_only\":null") && !status.contains("kv repair"), "{status}");
+    assert_eq!((read(&service, "new"), read(&service, "one")), (200, 200));
+}
+
+#[test]
+fn a_store_put_back_beside_its_mark_is_missed_without_an_anchor_too() {
+    let mut service = Running::start(TWO_KINDS);
+    let id = namespace(&service, "first");
+    let store = service.state_dir().join("store");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    let older = std::fs::read(&store).expect("a store");
+    service.start_again();
+    for name in ["one", "two"] {
+        assert_eq!(service.namespaces("PUT", &format!("{id}/values/{name}"), name).0, 200);
+    }
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    std::fs::write(&store, older).expect("written");
+    service.start_again();
+    assert!(get(&service, "/status").text().contains("lavawall kv repair"));
+    assert_eq!(service.namespaces("PUT", &format!("{id}/values/new"), "new").0, 503);
+    // Without a mark, as in a store of before, it is made.
+    std::fs::remove_file(service.state_dir().join("store.commits")).expect("a mark");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    service.start_again();
+    assert_eq!(service.namespaces("PUT", &format!("{id}/values/new"), "new").0, 200);
+}
+
 fn no_file_holds(folder: &Path, mark: &[u8]) {
     for entry in std::fs::read_dir(folder).expect("a directory") {
         let path = entry.expect("an entry").path();

@@ -1,6 +1,6 @@
 //! The calls: one key operation each, on a thread that may wait for a disk.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use data_encoding::HEXLOWER;
 use hyper::{Response, StatusCode};
@@ -12,6 +12,7 @@ use crate::api::keys::{
     ClockAnswer, CompactionAnswer, ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest,
     RequestedSeal, RevokeRequest, SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
 };
+use crate::api::store::{LostRecord, RepairAnswer};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
@@ -23,7 +24,7 @@ use crate::keyring::{
     Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece, VersionState,
 };
 use crate::kv::{Compaction, Store};
-use crate::machine::{ClockReading, rfc3339};
+use crate::machine::{ClockReading, compact_time, rfc3339};
 
 /// More bytes than any passphrase or set of shares has.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -37,6 +38,9 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(10);
 /// For the holders of shares that did not come into force.
 const NOT_IN_FORCE: &str =
     "the shares that were shown do not count, and the seal is as it was before";
+
+/// The most lost records that an answer names; all of them are counted.
+const LOST_NAMED_MOST: usize = 1000;
 
 type Outcome = Result<Response<Body>, Refusal>;
 
@@ -142,6 +146,27 @@ fn clock_of(store: &Store) -> ClockAnswer {
         synchronized: now.is_synchronized,
         doubt: store.clock_doubt(),
     }
+}
+
+pub(crate) async fn repair(call: &OwnedCall) -> Outcome {
+    call.act_on_store(|store, actor| {
+        let repair =
+            store.repair(actor, &format!(".damaged-{}", compact_time(SystemTime::now())))?;
+        let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
+        let lost = repair.lost.iter().take(LOST_NAMED_MOST).map(|(namespace, record)| LostRecord {
+            namespace: namespace.to_string(),
+            record: record.to_string(),
+        });
+        Ok(answer(&RepairAnswer {
+            kept: repair.kept.map(|path| path.display().to_string()),
+            records: wide(repair.records),
+            lost_records: wide(repair.lost.len()),
+            lost: lost.collect(),
+            lost_pages: wide(repair.lost_pages),
+            lost_commits: repair.lost_commits,
+        }))
+    })
+    .await
 }
 
 pub(crate) async fn keys(call: &OwnedCall) -> Outcome {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use hyper::Response;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
@@ -36,6 +36,7 @@ pub(crate) fn answer(app: &App, now: Instant) -> Response<Body> {
     let facts = Facts {
         status: status::of(app, now),
         incidents: app.incidents.count(),
+        scrub_completed: app.store.as_ref().and_then(|store| store.scrub_progress().completed),
         meters: Arc::clone(&app.meters),
     };
     let mut response = Response::new(Body::whole(render(facts)));
@@ -58,6 +59,7 @@ fn render(facts: Facts) -> String {
 struct Facts {
     status: Status,
     incidents: u64,
+    scrub_completed: Option<SystemTime>,
     meters: Arc<Meters>,
 }
 
@@ -65,6 +67,7 @@ impl Collector for Facts {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut sheet = Sheet(encoder);
         self.write_state(&mut sheet)?;
+        self.write_store(&mut sheet)?;
         self.write_traffic(&mut sheet)?;
         self.write_sources(&mut sheet)
     }
@@ -107,6 +110,21 @@ impl Facts {
         to.one("incidents", "Things an operator must look at", None, &incidents)?;
         let lost = Counter::new(status.log_lines_lost);
         to.one("log_lines_lost", "Lines of the log that could not be written", None, &lost)
+    }
+
+    /// Nothing without a keyring: a zero would read as a sound store.
+    fn write_store(&self, to: &mut Sheet<'_>) -> fmt::Result {
+        let Some(keyring) = &self.status.keyring else { return Ok(()) };
+        to.one("store_records", "Records in open namespaces", None, &Gauge::new(keyring.records))?;
+        let damaged = Gauge::new(keyring.damaged);
+        to.one("store_damaged_records", "Records that do not open", None, &damaged)?;
+        let read_only = Gauge::new(u32::from(keyring.read_only.is_some()));
+        to.one("store_read_only", "1 while the store waits for its repair", None, &read_only)?;
+        // Before the first round the metric is absent.
+        let Some(completed) = self.scrub_completed else { return Ok(()) };
+        let at = completed.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let help = "When the scrub had read every record, since 1970";
+        to.one("store_scrub_completed_timestamp", help, Some(&Unit::Seconds), &Gauge::new(at))
     }
 
     fn write_traffic(&self, to: &mut Sheet<'_>) -> fmt::Result {

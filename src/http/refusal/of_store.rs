@@ -9,6 +9,8 @@ use crate::kv::engine::{StorageAccess, StorageError};
 /// For callers, in place of paths and system messages.
 const STORE_FAILED: &str = "the store cannot be read or written at the moment";
 const WRITE_FAILED: &str = "the store cannot be written at the moment";
+const READ_ONLY: &str =
+    "the store is damaged, and read-only until the operator repairs it with: lavawall kv repair";
 const AUDIT_FAILED: &str = "the audit log cannot be written: no key is made or changed";
 const NOT_OPEN: &str =
     "the store is not open: it is being opened, or /status has the reason why not";
@@ -93,6 +95,8 @@ impl From<KvError> for Refusal {
             }
             KvError::NotReady(_) => Self::unavailable(text),
             KvError::Closed => Self::unavailable(NOT_OPEN).with_operator_message(text),
+            KvError::ReadOnly(_) => hidden(READ_ONLY),
+            KvError::Sound => Self::new(Class::Conflict, Subject::Operation, text),
             KvError::Orphaned => Self::new(Class::Conflict, Subject::Operation, text),
             KvError::Damaged(_) | KvError::Revoked { .. } | KvError::Destroyed { .. } => {
                 Self::new(Class::Damaged, Subject::Record, text).into_fault()

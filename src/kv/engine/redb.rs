@@ -3,15 +3,18 @@
 mod file_format;
 mod flushed_file;
 mod live_bytes;
+mod page_format;
 mod panics;
 mod read_only_file;
 mod read_transaction;
+mod salvage;
 mod tables;
 
 use std::cell::RefCell;
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ::redb::{Builder, Database, ReadableDatabase, WriteTransaction};
@@ -19,13 +22,15 @@ use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::durable;
 use crate::kv::engine::storage::{
-    Change, Changes, Row, Snapshot, Storage, StorageAccess, StorageError, StorageSize, Table,
+    Change, Changes, Row, Salvage, Snapshot, Storage, StorageAccess, StorageError, StorageSize,
+    Table,
 };
 use flushed_file::FlushedFile;
 use live_bytes::LiveBytes;
 use panics::contained;
 use read_only_file::ReadOnlyFile;
 use read_transaction::OpenTransaction;
+use salvage::SalvagedRows;
 use tables::{definition, end_bound, end_of};
 
 /// Keeps rows in a file that only its owner may read.
@@ -34,12 +39,13 @@ use tables::{definition, end_bound, end_of};
 /// so that a disk that was full for a while needs no restart. While the disk refuses writes, the file is
 /// read all the same; each write tries it again.
 ///
-/// On damaged pages redb panics in some places; the panic is caught and returned as an error.
+/// On damaged pages redb panics in some places; the panic is caught and returned as an error. A file that redb
+/// refuses because it is damaged is salvaged, and can be read and not written until it is rebuilt.
 pub struct RedbStorage {
     path: PathBuf,
     cache_bytes: usize,
     /// `None` after a failure.
-    opened: RwLock<Option<OpenDatabase>>,
+    opened: RwLock<Option<OpenFile>>,
 }
 
 /// The open file.
@@ -57,9 +63,39 @@ impl OpenDatabase {
         let live_bytes = contained(|| live_bytes::read(&database)).ok().flatten();
         Self { database, live_bytes: live_bytes.map(AtomicU64::new), refused }
     }
+}
 
+/// The open file, or what is left of it.
+enum OpenFile {
+    /// redb has opened it.
+    Sound(OpenDatabase),
+    /// redb refuses it.
+    Damaged(SalvagedRows),
+}
+
+impl OpenFile {
+    /// Whether the disk refuses writes.
     fn is_refused(opened: Option<&Self>) -> bool {
-        opened.is_some_and(|opened| opened.refused.is_some())
+        matches!(opened, Some(Self::Sound(OpenDatabase { refused: Some(_), .. })))
+    }
+}
+
+/// Why redb does not open the file.
+enum OpenFailure {
+    /// The system's error.
+    Io(io::Error),
+    /// Another process has it, or another version wrote it.
+    Refused(String),
+    /// It is not as it was written.
+    Damaged(String),
+}
+
+impl OpenFailure {
+    fn reason(self) -> String {
+        match self {
+            Self::Io(error) => error.to_string(),
+            Self::Refused(reason) | Self::Damaged(reason) => reason,
+        }
     }
 }
 
@@ -85,7 +121,7 @@ impl RedbStorage {
     fn opened(
         &self,
         what: StorageAccess,
-    ) -> Result<RwLockReadGuard<'_, Option<OpenDatabase>>, StorageError> {
+    ) -> Result<RwLockReadGuard<'_, Option<OpenFile>>, StorageError> {
         loop {
             let guard = self.opened.read();
             if guard.is_some() {
@@ -95,49 +131,60 @@ impl RedbStorage {
             let mut guard = self.opened.write();
             if guard.is_none() {
                 *guard =
-                    Some(self.open_or_read_only().map_err(|reason| StorageError { what, reason })?);
+                    Some(self.open_or_salvage().map_err(|reason| StorageError { what, reason })?);
             }
         }
     }
 
-    /// Opens the file, read-only when the disk refuses writes.
-    fn open_or_read_only(&self) -> Result<OpenDatabase, String> {
-        let refused = match self.try_open()? {
-            Ok(database) => return Ok(OpenDatabase::of(database, None)),
-            Err(error) => error.to_string(),
+    /// Opens the file: read-only when the disk refuses writes, salvaged when it is damaged.
+    fn open_or_salvage(&self) -> Result<OpenFile, String> {
+        let sound = |database, refused| Ok(OpenFile::Sound(OpenDatabase::of(database, refused)));
+        let reason = match self.try_open() {
+            Ok(database) => return sound(database, None),
+            Err(OpenFailure::Refused(reason)) => return Err(reason),
+            Err(OpenFailure::Damaged(reason)) => reason,
+            Err(OpenFailure::Io(error)) => {
+                let refused = error.to_string();
+                let read = contained(|| {
+                    let file = ReadOnlyFile::open(&self.path)?;
+                    Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?)
+                });
+                if let Ok(database) = read {
+                    return sound(database, Some(refused));
+                }
+                refused
+            }
         };
-        let read = contained(|| {
-            let file = ReadOnlyFile::open(&self.path)?;
-            Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?)
-        });
-        match read {
-            Ok(database) => Ok(OpenDatabase::of(database, Some(refused))),
-            // The first reason is the one to fix.
-            Err(_) => Err(refused),
-        }
+        // When nothing can be salvaged, the first reason is the one to fix.
+        SalvagedRows::read(&self.path, &reason).map(OpenFile::Damaged).map_err(|_| reason)
     }
 
-    /// Opens the file for writing; the inner error is the system's.
-    fn try_open(&self) -> Result<io::Result<Database>, String> {
+    /// Opens the file for writing.
+    fn try_open(&self) -> Result<Database, OpenFailure> {
         if let Some(refusal) = file_format::refusal(&self.path) {
-            return Err(refusal);
+            return Err(OpenFailure::Refused(refusal));
         }
         // Counting reads every page; where one is damaged, the others are read without the count.
-        if let Ok(database) = contained(|| self.open_file(live_bytes::count)) {
-            return Ok(Ok(database));
+        if let Ok(database) = contained(|| self.open_at(&self.path, live_bytes::count)) {
+            return Ok(database);
         }
-        contained(|| match self.open_file(|_| Ok(())) {
-            Err(::redb::Error::Io(error)) => Ok(Err(error)),
+        let opened = contained(|| match self.open_at(&self.path, |_| Ok(())) {
+            Err(::redb::Error::Io(error)) => Ok(Err(OpenFailure::Io(error))),
+            Err(error @ ::redb::Error::DatabaseAlreadyOpen) => {
+                Ok(Err(OpenFailure::Refused(error.to_string())))
+            }
             opened => opened.map(Ok),
-        })
+        });
+        opened.unwrap_or_else(|reason| Err(OpenFailure::Damaged(reason)))
     }
 
-    fn open_file(
+    fn open_at(
         &self,
+        path: &Path,
         count: impl FnOnce(&WriteTransaction) -> Result<(), ::redb::Error>,
     ) -> Result<Database, ::redb::Error> {
         // Made here, since redb would make it readable by others.
-        let file = durable::open(&self.path, durable::private().read(true).write(true))?;
+        let file = durable::open(path, durable::private().read(true).write(true))?;
         let file = FlushedFile::of(file)?;
         let database = Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?;
         // Makes all tables: reading one that is absent would be an error.
@@ -162,17 +209,27 @@ impl RedbStorage {
         });
     }
 
+    /// Works on the file: with redb, or on the rows that were salvaged.
     fn with<T>(
         &self,
         what: StorageAccess,
         work: impl FnOnce(&OpenDatabase) -> Result<T, ::redb::Error>,
+        salvaged: impl FnOnce(&SalvagedRows) -> io::Result<T>,
     ) -> Result<T, StorageError> {
+        let failed = |reason| StorageError { what, reason };
         let guard = self.opened(what)?;
-        let opened = guard.as_ref().expect("it has just been opened");
-        if let Some(reason) = opened.refused.as_ref().filter(|_| what == StorageAccess::Write) {
+        let opened = match guard.as_ref().expect("it has just been opened") {
+            OpenFile::Damaged(rows) => {
+                return salvaged(rows).map_err(|error| failed(error.to_string()));
+            }
             // The write would stay in memory.
-            return Err(StorageError { what, reason: reason.clone() });
-        }
+            OpenFile::Sound(OpenDatabase { refused: Some(reason), .. })
+                if what == StorageAccess::Write =>
+            {
+                return Err(failed(reason.clone()));
+            }
+            OpenFile::Sound(opened) => opened,
+        };
         let result = contained(|| work(opened));
         drop(guard);
         result.map_err(|reason| self.failed(what, reason))
@@ -183,14 +240,94 @@ impl RedbStorage {
         self.abandon();
         StorageError { what, reason }
     }
+
+    /// Makes the changes in one transaction; none when one of them is an error.
+    fn apply(
+        opened: &OpenDatabase,
+        batch: &mut Changes<'_>,
+    ) -> Result<Option<StorageError>, ::redb::Error> {
+        // Immediate durability is redb's default: `commit` returns after the flush.
+        let transaction = opened.database.begin_write()?;
+        let mut tables = Vec::with_capacity(Table::ALL.len());
+        for table in Table::ALL {
+            tables.push(transaction.open_table(definition(table))?);
+        }
+        let mut live_bytes = LiveBytes::of(&transaction)?;
+        for change in batch {
+            match change {
+                Ok(Change::Put(table, key, row)) => {
+                    let before = tables[table as usize].insert(key.as_slice(), row.as_slice())?;
+                    live_bytes.subtract(&key, before.map(|row| row.value().len()));
+                    live_bytes.add(&key, row.len());
+                }
+                Ok(Change::Delete(table, key)) => {
+                    let before = tables[table as usize].remove(key.as_slice())?;
+                    live_bytes.subtract(&key, before.map(|row| row.value().len()));
+                }
+                Ok(Change::Clear(table, prefix)) => {
+                    let end = end_of(&prefix);
+                    let rows = (Bound::Included(prefix.as_slice()), end_bound(end.as_deref()));
+                    tables[table as usize].retain_in::<&[u8], _>(rows, |key, row| {
+                        live_bytes.subtract(key, Some(row.len()));
+                        false
+                    })?;
+                }
+                // A dropped transaction leaves nothing.
+                Err(error) => return Ok(Some(error)),
+            }
+        }
+        drop(tables);
+        let live_bytes = live_bytes.write()?;
+        transaction.commit()?;
+        if let (Some(counted), Some(bytes)) = (&opened.live_bytes, live_bytes) {
+            counted.store(bytes, Ordering::Relaxed);
+        }
+        Ok(None)
+    }
+
+    /// Writes the rows of a batch to a new file in place of the damaged one, which keeps another name.
+    fn replace_file(&self, batch: &mut Changes<'_>, suffix: &str) -> Result<PathBuf, String> {
+        let named = |suffix: &str| {
+            let mut name = self.path.file_name().unwrap_or_default().to_owned();
+            name.push(suffix);
+            self.path.with_file_name(name)
+        };
+        let (draft, kept) = (named(".new"), named(suffix));
+        let text = |error: io::Error| error.to_string();
+        // A crash may have left one.
+        durable::remove(&draft).map_err(text)?;
+        let made = contained(|| {
+            let database = self.open_at(&draft, live_bytes::count)?;
+            Self::apply(&OpenDatabase::of(database, None), batch)
+        });
+        let made = match made {
+            Ok(None) => std::fs::hard_link(&self.path, &kept).and_then(|()| {
+                // The old name first: a crash leaves the damaged file, the new one, or both of its names.
+                durable::flush_name(&kept)?;
+                std::fs::rename(&draft, &self.path)?;
+                durable::flush_name(&self.path)
+            }),
+            Ok(Some(error)) => Err(io::Error::other(error.reason)),
+            Err(reason) => Err(io::Error::other(reason)),
+        };
+        made.map(|()| kept).map_err(|error| {
+            // Best effort: the next repair removes it, too.
+            let _ = durable::remove(&draft);
+            error.to_string()
+        })
+    }
 }
 
 impl Storage for RedbStorage {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.with(StorageAccess::Read, |opened| {
-            let table = opened.database.begin_read()?.open_table(definition(table))?;
-            Ok(table.get(key)?.map(|row| row.value().to_vec()))
-        })
+        self.with(
+            StorageAccess::Read,
+            |opened| {
+                let table = opened.database.begin_read()?.open_table(definition(table))?;
+                Ok(table.get(key)?.map(|row| row.value().to_vec()))
+            },
+            |rows| rows.get(table, key),
+        )
     }
 
     fn scan(
@@ -204,24 +341,34 @@ impl Storage for RedbStorage {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix),
         };
-        self.with(StorageAccess::Read, |opened| {
-            let table = opened.database.begin_read()?.open_table(definition(table))?;
-            let mut rows = Vec::new();
-            for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
-                let (key, row) = row?;
-                if !key.value().starts_with(prefix) {
-                    break;
+        self.with(
+            StorageAccess::Read,
+            |opened| {
+                let table = opened.database.begin_read()?.open_table(definition(table))?;
+                let mut rows = Vec::new();
+                for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
+                    let (key, row) = row?;
+                    if !key.value().starts_with(prefix) {
+                        break;
+                    }
+                    rows.push((key.value().to_vec(), row.value().to_vec()));
                 }
-                rows.push((key.value().to_vec(), row.value().to_vec()));
-            }
-            Ok(rows)
-        })
+                Ok(rows)
+            },
+            |rows| rows.scan(table, from, prefix, limit),
+        )
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StorageError> {
         let opened = self.opened(StorageAccess::Read)?;
-        let database = &opened.as_ref().expect("it has just been opened").database;
-        match contained(|| OpenTransaction::begin(database)) {
+        let begun = match opened.as_ref().expect("it has just been opened") {
+            // What was salvaged does not change.
+            OpenFile::Damaged(_) => Ok(None),
+            OpenFile::Sound(opened) => {
+                contained(|| OpenTransaction::begin(&opened.database).map(Some))
+            }
+        };
+        match begun {
             Ok(transaction) => {
                 let open = RefCell::new(Some((transaction, opened)));
                 Ok(Box::new(RedbSnapshot { storage: self, open }))
@@ -236,7 +383,11 @@ impl Storage for RedbStorage {
     fn size(&self) -> Option<StorageSize> {
         // Opening and compaction take long; a caller that asks for the size does not wait for them.
         let opened = self.opened.try_read()?;
-        let live_bytes = opened.as_ref()?.live_bytes.as_ref()?.load(Ordering::Relaxed);
+        let OpenFile::Sound(OpenDatabase { live_bytes: Some(live_bytes), .. }) = opened.as_ref()?
+        else {
+            return None;
+        };
+        let live_bytes = live_bytes.load(Ordering::Relaxed);
         let file_bytes = self.path.metadata().ok()?.len();
         Some(StorageSize { live_bytes, file_bytes })
     }
@@ -246,8 +397,9 @@ impl Storage for RedbStorage {
         self.check_writable().map_err(|error| failed(error.reason))?;
         // No transaction is open while this is held.
         let mut guard = self.opened.write();
-        let Some(opened) = guard.as_mut().filter(|opened| opened.refused.is_none()) else {
-            return Err(failed("the disk refuses writes".to_owned()));
+        let Some(OpenFile::Sound(opened @ OpenDatabase { refused: None, .. })) = guard.as_mut()
+        else {
+            return Err(failed("the disk refuses writes, or the file is damaged".to_owned()));
         };
         let compacted = contained(|| Ok(opened.database.compact()?));
         drop(guard);
@@ -255,7 +407,11 @@ impl Storage for RedbStorage {
     }
 
     fn check_writable(&self) -> Result<(), StorageError> {
-        if !OpenDatabase::is_refused(self.opened(StorageAccess::Write)?.as_ref()) {
+        let refuse = |reason| StorageError { what: StorageAccess::Write, reason };
+        if let Some(OpenFile::Damaged(rows)) = self.opened(StorageAccess::Write)?.as_ref() {
+            return Err(refuse(rows.salvage().reason.clone()));
+        }
+        if !OpenFile::is_refused(self.opened(StorageAccess::Write)?.as_ref()) {
             if durable::check_writable(&self.path).is_ok() {
                 return Ok(());
             }
@@ -265,80 +421,83 @@ impl Storage for RedbStorage {
         }
         let mut guard = self.opened.write();
         // Another call may have reopened it.
-        if OpenDatabase::is_refused(guard.as_ref()) {
-            let refuse = |reason| StorageError { what: StorageAccess::Write, reason };
+        if OpenFile::is_refused(guard.as_ref()) {
             durable::check_writable(&self.path).map_err(|it| refuse(it.to_string()))?;
             // An attempt that fails may have changed pages below the read-only view.
             *guard = None;
-            let database = self.try_open().map_err(refuse)?.map_err(|it| refuse(it.to_string()))?;
-            *guard = Some(OpenDatabase::of(database, None));
+            let database = self.try_open().map_err(|failure| refuse(failure.reason()))?;
+            *guard = Some(OpenFile::Sound(OpenDatabase::of(database, None)));
         }
         Ok(())
     }
 
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         self.check_writable()?;
-        let mut stopped = None;
-        self.with(StorageAccess::Write, |opened| {
-            let database = &opened.database;
-            // Immediate durability is redb's default: `commit` returns after the flush.
-            let transaction = database.begin_write()?;
-            let mut tables = Vec::with_capacity(Table::ALL.len());
-            for table in Table::ALL {
-                tables.push(transaction.open_table(definition(table))?);
-            }
-            let mut live_bytes = LiveBytes::of(&transaction)?;
-            for change in batch {
-                match change {
-                    Ok(Change::Put(table, key, row)) => {
-                        let before =
-                            tables[table as usize].insert(key.as_slice(), row.as_slice())?;
-                        live_bytes.subtract(&key, before.map(|row| row.value().len()));
-                        live_bytes.add(&key, row.len());
-                    }
-                    Ok(Change::Delete(table, key)) => {
-                        let before = tables[table as usize].remove(key.as_slice())?;
-                        live_bytes.subtract(&key, before.map(|row| row.value().len()));
-                    }
-                    Ok(Change::Clear(table, prefix)) => {
-                        let end = end_of(&prefix);
-                        let rows = (Bound::Included(prefix.as_slice()), end_bound(end.as_deref()));
-                        tables[table as usize].retain_in::<&[u8], _>(rows, |key, row| {
-                            live_bytes.subtract(key, Some(row.len()));
-                            false
-                        })?;
-                    }
-                    Err(error) => {
-                        // A dropped transaction leaves nothing.
-                        stopped = Some(error);
-                        return Ok(());
-                    }
-                }
-            }
-            drop(tables);
-            let live_bytes = live_bytes.write()?;
-            transaction.commit()?;
-            if let (Some(counted), Some(bytes)) = (&opened.live_bytes, live_bytes) {
-                counted.store(bytes, Ordering::Relaxed);
-            }
-            Ok(())
-        })?;
+        let refuse = |rows: &SalvagedRows| Err(io::Error::other(rows.salvage().reason.clone()));
+        let apply = |opened: &OpenDatabase| Self::apply(opened, batch);
+        let stopped = self.with(StorageAccess::Write, apply, refuse)?;
         stopped.map_or(Ok(()), Err)
+    }
+
+    fn salvaged(&self) -> Option<Arc<Salvage>> {
+        match self.opened.read().as_ref() {
+            Some(OpenFile::Damaged(rows)) => Some(rows.salvage()),
+            _ => None,
+        }
+    }
+
+    fn salvage(&self, reason: &str) -> Result<(), StorageError> {
+        let failed = |reason: &str| {
+            let reason = reason.to_owned();
+            StorageError { what: StorageAccess::Read, reason }
+        };
+        if self.salvaged().is_some() {
+            return Err(failed(reason));
+        }
+        // Closed first: what is in memory alone is written.
+        self.abandon();
+        let mut guard = self.opened.write();
+        let rows = SalvagedRows::read(&self.path, reason).map_err(|_| failed(reason))?;
+        let salvage = rows.salvage();
+        if salvage.lost_pages == 0 && salvage.restored_pages == 0 {
+            return Err(failed(reason));
+        }
+        *guard = Some(OpenFile::Damaged(rows));
+        Ok(())
+    }
+
+    fn rebuild(&self, batch: &mut Changes<'_>, suffix: &str) -> Result<PathBuf, StorageError> {
+        let failed = |reason| StorageError { what: StorageAccess::Write, reason };
+        let kept = self.replace_file(batch, suffix).map_err(failed)?;
+        // The next call opens the new file.
+        self.abandon();
+        drop(self.opened(StorageAccess::Open)?);
+        Ok(kept)
     }
 }
 
 /// A read transaction of the file, which stays open until it ends.
 struct RedbSnapshot<'a> {
     storage: &'a RedbStorage,
-    /// The transaction ends before the file is released. `None` after a failure.
-    open: RefCell<Option<(OpenTransaction, RwLockReadGuard<'a, Option<OpenDatabase>>)>>,
+    /// The transaction, which ends before the file is released; none over salvaged rows. `None` after a failure.
+    open: RefCell<Option<(Option<OpenTransaction>, RwLockReadGuard<'a, Option<OpenFile>>)>>,
 }
 
 impl Snapshot for RedbSnapshot<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         let mut open = self.open.borrow_mut();
         let row = match &*open {
-            Some((transaction, _)) => contained(|| transaction.get(table, key)),
+            Some((Some(transaction), _)) => contained(|| transaction.get(table, key)),
+            Some((None, opened)) => match opened.as_ref() {
+                Some(OpenFile::Damaged(rows)) => {
+                    // The file stays as it is: what another page has can be read.
+                    return rows.get(table, key).map_err(|error| StorageError {
+                        what: StorageAccess::Read,
+                        reason: error.to_string(),
+                    });
+                }
+                _ => Err("the snapshot has no transaction".to_owned()),
+            },
             None => Err("the snapshot has failed before".to_owned()),
         };
         row.map_err(|reason| {

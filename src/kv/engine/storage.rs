@@ -1,6 +1,8 @@
 //! The contract of a storage engine: it keeps the rows of the store.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// One sorted map from bytes to bytes for each table.
 ///
@@ -58,6 +60,81 @@ pub trait Storage: Send + Sync {
     /// Why nothing can be written. Rows may be readable all the same.
     fn check_writable(&self) -> Result<(), StorageError> {
         Ok(())
+    }
+
+    /// The extent of the damage, when the rows were salvaged from damaged storage; then nothing can be written.
+    fn salvaged(&self) -> Option<Arc<Salvage>> {
+        None
+    }
+
+    /// Salvages the rows, because reading them failed for this reason.
+    ///
+    /// # Errors
+    /// When the storage is not damaged, or nothing of it can be salvaged.
+    fn salvage(&self, reason: &str) -> Result<(), StorageError> {
+        Err(StorageError { what: StorageAccess::Read, reason: reason.to_owned() })
+    }
+
+    /// Replaces salvaged rows by those of the batch, and can be written from then on. The damaged storage is kept
+    /// under a name that ends in `suffix`; returns its path.
+    ///
+    /// # Errors
+    /// When the new rows could not be made durable: everything is as before.
+    fn rebuild(&self, _batch: &mut Changes<'_>, _suffix: &str) -> Result<PathBuf, StorageError> {
+        let reason = "this storage cannot be rebuilt".to_owned();
+        Err(StorageError { what: StorageAccess::Write, reason })
+    }
+}
+
+/// The extent of the damage to salvaged storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Salvage {
+    /// The error that made it necessary.
+    pub reason: String,
+    /// Pages of which one byte was changed, and could be restored.
+    pub restored_pages: usize,
+    /// Pages that could not; their rows are lost.
+    pub lost_pages: usize,
+    /// The keys that lost rows may have had.
+    pub lost: Vec<LostRange>,
+    /// Keys that have a row in one of the two tables of records alone.
+    pub unpaired: Vec<Vec<u8>>,
+}
+
+impl Salvage {
+    /// Whether a row of this key may be lost.
+    #[must_use]
+    pub fn is_lost(&self, table: Table, key: &[u8]) -> bool {
+        self.lost.iter().any(|range| range.table == table && range.contains(key))
+    }
+}
+
+/// A range of keys whose rows are lost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostRange {
+    /// The table.
+    pub table: Table,
+    /// The range begins after this key; at the first without one.
+    pub after: Option<Vec<u8>>,
+    /// The range ends with this key; with the last without one.
+    pub until: Option<Vec<u8>>,
+}
+
+impl LostRange {
+    /// Whether a row of this key may be lost.
+    #[must_use]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.after.as_deref().is_none_or(|after| key > after)
+            && self.until.as_deref().is_none_or(|until| key <= until)
+    }
+
+    /// Whether a row of a key with this prefix may be lost.
+    #[must_use]
+    pub fn meets(&self, prefix: &[u8]) -> bool {
+        let is_before = self.until.as_deref().is_some_and(|until| until < prefix);
+        let is_behind =
+            self.after.as_deref().is_some_and(|after| after > prefix && !after.starts_with(prefix));
+        !is_before && !is_behind
     }
 }
 

@@ -33,16 +33,17 @@ fn a_file_that_may_not_be_written_is_read_and_is_written_again_once_it_may() {
     std::fs::write(&path, &crashed).expect("written");
     // As after a write that a read-only disk refused, which tests/disk has the system do.
     let storage = RedbStorage::at(&path, 1 << 20);
-    *storage.opened.write() = Some(OpenDatabase {
+    *storage.opened.write() = Some(OpenFile::Sound(OpenDatabase {
         database: Builder::new()
             .create_with_backend(ReadOnlyFile::open(&path).expect("readable"))
             .expect("mended in memory"),
         live_bytes: None,
         refused: Some("a test says so".to_owned()),
-    });
+    }));
     assert_eq!(read(&storage).as_deref(), Some(b"first".as_slice()));
-    let refused =
-        storage.with(StorageAccess::Write, |_| Ok(())).expect_err("it would stay in memory");
+    let refused = storage
+        .with(StorageAccess::Write, |_| Ok(()), |_| Ok(()))
+        .expect_err("it would stay in memory");
     assert_eq!(refused.to_string(), "the store cannot write: a test says so");
     assert_eq!(std::fs::read(&path).expect("there"), crashed, "nothing was written");
     storage.commit(&mut put("second")).expect("it may be written again");

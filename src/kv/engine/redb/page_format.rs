@@ -1,0 +1,209 @@
+//! redb's file format, version 3, as the salvage reads it (redb's `docs/design.md`).
+//!
+//! ```text
+//! bytes 64 and 192 of the file: two slots of 128 bytes
+//!   8  root page · checksum · length      104  transaction       112  checksum of the 112 bytes before
+//! leaf:   1 · 0 · pairs:2 · ends of keys:4 each · ends of values:4 each · keys · values
+//! branch: 2 · 0 · keys:2 · 0:4 · checksum:16 per child · page:8 per child · ends of keys:4 each · keys
+//! page:   index:20 · region:20 · unused · order:5 bits; a page has 4096 << order bytes
+//! ```
+//! A checksum is XXH3-128 over a page's content. Each stands in the page's parent, so that a page which
+//! matches is exactly the one that was committed.
+
+use std::ops::Range;
+
+use twox_hash::XxHash3_128;
+
+/// The size of a page of order 0 in bytes, and of the file's header.
+pub(crate) const PAGE_BYTES: usize = 4096;
+
+/// The pages of a region: 4 GiB, redb's default for files that it makes.
+const REGION_PAGES: u64 = 1 << 20;
+
+/// The largest order: a region of 2^20 pages.
+const ORDER_MOST: u32 = 20;
+
+/// The slots of the header.
+const SLOTS: [Range<usize>; 2] = [64..192, 192..320];
+
+/// The part of a slot that its checksum covers, in bytes.
+const SLOT_BYTES: usize = 112;
+
+/// A page, and the checksum that its parent has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageRef {
+    /// Its first byte in the file.
+    pub(crate) start: u64,
+    /// Its length in bytes.
+    pub(crate) len: usize,
+    checksum: u128,
+}
+
+impl PageRef {
+    /// The page of a number of eight bytes and a checksum of sixteen.
+    fn read(number: &[u8], checksum: &[u8]) -> Option<Self> {
+        let number = u64::from_le_bytes(number.try_into().ok()?);
+        let order = u32::try_from(number >> 59).ok().filter(|order| *order <= ORDER_MOST)?;
+        let index = number & ((REGION_PAGES - 1) >> order);
+        let region = (number >> 20) & (REGION_PAGES - 1);
+        let page = PAGE_BYTES as u64;
+        let start = page + region * REGION_PAGES * page + (index << order) * page;
+        let checksum = u128::from_le_bytes(checksum.try_into().ok()?);
+        Some(Self { start, len: PAGE_BYTES << order, checksum })
+    }
+
+    /// The page and the checksum of a tree's root.
+    fn of_root(bytes: &[u8]) -> Option<Self> {
+        Self::read(bytes.get(..8)?, bytes.get(8..24)?)
+    }
+
+    /// Whether these bytes are the page's.
+    pub(crate) fn matches(&self, page: &[u8]) -> bool {
+        content(page).is_some_and(|content| XxHash3_128::oneshot(content) == self.checksum)
+    }
+
+    /// The page without the one byte that was changed, if that is all that happened to it. The checksum of 128
+    /// bits leaves no room for chance. `budget` is the number of bytes that may still be hashed.
+    pub(crate) fn restored(&self, page: &[u8], budget: &mut u64) -> Option<Vec<u8>> {
+        let mut page = page.to_vec();
+        let bits = (0..8).map(|bit| 1_u8 << bit);
+        let others = (1..=u8::MAX).filter(|change| !change.is_power_of_two());
+        // A changed bit is the likely damage.
+        for changes in [bits.collect::<Vec<_>>(), others.collect()] {
+            for at in 0..page.len() {
+                for change in &changes {
+                    page[at] ^= change;
+                    if let Some(content) = content(&page).filter(|content| content.len() > at) {
+                        *budget = budget.checked_sub(content.len() as u64)?;
+                        if XxHash3_128::oneshot(content) == self.checksum {
+                            return Some(page);
+                        }
+                    }
+                    page[at] ^= change;
+                }
+            }
+        }
+        None
+    }
+}
+
+/// A state of the whole store: one of the two last commits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CommitSlot {
+    /// The root of the tree of tables.
+    pub(crate) root: PageRef,
+    /// Grows with every commit.
+    pub(crate) transaction: u64,
+}
+
+/// The slots that are sound, or are after one byte of them is restored; newest first.
+pub(crate) fn slots(header: &[u8]) -> Vec<CommitSlot> {
+    let slots = SLOTS.into_iter().filter_map(|place| slot(header.get(place)?));
+    let mut slots: Vec<_> = slots.collect();
+    slots.sort_by_key(|slot| std::cmp::Reverse(slot.transaction));
+    slots
+}
+
+fn slot(bytes: &[u8]) -> Option<CommitSlot> {
+    let mut bytes = bytes.to_vec();
+    let stored = u128::from_le_bytes(bytes[SLOT_BYTES..].try_into().ok()?);
+    let differs = |bytes: &[u8]| XxHash3_128::oneshot(&bytes[..SLOT_BYTES]) ^ stored;
+    // The changed byte may be one of the checksum.
+    let in_checksum = differs(&bytes).to_le_bytes().iter().filter(|byte| **byte != 0).count();
+    if in_checksum > 1 {
+        let is_restored = (0..SLOT_BYTES).any(|at| {
+            let before = bytes[at];
+            (0..=u8::MAX).any(|value| {
+                bytes[at] = value;
+                differs(&bytes) == 0
+            }) || {
+                bytes[at] = before;
+                false
+            }
+        });
+        if !is_restored {
+            return None;
+        }
+    }
+    // Without a root there are no tables, and nothing to salvage.
+    let root = (bytes[1] != 0).then(|| PageRef::of_root(&bytes[8..])).flatten()?;
+    let transaction = u64::from_le_bytes(bytes[104..112].try_into().ok()?);
+    Some(CommitSlot { root, transaction })
+}
+
+/// The root of a table, from its row in the tree of tables; the inner `None` is an empty table.
+pub(crate) fn table_root(row: &[u8]) -> Option<Option<PageRef>> {
+    match row.get(9)? {
+        0 => Some(None),
+        _ => Some(Some(PageRef::of_root(row.get(10..)?)?)),
+    }
+}
+
+/// The content of a page.
+pub(crate) enum Node {
+    /// The places of keys and values in the page.
+    Leaf(Vec<(Range<usize>, Range<usize>)>),
+    /// The children in order, each with the last key that it may have; the last child has none.
+    Branch(Vec<(PageRef, Option<Vec<u8>>)>),
+}
+
+impl Node {
+    /// Reads a page that matches its checksum; `None` when it is malformed all the same.
+    pub(crate) fn read(page: &[u8]) -> Option<Self> {
+        let count = count(page)?;
+        match page.first()? {
+            1 => {
+                let mut from = 4 + 8 * count;
+                let mut next = |number: usize| {
+                    let end = offset(page, 4 + 4 * number)?;
+                    let place = from..end;
+                    from = end;
+                    page.get(place.clone()).map(|_| place)
+                };
+                let places: Option<Vec<_>> = (0..2 * count).map(&mut next).collect();
+                let mut keys = places?;
+                let values = keys.split_off(count);
+                Some(Self::Leaf(keys.into_iter().zip(values).collect()))
+            }
+            2 => {
+                let (pages, ends) = (8 + 16 * (count + 1), 8 + 24 * (count + 1));
+                let mut from = ends + 4 * count;
+                let children = (0..=count).map(|number| {
+                    let checksum = page.get(8 + 16 * number..)?.get(..16)?;
+                    let child = PageRef::read(page.get(pages + 8 * number..)?.get(..8)?, checksum)?;
+                    if number == count {
+                        return Some((child, None));
+                    }
+                    let end = offset(page, ends + 4 * number)?;
+                    let key = page.get(from..end)?.to_vec();
+                    from = end;
+                    Some((child, Some(key)))
+                });
+                Some(Self::Branch(children.collect::<Option<_>>()?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The part of a page that its checksum covers.
+fn content(page: &[u8]) -> Option<&[u8]> {
+    let count = count(page)?;
+    let last = match page.first()? {
+        1 => 4 + 4 * (2 * count - 1),
+        2 => 8 + 24 * (count + 1) + 4 * (count - 1),
+        _ => return None,
+    };
+    page.get(..offset(page, last)?)
+}
+
+/// The number of pairs or keys, at least 1.
+fn count(page: &[u8]) -> Option<usize> {
+    let count = u16::from_le_bytes(page.get(2..4)?.try_into().ok()?);
+    (count > 0).then_some(usize::from(count))
+}
+
+fn offset(page: &[u8], at: usize) -> Option<usize> {
+    let bytes = page.get(at..)?.first_chunk()?;
+    usize::try_from(u32::from_le_bytes(*bytes)).ok()
+}

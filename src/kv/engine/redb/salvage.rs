@@ -1,0 +1,225 @@
+//! Salvage: the rows of a damaged file that are certain to be those of its last commit.
+//!
+//! redb opens no file in which one page of a tree does not match its checksum. The salvage walks the same trees
+//! by itself, from the root of a commit, and follows a child only when it matches the checksum that its parent
+//! has: every row that it finds is the last one of its key, and none is a leftover. A page of which one
+//! byte was changed is restored. The rows of other damaged pages are lost, and the ranges of their keys are
+//! known.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Bound;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::durable;
+use crate::kv::engine::redb::page_format::{
+    CommitSlot, Node, PAGE_BYTES, PageRef, slots, table_root,
+};
+use crate::kv::engine::redb::tables::definition;
+use crate::kv::engine::storage::{LostRange, Row, Salvage, Table};
+use ::redb::TableHandle;
+
+/// Levels of a tree. A branch has at least two children, and a file at most 2^40 pages.
+const DEPTH_MOST: usize = 40;
+
+/// The bytes that are hashed at most in search of changed bytes: some seconds. A page of 4 KiB takes 4 GiB when
+/// more than one byte of it was changed.
+const SEARCH_BYTES: u64 = 20 << 30;
+
+/// The rows of a damaged file, which is read and not written.
+pub(crate) struct SalvagedRows {
+    file: File,
+    /// Restored pages, by their first byte.
+    restored: BTreeMap<u64, Vec<u8>>,
+    /// For each table, the place of each row.
+    rows: [BTreeMap<Vec<u8>, Place>; Table::ALL.len()],
+    salvage: Arc<Salvage>,
+}
+
+/// The place of a row in the file.
+#[derive(Clone, Copy)]
+struct Place {
+    page: u64,
+    at: usize,
+    len: usize,
+}
+
+/// One walk through the trees of a commit.
+struct Walk<'a> {
+    file: &'a File,
+    budget: u64,
+    restored: BTreeMap<u64, Vec<u8>>,
+    lost_pages: usize,
+    lost: Vec<LostRange>,
+}
+
+/// Keys after the first and up to the second.
+type KeyRange = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+impl SalvagedRows {
+    /// Reads what is certain of the file at `path`, of which `reason` says what is wrong.
+    ///
+    /// # Errors
+    /// The system's error, or that no root is left.
+    pub(crate) fn read(path: &Path, reason: &str) -> io::Result<Self> {
+        let file = durable::open(path, OpenOptions::new().read(true))?;
+        let mut header = [0; PAGE_BYTES];
+        file.read_exact_at(&mut header, 0)?;
+        let mut best: Option<Self> = None;
+        for slot in slots(&header) {
+            let found = Self::of_commit(file.try_clone()?, slot, reason);
+            let is_better =
+                best.as_ref().is_none_or(|best| found.salvage.lost_pages < best.salvage.lost_pages);
+            if is_better {
+                best = Some(found);
+            }
+            if best.as_ref().is_some_and(|best| best.salvage.lost_pages == 0) {
+                break;
+            }
+        }
+        best.ok_or_else(|| io::Error::other("no root is left in it"))
+    }
+
+    fn of_commit(file: File, slot: CommitSlot, reason: &str) -> Self {
+        let mut walk = Walk {
+            file: &file,
+            budget: SEARCH_BYTES,
+            restored: BTreeMap::new(),
+            lost_pages: 0,
+            lost: Vec::new(),
+        };
+        let mut roots = BTreeMap::new();
+        let all = walk.visit(slot.root, (None, None), 0, &mut |page, _, key, value| {
+            roots.insert(page[key].to_vec(), table_root(&page[value]));
+        });
+        let mut rows: [BTreeMap<Vec<u8>, Place>; Table::ALL.len()] = Default::default();
+        for table in Table::ALL {
+            let name = definition(table).name().as_bytes().to_vec();
+            let root = roots.get(&name).copied().flatten();
+            let is_lost = all.iter().any(|(after, until)| is_within(&name, after, until));
+            let lost = match root {
+                Some(Some(root)) => {
+                    let rows = &mut rows[table as usize];
+                    walk.visit(root, (None, None), 0, &mut |page, start, key, value| {
+                        let place = Place { page: start, at: value.start, len: value.len() };
+                        rows.insert(page[key].to_vec(), place);
+                    })
+                }
+                Some(None) => Vec::new(),
+                // A table that the commit does not have yet is empty.
+                None if !is_lost && !roots.contains_key(&name) => Vec::new(),
+                None => vec![(None, None)],
+            };
+            let ranges = lost.into_iter();
+            walk.lost.extend(ranges.map(|(after, until)| LostRange { table, after, until }));
+        }
+        let Walk { restored, lost_pages, lost, .. } = walk;
+        let values = &rows[Table::Values as usize];
+        let entries = &rows[Table::Entries as usize];
+        let unpaired = values.keys().filter(|key| !entries.contains_key(*key));
+        let unpaired = unpaired.chain(entries.keys().filter(|key| !values.contains_key(*key)));
+        let salvage = Salvage {
+            reason: reason.to_owned(),
+            restored_pages: restored.len(),
+            lost_pages,
+            lost,
+            unpaired: unpaired.cloned().collect(),
+        };
+        Self { file, restored, rows, salvage: Arc::new(salvage) }
+    }
+
+    /// The extent of the damage.
+    pub(crate) fn salvage(&self) -> Arc<Salvage> {
+        Arc::clone(&self.salvage)
+    }
+
+    /// The row at a key.
+    pub(crate) fn get(&self, table: Table, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        self.rows[table as usize].get(key).map(|place| self.row(*place)).transpose()
+    }
+
+    /// Rows in the order of their keys, from this bound on.
+    pub(crate) fn scan(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        prefix: &[u8],
+        limit: usize,
+    ) -> io::Result<Vec<Row>> {
+        let rows = self.rows[table as usize].range::<[u8], _>((from, Bound::Unbounded));
+        let rows = rows.take_while(|(key, _)| key.starts_with(prefix)).take(limit);
+        rows.map(|(key, place)| Ok((key.clone(), self.row(*place)?))).collect()
+    }
+
+    fn row(&self, Place { page, at, len }: Place) -> io::Result<Vec<u8>> {
+        if let Some(restored) = self.restored.get(&page) {
+            return Ok(restored[at..at + len].to_vec());
+        }
+        let mut row = vec![0; len];
+        self.file.read_exact_at(&mut row, page + at as u64)?;
+        Ok(row)
+    }
+}
+
+/// Whether a key is after the one and not after the other.
+fn is_within(key: &[u8], after: &Option<Vec<u8>>, until: &Option<Vec<u8>>) -> bool {
+    after.as_deref().is_none_or(|after| key > after)
+        && until.as_deref().is_none_or(|until| key <= until)
+}
+
+impl Walk<'_> {
+    /// Visits the rows of a subtree: the page, its place in the file, and the places of key and value in it.
+    /// Returns the ranges that are lost.
+    fn visit(
+        &mut self,
+        page: PageRef,
+        range: KeyRange,
+        depth: usize,
+        row: &mut dyn FnMut(&[u8], u64, std::ops::Range<usize>, std::ops::Range<usize>),
+    ) -> Vec<KeyRange> {
+        let bytes = self.page(page);
+        let node = bytes.as_deref().filter(|_| depth < DEPTH_MOST).and_then(Node::read);
+        match (bytes, node) {
+            (Some(bytes), Some(Node::Leaf(pairs))) => {
+                for (key, value) in pairs {
+                    row(&bytes, page.start, key, value);
+                }
+                Vec::new()
+            }
+            (_, Some(Node::Branch(children))) => {
+                let (mut after, last) = range;
+                let mut lost = Vec::new();
+                for (child, until) in children {
+                    let until = until.or_else(|| last.clone());
+                    lost.extend(self.visit(child, (after, until.clone()), depth + 1, row));
+                    after = until;
+                }
+                lost
+            }
+            _ => {
+                self.lost_pages += 1;
+                vec![range]
+            }
+        }
+    }
+
+    /// A page as it was committed; `None` when it cannot be read or restored.
+    fn page(&mut self, page: PageRef) -> Option<Vec<u8>> {
+        let length = self.file.metadata().ok()?.len();
+        // A file that was cut short is not read into memory of any size.
+        if page.start.checked_add(page.len as u64)? > length {
+            return None;
+        }
+        let mut bytes = vec![0; page.len];
+        self.file.read_exact_at(&mut bytes, page.start).ok()?;
+        if page.matches(&bytes) {
+            return Some(bytes);
+        }
+        let restored = page.restored(&bytes, &mut self.budget)?;
+        self.restored.insert(page.start, restored.clone());
+        Some(restored)
+    }
+}

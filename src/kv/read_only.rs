@@ -1,0 +1,54 @@
+//! An open store that is not written until it is repaired, and why.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::kv::engine::Salvage;
+use crate::kv::error::KvError;
+use crate::kv::store::Store;
+
+/// Why an open store is not written. One of the two is there, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOnlyReason {
+    /// Its file is damaged, and its rows were salvaged.
+    pub salvage: Option<Arc<Salvage>>,
+    /// Commits that were acknowledged and are not in it.
+    pub lost_commits: u64,
+}
+
+impl fmt::Display for ReadOnlyReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(salvage) = &self.salvage {
+            let Salvage { reason, lost_pages, restored_pages, unpaired, .. } = &**salvage;
+            write!(
+                f,
+                "its file is damaged ({reason}): {lost_pages} pages of it are lost, {restored_pages} restored; \
+                 {} records are known to be incomplete",
+                unpaired.len()
+            )?;
+        }
+        if self.lost_commits > 0 {
+            let and = if self.salvage.is_some() { "; " } else { "" };
+            write!(f, "{and}its last {} acknowledged commits are missing", self.lost_commits)?;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Why nothing is written, if the store is read-only.
+    pub fn read_only(&self) -> Option<ReadOnlyReason> {
+        self.read_only.read().clone()
+    }
+
+    /// Refuses a write to a read-only store.
+    ///
+    /// # Errors
+    /// [`KvError::ReadOnly`].
+    pub(crate) fn refuse_if_read_only(&self) -> Result<(), KvError> {
+        self.read_only
+            .read()
+            .as_ref()
+            .map_or(Ok(()), |reason| Err(KvError::ReadOnly(reason.to_string())))
+    }
+}

@@ -1,0 +1,157 @@
+//! Repair: a read-only store is written again, with the records that verify.
+
+use std::iter;
+use std::path::PathBuf;
+
+use crate::audit::{Actor, AuditEvent};
+use crate::keyring::{KeyringError, NamespaceId};
+use crate::kv::engine::{Change, StorageError, Table};
+use crate::kv::error::KvError;
+use crate::kv::index::RecordFault;
+use crate::kv::multiset_hash::MultisetHash;
+use crate::kv::name::RecordName;
+use crate::kv::namespace::Namespace;
+use crate::kv::record::RecordAddress;
+use crate::kv::record_id::RecordId;
+use crate::kv::scrub::Checked;
+use crate::kv::store::{Store, WriterState};
+
+/// The outcome of a repair.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Repair {
+    /// Where the damaged file is kept; `None` when the file was sound.
+    pub kept: Option<PathBuf>,
+    /// Records that were written to the new file.
+    pub records: usize,
+    /// Records that are lost, as far as one of their rows was left.
+    pub lost: Vec<(NamespaceId, RecordId)>,
+    /// Pages that are lost; records of which both rows were in such pages cannot be named.
+    pub lost_pages: usize,
+    /// Acknowledged commits that are missing.
+    pub lost_commits: u64,
+}
+
+/// The records of a namespace that are written to the new file.
+struct Kept {
+    keys: Vec<Vec<u8>>,
+    hash: MultisetHash,
+}
+
+impl Store {
+    /// Accepts the loss that made the store read-only, and writes again. A damaged file is replaced by a new one
+    /// with the records that verify, and kept under a name that ends in `suffix`.
+    ///
+    /// # Errors
+    /// [`KvError::Sound`] when the store is not read-only. When nothing can be written; then it stays as it is.
+    pub fn repair(&self, actor: &Actor, suffix: &str) -> Result<Repair, KvError> {
+        let mut writer = self.writer();
+        let namespaces = self.known_namespaces()?;
+        let reason = self.read_only().ok_or(KvError::Sound)?;
+        let mut repair = Repair { lost_commits: reason.lost_commits, ..Repair::default() };
+        // From here on no commit that was acknowledged has a higher number.
+        let commits = writer.commits + reason.lost_commits + 1;
+        let mut rows = Vec::new();
+        if let Some(salvage) = reason.salvage {
+            repair.lost_pages = salvage.lost_pages;
+            let mut kept = Vec::new();
+            for namespace in namespaces.iter().filter(|it| it.agrees) {
+                let found = self.verified(namespace, &mut repair)?;
+                repair.records += found.keys.len();
+                let (keys, hash) = (namespace.keys(), found.hash);
+                rows.extend(self.commit_rows(&keys, namespace.id, commits, hash)?);
+                kept.extend(found.keys);
+            }
+            // Those that are refused, or whose keyring is another: as they are.
+            let is_known = |id: &NamespaceId| {
+                namespaces.iter().any(|namespace| namespace.id == *id && namespace.agrees)
+            };
+            let others = self.namespaces_on_disk()?;
+            let others: Vec<_> = others.into_keys().filter(|id| !is_known(id)).collect();
+            rows.push(self.count_row(commits)?);
+            let copied = kept.iter().flat_map(|key| {
+                [Table::Values, Table::Entries]
+                    .map(|table| self.copy(table, key))
+                    .into_iter()
+                    .flatten()
+            });
+            let others = others.iter().flat_map(|id| {
+                [Table::Values, Table::Entries, Table::Sums]
+                    .into_iter()
+                    .flat_map(|table| self.rows(table, *id))
+            });
+            let mut batch = copied.chain(others).chain(rows.into_iter().map(Ok));
+            repair.kept = Some(self.storage.rebuild(&mut batch, suffix)?);
+        } else {
+            self.storage.commit(&mut iter::once(Ok(self.count_row(commits)?)))?;
+        }
+        self.reopen_repaired(&mut writer, commits)?;
+        let detail =
+            format!("{} records and {} commits lost", repair.lost.len(), repair.lost_commits);
+        let event = AuditEvent::new(actor, "repair").detail(detail);
+        event.took_effect();
+        self.keyring.audit().done(&event).map_err(KeyringError::from)?;
+        Ok(repair)
+    }
+
+    fn reopen_repaired(&self, writer: &mut WriterState, commits: u64) -> Result<(), KvError> {
+        self.load(writer)?;
+        self.mark_commits(commits)
+    }
+
+    /// Checks every record of a namespace, value included.
+    fn verified(&self, namespace: &Namespace, repair: &mut Repair) -> Result<Kept, KvError> {
+        let keys = namespace.keys();
+        let (names, faults, mut hash) = {
+            let index = namespace.index();
+            let names = index.after("", None, 0);
+            let names: Vec<_> = names.map(|(name, slot)| (RecordName::of(name), slot)).collect();
+            (names, index.faults.clone(), index.hash)
+        };
+        let mut kept = Vec::with_capacity(names.len());
+        for (name, slot) in names {
+            let id = keys.record_id(name.as_str());
+            let address = RecordAddress { namespace: namespace.id, id };
+            let checked = self.check(namespace, name.as_str(), slot)?;
+            if matches!(checked, Checked::Sound(_)) {
+                kept.push(address.key());
+            } else {
+                hash.subtract(&keys.term(id, slot.version, slot.expiry));
+                repair.lost.push((namespace.id, id));
+            }
+        }
+        for (id, fault) in faults {
+            match fault {
+                // It cannot be told from a sound one.
+                RecordFault::Destroyed(_) => {
+                    kept.push(RecordAddress { namespace: namespace.id, id }.key());
+                }
+                RecordFault::Damaged => repair.lost.push((namespace.id, id)),
+            }
+        }
+        Ok(Kept { keys: kept, hash })
+    }
+
+    /// A row as it is; nothing when there is none.
+    fn copy(&self, table: Table, key: &[u8]) -> Option<Result<Change, StorageError>> {
+        let row = self.storage.get(table, key).transpose()?;
+        Some(row.map(|row| Change::Put(table, key.to_vec(), row)))
+    }
+
+    /// All rows of a namespace, read one at a time.
+    fn rows(
+        &self,
+        table: Table,
+        id: NamespaceId,
+    ) -> impl Iterator<Item = Result<Change, StorageError>> + '_ {
+        let mut after: Option<Vec<u8>> = None;
+        iter::from_fn(move || {
+            let read = self.storage.scan(table, &id.0, after.as_deref(), 1);
+            let (key, row) = match read {
+                Ok(rows) => rows.into_iter().next()?,
+                Err(error) => return Some(Err(error)),
+            };
+            after = Some(key.clone());
+            Some(Ok(Change::Put(table, key, row)))
+        })
+    }
+}

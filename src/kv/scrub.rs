@@ -1,0 +1,145 @@
+//! The scrub: reads all records round and round, at a bounded rate, so that damage is known before they are
+//! needed.
+
+use std::time::SystemTime;
+
+use crate::keyring::NamespaceId;
+use crate::kv::engine::{StorageError, Table};
+use crate::kv::error::KvError;
+use crate::kv::index::Slot;
+use crate::kv::name::RecordName;
+use crate::kv::namespace::{Namespace, open_entry_row};
+use crate::kv::record;
+use crate::kv::record::{RecordAddress, RowHeader};
+use crate::kv::store::Store;
+
+/// The most bytes of rows of one turn, except its last record: it is short, and the disk is left to others.
+const TURN_BYTES: usize = 16 << 20;
+
+/// The most names of a turn that are copied at once.
+const NAMES_MOST: usize = 1000;
+
+/// The progress of the scrub.
+#[derive(Debug, Clone, Default)]
+pub struct ScrubProgress {
+    /// Records that were read in this round.
+    pub checked: u64,
+    /// When the last round was completed.
+    pub completed: Option<SystemTime>,
+    /// The last record that was read.
+    after: Option<(NamespaceId, Option<RecordName>)>,
+}
+
+/// What a check of a record found.
+pub(crate) enum Checked {
+    /// Both rows open and belong to the slot; their bytes.
+    Sound(usize),
+    /// They do not, or one is missing.
+    Damaged,
+}
+
+impl Store {
+    /// Reads the next `records` records, up to 16 MiB of them. Damaged ones are counted and reported as if a
+    /// caller had read them.
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub fn scrub(&self, records: usize, now: SystemTime) -> Result<(), KvError> {
+        let namespaces = self.known_namespaces()?;
+        let mut progress = self.scrub_progress();
+        let (mut left, mut bytes) = (records.min(NAMES_MOST), 0);
+        while left > 0 && bytes < TURN_BYTES {
+            let after = progress.after.take();
+            let from = after.as_ref().map(|(id, _)| *id);
+            let next = namespaces.iter().find(|it| from.is_none_or(|from| it.id >= from));
+            let Some(namespace) = next else {
+                progress = ScrubProgress { completed: Some(now), ..ScrubProgress::default() };
+                break;
+            };
+            // The namespace of the last record may be deleted.
+            let name = after.filter(|(id, _)| *id == namespace.id).and_then(|(_, name)| name);
+            let name = name.as_ref().map(RecordName::as_str);
+            let names: Vec<_> = {
+                let index = namespace.index();
+                let after = index.after("", name, 0).take(left);
+                after.map(|(name, _)| RecordName::of(name)).collect()
+            };
+            let is_last = names.len() < left;
+            let mut read = 0;
+            for name in &names {
+                bytes += self.scrub_one(namespace, name.as_str());
+                read += 1;
+                if bytes >= TURN_BYTES {
+                    break;
+                }
+            }
+            left -= read;
+            progress.checked += u64::try_from(read).unwrap_or(u64::MAX);
+            progress.after = if is_last && read == names.len() {
+                // Behind this namespace; the last possible id has nothing behind it.
+                let id = u128::from_be_bytes(namespace.id.0).saturating_add(1);
+                Some((NamespaceId(id.to_be_bytes()), None))
+            } else {
+                names.into_iter().nth(read.saturating_sub(1)).map(|name| (namespace.id, Some(name)))
+            };
+            if namespace.id == NamespaceId([u8::MAX; 16]) && is_last {
+                progress = ScrubProgress { completed: Some(now), ..ScrubProgress::default() };
+                break;
+            }
+        }
+        *self.scrub.lock() = progress;
+        Ok(())
+    }
+
+    /// The progress of the scrub.
+    pub fn scrub_progress(&self) -> ScrubProgress {
+        self.scrub.lock().clone()
+    }
+
+    /// Reads one record; returns the bytes of its rows.
+    fn scrub_one(&self, namespace: &Namespace, name: &str) -> usize {
+        let id = namespace.keys().record_id(name);
+        let check = || {
+            let Some(slot) = namespace.index().get(name) else { return Ok(Checked::Sound(0)) };
+            self.check(namespace, name, slot)
+        };
+        let mut checked = check();
+        if !matches!(checked, Ok(Checked::Sound(_))) {
+            // A write may be in progress.
+            let _no_writer = self.writer();
+            checked = check();
+        }
+        if let Ok(Checked::Sound(bytes)) = checked {
+            namespace.damage.remove(id);
+            return bytes;
+        }
+        namespace.damage.add(id);
+        0
+    }
+
+    /// Whether both rows of a record open and belong to its slot, under any key version.
+    pub(crate) fn check(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+        slot: Slot,
+    ) -> Result<Checked, StorageError> {
+        let keys = namespace.keys();
+        let address = RecordAddress { namespace: namespace.id, id: keys.record_id(name) };
+        let key = address.key();
+        let (Some(value), Some(entry)) =
+            (self.storage.get(Table::Values, &key)?, self.storage.get(Table::Entries, &key)?)
+        else {
+            return Ok(Checked::Damaged);
+        };
+        let bytes = value.len() + entry.len();
+        let Ok((head, sealed)) = RowHeader::read(&value) else { return Ok(Checked::Damaged) };
+        // The version of a head that was changed is unknown, too.
+        let Some(version) = keys.get(head.key_version) else { return Ok(Checked::Damaged) };
+        let is_entry = open_entry_row(&keys, address, &entry)
+            .is_ok_and(|(entry_head, _)| entry_head.version == slot.version);
+        let opened = record::open_value(&version.key, address, head, name, slot.expiry, sealed);
+        let is_sound = is_entry && head.version == slot.version && opened.is_ok();
+        Ok(if is_sound { Checked::Sound(bytes) } else { Checked::Damaged })
+    }
+}

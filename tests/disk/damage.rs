@@ -1,0 +1,322 @@
+//! The real program on a store of which bytes are damaged.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::running::{Running, get};
+
+const TWO_KINDS: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n";
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A page of the engine, in bytes.
+const PAGE: usize = 4096;
+
+fn store_file(service: &Running) -> PathBuf {
+    service.state_dir().join("store")
+}
+
+fn status(service: &Running) -> Value {
+    serde_json::from_slice(&get(service, "/status").body).expect("JSON")
+}
+
+fn incidents(service: &Running, part: &str) -> usize {
+    let status = status(service);
+    let incidents = status["incidents"].as_array().expect("a list").clone();
+    incidents.iter().filter(|it| it["text"].as_str().expect("text").contains(part)).count()
+}
+
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "{what} does not come");
+        std::thread::yield_now();
+    }
+}
+
+/// Changes one byte of a file.
+fn flip(path: &Path, at: usize) {
+    let mut bytes = fs::read(path).expect("readable");
+    bytes[at] ^= 0x10;
+    fs::write(path, bytes).expect("written");
+}
+
+/// A place in the middle of the first long run of pages without an empty one: the one large value.
+fn inside_large_value(path: &Path) -> usize {
+    let bytes = fs::read(path).expect("readable");
+    let is_full = |page: &[u8]| page.iter().filter(|byte| **byte == 0).count() < PAGE / 16;
+    let mut full = 0;
+    for (number, page) in bytes.chunks(PAGE).enumerate() {
+        full = if is_full(page) { full + 1 } else { 0 };
+        if full == 128 {
+            return (number - 64) * PAGE;
+        }
+    }
+    panic!("there is no large value");
+}
+
+#[test]
+fn damage_that_a_read_meets_is_counted_and_is_one_incident_that_names_the_record() {
+    let mut service = Running::start(TWO_KINDS);
+    service.done(&["kv", "namespaces", "create", "first"], "");
+    let large = service.state_dir().join("large");
+    fs::write(&large, vec![7; 1 << 20]).expect("written");
+    let large = large.to_str().expect("text");
+    service.done(&["kv", "put", "first", "large", "--file", large], "");
+    service.done(&["kv", "put", "first", "small", "value"], "");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    let store = store_file(&service);
+    flip(&store, inside_large_value(&store));
+    service.start_again();
+    assert_eq!(status(&service)["keyring"]["damaged"], 0, "it is not read yet");
+    for _ in 0..3 {
+        let read = service.operate(&["kv", "get", "first", "large"], "");
+        assert_ne!(read.code, 0);
+        assert!(read.err.contains("damaged on the disk"), "{}", read.err);
+    }
+    assert_eq!(status(&service)["keyring"]["damaged"], 1);
+    assert!(get(&service, "/metrics").text().contains("lavawall_store_damaged_records 1"));
+    until("the incident", || incidents(&service, "1 damaged records were met") == 1);
+    assert_eq!(service.done(&["kv", "get", "first", "small"], "").trim(), "value");
+    service.done(&["kv", "put", "first", "large", "new"], "");
+    assert_eq!(status(&service)["keyring"]["damaged"], 0, "it was written again");
+    assert_eq!(incidents(&service, "damaged records were met"), 1);
+}
+
+#[test]
+fn the_scrub_finds_a_damaged_record_that_is_not_read_and_goes_round() {
+    let mut service = Running::start(&format!("kv.scrub-rate = 1000\n{TWO_KINDS}"));
+    service.done(&["kv", "namespaces", "create", "first"], "");
+    let large = service.state_dir().join("large");
+    fs::write(&large, vec![7; 1 << 20]).expect("written");
+    let large = large.to_str().expect("text");
+    service.done(&["kv", "put", "first", "large", "--file", large], "");
+    service.done(&["kv", "put", "first", "small", "value"], "");
+    until("a round", || !status(&service)["keyring"]["scrub_completed_at"].is_null());
+    assert_eq!(status(&service)["keyring"]["damaged"], 0);
+    let metrics = get(&service, "/metrics").text();
+    assert!(metrics.contains("lavawall_store_scrub_completed_timestamp_seconds 1"), "{metrics}");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    let store = store_file(&service);
+    flip(&store, inside_large_value(&store));
+    service.start_again();
+    until("the incident", || incidents(&service, "1 damaged records were met") == 1);
+    assert_eq!(status(&service)["keyring"]["damaged"], 1);
+    service.done(&["kv", "put", "first", "large", "new"], "");
+    let round = || status(&service)["keyring"]["scrub_completed_at"].to_string();
+    let before = round();
+    until("another round", || round() != before);
+    assert_eq!(status(&service)["keyring"]["damaged"], 0);
+}
+
+/// Records that are written, beside some that are deleted again.
+const RECORDS: usize = 600;
+
+const DELETED: usize = 60;
+
+/// A service with records over many pages, and its namespace's path.
+fn filled() -> (Running, String) {
+    let service = Running::start(TWO_KINDS);
+    let (status, made) = service.namespaces("POST", "", r#"{"title":"first"}"#);
+    assert_eq!(status, 200, "{made}");
+    let made: Value = serde_json::from_str(&made).expect("JSON");
+    let path = format!("/{}", made["result"]["id"].as_str().expect("an id"));
+    let all: Vec<_> = (0..RECORDS + DELETED).collect();
+    for some in all.chunks(60) {
+        let pairs = some
+            .iter()
+            .map(|number| format!(r#"{{"key":"name-{number}","value":"{}"}}"#, value(*number)));
+        let pairs = format!("[{}]", pairs.collect::<Vec<_>>().join(","));
+        let (status, answer) = service.namespaces("PUT", &format!("{path}/bulk"), &pairs);
+        assert_eq!(status, 200, "{answer}");
+    }
+    for number in RECORDS..RECORDS + DELETED {
+        let answer = service.namespaces("DELETE", &format!("{path}/values/name-{number}"), "");
+        assert_eq!(answer.0, 200, "{}", answer.1);
+    }
+    (service, path)
+}
+
+fn value(number: usize) -> String {
+    format!("{number} ").repeat(30)
+}
+
+/// Reads every record: each has its value, or is refused as damaged; none that was deleted has one. Gives the
+/// number that are refused.
+fn read_all(service: &Running, path: &str) -> usize {
+    let mut refused = 0;
+    for number in 0..RECORDS + DELETED {
+        let (status, body) = service.namespaces("GET", &format!("{path}/values/name-{number}"), "");
+        match status {
+            200 => {
+                assert!(number < RECORDS, "{number} was deleted and is back");
+                assert_eq!(body, value(number));
+            }
+            404 => assert!(number >= RECORDS, "{number} is said never to have been there"),
+            _ => {
+                assert!(body.contains("damaged on the disk"), "{number}: {status} {body}");
+                refused += usize::from(number < RECORDS);
+            }
+        }
+    }
+    refused
+}
+
+fn put(service: &Running, path: &str) -> (u16, String) {
+    service.namespaces("PUT", &format!("{path}/values/new"), "new")
+}
+
+/// Starts the service on another content of its store.
+fn restart_on(service: &mut Running, store: &[u8]) {
+    service.signal(Signal::KILL);
+    service.wait();
+    fs::write(store_file(service), store).expect("written");
+    service.start_again();
+}
+
+fn kill(service: &mut Running) -> Vec<u8> {
+    service.signal(Signal::KILL);
+    service.wait();
+    let store = fs::read(store_file(service)).expect("readable");
+    service.start_again();
+    store
+}
+
+#[test]
+fn after_a_kill_and_a_changed_byte_every_record_is_served_and_nothing_is_written_until_the_repair()
+{
+    let (mut service, path) = filled();
+    let good = kill(&mut service);
+    let used: Vec<_> = (0..good.len()).filter(|at| good[*at] != 0).collect();
+    let mut salvaged = 0;
+    for place in 0..20 {
+        let at = used[used.len() * (2 * place + 1) / 40];
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (place % 8);
+        restart_on(&mut service, &bad);
+        assert_eq!(read_all(&service, &path), 0, "byte {at}");
+        assert_eq!(get(&service, "/random").status, 200);
+        if status(&service)["keyring"]["read_only"].is_null() {
+            // The byte is in a page of no tree.
+            continue;
+        }
+        salvaged += 1;
+        assert_eq!(incidents(&service, "the store is read-only"), 1);
+        assert!(get(&service, "/metrics").text().contains("lavawall_store_read_only 1"));
+        let (code, why) = put(&service, &path);
+        assert!(code == 503 && why.contains("lavawall kv repair"), "{code} {why}");
+        assert_eq!(service.namespaces("DELETE", &path, "").0, 503);
+        assert_eq!(service.namespaces("POST", "", r#"{"title":"second"}"#).0, 503);
+    }
+    assert!(salvaged > 0, "no byte was in a page of a tree");
+}
+
+#[test]
+fn a_lost_page_costs_its_records_alone_and_the_repair_names_them_and_keeps_the_damaged_file() {
+    let (mut service, path) = filled();
+    let good = kill(&mut service);
+    let leaves = (1..good.len() / PAGE).filter(|page| {
+        // A leaf of several rows, as redb writes it.
+        let page = &good[page * PAGE..];
+        page[0] == 1 && (4..60).contains(&page[2]) && page[3] == 0
+    });
+    let mut lost = 0;
+    for page in leaves {
+        let mut bad = good.clone();
+        bad[page * PAGE..][..PAGE].fill(0xa5);
+        restart_on(&mut service, &bad);
+        if status(&service)["keyring"]["read_only"].is_null() {
+            continue;
+        }
+        lost = read_all(&service, &path);
+        if lost > 0 {
+            break;
+        }
+    }
+    assert!((1..RECORDS / 4).contains(&lost), "{lost}");
+    assert_eq!(put(&service, &path).0, 503);
+    let before = fs::read(store_file(&service)).expect("readable");
+    let repair = service.done(&["kv", "repair", "--json"], "");
+    let repair: Value = serde_json::from_str(&repair).expect("JSON");
+    assert_eq!(repair["lost_pages"], 1, "{repair}");
+    let kept = repair["kept"].as_str().expect("a path");
+    assert!(kept.contains("store.damaged-20"), "{kept}");
+    assert_eq!(fs::read(kept).expect("kept"), before);
+    let named = repair["lost"].as_array().expect("a list").len();
+    assert!(named >= lost, "{named} of {lost}");
+    let again = service.operate(&["kv", "repair"], "");
+    assert!(again.code != 0 && again.err.contains("needs no repair"), "{}", again.err);
+    for round in 0..2 {
+        assert_eq!(status(&service)["keyring"]["read_only"], Value::Null, "{round}");
+        let answer = put(&service, &path);
+        assert_eq!(answer.0, 200, "{}", answer.1);
+        let numbers = 0..RECORDS + DELETED;
+        let read = numbers.filter(|number| {
+            let (status, body) =
+                service.namespaces("GET", &format!("{path}/values/name-{number}"), "");
+            assert!(status == 404 || (status == 200 && body == value(*number)), "{status} {body}");
+            status == 200
+        });
+        assert_eq!(read.count(), RECORDS - lost, "{round}");
+        service.signal(Signal::TERM);
+        assert_eq!(service.wait(), 0);
+        service.start_again();
+    }
+    assert_eq!(incidents(&service, ""), 0, "{}", service.log());
+    let audit = fs::read_to_string(service.state_dir().join("audit.log")).expect("text");
+    assert!(audit.contains("repair"), "{audit}");
+}
+
+#[test]
+fn a_store_that_lost_its_last_commits_in_a_crash_is_told_and_not_written_until_the_repair() {
+    let (mut service, path) = filled();
+    let before = kill(&mut service);
+    for number in 0..3 {
+        let answer = service.namespaces("PUT", &format!("{path}/values/later-{number}"), "new");
+        assert_eq!(answer.0, 200, "{}", answer.1);
+    }
+    let after = kill(&mut service);
+    restart_on(&mut service, &before);
+    let why = status(&service)["keyring"]["read_only"].to_string();
+    assert!(why.contains("its last 3 acknowledged commits are missing"), "{why}");
+    assert_eq!(incidents(&service, "acknowledged commits are missing"), 1);
+    assert_eq!(read_all(&service, &path), 0);
+    assert_eq!(put(&service, &path).0, 503);
+    // One bit of the head, after which redb takes its other slot: whatever is lost is told.
+    for at in (9..10).chain((64..320).step_by(11)) {
+        let mut bad = after.clone();
+        bad[at] ^= 1;
+        restart_on(&mut service, &bad);
+        let is_told = !status(&service)["keyring"]["read_only"].is_null();
+        let last = service.namespaces("GET", &format!("{path}/values/later-2"), "").0;
+        assert!(last == 200 || is_told, "byte {at}: {last}");
+        assert_eq!(read_all(&service, &path), 0);
+    }
+    restart_on(&mut service, &before);
+    let repair = service.done(&["kv", "repair", "--json"], "");
+    let repair: Value = serde_json::from_str(&repair).expect("JSON");
+    assert_eq!(repair["lost_commits"], 3, "{repair}");
+    assert_eq!(put(&service, &path).0, 200);
+    service.signal(Signal::KILL);
+    service.wait();
+    service.start_again();
+    assert_eq!(status(&service)["keyring"]["read_only"], Value::Null);
+    assert_eq!(incidents(&service, ""), 0, "{}", service.log());
+    // Another store's mark, and none.
+    for content in [Some([7; 1024]), None] {
+        service.signal(Signal::TERM);
+        assert_eq!(service.wait(), 0);
+        let mark = service.state_dir().join("store.commits");
+        content.map_or_else(|| fs::remove_file(&mark), |it| fs::write(&mark, it)).expect("done");
+        service.start_again();
+        assert_eq!(incidents(&service, "commit mark is damaged"), usize::from(content.is_some()));
+        assert_eq!(put(&service, &path).0, 200);
+        assert_eq!(fs::read(&mark).expect("made").len(), 1024);
+    }
+}
