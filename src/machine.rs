@@ -1,14 +1,25 @@
 //! The operating system's random bytes and clocks, and times of the clock as text.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{Timestamp, Unit};
 use lavawall_entropy::Machine;
+use rustix::time::{ClockId, clock_gettime};
 
 /// This machine: `getrandom(2)` and the monotonic clock.
 #[must_use]
 pub fn this_machine() -> Machine {
     Machine { os: Box::new(getrandom::fill), clock: Instant::now }
+}
+
+/// The time that this machine has slept since it started: the monotonic clock does not count it
+/// (`clock_gettime(2)`, `CLOCK_BOOTTIME`).
+#[must_use]
+pub(crate) fn slept() -> Duration {
+    let read = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+    // Monotonic first: what passes between the two looks like sleep, and never like less than none.
+    let monotonic = read(ClockId::Monotonic);
+    read(ClockId::Boottime).saturating_sub(monotonic)
 }
 
 /// The time in RFC 3339, in UTC, to the second.
@@ -31,7 +42,7 @@ fn timestamp(at: SystemTime) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::{Duration, UNIX_EPOCH};
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn times_are_written_to_the_second_in_utc() {
