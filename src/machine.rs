@@ -1,10 +1,9 @@
 //! The operating system's random bytes and clocks, and times of the clock as text.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use jiff::{Timestamp, Unit};
 use lavawall_entropy::Machine;
-use rustix::time::{ClockId, clock_gettime};
 
 /// This machine: `getrandom(2)` and the monotonic clock.
 #[must_use]
@@ -15,8 +14,9 @@ pub fn this_machine() -> Machine {
 /// The time that this machine has slept since it started: the monotonic clock does not count it
 /// (`clock_gettime(2)`, `CLOCK_BOOTTIME`).
 #[must_use]
-pub(crate) fn slept() -> Duration {
-    let read = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+pub(crate) fn slept() -> std::time::Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let read = |clock| std::time::Duration::try_from(clock_gettime(clock)).unwrap_or_default();
     // Monotonic first: what passes between the two looks like sleep, and never like less than none.
     let monotonic = read(ClockId::Monotonic);
     read(ClockId::Boottime).saturating_sub(monotonic)
@@ -42,7 +42,7 @@ fn timestamp(at: SystemTime) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
     #[test]
     fn times_are_written_to_the_second_in_utc() {
