@@ -127,25 +127,20 @@ impl Worker {
             let Ok(Window { symbols, answer }) = window else { return };
             let began = Instant::now();
             // A panic of an estimator loses one window; its source gathers another.
-            match catch_unwind(AssertUnwindSafe(|| (self.assess)(symbols))) {
-                Ok(figure) => {
-                    back_off.succeed();
-                    // A source that has gone needs no figure.
-                    let _ = answer.try_send(figure);
+            let figure = catch_unwind(AssertUnwindSafe(|| (self.assess)(symbols)));
+            if let Ok(figure) = figure {
+                back_off.succeed();
+                // A source that has gone needs no figure.
+                let _ = answer.try_send(figure);
+            } else {
+                drop(answer);
+                if back_off.fail(began) {
+                    let text = "live assessment failed on a window; it goes on with others";
+                    self.incidents.open(None, text.to_owned());
                 }
-                Err(_) => {
-                    if back_off.fail(began) {
-                        let text = "live assessment failed on a window; it goes on with others";
-                        self.incidents.open(None, text.to_owned());
-                    }
-                    drop(answer);
-                    if self
-                        .stopped
-                        .recv_timeout(back_off.wait())
-                        .is_err_and(|it| it.is_disconnected())
-                    {
-                        return;
-                    }
+                let stopped = self.stopped.recv_timeout(back_off.wait());
+                if stopped.is_err_and(|it| it.is_disconnected()) {
+                    return;
                 }
             }
             if rest > 0 {

@@ -4,8 +4,8 @@ use lavawall_entropy::Block;
 
 /// One message.
 pub(super) enum RunnerEvent {
-    /// A conditioned block.
-    Block(Block),
-    /// The source lost its credit: credit since the last seed does not count.
+    /// A conditioned block, and the number of withdrawals before it.
+    Block(Block, u64),
+    /// The source lost its credit: see the count of withdrawals, which does not wait in the channel.
     Withdrawn,
 }

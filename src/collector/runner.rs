@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::Sender;
@@ -51,6 +52,8 @@ pub(super) struct Runner<'a> {
     incidents: Arc<IncidentLog>,
     rate: Rate,
     monitor: Monitor,
+    /// How often the source has lost its credit: seen by the supervisor before blocks that wait.
+    withdrawals: Arc<AtomicU64>,
     /// Notices of the last sample: one that persists is one alarm, not one per sample.
     noticed: Vec<HealthTest>,
     /// Why no samples come, as last reported; `None` while they do.
@@ -66,6 +69,7 @@ pub(super) struct Surroundings {
     pub(super) board: Arc<StatusBoard>,
     pub(super) incidents: Arc<IncidentLog>,
     pub(super) monitor: Monitor,
+    pub(super) withdrawals: Arc<AtomicU64>,
 }
 
 /// The supervisor has ended, and with it the reader of blocks.
@@ -73,7 +77,8 @@ struct Gone;
 
 impl<'a> Runner<'a> {
     pub(super) fn new(feed: &'a mut Feed, surroundings: Surroundings) -> Self {
-        let Surroundings { events, wakeup, device_call, board, incidents, monitor } = surroundings;
+        let Surroundings { events, wakeup, device_call, board, incidents, monitor, withdrawals } =
+            surroundings;
         feed.gate.require_assessment();
         Self {
             conditioner: Conditioner::new(&feed.id),
@@ -87,6 +92,7 @@ impl<'a> Runner<'a> {
             incidents,
             rate: Rate::new(Instant::now()),
             monitor,
+            withdrawals,
             noticed: Vec::new(),
             lost: None,
             pictured_at: None,
@@ -184,13 +190,13 @@ impl<'a> Runner<'a> {
         self.show_picture();
         self.report_sample(admission);
         if admission.withdrawn {
-            self.conditioner.withdraw();
-            self.send(RunnerEvent::Withdrawn)?;
+            self.withdraw()?;
         }
         let block =
             self.conditioner.absorb(self.sample.bytes(), admission.credit_bits, self.sample.taken);
         if let Some(block) = block {
-            self.send(RunnerEvent::Block(block))?;
+            let withdrawals = self.withdrawals.load(Ordering::Acquire);
+            self.send(RunnerEvent::Block(block, withdrawals))?;
             self.rest_after_a_block();
         }
         Ok(())
@@ -221,13 +227,10 @@ impl<'a> Runner<'a> {
             let is_new = self.lost.replace((test, detail.clone())).is_none();
             let mut incident = false;
             if is_new {
-                self.conditioner.withdraw();
                 (_, incident) = self.feed.gate.fail(Severity::Intermittent, Instant::now());
+                self.withdraw()?;
             }
             self.raise(&Finding { test, severity: Severity::Intermittent, detail }, incident);
-            if is_new {
-                self.send(RunnerEvent::Withdrawn)?;
-            }
         }
         self.board.update(&self.feed.id, |report| {
             report.state = SourceState::Absent;
@@ -299,6 +302,13 @@ impl<'a> Runner<'a> {
             frame,
             bytes: self.sample.bytes().to_vec(),
         });
+    }
+
+    /// Credit since the last seed does not count.
+    fn withdraw(&mut self) -> Result<(), Gone> {
+        self.conditioner.withdraw();
+        self.withdrawals.fetch_add(1, Ordering::AcqRel);
+        self.send(RunnerEvent::Withdrawn)
     }
 
     fn send(&self, event: RunnerEvent) -> Result<(), Gone> {

@@ -1,6 +1,7 @@
 //! One source from the supervisor's side: its thread, its messages and its credit.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, bounded, never};
@@ -34,6 +35,9 @@ pub(super) struct SourceThread {
     pub(super) credited_at: Option<Instant>,
     /// It was credited in the last seed, and has not lost its credit since.
     pub(super) is_in_seed: bool,
+    /// Counted by the runner, and as many as have been acted on.
+    pub(super) withdrawals: Arc<AtomicU64>,
+    withdrawals_seen: u64,
     has_thread: bool,
     back_off: BackOff,
 }
@@ -50,6 +54,8 @@ impl SourceThread {
             device_call: Arc::default(),
             credited_at: None,
             is_in_seed: false,
+            withdrawals: Arc::default(),
+            withdrawals_seen: 0,
             has_thread: false,
             back_off: BackOff::default(),
         }
@@ -79,6 +85,7 @@ impl SourceThread {
             board: Arc::clone(board),
             incidents: Arc::clone(incidents),
             monitor: assessor.monitor(),
+            withdrawals: Arc::clone(&self.withdrawals),
         };
         let (feed, was_lost) = (Arc::clone(&self.feed), self.back_off.has_failed());
         std::thread::Builder::new().name(format!("source-{}", self.member.id)).spawn(
@@ -93,6 +100,12 @@ impl SourceThread {
         self.events = events;
         self.has_thread = true;
         Ok(())
+    }
+
+    /// Whether the source has lost its credit since this was asked last.
+    pub(super) fn was_withdrawn(&mut self) -> bool {
+        let withdrawals = self.withdrawals.load(Ordering::Acquire);
+        std::mem::replace(&mut self.withdrawals_seen, withdrawals) != withdrawals
     }
 
     /// Whether this is the source of `feed`, under an unchanged configuration.

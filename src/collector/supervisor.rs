@@ -24,6 +24,9 @@ use lavawall_entropy::{
 /// How long the supervisor sleeps when no message comes: the resolution of its deadlines.
 const TICK: Duration = Duration::from_millis(200);
 
+/// The shortest sleep of the machine: the two clocks that show it are read one after the other.
+const LEAST_SLEEP: Duration = Duration::from_secs(1);
+
 /// Everything the supervisor's thread owns.
 pub(super) struct Supervisor {
     settings: CollectorSettings,
@@ -44,6 +47,9 @@ pub(super) struct Supervisor {
     fresh: FreshQueue,
     self_tests: SelfTests,
     assessor: Assessor,
+    /// How long the machine has slept: in all, and as far as was acted on.
+    slept: fn() -> Duration,
+    slept_before: Duration,
     /// Counts the rounds of the loop, for those who watch this thread.
     rounds: Arc<AtomicU64>,
 }
@@ -72,6 +78,8 @@ impl Supervisor {
             fresh: FreshQueue::default(),
             self_tests: SelfTests::new(),
             assessor,
+            slept: crate::machine::slept,
+            slept_before: crate::machine::slept(),
             rounds: Arc::default(),
         }
     }
@@ -86,6 +94,7 @@ impl Supervisor {
         loop {
             self.rounds.fetch_add(1, Ordering::Relaxed);
             self.assessor.supervise(Instant::now());
+            self.take_sleep();
             self.start_threads(Instant::now());
             self.watch_calls(Instant::now());
             self.self_test(Instant::now());
@@ -109,7 +118,7 @@ impl Supervisor {
             return ControlFlow::Continue(());
         };
         match self.sources.get(ready).map(|source| source.events.try_recv()) {
-            Some(Ok(event)) => self.take_event(ready, &event),
+            Some(Ok(event)) => self.take_event(ready, event),
             // A runner ends only when it is stopped.
             Some(Err(TryRecvError::Disconnected)) => {
                 self.lose_thread(ready, "its thread has ended", Instant::now());
@@ -120,16 +129,25 @@ impl Supervisor {
         ControlFlow::Continue(())
     }
 
-    fn take_event(&mut self, source: usize, event: &RunnerEvent) {
-        match event {
-            RunnerEvent::Block(block) => {
-                self.pool.absorb(source, block);
-                if block.credit_bits > 0 {
-                    let back = self.sources[source].credited_at.replace(Instant::now()).is_none();
-                    self.reseed_soon |= back;
-                }
+    fn take_event(&mut self, source: usize, event: RunnerEvent) {
+        self.take_withdrawals();
+        let RunnerEvent::Block(mut block, withdrawals) = event else { return };
+        if withdrawals < self.sources[source].withdrawals.load(Ordering::Acquire) {
+            block.credit_bits = 0;
+        }
+        self.pool.absorb(source, &block);
+        if block.credit_bits > 0 {
+            let back = self.sources[source].credited_at.replace(Instant::now()).is_none();
+            self.reseed_soon |= back;
+        }
+    }
+
+    /// Withdraws what sources have lost, also while blocks from before still wait in their channels.
+    fn take_withdrawals(&mut self) {
+        for source in 0..self.sources.len() {
+            if self.sources[source].was_withdrawn() {
+                self.withdraw(source);
             }
-            RunnerEvent::Withdrawn => self.withdraw(source),
         }
     }
 
@@ -153,6 +171,21 @@ impl Supervisor {
             Err(TryRecvError::Empty) => {}
         }
         ControlFlow::Continue(())
+    }
+
+    /// After the machine has slept, its time counts for the lease, credit from before counts for
+    /// nothing, and a seed is due at once: the memory may have been read or copied.
+    fn take_sleep(&mut self) {
+        let slept = (self.slept)();
+        let passed = slept.saturating_sub(self.slept_before);
+        if passed < LEAST_SLEEP {
+            return;
+        }
+        self.slept_before = slept;
+        tracing::info!("the machine has slept for {} s", passed.as_secs());
+        self.generator.skip(passed);
+        (0..self.sources.len()).for_each(|source| self.pool.withdraw(source));
+        self.reseed_soon = true;
     }
 
     /// Starts a thread for each source that has none.
@@ -216,6 +249,7 @@ impl Supervisor {
 
     /// Makes the seeds that are needed and that the pool allows.
     fn release_if_needed(&mut self, now: Instant) {
+        self.take_withdrawals();
         if self.fresh.begin(now) {
             self.pool.demand_fresh(now);
         }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::collector::Collector;
 use crate::collector::status::StatusBoard;
 use crate::config::Config;
+use crate::daemon::harden;
 use crate::plan::feeds;
 use lavawall_entropy::{Generator, NotReady};
 
@@ -43,11 +44,12 @@ pub(crate) enum LocalError {
 }
 
 impl LocalGenerator {
-    /// Starts the sources.
+    /// Starts the sources, in a process that leaves no core dump.
     ///
     /// # Errors
     /// When the system gives no memory or threads.
     pub(crate) fn start(config: &Config) -> Result<Self, LocalError> {
+        harden::leave_no_core_dump();
         let generator =
             Arc::new(Generator::new(1, config.pool.limits(), crate::machine::this_machine())?);
         let board = Arc::new(StatusBoard::default());

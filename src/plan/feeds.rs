@@ -79,6 +79,9 @@ fn opening(spec: SourceSpec, id: &str, state_dir: Option<&Arc<StateDir>>) -> Ope
     let Some(device) = spec.enrolled_as() else { return Box::new(move || spec.open(None)) };
     let mut enrolment = Enrolment::load(state_dir.cloned(), id, device);
     Box::new(move || {
+        if let Some(error) = enrolment.damage() {
+            return Err(error);
+        }
         let source = spec.open(enrolment.identity())?;
         source.facts().identity.iter().for_each(|identity| enrolment.enrol(identity));
         Ok(source)

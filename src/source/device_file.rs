@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use zeroize::Zeroizing;
 
 use crate::source::contract::SourceError;
 
@@ -71,6 +72,45 @@ pub(super) fn read_exact(
         filled += read_some(device, what, &mut out[filled..], EmptyRead::EndOfFile, deadline)?;
     }
     Ok(())
+}
+
+/// The most that is read to empty a device: what the largest pipe of an unprivileged process holds
+/// (Linux, `fs.pipe-max-size`), and more than a serial line's buffers do. After so much, every byte
+/// that waited has been read.
+const MOST_WAITING: usize = 1 << 20;
+
+/// Bytes within [`RETRY`] that are a backlog and not the device's own pace, which would be 1 MB/s.
+const BACKLOG: usize = 2048;
+
+/// Discards the bytes that wait in a device opened by [`open`]: no one knows how old they are. A line
+/// hands its backlog over in pieces, so the device is looked at again after a moment.
+pub(super) fn discard_waiting(device: &mut impl Read, what: &Path) -> Result<(), SourceError> {
+    let mut discarded = discard_ready(device, what)?;
+    loop {
+        std::thread::sleep(RETRY);
+        let more = discard_ready(device, what)?;
+        discarded += more;
+        if more < BACKLOG || discarded >= MOST_WAITING {
+            return Ok(());
+        }
+    }
+}
+
+/// Discards what can be read now; the number of bytes.
+fn discard_ready(device: &mut impl Read, what: &Path) -> Result<usize, SourceError> {
+    let mut waiting = Zeroizing::new([0; 4096]);
+    let mut discarded = 0;
+    while discarded < MOST_WAITING {
+        match device.read(waiting.as_mut_slice()) {
+            // The next read reports the end.
+            Ok(0) => break,
+            Ok(count) => discarded += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+            Err(error) => return Err(failed(what, &error)),
+        }
+    }
+    Ok(discarded)
 }
 
 /// Reads at least one byte, or fails at `deadline`.

@@ -4,13 +4,17 @@
 //! # Credit
 //! Zero unless configured. Any device can be at the end of a cable; only its owner can claim entropy
 //! for it, with `entropy-per-bit`.
+//!
+//! # Freshness
+//! Bytes that waited in the line or pipe are discarded before every read: they may be of any age. Limit:
+//! a buffer inside the device or its adapter cannot be seen.
 
 use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::termios::{OptionalActions, isatty, tcflush, tcgetattr, tcsetattr};
+use rustix::termios::{OptionalActions, QueueSelector, isatty, tcflush, tcgetattr, tcsetattr};
 use serde::Deserialize;
 
 use crate::source::claim::{Claim, Derating};
@@ -54,8 +58,7 @@ impl SourceType for SerialConfig {
     const RESTART: &'static str = device_file::RESTART;
     const DEADLINE: Duration = READ_DEADLINE;
 
-    /// Opens the device raw, without echo, and discards bytes that waited in it:
-    /// [`SourceError::Absent`] when it is missing, [`SourceError::Device`] when it does not take
+    /// Opens the device raw, without echo: [`SourceError::Absent`] when it is missing, [`SourceError::Device`] when it does not take
     /// its settings.
     fn open(&self, _: Option<&str>) -> Result<Box<dyn Source>, SourceError> {
         let path = &self.device;
@@ -93,9 +96,7 @@ fn prepare_line(file: &File, baud: Option<u32>) -> rustix::io::Result<()> {
     if let Some(baud) = baud {
         line.set_speed(baud)?;
     }
-    tcsetattr(file, OptionalActions::Now, &line)?;
-    // Bytes that waited here may be older than the sample they would go into.
-    tcflush(file, rustix::termios::QueueSelector::IFlush)
+    tcsetattr(file, OptionalActions::Now, &line)
 }
 
 struct Serial {
@@ -106,6 +107,11 @@ struct Serial {
 impl Source for Serial {
     fn read(&mut self, sample: &mut Sample, deadline: Instant) -> Result<(), SourceError> {
         sample.shape = Shape::Bytes;
+        if isatty(&self.file) {
+            tcflush(&self.file, QueueSelector::IFlush)
+                .map_err(|error| device_file::failed(&self.path, &error.into()))?;
+        }
+        device_file::discard_waiting(&mut self.file, &self.path)?;
         device_file::read_exact(&mut self.file, &self.path, sample.resize(SAMPLE_BYTES), deadline)
     }
 }
@@ -113,6 +119,8 @@ impl Source for Serial {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
     /// The far end of a serial line, and the path of the near one.
@@ -133,28 +141,79 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_byte_value_arrives_as_it_was_sent() {
-        let (mut far, path) = line();
-        let mut source = config(path).open(None).expect("opened");
-        for start in [0, 64, 128, 192] {
-            let sent: Vec<u8> = (start..=start + 63).collect();
-            far.write_all(&sent).expect("sent");
-            let mut sample = Sample::new(Instant::now());
-            source.read(&mut sample, Instant::now() + Duration::from_secs(30)).expect("bytes");
-            assert_eq!(sample.bytes(), sent, "no echo, no translation, no lines");
-        }
+    /// Writes these bytes again and again while `work` runs.
+    fn while_sending<T>(mut far: impl Write + Send, bytes: &[u8], work: impl FnOnce() -> T) -> T {
+        let is_over = AtomicBool::new(false);
+        let result = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                // A line or pipe that is full is no error: the other side discards.
+                while !is_over.load(Ordering::Relaxed) {
+                    let _ = far.write(bytes);
+                }
+            });
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            is_over.store(true, Ordering::Relaxed);
+            result
+        });
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+
+    fn read(source: &mut dyn Source) -> Vec<u8> {
+        let mut sample = Sample::new(Instant::now());
+        source.read(&mut sample, Instant::now() + Duration::from_secs(30)).expect("bytes");
+        sample.bytes().to_vec()
+    }
+
+    /// The far end without waiting, so that its writer ends.
+    fn without_waiting(far: File) -> File {
+        rustix::fs::fcntl_setfl(&far, rustix::fs::OFlags::NONBLOCK).expect("set");
+        far
     }
 
     #[test]
-    fn what_waited_before_it_was_opened_is_thrown_away() {
-        let (mut far, path) = line();
-        far.write_all(&[0x55; 64]).expect("sent");
+    fn every_byte_value_arrives_as_it_was_sent() {
+        let (far, path) = line();
         let mut source = config(path).open(None).expect("opened");
-        far.write_all(&[0xaa; 64]).expect("sent");
-        let mut sample = Sample::new(Instant::now());
-        source.read(&mut sample, Instant::now() + Duration::from_secs(30)).expect("bytes");
-        assert_eq!(sample.bytes(), [0xaa; 64]);
+        let all: Vec<u8> = (0..=255).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        while_sending(without_waiting(far), &all[..64], || seen.extend(read(source.as_mut())));
+        for quarter in all.chunks(64) {
+            let (far, path) = line();
+            let mut source = config(path).open(None).expect("opened");
+            let bytes = while_sending(without_waiting(far), quarter, || read(source.as_mut()));
+            assert!(bytes.iter().all(|byte| quarter.contains(byte)), "no echo, no translation");
+            seen.extend(bytes);
+        }
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), all);
+    }
+
+    #[test]
+    fn bytes_that_waited_are_discarded_before_every_read() {
+        let (mut far, path) = line();
+        let (far_of_pipe, pipe) = pipe();
+        far.write_all(&[0x55; 64]).expect("sent before it is opened");
+        let mut tty = config(path).open(None).expect("opened");
+        let mut piped = config(pipe).open(None).expect("opened");
+        let far_of_pipe = far_of_pipe.join().expect("opened");
+        for (far, source) in [(far, &mut tty), (far_of_pipe, &mut piped)] {
+            let far = without_waiting(far);
+            // Each value is still being sent when its read ends, and waits for the next one.
+            for value in 1..=3 {
+                let writer = far.try_clone().expect("another handle");
+                let bytes = while_sending(writer, &[value; 64], || read(source.as_mut()));
+                assert_eq!(bytes, [value; 64]);
+            }
+        }
+    }
+
+    /// A named pipe: the thread that opens its far end once it is read, and its path.
+    fn pipe() -> (std::thread::JoinHandle<File>, PathBuf) {
+        let path = tempfile::tempdir().expect("a directory").keep().join("pipe");
+        let (cwd, mode) = (rustix::fs::CWD, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(cwd, &path, rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+        let far = path.clone();
+        let open = move || File::options().write(true).open(far).expect("it is read");
+        (std::thread::spawn(open), path)
     }
 
     #[test]

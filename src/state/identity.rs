@@ -4,12 +4,13 @@
 //! camera-<source>.identity    line 1: its name in the configuration; line 2: its identity
 //! ```
 //! A configuration that names another camera enrols that one: the operator decided so. Removing the
-//! file enrols the next camera.
+//! file enrols the next camera. With a damaged file no camera is accepted: it may have named another.
 
 use std::io;
 use std::sync::Arc;
 
 use crate::durable;
+use crate::source::SourceError;
 use crate::state::StateDir;
 
 /// The camera enrolled for one source.
@@ -19,6 +20,8 @@ pub(crate) struct Enrolment {
     file: String,
     device: String,
     identity: Option<String>,
+    /// Why no camera is accepted.
+    damage: Option<String>,
 }
 
 impl Enrolment {
@@ -27,19 +30,23 @@ impl Enrolment {
     pub(crate) fn load(dir: Option<Arc<StateDir>>, id: &str, device: String) -> Self {
         let file = format!("camera-{id}.identity");
         let read = dir.as_ref().map(|dir| durable::read(&dir.file(&file)));
-        let text = read.and_then(|read| match read {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => {
-                tracing::warn!("{file}: {error}; the next camera is enrolled");
-                None
-            }
-        });
-        let identity = text.as_deref().and_then(|text| {
-            let (named, identity) = str::from_utf8(text).ok()?.trim_end().split_once('\n')?;
-            (named == device).then(|| identity.to_owned())
-        });
-        Self { dir, file, device, identity }
+        let (identity, damage) = match read {
+            None => (None, None),
+            Some(Ok(text)) => match parse(&text) {
+                Some((named, identity)) => ((named == device).then_some(identity), None),
+                None => (None, Some("it is damaged".to_owned())),
+            },
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => (None, None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+        };
+        Self { dir, file, device, identity, damage }
+    }
+
+    /// Why no camera may be opened: the file that names the enrolled one cannot be used.
+    pub(crate) fn damage(&self) -> Option<SourceError> {
+        let damage = self.damage.as_ref()?;
+        let reason = format!("{damage}; remove it and restart to enrol the camera that is there");
+        Some(SourceError::Refused { what: self.file.clone(), reason })
     }
 
     /// The enrolled identity, if there is one.
@@ -60,6 +67,13 @@ impl Enrolment {
             tracing::warn!("{}: {error}; enrolled until a restart only", self.file);
         }
     }
+}
+
+/// The configured name and the identity in a file.
+fn parse(text: &[u8]) -> Option<(String, String)> {
+    let (named, identity) = str::from_utf8(text).ok()?.strip_suffix('\n')?.split_once('\n')?;
+    let is_whole = !named.is_empty() && !identity.is_empty() && !identity.contains('\n');
+    is_whole.then(|| (named.to_owned(), identity.to_owned()))
 }
 
 #[cfg(test)]
@@ -95,10 +109,21 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_enrols_the_next_camera() {
+    fn with_a_damaged_or_unreadable_file_no_camera_is_accepted_until_it_is_removed() {
         let (_base, dir) = dir();
-        dir.replace("camera-camera.identity", b"auto").expect("writable");
-        let load = Enrolment::load(Some(dir), "camera", "auto".to_owned());
-        assert_eq!(load.identity(), None);
+        let load = || Enrolment::load(Some(Arc::clone(&dir)), "camera", "auto".to_owned());
+        let path = dir.file("camera-camera.identity");
+        for damaged in
+            [&b""[..], b"auto", b"auto\n", b"auto\n\n", b"auto\nusb", b"\nusb\n", b"a\n\xff\n"]
+        {
+            dir.replace("camera-camera.identity", damaged).expect("writable");
+            let error = load().damage().expect("refused").to_string();
+            assert!(error.contains("camera-camera.identity refused: it is damaged"), "{error}");
+            assert_eq!(load().identity(), None);
+        }
+        std::fs::remove_file(&path).expect("removed");
+        assert!(load().damage().is_none());
+        load().enrol("usb:046d:0825 at 0 port 1");
+        assert!(load().damage().is_none() && load().identity().is_some());
     }
 }

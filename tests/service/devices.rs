@@ -127,11 +127,15 @@ fn a_device_that_sticks_after_good_bytes_loses_its_credit() {
     });
     let service = Running::start(&with(&device, "[pool]\nreseed-interval = \"1s\"\n"));
     let report = wait_for(&service, "hwrng", "its alarm", |report| {
-        report["state"] == "alarmed" && report["credited_bits"] != Value::from(0)
+        report["state"] == "alarmed" && report["credited_bits"] != 0
     });
     let test = report["last_alarm"]["test"].as_str().expect("a name");
     assert!(["recurrence", "lag-predictor"].contains(&test), "{report}");
-    assert!(get(&service, "/status").text().contains("\"degraded\""), "the quorum is lost");
+    let end = Instant::now() + PATIENCE;
+    while !get(&service, "/status").text().contains("\"degraded\"") {
+        assert!(Instant::now() < end, "the quorum is not lost: {}", service.log());
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -199,7 +203,7 @@ fn a_flood_of_demands_shares_seeds_and_leaves_a_slow_device_its_turn() {
     let jitter = "[[source]]\ntype = \"jitter\"\n";
     let pool = "[pool]\nreseed-interval = \"4s\"\n";
     let service = Running::start(&format!("{pool}{jitter}{}", with(&device, "")));
-    wait_for(&service, "hwrng", "its credit", |report| report["credited_bits"] != Value::from(0));
+    wait_for(&service, "hwrng", "its credit", |report| report["credited_bits"] != 0);
     let generation = || {
         let status: Value = serde_json::from_str(&get(&service, "/status").text()).expect("JSON");
         status["generation"].as_u64().expect("a number")

@@ -114,6 +114,23 @@ fn random_works_alone() {
 }
 
 #[test]
+fn random_alone_leaves_no_core_dump() {
+    // It has more to write than the pipe holds, so it is alive when it is looked at.
+    let mut command = Command::new(lavawall());
+    let command =
+        command.args(["random", "100000000", "--local"]).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("the program starts");
+    let mut first = [0; 1];
+    child.stdout.as_mut().expect("piped").read_exact(&mut first).expect("output");
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).expect("it runs");
+    let _ = child.kill();
+    let _ = child.wait();
+    let line = limits.lines().find(|line| line.starts_with("Max core file size")).expect("a limit");
+    let fields: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(fields[4..6], ["0", "0"], "{line}");
+}
+
+#[test]
 fn wrong_configurations_are_refused_with_exit_code_78() {
     let folder = tempfile::tempdir().expect("a directory");
     let file = folder.path().join("lavawall.toml");

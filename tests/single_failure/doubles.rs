@@ -86,7 +86,7 @@ impl Source for Double {
         let bytes = sample.resize(64);
         match behaviour {
             Behaviour::Healthy | Behaviour::Forgetful => {
-                getrandom::fill(bytes).expect("the operating system's bytes")
+                getrandom::fill(bytes).expect("the operating system's bytes");
             }
             Behaviour::Known => self.fill_known(bytes),
             Behaviour::Following => self.follow(bytes),

@@ -148,6 +148,12 @@ impl Generator {
         self.lease.report(quorum, now);
     }
 
+    /// Time has passed that the clock did not count, as while the machine slept: the lease of the
+    /// current seed ends that much sooner.
+    pub fn skip(&self, passed: Duration) {
+        self.lease.skip(passed);
+    }
+
     /// Stops all output permanently, after a failed self-test.
     pub fn halt(&self, reason: String) {
         self.lease.halt(reason);

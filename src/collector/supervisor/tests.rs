@@ -68,10 +68,11 @@ fn credit_outlasts_a_reload_only_under_the_same_configuration() {
     let mut it = supervisor();
     let settings = it.settings;
     it.replace(vec![absent("one")], settings).expect("memory");
+    wait_for_absence(&it);
     for _ in 0..2 {
         let bytes = Secret::take(&mut [7; 32]);
         let block = Block { bytes, credit_bits: 256, taken: Instant::now() };
-        it.take_event(0, &RunnerEvent::Block(block));
+        it.take_event(0, RunnerEvent::Block(block, 1));
     }
     assert!(it.pool.is_satisfied(0));
     it.replace(vec![absent("one")], settings).expect("memory");
@@ -170,4 +171,71 @@ fn a_supervisor_that_panics_is_seen_by_its_handle_and_one_that_lives_does_rounds
         std::thread::yield_now();
     }
     assert!(!living.has_ended());
+}
+
+/// Waits until the runner of an absent source has reported that, as its first withdrawal.
+fn wait_for_absence(it: &Supervisor) {
+    let end = Instant::now() + Duration::from_mins(1);
+    while it.sources[0].withdrawals.load(Ordering::Acquire) == 0 {
+        assert!(Instant::now() < end, "it is not reported");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_withdrawal_does_not_wait_behind_blocks_in_the_channel() {
+    let mut it = supervisor();
+    let settings = CollectorSettings { quorum: 1, ..it.settings };
+    it.replace(vec![absent("one")], settings).expect("memory");
+    wait_for_absence(&it);
+    let block =
+        || Block { bytes: Secret::take(&mut [7; 32]), credit_bits: 256, taken: Instant::now() };
+    it.take_event(0, RunnerEvent::Block(block(), 1));
+    it.take_event(0, RunnerEvent::Block(block(), 1));
+    assert!(it.pool.is_satisfied(0));
+    it.sources[0].withdrawals.fetch_add(1, Ordering::AcqRel);
+    it.release_if_needed(Instant::now());
+    assert_eq!(it.pool.generation(), 0, "no seed slips in before the event comes");
+    it.take_event(0, RunnerEvent::Block(block(), 1));
+    it.take_event(0, RunnerEvent::Block(block(), 1));
+    assert!(!it.pool.is_satisfied(0), "blocks from before count nothing");
+    it.take_event(0, RunnerEvent::Block(block(), 2));
+    it.take_event(0, RunnerEvent::Block(block(), 2));
+    it.release_if_needed(Instant::now());
+    assert_eq!(it.pool.generation(), 1);
+}
+
+#[test]
+fn sleep_of_the_machine_counts_for_the_lease_and_is_followed_by_a_seed_of_new_samples() {
+    let mut it = supervisor();
+    let settings = CollectorSettings { quorum: 1, ..it.settings };
+    it.replace(vec![absent("one")], settings).expect("memory");
+    wait_for_absence(&it);
+    let block =
+        || Block { bytes: Secret::take(&mut [7; 32]), credit_bits: 256, taken: Instant::now() };
+    let give = |it: &mut Supervisor| {
+        (0..2).for_each(|_| it.take_event(0, RunnerEvent::Block(block(), 1)));
+    };
+    give(&mut it);
+    it.release_if_needed(Instant::now());
+    assert_eq!(it.generator.state(Instant::now()), Readiness::Ready);
+    give(&mut it);
+    it.reseed_soon = false;
+    it.take_sleep();
+    assert!(!it.reseed_soon && it.pool.is_satisfied(0), "it has not slept");
+    // Longer than two intervals and the grace period.
+    it.slept = || crate::machine::slept() + Duration::from_mins(3);
+    it.take_sleep();
+    // The least lease ends a millisecond after the start.
+    let soon = Instant::now() + Duration::from_millis(1);
+    assert_eq!(it.generator.state(soon), Readiness::Refusing);
+    it.release_if_needed(Instant::now());
+    assert_eq!(it.pool.generation(), 1, "credit from before counts for nothing");
+    give(&mut it);
+    it.release_if_needed(Instant::now());
+    assert_eq!(it.pool.generation(), 2);
+    assert_eq!(it.generator.state(Instant::now()), Readiness::Ready);
+    it.reseed_soon = false;
+    it.take_sleep();
+    assert!(!it.reseed_soon, "once");
 }

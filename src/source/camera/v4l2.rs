@@ -103,14 +103,17 @@ impl CameraBackend for V4l2 {
             let (sequence, flags) = (buffer.sequence, buffer.flags);
             let completed = completed(&buffer, Instant::now(), monotonic());
             sample.clear(Instant::now());
-            self.ring
+            let queued_at = self
+                .ring
                 .take(&self.device, buffer, sample.buffer())
                 .map_err(|error| self.device.failed("takes no buffer back", error))?;
-            if completed < oldest {
+            if completed.is_some_and(|completed| completed < oldest) {
                 self.passed_over = self.passed_over.wrapping_add(1);
                 continue;
             }
-            // A frame is exposed within the interval before it is complete.
+            // A frame is exposed within the interval before it is complete. One that cannot be dated
+            // is as old as its buffer's place in the queue.
+            let completed = completed.unwrap_or(queued_at);
             sample.taken = completed.checked_sub(self.interval).unwrap_or(completed);
             sample.shape = Shape::Frame(Frame {
                 sequence: Some(sequence.wrapping_sub(self.passed_over)),
@@ -137,17 +140,15 @@ impl Drop for V4l2 {
     }
 }
 
-/// When the driver completed a frame, on our clock, never too late. `driver_now` is the time on the
-/// driver's clock at `now`.
-fn completed(buffer: &Buffer, now: Instant, driver_now: Duration) -> Instant {
+/// When the driver completed a frame, on our clock, never too late; `None` for a stamp of another
+/// clock or from the future. `driver_now` is the time on the driver's clock at `now`.
+fn completed(buffer: &Buffer, now: Instant, driver_now: Duration) -> Option<Instant> {
     if buffer.flags & abi::CLOCK_MASK != abi::CLOCK_MONOTONIC {
-        // Unknown clock: all that is known is that the frame has arrived.
-        return now;
+        return None;
     }
-    let seconds = u64::try_from(buffer.seconds).unwrap_or(0);
-    let microseconds = u64::try_from(buffer.microseconds).unwrap_or(0);
-    let at = Duration::from_secs(seconds) + Duration::from_micros(microseconds);
-    now.checked_sub(driver_now.saturating_sub(at)).unwrap_or(now)
+    let seconds = Duration::from_secs(u64::try_from(buffer.seconds).ok()?);
+    let at = seconds + Duration::from_micros(u64::try_from(buffer.microseconds).ok()?);
+    now.checked_sub(driver_now.checked_sub(at)?)
 }
 
 /// The clock that drivers stamp frames with.
@@ -170,14 +171,15 @@ mod tests {
         let now = Instant::now();
         let driver_now = Duration::from_secs(100);
         let at = completed(&stamped(abi::CLOCK_MONOTONIC, 99, 250_000), now, driver_now);
-        assert_eq!(now - at, Duration::from_millis(750));
+        assert_eq!(at, now.checked_sub(Duration::from_millis(750)));
     }
 
     #[test]
-    fn a_stamp_of_another_clock_or_from_the_future_is_taken_as_now() {
+    fn a_stamp_of_another_clock_or_from_the_future_dates_nothing() {
         let now = Instant::now();
-        for buffer in [stamped(0, 1, 0), stamped(abi::CLOCK_MONOTONIC, 101, 0)] {
-            assert_eq!(completed(&buffer, now, Duration::from_secs(100)), now);
+        let clock = abi::CLOCK_MONOTONIC;
+        for buffer in [stamped(0, 1, 0), stamped(clock, 101, 0), stamped(clock, -1, 0)] {
+            assert_eq!(completed(&buffer, now, Duration::from_secs(100)), None);
         }
     }
 }

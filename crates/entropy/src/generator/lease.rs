@@ -191,6 +191,14 @@ impl Lease {
         self.ms(at + interval * 2 + self.grace_period).max(1)
     }
 
+    /// Time has passed that the clock did not count: the lease ends that much sooner.
+    pub(super) fn skip(&self, passed: Duration) {
+        let _ = self.expires_ms.fetch_update(Ordering::AcqRel, Ordering::Acquire, |expires| {
+            // Zero stays zero: a service that never had a seed has no lease.
+            (expires > 0).then(|| expires.saturating_sub(whole_ms(passed)).max(1))
+        });
+    }
+
     pub(super) fn report(&self, quorum: Quorum, now: Instant) {
         if !quorum.stands() && !self.degraded.swap(true, Ordering::AcqRel) {
             let cut = self.ms(now + self.grace_period).max(1);

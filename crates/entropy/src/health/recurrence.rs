@@ -288,8 +288,9 @@ mod tests {
         let mut test = Recurrence::new(4.0);
         let mut findings = Vec::new();
         for _ in 0..64 {
-            buffer.iter().for_each(|symbol| test.push(*symbol, &mut findings));
-            fresh.by_ref().take(64).for_each(|symbol| test.push(symbol, &mut findings));
+            for symbol in buffer.iter().copied().chain(fresh.by_ref().take(64)) {
+                test.push(symbol, &mut findings);
+            }
         }
         assert!(!findings.is_empty());
     }

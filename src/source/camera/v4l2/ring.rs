@@ -5,6 +5,7 @@
 use std::ffi::c_void;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::ptr::NonNull;
+use std::time::Instant;
 
 use rustix::io;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -44,20 +45,23 @@ impl BufferRing {
     }
 
     /// Moves a filled buffer's bytes to the end of `out`, zeroizes the buffer and returns it to the
-    /// driver. `buffer` is the driver's description of it.
+    /// driver. `buffer` is the driver's description of it. Returns when the buffer had been queued:
+    /// its frame was completed after that.
     pub(super) fn take(
         &mut self,
         device: impl AsFd,
         mut buffer: Buffer,
         out: &mut Vec<u8>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Instant> {
         let mapping = self.buffers.get_mut(buffer.index as usize).ok_or(io::Errno::INVAL)?;
         // Never more than the driver filled: the rest is an older frame.
         let used = mapping.len.min(buffer.bytes_used as usize);
         let filled = &mut mapping.bytes_mut()[..used];
         out.extend_from_slice(filled);
         filled.zeroize();
-        abi::queue_buffer(device, &mut buffer)
+        let queued_at = std::mem::replace(&mut mapping.queued_at, Instant::now());
+        abi::queue_buffer(device, &mut buffer)?;
+        Ok(queued_at)
     }
 }
 
@@ -65,6 +69,7 @@ impl BufferRing {
 struct Mapping {
     start: NonNull<c_void>,
     len: usize,
+    queued_at: Instant,
 }
 
 // SAFETY: the mapping belongs to this value alone and does not depend on the thread.
@@ -85,7 +90,8 @@ impl Mapping {
                 u64::from(buffer.offset),
             )?
         };
-        NonNull::new(start).map(|start| Self { start, len }).ok_or(io::Errno::NOMEM)
+        let queued_at = Instant::now();
+        NonNull::new(start).map(|start| Self { start, len, queued_at }).ok_or(io::Errno::NOMEM)
     }
 
     fn bytes_mut(&mut self) -> &mut [u8] {

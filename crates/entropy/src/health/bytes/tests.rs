@@ -83,7 +83,7 @@ fn words_that_come_twice_fail_where_the_claim_is_half_or_more() {
 fn a_counter_of_any_width_fails() {
     for h in CLAIMS {
         let narrow: Vec<u8> = (0..4096_u32).map(|n| n.to_le_bytes()[0]).collect();
-        let halves: Vec<u8> = (0..4096_u32).flat_map(|n| n.to_le_bytes()).collect();
+        let halves: Vec<u8> = (0..4096_u32).flat_map(u32::to_le_bytes).collect();
         let words = bytes_of(0..4096);
         for bytes in [narrow, halves, words] {
             let (after, _) = found(h, &bytes).expect("found");
