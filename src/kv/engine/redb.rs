@@ -318,6 +318,13 @@ impl RedbStorage {
     }
 }
 
+impl Drop for RedbStorage {
+    fn drop(&mut self) {
+        // Closing writes; on a damaged file redb can panic there too.
+        self.abandon();
+    }
+}
+
 impl Storage for RedbStorage {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         self.with(
