@@ -202,7 +202,9 @@ fn an_acknowledged_commit_that_a_damaged_head_undoes_is_missed_and_nothing_is_wr
     assert_eq!(service.wait(), 0);
     service.start_again();
     assert_eq!(write(&service, "new").0, 503);
-    assert!(service.done(&["kv", "repair"], "").contains("1 commits that were acknowledged are lost"));
+    assert!(
+        service.done(&["kv", "repair"], "").contains("1 commits that were acknowledged are lost")
+    );
     assert_eq!(write(&service, "new").0, 200);
     assert_ne!(service.operate(&["kv", "repair"], "").code, 0, "it is sound");
     let log = std::fs::read_to_string(service.state_dir().join("audit.log")).expect("a log");
