@@ -4,11 +4,12 @@
 //! ```text
 //! tcp (a socket per thread) ─┐
 //!                            ├─ accept ─ permits ─ connection ─ service (a parameter)
-//! unix (the operator's)     ─┘                        └ tls, activity, lingering close
+//! unix (the operator's)     ─┘                        └ tls, activity, answer meter, lingering close
 //! ```
 
 pub(crate) mod accept;
 pub(crate) mod activity;
+pub(crate) mod answer_meter;
 pub(crate) mod connection;
 pub(crate) mod lingering_close;
 pub(crate) mod permits;

@@ -13,13 +13,26 @@ use crate::net::lingering_close::LingeringClose;
 /// The state of one connection. One thread writes all of it, so the atomics cost nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Activity {
+    answered: AtomicU64,
     written: AtomicU64,
     blocked: AtomicBool,
     busy: AtomicU32,
     is_sending: AtomicBool,
 }
 
+/// The bytes of a connection at the last check.
+#[derive(Debug, Default)]
+pub(crate) struct SentBytes {
+    answered: u64,
+    written: u64,
+}
+
 impl Activity {
+    /// Counts written bytes that are of an answer.
+    pub(crate) fn add_answered(&self, bytes: usize) {
+        self.answered.fetch_add(bytes as u64, Relaxed);
+    }
+
     /// Marks that the client waits for the service, until the guard is dropped.
     pub(crate) fn busy(activity: &Arc<Self>) -> Busy {
         activity.busy.fetch_add(1, Relaxed);
@@ -31,25 +44,28 @@ impl Activity {
         self.is_sending.store(true, Relaxed);
     }
 
-    /// Whether the client read something since `written` bytes had been written, or waits for the
-    /// service. Updates `written`.
-    pub(crate) fn is_alive_since(&self, written: &mut u64) -> bool {
-        self.has_written_since(written)
-            || (self.busy.load(Relaxed) > 0 && !self.blocked.load(Relaxed))
+    /// Whether the client took some of an answer since the last check, or waits for the service.
+    /// Updates `progress`.
+    pub(crate) fn is_alive_since(&self, progress: &mut SentBytes) -> bool {
+        let last = std::mem::replace(progress, self.progress());
+        let is_blocked = self.blocked.load(Relaxed);
+        progress.answered != last.answered
+            // What waits behind TLS was counted as answered when it was encrypted.
+            || (is_blocked && progress.written != last.written)
+            || (!is_blocked && self.busy.load(Relaxed) > 0)
     }
 
-    /// Whether nothing is being answered: nothing was written since `written` bytes, the client could
-    /// have read more, and no answer is under way. Updates `written`.
-    pub(crate) fn is_idle_since(&self, written: &mut u64) -> bool {
-        !self.has_written_since(written)
+    /// Whether nothing is being answered: nothing of an answer was written since the last check, the
+    /// client could have read more, and no answer is under way. Updates `progress`.
+    pub(crate) fn is_idle_since(&self, progress: &mut SentBytes) -> bool {
+        let last = std::mem::replace(progress, self.progress());
+        progress.answered == last.answered
             && !self.blocked.load(Relaxed)
             && self.busy.load(Relaxed) == 0
     }
 
-    /// Whether more than `written` bytes have been written. Updates `written`.
-    fn has_written_since(&self, written: &mut u64) -> bool {
-        let now = self.written.load(Relaxed);
-        now != std::mem::replace(written, now)
+    fn progress(&self) -> SentBytes {
+        SentBytes { answered: self.answered.load(Relaxed), written: self.written.load(Relaxed) }
     }
 }
 
@@ -65,7 +81,8 @@ impl Drop for Busy {
 /// A socket whose writes are recorded.
 ///
 /// Reads are not: a client that sends its request byte by byte is as idle as one that sends nothing.
-/// Every answer and every part of one shows up as bytes written.
+/// [`AnswerMeter`](crate::net::answer_meter::AnswerMeter) counts which of the written bytes are of an
+/// answer.
 pub(crate) struct Watched<S> {
     socket: S,
     activity: Arc<Activity>,
@@ -139,9 +156,9 @@ mod tests {
     #[test]
     fn a_connection_is_idle_when_nobody_waits_for_an_answer() {
         let activity = Arc::new(Activity::default());
-        let mut seen = 0;
+        let mut seen = SentBytes::default();
         assert!(activity.is_idle_since(&mut seen));
-        activity.written.store(10, Relaxed);
+        activity.add_answered(10);
         assert!(!activity.is_idle_since(&mut seen), "something went out");
         assert!(activity.is_idle_since(&mut seen));
         activity.blocked.store(true, Relaxed);
@@ -156,15 +173,19 @@ mod tests {
     #[test]
     fn a_client_is_alive_while_it_takes_bytes_or_waits_for_us() {
         let activity = Arc::new(Activity::default());
-        let mut seen = 0;
+        let mut seen = SentBytes::default();
         assert!(!activity.is_alive_since(&mut seen), "nothing ever went out");
-        activity.written.store(10, Relaxed);
+        activity.add_answered(10);
         assert!(activity.is_alive_since(&mut seen));
         assert!(!activity.is_alive_since(&mut seen), "and nothing since");
+        activity.written.store(10, Relaxed);
+        assert!(!activity.is_alive_since(&mut seen), "what went out is of no answer");
         let busy = Activity::busy(&activity);
         assert!(activity.is_alive_since(&mut seen), "it waits for us");
         activity.blocked.store(true, Relaxed);
         assert!(!activity.is_alive_since(&mut seen), "it does not read");
+        activity.written.store(20, Relaxed);
+        assert!(activity.is_alive_since(&mut seen), "it reads slowly");
         activity.blocked.store(false, Relaxed);
         drop(busy);
         assert!(!activity.is_alive_since(&mut seen));

@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::caller::Peer;
-use crate::net::activity::{Activity, Watched};
+use crate::net::activity::{Activity, SentBytes, Watched};
+use crate::net::answer_meter::AnswerMeter;
 use crate::net::service::ConnectionService;
 
 /// Concurrent requests of one HTTP/2 connection (RFC 9113 §6.5.2 advises at least 100).
@@ -54,6 +55,7 @@ pub(crate) async fn serve_tcp<S: ConnectionService>(socket: TcpStream, terms: Te
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1().max_buf_size(BUFFER_BYTES);
     http.http2().max_concurrent_streams(MAX_STREAMS).max_send_buf_size(BUFFER_BYTES);
+    let socket = AnswerMeter::new(socket, Arc::clone(&activity));
     let connection = http.serve_connection(TokioIo::new(socket), handler);
     drive(connection, &activity, terms.idle_timeout, terms.shutdown).await;
 }
@@ -69,6 +71,7 @@ where
     let socket = Watched::new(socket, Arc::clone(&activity));
     let mut http = http1::Builder::new();
     http.max_buf_size(BUFFER_BYTES);
+    let socket = AnswerMeter::new(socket, Arc::clone(&activity));
     let connection = http.serve_connection(TokioIo::new(socket), handler);
     drive(connection, &activity, terms.idle_timeout, terms.shutdown).await;
 }
@@ -83,7 +86,7 @@ async fn drive<C: GracefulConnection>(
     let mut shutdown = pin!(stopped(shutdown));
     let mut check = pin!(sleep(idle_timeout));
     let mut is_draining = false;
-    let mut written = 0;
+    let mut progress = SentBytes::default();
     poll_fn(|cx| {
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
@@ -98,9 +101,9 @@ async fn drive<C: GracefulConnection>(
         }
         while check.as_mut().poll(cx).is_ready() {
             let (is_over, next) = if is_draining {
-                (activity.is_idle_since(&mut written), DRAIN_CHECK)
+                (activity.is_idle_since(&mut progress), DRAIN_CHECK)
             } else {
-                (!activity.is_alive_since(&mut written), idle_timeout)
+                (!activity.is_alive_since(&mut progress), idle_timeout)
             };
             if is_over {
                 return Poll::Ready(());

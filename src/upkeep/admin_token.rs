@@ -11,6 +11,9 @@ use crate::durable;
 use crate::state::{ADMIN_TOKEN, StateDir};
 use lavawall_entropy::Generator;
 
+/// 128 bits in base64url, six bits per character: ceil(128 / 6).
+const LEAST_LENGTH: usize = 22;
+
 type AnyError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The token as a list of known tokens.
@@ -32,8 +35,14 @@ pub(crate) fn read_or_make(
         return Err(format!("{path} has mode {mode:03o}: others can read it; chmod 600 it").into());
     }
     let token = token.trim();
-    if token.is_empty() {
-        return Err(format!("{} is empty; remove it to have another made", path.display()).into());
+    if token.len() < LEAST_LENGTH {
+        return Err(format!(
+            "{} has {} characters, and a token that cannot be guessed has {LEAST_LENGTH} or more; \
+             remove it to have another made",
+            path.display(),
+            token.len()
+        )
+        .into());
     }
     Ok(Tokens::parse(&format!("admin {}", hash_token(token)))?)
 }

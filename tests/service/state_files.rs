@@ -97,3 +97,32 @@ fn files_that_the_operator_gives_may_be_links_as_mounted_secrets_are() {
     let answer = service.get_with("/random", &[("authorization", "Bearer abc")]);
     assert_eq!(answer.status, 200);
 }
+
+#[test]
+fn a_token_that_could_be_guessed_is_refused_and_named() {
+    let service = Running::start("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");
+    let path = service.token_file();
+    let mut service = service;
+    for (token, is_enough) in [
+        ("x\n", false),
+        ("  123456789012345678901 \n", false),
+        ("", false),
+        ("\n  1234567890123456789012 \r\n", true),
+    ] {
+        service.signal(Signal::TERM);
+        assert_eq!(service.wait(), 0);
+        fs::write(&path, token).expect("written");
+        service.start_again();
+        if is_enough {
+            service.wait_until("the token is not taken", |service| {
+                service.namespaces("GET", "", "").0 == 200
+            });
+            continue;
+        }
+        let length = token.trim().len();
+        service.wait_for_log(&format!("admin.token has {length} characters"));
+        service.wait_for_log("22 or more; remove it to have another made");
+        assert_eq!(get(&service, "/random").status, 200);
+        assert_ne!(service.namespaces("GET", "", "").0, 200, "{token:?}");
+    }
+}

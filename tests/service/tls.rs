@@ -11,7 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::running::{Running, run};
+use crate::running::{PATIENCE, Running, run};
 use crate::{MOST_STALLED_KIB, TWO_KINDS};
 
 /// Certificates and tokens of one service, in a directory of their own.
@@ -41,8 +41,13 @@ impl Access {
     }
 
     pub(crate) fn start(&self) -> Running {
+        self.start_with("")
+    }
+
+    /// Starts a service with more keys of `[http]`.
+    fn start_with(&self, http: &str) -> Running {
         Running::start(&format!(
-            "[http]\ntls-certificate = '{}'\ntls-key = '{}'\ntokens = '{}'\n{TWO_KINDS}",
+            "[http]\n{http}tls-certificate = '{}'\ntls-key = '{}'\ntokens = '{}'\n{TWO_KINDS}",
             self.certificate().display(),
             self.path("key.pem").display(),
             self.path("tokens").display()
@@ -164,6 +169,25 @@ fn clients_that_never_read_cost_no_memory_over_tls_either() {
     assert_eq!(fresh.expect("others are served"), "HTTP/1.1 200 OK");
     let peak = service.peak_memory_kib();
     assert!(peak < MOST_STALLED_KIB, "{peak} KiB for 150 stalled gigabytes");
+}
+
+#[test]
+fn a_client_that_only_pings_is_idle() {
+    let access = Access::new();
+    let service = access.start_with("idle-timeout = \"1s\"\n");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let ended = runtime.block_on(async {
+        let socket = tokio::net::TcpStream::connect(service.address()).await.expect("a connection");
+        let name = ServerName::try_from("127.0.0.1").expect("an address");
+        let tls = tokio_rustls::TlsConnector::from(access.client("h2"));
+        let socket = tls.connect(name, socket).await.expect("a session");
+        let (_requests, mut connection) = h2::client::handshake::<_>(socket).await.expect("HTTP/2");
+        let mut pings = connection.ping_pong().expect("not taken yet");
+        tokio::spawn(async move { drop(connection.await) });
+        let ping = async { while pings.ping(h2::Ping::opaque()).await.is_ok() {} };
+        tokio::time::timeout(PATIENCE, ping).await
+    });
+    assert!(ended.is_ok(), "it is still connected");
 }
 
 impl Access {
