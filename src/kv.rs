@@ -37,6 +37,7 @@ mod repair;
 mod report;
 mod reseal;
 mod scrub;
+mod scrub_progress;
 mod store;
 mod sweep;
 mod write;

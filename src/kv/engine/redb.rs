@@ -117,6 +117,10 @@ impl RedbStorage {
 
     /// Opens the file: read-only when the disk refuses writes, salvaged when it is damaged.
     fn open_or_salvage(&self) -> Result<OpenFile, String> {
+        // redb would overwrite the last commit.
+        if let Some(rows) = SalvagedRows::of_last_commit(&self.path) {
+            return Ok(OpenFile::Damaged(rows));
+        }
         let reason = match self.try_open() {
             Ok(database) => return Ok(OpenFile::Sound { database, refused: None }),
             Err(OpenFailure::Locked(reason)) => return Err(reason),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::durable;
 use crate::kv::engine::redb::page_format::{
-    CommitSlot, Node, PAGE_BYTES, PageRef, slots, table_root,
+    CommitSlot, Node, PAGE_BYTES, PageRef, doubtful_last_slot, slots, table_root,
 };
 use crate::kv::engine::redb::tables::definition;
 use crate::kv::engine::storage::{LostRange, Row, Salvage, Table};
@@ -65,12 +65,10 @@ impl SalvagedRows {
     /// # Errors
     /// The system's error, or that no root is left.
     pub(crate) fn read(path: &Path, reason: &str) -> io::Result<Self> {
-        let file = durable::open(path, OpenOptions::new().read(true))?;
-        let mut header = [0; PAGE_BYTES];
-        file.read_exact_at(&mut header, 0)?;
+        let (file, header) = open(path)?;
         let mut best: Option<Self> = None;
         for slot in slots(&header) {
-            let found = Self::of_commit(file.try_clone()?, slot, reason);
+            let found = Self::of_commit(file.try_clone()?, slot, reason, true);
             let is_better =
                 best.as_ref().is_none_or(|best| found.salvage.lost_pages < best.salvage.lost_pages);
             if is_better {
@@ -83,7 +81,21 @@ impl SalvagedRows {
         best.ok_or_else(|| io::Error::other("no root is left in it"))
     }
 
-    fn of_commit(file: File, slot: CommitSlot, reason: &str) -> Self {
+    /// Reads the last commit of the file at `path`, when all of it is there and redb would take the one before:
+    /// a byte of it was changed, or of the head. After a crash that reads the whole file.
+    pub(crate) fn of_last_commit(path: &Path) -> Option<Self> {
+        let (file, header) = open(path).ok()?;
+        let (slot, is_head_damaged) = doubtful_last_slot(&header)?;
+        let reason = "bytes of its last commit were changed";
+        let found = Self::of_commit(file.try_clone().ok()?, slot, reason, false);
+        let Salvage { lost_pages, restored_pages, .. } = &*found.salvage;
+        // A commit that the crash cut short was not acknowledged: redb takes the one before.
+        (*lost_pages == 0 && (is_head_damaged || *restored_pages > 0))
+            .then(|| Self::of_commit(file, slot, reason, true))
+    }
+
+    /// Walks the trees of a commit. Without `keeps_rows` only the damage is found, in memory of a fixed size.
+    fn of_commit(file: File, slot: CommitSlot, reason: &str, keeps_rows: bool) -> Self {
         let mut walk = Walk {
             file: &file,
             budget: SEARCH_BYTES,
@@ -104,6 +116,9 @@ impl SalvagedRows {
                 Some(Some(root)) => {
                     let rows = &mut rows[table as usize];
                     walk.visit(root, (None, None), 0, &mut |page, start, key, value| {
+                        if !keeps_rows {
+                            return;
+                        }
                         let place = Place { page: start, at: value.start, len: value.len() };
                         rows.insert(page[key].to_vec(), place);
                     })
@@ -162,6 +177,13 @@ impl SalvagedRows {
         self.file.read_exact_at(&mut row, page + at as u64)?;
         Ok(row)
     }
+}
+
+fn open(path: &Path) -> io::Result<(File, [u8; PAGE_BYTES])> {
+    let file = durable::open(path, OpenOptions::new().read(true))?;
+    let mut header = [0; PAGE_BYTES];
+    file.read_exact_at(&mut header, 0)?;
+    Ok((file, header))
 }
 
 /// Whether a key is after the one and not after the other.
