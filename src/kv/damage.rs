@@ -71,8 +71,8 @@ mod tests {
         log.add(first);
         log.add(second);
         assert_eq!(log.take_new(), [second]);
-        assert_eq!(log.count_beside::<()>(&BTreeMap::new()), 2);
-        assert_eq!(log.count_beside(&BTreeMap::from([(first, ())])), 1);
+        assert_eq!(log.count_beside::<u8>(&BTreeMap::new()), 2);
+        assert_eq!(log.count_beside(&BTreeMap::from([(first, 0)])), 1);
         log.remove(first);
         log.add(first);
         assert_eq!(log.take_new(), [first]);

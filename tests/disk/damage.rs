@@ -48,7 +48,7 @@ fn flip(path: &Path, at: usize) {
 /// A place in the middle of the first long run of pages without an empty one: the one large value.
 fn inside_large_value(path: &Path) -> usize {
     let bytes = fs::read(path).expect("readable");
-    let is_full = |page: &[u8]| page.iter().filter(|byte| **byte == 0).count() < PAGE / 16;
+    let is_full = |page: &[u8]| page.chunks(64).all(|some| some.iter().any(|byte| *byte != 0));
     let mut full = 0;
     for (number, page) in bytes.chunks(PAGE).enumerate() {
         full = if is_full(page) { full + 1 } else { 0 };

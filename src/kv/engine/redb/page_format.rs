@@ -162,11 +162,22 @@ fn slot(bytes: &[u8]) -> Option<CommitSlot> {
     Some(CommitSlot { root, transaction, is_restored: in_checksum > 0 })
 }
 
-/// The root of a table, from its row in the tree of tables; the inner `None` is an empty table.
-pub(crate) fn table_root(row: &[u8]) -> Option<Option<PageRef>> {
-    match row.get(9)? {
-        0 => Some(None),
-        _ => Some(Some(PageRef::of_root(row.get(10..)?)?)),
+/// The root of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TableRoot {
+    /// The table is empty.
+    Empty,
+    /// The page.
+    Page(PageRef),
+}
+
+impl TableRoot {
+    /// Reads the table's row in the tree of tables; `None` when it is malformed.
+    pub(crate) fn read(row: &[u8]) -> Option<Self> {
+        match row.get(9)? {
+            0 => Some(Self::Empty),
+            _ => PageRef::of_root(row.get(10..)?).map(Self::Page),
+        }
     }
 }
 

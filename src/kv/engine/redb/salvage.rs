@@ -9,14 +9,14 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::durable;
 use crate::kv::engine::redb::page_format::{
-    CommitSlot, Node, PAGE_BYTES, PageRef, doubtful_last_slot, slots, table_root,
+    CommitSlot, Node, PAGE_BYTES, PageRef, TableRoot, doubtful_last_slot, slots,
 };
 use crate::kv::engine::redb::tables::definition;
 use crate::kv::engine::storage::{LostRange, Row, Salvage, Table};
@@ -55,6 +55,9 @@ struct Walk<'a> {
     lost_pages: usize,
     lost: Vec<LostRange>,
 }
+
+/// Takes a row: its page, the page's place in the file, and the places of key and value in the page.
+type Visitor<'a> = dyn FnMut(&[u8], u64, Range<usize>, Range<usize>) + 'a;
 
 /// Keys after the first and up to the second.
 type KeyRange = (Option<Vec<u8>>, Option<Vec<u8>>);
@@ -105,15 +108,15 @@ impl SalvagedRows {
         };
         let mut roots = BTreeMap::new();
         let all = walk.visit(slot.root, (None, None), 0, &mut |page, _, key, value| {
-            roots.insert(page[key].to_vec(), table_root(&page[value]));
+            roots.insert(page[key].to_vec(), TableRoot::read(&page[value]));
         });
         let mut rows: [BTreeMap<Vec<u8>, Place>; Table::ALL.len()] = Default::default();
         for table in Table::ALL {
             let name = definition(table).name().as_bytes().to_vec();
             let root = roots.get(&name).copied().flatten();
-            let is_lost = all.iter().any(|(after, until)| is_within(&name, after, until));
+            let is_lost = all.iter().any(|range| is_within(&name, range));
             let lost = match root {
-                Some(Some(root)) => {
+                Some(TableRoot::Page(root)) => {
                     let rows = &mut rows[table as usize];
                     walk.visit(root, (None, None), 0, &mut |page, start, key, value| {
                         if !keeps_rows {
@@ -123,7 +126,7 @@ impl SalvagedRows {
                         rows.insert(page[key].to_vec(), place);
                     })
                 }
-                Some(None) => Vec::new(),
+                Some(TableRoot::Empty) => Vec::new(),
                 // A table that the commit does not have yet is empty.
                 None if !is_lost && !roots.contains_key(&name) => Vec::new(),
                 None => vec![(None, None)],
@@ -187,36 +190,35 @@ fn open(path: &Path) -> io::Result<(File, [u8; PAGE_BYTES])> {
 }
 
 /// Whether a key is after the one and not after the other.
-fn is_within(key: &[u8], after: &Option<Vec<u8>>, until: &Option<Vec<u8>>) -> bool {
+fn is_within(key: &[u8], (after, until): &KeyRange) -> bool {
     after.as_deref().is_none_or(|after| key > after)
         && until.as_deref().is_none_or(|until| key <= until)
 }
 
 impl Walk<'_> {
-    /// Visits the rows of a subtree: the page, its place in the file, and the places of key and value in it.
-    /// Returns the ranges that are lost.
+    /// Visits the rows of a subtree, whose keys are in this range. Returns the ranges that are lost.
     fn visit(
         &mut self,
         page: PageRef,
         range: KeyRange,
         depth: usize,
-        row: &mut dyn FnMut(&[u8], u64, std::ops::Range<usize>, std::ops::Range<usize>),
+        visitor: &mut Visitor<'_>,
     ) -> Vec<KeyRange> {
         let bytes = self.page(page);
         let node = bytes.as_deref().filter(|_| depth < DEPTH_MOST).and_then(Node::read);
         match (bytes, node) {
             (Some(bytes), Some(Node::Leaf(pairs))) => {
                 for (key, value) in pairs {
-                    row(&bytes, page.start, key, value);
+                    visitor(&bytes, page.start, key, value);
                 }
                 Vec::new()
             }
             (_, Some(Node::Branch(children))) => {
-                let (mut after, last) = range;
+                let (mut after, end) = range;
                 let mut lost = Vec::new();
                 for (child, until) in children {
-                    let until = until.or_else(|| last.clone());
-                    lost.extend(self.visit(child, (after, until.clone()), depth + 1, row));
+                    let until = until.or_else(|| end.clone());
+                    lost.extend(self.visit(child, (after, until.clone()), depth + 1, visitor));
                     after = until;
                 }
                 lost
