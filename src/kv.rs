@@ -38,6 +38,7 @@ mod repair;
 mod report;
 mod reseal;
 mod scrub;
+mod scrub_progress;
 mod snapshot;
 mod store;
 mod store_format;

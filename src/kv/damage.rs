@@ -4,12 +4,7 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-use crate::keyring::NamespaceId;
-use crate::kv::engine::{StorageAccess, StorageError};
-use crate::kv::error::KvError;
-use crate::kv::record::RecordAddress;
 use crate::kv::record_id::RecordId;
-use crate::kv::store::Store;
 
 /// The most damaged records of a namespace that are remembered; 16 bytes each. More are one incident already.
 const REMEMBERED_MOST: usize = 100_000;
@@ -43,7 +38,7 @@ impl DamageLog {
     }
 
     /// The records that were not taken before.
-    fn take_new(&self) -> Vec<RecordId> {
+    pub(crate) fn take_new(&self) -> Vec<RecordId> {
         let mut met = self.0.lock();
         let new = met.iter_mut().filter(|(_, is_reported)| !**is_reported);
         new.map(|(id, is_reported)| {
@@ -51,53 +46,6 @@ impl DamageLog {
             *id
         })
         .collect()
-    }
-}
-
-impl Store {
-    /// Remembers the record when the result of reading it is that it is damaged, or that the storage cannot
-    /// read it.
-    pub(crate) fn note_damage<T>(
-        &self,
-        namespace: NamespaceId,
-        id: RecordId,
-        read: Result<T, KvError>,
-    ) -> Result<T, KvError> {
-        let is_damage = matches!(
-            read,
-            Err(KvError::Damaged(_)
-                | KvError::Storage(StorageError { what: StorageAccess::Read, .. }))
-        );
-        if is_damage && let Ok(namespace) = self.known_namespace(namespace) {
-            // Those that were found at the opening are reported already.
-            let key = RecordAddress { namespace: namespace.id, id }.key();
-            let is_known = {
-                let index = namespace.index();
-                index.faults.contains_key(&id) || index.is_lost(&key)
-            };
-            if !is_known {
-                namespace.damage.add(id);
-            }
-        }
-        read
-    }
-
-    /// Findings on damaged records that reads met since the last call, one for each namespace.
-    pub fn take_damage(&self) -> Vec<String> {
-        let namespaces = self.known_namespaces().unwrap_or_default();
-        let found = namespaces.iter().filter_map(|namespace| {
-            let ids = namespace.damage.take_new();
-            (!ids.is_empty()).then(|| {
-                format!(
-                    "namespace {}: {} damaged records were met: {}; write them again or delete them, and look \
-                     at the disk",
-                    namespace.id,
-                    ids.len(),
-                    named(&ids)
-                )
-            })
-        });
-        found.collect()
     }
 }
 
@@ -123,8 +71,8 @@ mod tests {
         log.add(first);
         log.add(second);
         assert_eq!(log.take_new(), [second]);
-        assert_eq!(log.count_beside::<()>(&BTreeMap::new()), 2);
-        assert_eq!(log.count_beside(&BTreeMap::from([(first, ())])), 1);
+        assert_eq!(log.count_beside::<u8>(&BTreeMap::new()), 2);
+        assert_eq!(log.count_beside(&BTreeMap::from([(first, 0)])), 1);
         log.remove(first);
         log.add(first);
         assert_eq!(log.take_new(), [first]);

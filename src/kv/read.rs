@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::keyring::{NamespaceId, VersionState};
 use crate::kv::derived_keys::{DerivedKeys, DerivedVersion};
-use crate::kv::engine::{StorageError, Table};
+use crate::kv::engine::{StorageAccess, StorageError, Table};
 use crate::kv::error::KvError;
 use crate::kv::index::{Located, RecordFault, Slot};
 use crate::kv::name;
@@ -178,6 +178,33 @@ impl Store {
                 snapshot.iter().next().map_or(Ok(None), |record| record.open(&open))
             }
         }
+    }
+
+    /// Remembers the record when the result of reading it is that it is damaged, or that the storage cannot
+    /// read it.
+    fn note_damage<T>(
+        &self,
+        namespace: NamespaceId,
+        id: RecordId,
+        read: Result<T, KvError>,
+    ) -> Result<T, KvError> {
+        let is_damage = matches!(
+            read,
+            Err(KvError::Damaged(_)
+                | KvError::Storage(StorageError { what: StorageAccess::Read, .. }))
+        );
+        if is_damage && let Ok(namespace) = self.known_namespace(namespace) {
+            // Those that were found at the opening are reported already.
+            let key = RecordAddress { namespace: namespace.id, id }.key();
+            let is_known = {
+                let index = namespace.index();
+                index.faults.contains_key(&id) || index.is_lost(&key)
+            };
+            if !is_known {
+                namespace.damage.add(id);
+            }
+        }
+        read
     }
 
     fn look_up<T>(

@@ -4,8 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::kv::engine::Salvage;
-use crate::kv::error::KvError;
-use crate::kv::store::Store;
 
 /// Why an open store is not written. One of the two is there, or both.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,23 +30,5 @@ impl fmt::Display for ReadOnlyReason {
             write!(f, "{and}its last {} acknowledged commits are missing", self.lost_commits)?;
         }
         Ok(())
-    }
-}
-
-impl Store {
-    /// Why nothing is written, if the store is read-only.
-    pub fn read_only(&self) -> Option<ReadOnlyReason> {
-        self.read_only.read().clone()
-    }
-
-    /// Refuses a write to a read-only store.
-    ///
-    /// # Errors
-    /// [`KvError::ReadOnly`].
-    pub(crate) fn refuse_if_read_only(&self) -> Result<(), KvError> {
-        self.read_only
-            .read()
-            .as_ref()
-            .map_or(Ok(()), |reason| Err(KvError::ReadOnly(reason.to_string())))
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::keyring::NamespaceId;
+use crate::kv::damage::named;
 use crate::kv::error::KvError;
 use crate::kv::namespace::Namespace;
 use crate::kv::store::Store;
@@ -76,5 +77,23 @@ impl Store {
             }
         });
         Ok(report.collect())
+    }
+
+    /// Findings on damaged records that reads met since the last call, one for each namespace.
+    pub fn take_damage(&self) -> Vec<String> {
+        let namespaces = self.known_namespaces().unwrap_or_default();
+        let found = namespaces.iter().filter_map(|namespace| {
+            let ids = namespace.damage.take_new();
+            (!ids.is_empty()).then(|| {
+                format!(
+                    "namespace {}: {} damaged records were met: {}; write them again or delete them, and look \
+                     at the disk",
+                    namespace.id,
+                    ids.len(),
+                    named(&ids)
+                )
+            })
+        });
+        found.collect()
     }
 }

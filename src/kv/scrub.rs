@@ -11,6 +11,7 @@ use crate::kv::name::RecordName;
 use crate::kv::namespace::{Namespace, open_entry_row};
 use crate::kv::record;
 use crate::kv::record::{RecordAddress, RowHeader};
+use crate::kv::scrub_progress::ScrubProgress;
 use crate::kv::store::Store;
 
 /// The most bytes of rows of one turn, except its last record: it is short, and the disk is left to others.
@@ -18,17 +19,6 @@ const TURN_BYTES: usize = 16 << 20;
 
 /// The most names of a turn that are copied at once.
 const NAMES_MOST: usize = 1000;
-
-/// The progress of the scrub.
-#[derive(Debug, Clone, Default)]
-pub struct ScrubProgress {
-    /// Records that were read in this round.
-    pub checked: u64,
-    /// When the last round was completed.
-    pub completed: Option<SystemTime>,
-    /// The last record that was read.
-    after: Option<(NamespaceId, Option<RecordName>)>,
-}
 
 /// What a check of a record found.
 pub(crate) enum Checked {

@@ -16,7 +16,7 @@ use crate::kv::error::KvError;
 use crate::kv::group_commit::CommitQueue;
 use crate::kv::namespace::Namespace;
 use crate::kv::read_only::ReadOnlyReason;
-use crate::kv::scrub::ScrubProgress;
+use crate::kv::scrub_progress::ScrubProgress;
 use lavawall_entropy::Generator;
 
 /// Keeps records. Open only while the keyring is unsealed.
@@ -130,6 +130,22 @@ impl Store {
     /// Findings for the operator. They contain ids only.
     pub fn findings(&self) -> Vec<String> {
         self.writer().findings.clone()
+    }
+
+    /// Why nothing is written, if the store is read-only.
+    pub fn read_only(&self) -> Option<ReadOnlyReason> {
+        self.read_only.read().clone()
+    }
+
+    /// Refuses a write to a read-only store.
+    ///
+    /// # Errors
+    /// [`KvError::ReadOnly`].
+    pub(crate) fn refuse_if_read_only(&self) -> Result<(), KvError> {
+        self.read_only
+            .read()
+            .as_ref()
+            .map_or(Ok(()), |reason| Err(KvError::ReadOnly(reason.to_string())))
     }
 
     /// The right to write.

@@ -270,3 +270,45 @@ fn a_read_only_disk_is_named_and_what_it_holds_is_served_once_it_can_be_written(
     service.start_again();
     all_there(&service, &token, &path, 1);
 }
+
+#[test]
+fn a_repair_on_a_full_disk_is_refused_and_leaves_the_salvaged_store_as_it_is() {
+    if !is_inside("a_repair_on_a_full_disk_is_refused_and_leaves_the_salvaged_store_as_it_is") {
+        return;
+    }
+    let (disk, mut service) = start("24m");
+    let (token, path) = first(&service);
+    for number in 0..20 {
+        let put = call(&service, &token, ("PUT", &format!("{path}{number}")), &value(number));
+        assert_eq!(put.0, 200);
+    }
+    service.signal(Signal::KILL);
+    service.wait();
+    // The checksum of the last commit's slot, so that nothing is lost.
+    let store = service.state_dir().join("store");
+    let mut bytes = fs::read(&store).expect("readable");
+    let primary = 64 + 128 * usize::from(bytes[9] & 1);
+    bytes[primary + 120] ^= 1;
+    fs::write(&store, bytes).expect("written");
+    service.start_again();
+    disk.fill();
+    let repair = service.operate(&["kv", "repair"], "");
+    assert_ne!(repair.code, 0);
+    assert!(repair.err.contains("No space left"), "{}", repair.err);
+    let names = fs::read_dir(service.state_dir()).expect("a directory");
+    let names: Vec<_> = names.map(|it| it.expect("a name").file_name()).collect();
+    let is_of_store = |name: &&std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with("store") && name != "store.commits"
+    };
+    assert_eq!(names.iter().filter(is_of_store).count(), 1, "{names:?}");
+    all_there(&service, &token, &path, 20);
+    let (code, _) = call(&service, &token, ("PUT", &format!("{path}0")), b"new");
+    assert_eq!(code, 503);
+    disk.empty();
+    service.done(&["kv", "repair"], "");
+    all_there(&service, &token, &path, 20);
+    let (code, _) = call(&service, &token, ("PUT", &format!("{path}20")), &value(20));
+    assert_eq!(code, 200);
+    all_there(&service, &token, &path, 21);
+}

@@ -96,8 +96,9 @@ impl From<KvError> for Refusal {
             KvError::NotReady(_) => Self::unavailable(text),
             KvError::Closed => Self::unavailable(NOT_OPEN).with_operator_message(text),
             KvError::ReadOnly(_) => hidden(READ_ONLY),
-            KvError::Sound => Self::new(Class::Conflict, Subject::Operation, text),
-            KvError::Orphaned => Self::new(Class::Conflict, Subject::Operation, text),
+            KvError::Orphaned | KvError::Sound => {
+                Self::new(Class::Conflict, Subject::Operation, text)
+            }
             KvError::Damaged(_) | KvError::Revoked { .. } | KvError::Destroyed { .. } => {
                 Self::new(Class::Damaged, Subject::Record, text).into_fault()
             }

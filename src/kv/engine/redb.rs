@@ -138,6 +138,13 @@ impl RedbStorage {
 
     /// Opens the file: read-only when the disk refuses writes, salvaged when it is damaged.
     fn open_or_salvage(&self) -> Result<OpenFile, String> {
+        if let Some(refusal) = file_format::refusal(&self.path) {
+            return Err(refusal);
+        }
+        // redb would overwrite the last commit.
+        if let Some(rows) = SalvagedRows::of_last_commit(&self.path) {
+            return Ok(OpenFile::Damaged(rows));
+        }
         let sound = |database, refused| Ok(OpenFile::Sound(OpenDatabase::of(database, refused)));
         let reason = match self.try_open() {
             Ok(database) => return sound(database, None),

@@ -26,6 +26,18 @@ const ORDER_MOST: u32 = 20;
 /// The slots of the header.
 const SLOTS: [Range<usize>; 2] = [64..192, 192..320];
 
+/// The format that is read. A later one is refused, as redb refuses it.
+const FORMAT: u8 = 3;
+
+/// The place of redb's flags.
+const FLAGS_AT: usize = 9;
+
+/// The number of the slot that redb takes.
+const PRIMARY: u8 = 1;
+
+/// The file was not closed.
+const UNCLEAN: u8 = 2;
+
 /// The part of a slot that its checksum covers, in bytes.
 const SLOT_BYTES: usize = 112;
 
@@ -94,6 +106,8 @@ pub(crate) struct CommitSlot {
     pub(crate) root: PageRef,
     /// Grows with every commit.
     pub(crate) transaction: u64,
+    /// One of its bytes was changed.
+    is_restored: bool,
 }
 
 /// The slots that are sound, or are after one byte of them is restored; newest first.
@@ -103,6 +117,20 @@ pub(crate) fn slots(header: &[u8]) -> Vec<CommitSlot> {
     slots.sort_by_key(|slot| std::cmp::Reverse(slot.transaction));
     slots
 }
+
+/// The slot of the last commit, when redb may not take it: after a crash, or when a byte of the slot was changed,
+/// or the bit that names it.
+pub(crate) fn doubtful_last_slot(header: &[u8]) -> Option<(CommitSlot, IsHeadDamaged)> {
+    let flags = header.get(FLAGS_AT)?;
+    let named = slot(header.get(SLOTS[usize::from(flags & PRIMARY)].clone())?);
+    let last = slots(header).into_iter().next()?;
+    let is_newer = named.is_none_or(|named| named.transaction < last.transaction);
+    let is_damaged = is_newer || last.is_restored;
+    (is_damaged || flags & UNCLEAN != 0).then_some((last, is_damaged))
+}
+
+/// The head does not name the last commit, or a byte of its slot was restored.
+type IsHeadDamaged = bool;
 
 fn slot(bytes: &[u8]) -> Option<CommitSlot> {
     let mut bytes = bytes.to_vec();
@@ -125,17 +153,31 @@ fn slot(bytes: &[u8]) -> Option<CommitSlot> {
             return None;
         }
     }
+    if bytes[0] != FORMAT {
+        return None;
+    }
     // Without a root there are no tables, and nothing to salvage.
     let root = (bytes[1] != 0).then(|| PageRef::of_root(&bytes[8..])).flatten()?;
     let transaction = u64::from_le_bytes(bytes[104..112].try_into().ok()?);
-    Some(CommitSlot { root, transaction })
+    Some(CommitSlot { root, transaction, is_restored: in_checksum > 0 })
 }
 
-/// The root of a table, from its row in the tree of tables; the inner `None` is an empty table.
-pub(crate) fn table_root(row: &[u8]) -> Option<Option<PageRef>> {
-    match row.get(9)? {
-        0 => Some(None),
-        _ => Some(Some(PageRef::of_root(row.get(10..)?)?)),
+/// The root of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TableRoot {
+    /// The table is empty.
+    Empty,
+    /// The page.
+    Page(PageRef),
+}
+
+impl TableRoot {
+    /// Reads the table's row in the tree of tables; `None` when it is malformed.
+    pub(crate) fn read(row: &[u8]) -> Option<Self> {
+        match row.get(9)? {
+            0 => Some(Self::Empty),
+            _ => PageRef::of_root(row.get(10..)?).map(Self::Page),
+        }
     }
 }
 

@@ -9,14 +9,14 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::durable;
 use crate::kv::engine::redb::page_format::{
-    CommitSlot, Node, PAGE_BYTES, PageRef, slots, table_root,
+    CommitSlot, Node, PAGE_BYTES, PageRef, TableRoot, doubtful_last_slot, slots,
 };
 use crate::kv::engine::redb::tables::definition;
 use crate::kv::engine::storage::{LostRange, Row, Salvage, Table};
@@ -56,6 +56,9 @@ struct Walk<'a> {
     lost: Vec<LostRange>,
 }
 
+/// Takes a row: its page, the page's place in the file, and the places of key and value in the page.
+type Visitor<'a> = dyn FnMut(&[u8], u64, Range<usize>, Range<usize>) + 'a;
+
 /// Keys after the first and up to the second.
 type KeyRange = (Option<Vec<u8>>, Option<Vec<u8>>);
 
@@ -65,12 +68,10 @@ impl SalvagedRows {
     /// # Errors
     /// The system's error, or that no root is left.
     pub(crate) fn read(path: &Path, reason: &str) -> io::Result<Self> {
-        let file = durable::open(path, OpenOptions::new().read(true))?;
-        let mut header = [0; PAGE_BYTES];
-        file.read_exact_at(&mut header, 0)?;
+        let (file, header) = open(path)?;
         let mut best: Option<Self> = None;
         for slot in slots(&header) {
-            let found = Self::of_commit(file.try_clone()?, slot, reason);
+            let found = Self::of_commit(file.try_clone()?, slot, reason, true);
             let is_better =
                 best.as_ref().is_none_or(|best| found.salvage.lost_pages < best.salvage.lost_pages);
             if is_better {
@@ -83,7 +84,21 @@ impl SalvagedRows {
         best.ok_or_else(|| io::Error::other("no root is left in it"))
     }
 
-    fn of_commit(file: File, slot: CommitSlot, reason: &str) -> Self {
+    /// Reads the last commit of the file at `path`, when all of it is there and redb would take the one before:
+    /// a byte of it was changed, or of the head. After a crash that reads the whole file.
+    pub(crate) fn of_last_commit(path: &Path) -> Option<Self> {
+        let (file, header) = open(path).ok()?;
+        let (slot, is_head_damaged) = doubtful_last_slot(&header)?;
+        let reason = "bytes of its last commit were changed";
+        let found = Self::of_commit(file.try_clone().ok()?, slot, reason, false);
+        let Salvage { lost_pages, restored_pages, .. } = &*found.salvage;
+        // A commit that the crash cut short was not acknowledged: redb takes the one before.
+        (*lost_pages == 0 && (is_head_damaged || *restored_pages > 0))
+            .then(|| Self::of_commit(file, slot, reason, true))
+    }
+
+    /// Walks the trees of a commit. Without `keeps_rows` only the damage is found, in memory of a fixed size.
+    fn of_commit(file: File, slot: CommitSlot, reason: &str, keeps_rows: bool) -> Self {
         let mut walk = Walk {
             file: &file,
             budget: SEARCH_BYTES,
@@ -93,22 +108,25 @@ impl SalvagedRows {
         };
         let mut roots = BTreeMap::new();
         let all = walk.visit(slot.root, (None, None), 0, &mut |page, _, key, value| {
-            roots.insert(page[key].to_vec(), table_root(&page[value]));
+            roots.insert(page[key].to_vec(), TableRoot::read(&page[value]));
         });
         let mut rows: [BTreeMap<Vec<u8>, Place>; Table::ALL.len()] = Default::default();
         for table in Table::ALL {
             let name = definition(table).name().as_bytes().to_vec();
             let root = roots.get(&name).copied().flatten();
-            let is_lost = all.iter().any(|(after, until)| is_within(&name, after, until));
+            let is_lost = all.iter().any(|range| is_within(&name, range));
             let lost = match root {
-                Some(Some(root)) => {
+                Some(TableRoot::Page(root)) => {
                     let rows = &mut rows[table as usize];
                     walk.visit(root, (None, None), 0, &mut |page, start, key, value| {
+                        if !keeps_rows {
+                            return;
+                        }
                         let place = Place { page: start, at: value.start, len: value.len() };
                         rows.insert(page[key].to_vec(), place);
                     })
                 }
-                Some(None) => Vec::new(),
+                Some(TableRoot::Empty) => Vec::new(),
                 // A table that the commit does not have yet is empty.
                 None if !is_lost && !roots.contains_key(&name) => Vec::new(),
                 None => vec![(None, None)],
@@ -164,37 +182,43 @@ impl SalvagedRows {
     }
 }
 
+fn open(path: &Path) -> io::Result<(File, [u8; PAGE_BYTES])> {
+    let file = durable::open(path, OpenOptions::new().read(true))?;
+    let mut header = [0; PAGE_BYTES];
+    file.read_exact_at(&mut header, 0)?;
+    Ok((file, header))
+}
+
 /// Whether a key is after the one and not after the other.
-fn is_within(key: &[u8], after: &Option<Vec<u8>>, until: &Option<Vec<u8>>) -> bool {
+fn is_within(key: &[u8], (after, until): &KeyRange) -> bool {
     after.as_deref().is_none_or(|after| key > after)
         && until.as_deref().is_none_or(|until| key <= until)
 }
 
 impl Walk<'_> {
-    /// Visits the rows of a subtree: the page, its place in the file, and the places of key and value in it.
-    /// Returns the ranges that are lost.
+    /// Visits the rows of a subtree, whose keys are in this range. Returns the ranges that are lost.
     fn visit(
         &mut self,
         page: PageRef,
         range: KeyRange,
         depth: usize,
-        row: &mut dyn FnMut(&[u8], u64, std::ops::Range<usize>, std::ops::Range<usize>),
+        visitor: &mut Visitor<'_>,
     ) -> Vec<KeyRange> {
         let bytes = self.page(page);
         let node = bytes.as_deref().filter(|_| depth < DEPTH_MOST).and_then(Node::read);
         match (bytes, node) {
             (Some(bytes), Some(Node::Leaf(pairs))) => {
                 for (key, value) in pairs {
-                    row(&bytes, page.start, key, value);
+                    visitor(&bytes, page.start, key, value);
                 }
                 Vec::new()
             }
             (_, Some(Node::Branch(children))) => {
-                let (mut after, last) = range;
+                let (mut after, end) = range;
                 let mut lost = Vec::new();
                 for (child, until) in children {
-                    let until = until.or_else(|| last.clone());
-                    lost.extend(self.visit(child, (after, until.clone()), depth + 1, row));
+                    let until = until.or_else(|| end.clone());
+                    lost.extend(self.visit(child, (after, until.clone()), depth + 1, visitor));
                     after = until;
                 }
                 lost

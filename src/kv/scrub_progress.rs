@@ -1,0 +1,17 @@
+//! The progress of the scrub.
+
+use std::time::SystemTime;
+
+use crate::keyring::NamespaceId;
+use crate::kv::name::RecordName;
+
+/// The progress of the scrub.
+#[derive(Debug, Clone, Default)]
+pub struct ScrubProgress {
+    /// Records that were read in this round.
+    pub checked: u64,
+    /// When the last round was completed.
+    pub completed: Option<SystemTime>,
+    /// The last record that was read.
+    pub(crate) after: Option<(NamespaceId, Option<RecordName>)>,
+}
