@@ -133,9 +133,10 @@ impl SealedKeyring {
             .into());
         }
         let anchor = Anchor { counter, ..known };
-        // An anchor on a full disk is read all the same.
+        let written = anchor::write(path, &anchor);
+        // An anchor that need not change may be on a full disk.
         if is_new || anchor != known {
-            anchor::write(path, &anchor)?;
+            written?;
         }
         Ok((anchor, fault))
     }

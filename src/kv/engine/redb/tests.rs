@@ -205,21 +205,30 @@ fn crashed(path: &std::path::Path) -> Vec<u8> {
     file
 }
 
-/// Reads every row of a salvaged file: each is as it was written last, or its key is in a lost range. Gives
-/// the number of lost rows.
+/// Reads every row of a salvaged file: each is as it was written last, or its key is in a lost range. Where the
+/// last commit has lost its root, all rows are those of the commit before, which the commit mark tells. Gives the
+/// number of lost rows.
 fn lost_rows(salvaged: &SalvagedRows) -> usize {
     let salvage = salvaged.salvage();
+    let is_removed = |number: u64| number % 10 == 0;
+    let mut removed = 0;
     let lost = (0..ROWS).filter(|number| {
         let (key, content) = row(*number);
         let found = salvaged.get(Table::Values, &key).expect("readable");
         let is_lost = salvage.is_lost(Table::Values, &key);
         match found {
-            Some(found) => assert!(found == content && number % 10 != 0 && !is_lost),
-            None => assert!(is_lost || number % 10 == 0, "{number} is gone"),
+            Some(found) => {
+                assert!(found == content && !is_lost, "{number}");
+                removed += u64::from(is_removed(*number));
+            }
+            None => assert!(is_lost || is_removed(*number), "{number} is gone"),
         }
-        is_lost && number % 10 != 0
+        is_lost && !is_removed(*number)
     });
-    lost.count()
+    let lost = lost.count();
+    let is_commit_before = removed == ROWS / 10 && salvage.lost_pages == 0;
+    assert!(removed == 0 || is_commit_before, "{removed} removed rows came back");
+    lost
 }
 
 #[test]
