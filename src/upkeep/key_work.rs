@@ -163,6 +163,10 @@ impl KeyWork {
     }
 
     fn try_look(&mut self) -> Result<Duration, AnyError> {
+        // From the first look on, also while nothing can be written.
+        if let Some(finding) = self.store.watch_clock(ClockReading::now()) {
+            self.report(finding);
+        }
         if !self.has_token {
             let tokens = admin_token::read_or_make(&self.state_dir, &self.generator)?;
             self.tokens.set(tokens);
@@ -194,9 +198,6 @@ impl KeyWork {
         if !self.can_seal() {
             // Records can be read; nothing can be written, and the generator's state has the reason.
             return Ok(EVERY);
-        }
-        if let Some(finding) = store.watch_clock(ClockReading::now()) {
-            self.report(finding);
         }
         if store.read_only().is_some() {
             // Until the operator repairs it.

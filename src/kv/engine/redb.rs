@@ -490,11 +490,14 @@ impl Storage for RedbStorage {
     }
 }
 
+/// The file, kept open.
+type OpenFileGuard<'a> = RwLockReadGuard<'a, Option<OpenFile>>;
+
 /// A read transaction of the file, which stays open until it ends.
 struct RedbSnapshot<'a> {
     storage: &'a RedbStorage,
     /// The transaction, which ends before the file is released; none over salvaged rows. `None` after a failure.
-    open: RefCell<Option<(Option<OpenTransaction>, RwLockReadGuard<'a, Option<OpenFile>>)>>,
+    open: RefCell<Option<(Option<OpenTransaction>, OpenFileGuard<'a>)>>,
 }
 
 impl Snapshot for RedbSnapshot<'_> {

@@ -189,7 +189,7 @@ fn noise_from(mut state: u64, bits: u8) -> Vec<u8> {
     (0..20_000).map(|_| next()).collect()
 }
 
-/// Independent symbols of a good generator: ChaCha's core is not here, SplitMix64 is enough.
+/// Independent symbols of a good generator, by the mixing function of `SplitMix64`.
 fn good(seed: u64, len: usize, bits: u8) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut next = || {

@@ -210,7 +210,7 @@ fn crashed(path: &std::path::Path) -> Vec<u8> {
 /// number of lost rows.
 fn lost_rows(salvaged: &SalvagedRows) -> usize {
     let salvage = salvaged.salvage();
-    let is_removed = |number: u64| number % 10 == 0;
+    let is_removed = |number: u64| number.is_multiple_of(10);
     let mut removed = 0;
     let lost = (0..ROWS).filter(|number| {
         let (key, content) = row(*number);
