@@ -141,8 +141,10 @@ impl RedbStorage {
         if let Some(refusal) = file_format::refusal(&self.path) {
             return Err(refusal);
         }
-        // redb would overwrite the last commit.
-        if let Some(rows) = SalvagedRows::of_last_commit(&self.path) {
+        // redb would overwrite the last commit. On a read-only disk a refused write may have left pages in memory.
+        if durable::check_writable(&self.path).is_ok()
+            && let Some(rows) = SalvagedRows::of_last_commit(&self.path)
+        {
             return Ok(OpenFile::Damaged(rows));
         }
         let sound = |database, refused| Ok(OpenFile::Sound(OpenDatabase::of(database, refused)));
