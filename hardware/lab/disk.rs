@@ -43,7 +43,8 @@ impl<'a> Records<'a> {
     /// Writes some more; each must be taken.
     fn write(&mut self, names: &[&str]) {
         for name in names {
-            assert_eq!(self.put(name).0, 200, "{name}");
+            let (status, body) = self.put(name);
+            assert_eq!(status, 200, "{name}: {body}\n{}", self.guest.console());
             self.acknowledged.push((*name).to_owned());
         }
     }
@@ -145,7 +146,11 @@ fn a_disk_that_turns_read_only_refuses_writes_and_keys_and_loses_nothing_while_r
          kill -KILL $(pidof lavawall)",
     );
     guest.wait_for("the service to be back", || {
-        guest.get("/status").is_some_and(|it| String::from_utf8_lossy(&it.body).contains("open"))
+        guest.get("/status").is_some_and(|it| {
+            let status = json(&String::from_utf8_lossy(&it.body));
+            // Nothing can be sealed before the first windows are assessed.
+            status["state"] == "ready" && status["keyring"]["state"] == "open"
+        })
     });
     records.write(&["six"]);
     records.all_there();
