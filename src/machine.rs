@@ -4,7 +4,7 @@ mod clock_reading;
 
 use std::time::{Instant, SystemTime};
 
-pub(crate) use clock_reading::ClockReading;
+pub(crate) use clock_reading::{ClockReading, slept};
 use jiff::{Timestamp, Unit};
 use lavawall_entropy::Machine;
 
@@ -12,17 +12,6 @@ use lavawall_entropy::Machine;
 #[must_use]
 pub fn this_machine() -> Machine {
     Machine { os: Box::new(getrandom::fill), clock: Instant::now }
-}
-
-/// The time that this machine has slept since it started: the monotonic clock does not count it
-/// (`clock_gettime(2)`, `CLOCK_BOOTTIME`).
-#[must_use]
-pub(crate) fn slept() -> std::time::Duration {
-    use rustix::time::{ClockId, clock_gettime};
-    let read = |clock| std::time::Duration::try_from(clock_gettime(clock)).unwrap_or_default();
-    // Monotonic first: what passes between the two looks like sleep, and never like less than none.
-    let monotonic = read(ClockId::Monotonic);
-    read(ClockId::Boottime).saturating_sub(monotonic)
 }
 
 /// The time in RFC 3339, in UTC, to the second.

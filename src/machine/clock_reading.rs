@@ -1,4 +1,4 @@
-//! The calendar clock beside one that nobody sets, and whether the kernel holds the calendar for synchronized.
+//! The calendar clock beside one that cannot be set, and whether the kernel holds the calendar for synchronized.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,13 +19,25 @@ pub(crate) struct ClockReading {
 impl ClockReading {
     /// Reads the clocks.
     pub(crate) fn now() -> Self {
-        let since_boot = clock_gettime(ClockId::Boottime);
         Self {
             calendar: SystemTime::now(),
-            since_boot: Duration::try_from(since_boot).unwrap_or_default(),
+            since_boot: time_of(ClockId::Boottime),
             is_synchronized: is_synchronized(),
         }
     }
+}
+
+/// The time that this machine has slept since it started: the monotonic clock does not count it
+/// (`clock_gettime(2)`, `CLOCK_BOOTTIME`).
+#[must_use]
+pub(crate) fn slept() -> Duration {
+    // Monotonic first: what passes between the two looks like sleep, and never like less than none.
+    let monotonic = time_of(ClockId::Monotonic);
+    time_of(ClockId::Boottime).saturating_sub(monotonic)
+}
+
+fn time_of(clock: ClockId) -> Duration {
+    Duration::try_from(clock_gettime(clock)).unwrap_or_default()
 }
 
 /// What the kernel says; false where it may not be asked.
