@@ -17,4 +17,5 @@ pub(crate) mod lag_predictor;
 pub(crate) mod limit;
 pub(crate) mod recurrence;
 pub(crate) mod repetition;
+pub(crate) mod sequence;
 pub(crate) mod symbols;

@@ -1,9 +1,8 @@
 //! The inspector of a generator's bytes: RCT, APT, lag predictor and recurrence.
 
 use crate::health::inspect::{Inspect, Inspection};
-use crate::health::lag_predictor::LagPredictor;
 use crate::health::limit::HealthLimit;
-use crate::health::recurrence::Recurrence;
+use crate::health::sequence::SequenceTests;
 use crate::health::symbols::{EntropyClaim, SymbolTests};
 use crate::sample::Sample;
 
@@ -19,19 +18,14 @@ const LAGS: usize = 64;
 #[derive(Debug)]
 pub struct ByteTests {
     symbols: SymbolTests,
-    predictor: LagPredictor,
-    recurrence: Recurrence,
+    sequence: SequenceTests,
 }
 
 impl ByteTests {
     /// Tests for bytes with this claim.
     #[must_use]
     pub fn new(claim: EntropyClaim) -> Self {
-        Self {
-            symbols: SymbolTests::new(claim),
-            predictor: LagPredictor::new(LAGS, claim.h_per_symbol, claim.alpha),
-            recurrence: Recurrence::new(claim.h_per_symbol),
-        }
+        Self { symbols: SymbolTests::new(claim), sequence: SequenceTests::new(LAGS, claim) }
     }
 }
 
@@ -39,17 +33,14 @@ impl Inspect for ByteTests {
     fn inspect(&mut self, sample: &Sample) -> Inspection {
         let mut inspection = self.symbols.inspect(sample);
         for byte in sample.bytes() {
-            self.predictor.push(u64::from(*byte), &mut inspection.findings);
-            self.recurrence.push(u64::from(*byte), &mut inspection.findings);
+            self.sequence.push(u64::from(*byte), &mut inspection.findings);
         }
         inspection
     }
 
     fn limits(&self) -> Vec<HealthLimit> {
-        let claim = self.symbols.claim_now();
         let mut limits = self.symbols.limits();
-        limits.extend(self.predictor.limits(claim.h_per_symbol, claim.alpha));
-        limits.push(self.recurrence.limit());
+        limits.extend(self.sequence.limits(self.symbols.claim_now()));
         limits
     }
 
@@ -60,9 +51,7 @@ impl Inspect for ByteTests {
     fn claim(&mut self, assessed: Option<f64>) -> bool {
         let is_new = self.symbols.claim(assessed);
         if is_new {
-            let claim = self.symbols.claim_now();
-            self.predictor = LagPredictor::new(LAGS, claim.h_per_symbol, claim.alpha);
-            self.recurrence = Recurrence::new(claim.h_per_symbol);
+            self.sequence.renew(self.symbols.claim_now());
         }
         is_new
     }
@@ -73,8 +62,7 @@ impl Inspect for ByteTests {
 
     fn reset(&mut self) {
         self.symbols.reset();
-        self.predictor.reset();
-        self.recurrence.reset();
+        self.sequence.reset();
     }
 }
 

@@ -1,9 +1,8 @@
 //! The inspector of timing deltas: RCT, APT, lag predictor and recurrence.
 
 use crate::health::inspect::{Inspect, Inspection};
-use crate::health::lag_predictor::LagPredictor;
 use crate::health::limit::HealthLimit;
-use crate::health::recurrence::Recurrence;
+use crate::health::sequence::SequenceTests;
 use crate::health::symbols::{EntropyClaim, SymbolTests, deltas, low_byte};
 use crate::sample::Sample;
 
@@ -14,8 +13,7 @@ const LAGS: usize = 8;
 #[derive(Debug)]
 pub struct JitterTests {
     symbols: SymbolTests,
-    predictor: LagPredictor,
-    recurrence: Recurrence,
+    sequence: SequenceTests,
     stuck: Stuck,
 }
 
@@ -25,8 +23,7 @@ impl JitterTests {
     pub fn new(claim: EntropyClaim) -> Self {
         Self {
             symbols: SymbolTests::new(claim),
-            predictor: LagPredictor::new(LAGS, claim.h_per_symbol, claim.alpha),
-            recurrence: Recurrence::new(claim.h_per_symbol),
+            sequence: SequenceTests::new(LAGS, claim),
             stuck: Stuck::default(),
         }
     }
@@ -40,8 +37,7 @@ impl Inspect for JitterTests {
             inspection.symbols += 1;
             moving += u32::from(!self.stuck.push(delta));
             self.symbols.push(delta, &mut inspection.findings);
-            self.predictor.push(delta, &mut inspection.findings);
-            self.recurrence.push(delta, &mut inspection.findings);
+            self.sequence.push(delta, &mut inspection.findings);
         }
         let claim = self.symbols.claim_now();
         if claim.credited {
@@ -52,9 +48,7 @@ impl Inspect for JitterTests {
 
     fn limits(&self) -> Vec<HealthLimit> {
         let mut limits = self.symbols.limits();
-        let claim = self.symbols.claim_now();
-        limits.extend(self.predictor.limits(claim.h_per_symbol, claim.alpha));
-        limits.push(self.recurrence.limit());
+        limits.extend(self.sequence.limits(self.symbols.claim_now()));
         limits
     }
 
@@ -65,9 +59,7 @@ impl Inspect for JitterTests {
     fn claim(&mut self, assessed: Option<f64>) -> bool {
         let is_new = self.symbols.claim(assessed);
         if is_new {
-            let claim = self.symbols.claim_now();
-            self.predictor = LagPredictor::new(LAGS, claim.h_per_symbol, claim.alpha);
-            self.recurrence = Recurrence::new(claim.h_per_symbol);
+            self.sequence.renew(self.symbols.claim_now());
             self.stuck = Stuck::default();
         }
         is_new
@@ -79,8 +71,7 @@ impl Inspect for JitterTests {
 
     fn reset(&mut self) {
         self.symbols.reset();
-        self.predictor.reset();
-        self.recurrence.reset();
+        self.sequence.reset();
         self.stuck = Stuck::default();
     }
 }
