@@ -5,7 +5,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
@@ -14,7 +14,7 @@ use crate::collector::event::RunnerEvent;
 use crate::collector::feed::Feed;
 use crate::collector::monitor::{Monitor, Verdict};
 use crate::collector::rate::Rate;
-use crate::collector::status::{Alarm, Picture, SourceReport, SourceState, StatusBoard};
+use crate::collector::status::{Picture, SourceReport, SourceState, StatusBoard};
 use crate::collector::wakeup::Wakeup;
 use crate::incident::IncidentLog;
 use crate::source::{Facts, Source, SourceError};
@@ -232,10 +232,7 @@ impl<'a> Runner<'a> {
             }
             self.raise(&Finding { test, severity: Severity::Intermittent, detail }, incident);
         }
-        self.board.update(&self.feed.id, |report| {
-            report.state = SourceState::Absent;
-            report.credit_bits_per_second = 0.0;
-        });
+        self.board.update(&self.feed.id, SourceReport::set_absent);
         let crashed_until = match self.feed.gate.state() {
             GateState::Alarmed { until } if test == HealthTest::Crashed => until,
             _ => Instant::now(),
@@ -280,13 +277,7 @@ impl<'a> Runner<'a> {
             self.incidents.open(Some(&self.feed.id), format!("{test}: {detail}"));
         }
         self.board.update(&self.feed.id, |report: &mut SourceReport| {
-            report.alarms += 1;
-            report.last_alarm = Some(Alarm {
-                test: *test,
-                severity: *severity,
-                detail: detail.clone(),
-                at: SystemTime::now(),
-            });
+            report.add_alarm(*test, *severity, detail.clone());
         });
     }
 

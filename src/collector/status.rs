@@ -95,6 +95,20 @@ pub struct SourceReport {
     pub notes: Vec<String>,
 }
 
+impl SourceReport {
+    /// No samples come.
+    pub(super) fn set_absent(&mut self) {
+        self.state = SourceState::Absent;
+        self.credit_bits_per_second = 0.0;
+    }
+
+    /// Counts an alarm, which becomes the last one.
+    pub(super) fn add_alarm(&mut self, test: HealthTest, severity: Severity, detail: String) {
+        self.alarms += 1;
+        self.last_alarm = Some(Alarm { test, severity, detail, at: SystemTime::now() });
+    }
+}
+
 /// The assessment of noise that was captured from a source.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Assessed {

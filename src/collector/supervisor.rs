@@ -15,7 +15,7 @@ use crate::collector::feed::Feed;
 use crate::collector::fresh_queue::FreshQueue;
 use crate::collector::self_test::SelfTests;
 use crate::collector::source_thread::SourceThread;
-use crate::collector::status::{Alarm, SourceState, StatusBoard};
+use crate::collector::status::{SourceReport, StatusBoard};
 use crate::incident::IncidentLog;
 use lavawall_entropy::{
     Contribution, Generator, HealthTest, Kind, Pool, Provenance, Quorum, Release, Severity,
@@ -209,10 +209,7 @@ impl Supervisor {
         } else {
             tracing::warn!(source = id, "{why}; it is started again");
         }
-        self.board.update(&id, |report| {
-            report.state = SourceState::Absent;
-            report.credit_bits_per_second = 0.0;
-        });
+        self.board.update(&id, SourceReport::set_absent);
         self.withdraw(source);
     }
 
@@ -227,15 +224,8 @@ impl Supervisor {
             let detail = "the device does not return from a call".to_owned();
             self.incidents.open(Some(&id), format!("{}: {detail}", HealthTest::Deadline));
             self.board.update(&id, |report| {
-                report.state = SourceState::Absent;
-                report.credit_bits_per_second = 0.0;
-                report.alarms += 1;
-                report.last_alarm = Some(Alarm {
-                    test: HealthTest::Deadline,
-                    severity: Severity::Persistent,
-                    detail,
-                    at: SystemTime::now(),
-                });
+                report.set_absent();
+                report.add_alarm(HealthTest::Deadline, Severity::Persistent, detail);
             });
             self.withdraw(number);
         }

@@ -5,6 +5,7 @@ use crossbeam_channel::bounded;
 use super::*;
 use crate::collector::assessor::ASSESSMENT_REST;
 use crate::collector::self_test::SELF_TEST_EVERY;
+use crate::collector::status::SourceState;
 use crate::source::SourceError;
 use lavawall_entropy::{
     ALPHA_FAST, Block, EntropyClaim, Gate, LeaseLimits, NotReady, Readiness, Secret, SymbolTests,
@@ -173,6 +174,20 @@ fn a_supervisor_that_panics_is_seen_by_its_handle_and_one_that_lives_does_rounds
     assert!(!living.has_ended());
 }
 
+/// A supervisor whose quorum is the one source that it has, which is absent: the test gives its blocks.
+fn with_one_source() -> Supervisor {
+    let mut it = supervisor();
+    let settings = CollectorSettings { quorum: 1, ..it.settings };
+    it.replace(vec![absent("one")], settings).expect("memory");
+    wait_for_absence(&it);
+    it
+}
+
+/// A block with full credit.
+fn block() -> Block {
+    Block { bytes: Secret::take(&mut [7; 32]), credit_bits: 256, taken: Instant::now() }
+}
+
 /// Waits until the runner of an absent source has reported that, as its first withdrawal.
 fn wait_for_absence(it: &Supervisor) {
     let end = Instant::now() + Duration::from_mins(1);
@@ -184,12 +199,7 @@ fn wait_for_absence(it: &Supervisor) {
 
 #[test]
 fn a_withdrawal_does_not_wait_behind_blocks_in_the_channel() {
-    let mut it = supervisor();
-    let settings = CollectorSettings { quorum: 1, ..it.settings };
-    it.replace(vec![absent("one")], settings).expect("memory");
-    wait_for_absence(&it);
-    let block =
-        || Block { bytes: Secret::take(&mut [7; 32]), credit_bits: 256, taken: Instant::now() };
+    let mut it = with_one_source();
     it.take_event(0, RunnerEvent::Block(block(), 1));
     it.take_event(0, RunnerEvent::Block(block(), 1));
     assert!(it.pool.is_satisfied(0));
@@ -207,12 +217,7 @@ fn a_withdrawal_does_not_wait_behind_blocks_in_the_channel() {
 
 #[test]
 fn sleep_of_the_machine_counts_for_the_lease_and_is_followed_by_a_seed_of_new_samples() {
-    let mut it = supervisor();
-    let settings = CollectorSettings { quorum: 1, ..it.settings };
-    it.replace(vec![absent("one")], settings).expect("memory");
-    wait_for_absence(&it);
-    let block =
-        || Block { bytes: Secret::take(&mut [7; 32]), credit_bits: 256, taken: Instant::now() };
+    let mut it = with_one_source();
     let give = |it: &mut Supervisor| {
         (0..2).for_each(|_| it.take_event(0, RunnerEvent::Block(block(), 1)));
     };
