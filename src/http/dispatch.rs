@@ -51,9 +51,7 @@ impl Handler {
             Err(refusal) => dialect.turn_away(call(Caller::Anonymous, request), refusal),
         }
     }
-}
 
-impl Handler {
     /// Checks the host of a request and who sent it, before anything else is looked at.
     fn admit(&self, request: &Request<Incoming>, is_page: bool) -> Result<(), Refusal> {
         let is_peer = self.peer.is_some();
@@ -113,8 +111,8 @@ impl Future for MeteredReply {
     }
 }
 
-/// Adds the headers of every answer. Removes the body of an answer to HEAD, and keeps its length (RFC 9110 §9.3.2): over HTTP/2 a client
-/// would reset the stream (RFC 9113 §8.1).
+/// Adds the headers of every answer. Removes the body of an answer to HEAD, and keeps its length (RFC 9110
+/// §9.3.2): over HTTP/2 a client would reset the stream (RFC 9113 §8.1).
 fn finished(mut response: Response<Body>, is_head: bool) -> Response<Body> {
     host::protect(response.headers_mut());
     if is_head {
