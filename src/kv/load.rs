@@ -73,14 +73,13 @@ impl Store {
 
     fn load_rows(&self, writer: &mut WriterState) -> Result<(), KvError> {
         let mut findings: Vec<_> = self.check_format()?.into_iter().collect();
+        // Known once the file was opened, by the read above.
+        let salvage = self.storage.salvaged();
         let mut namespaces = Namespaces::new();
         let mut accepted = Vec::new();
         let mut latest = 0;
         for info in self.keyring.namespaces()? {
             let keys = DerivedKeys::new(&self.keyring.namespace_keys(info.id)?);
-            // Opened by the first read.
-            self.storage.get(Table::Sums, &info.id.0)?;
-            let salvage = self.storage.salvaged();
             let mut loaded = Namespace::load(&*self.storage, info.id, keys, salvage.as_deref())?;
             findings.extend(loaded.namespace.findings());
             latest = latest.max(loaded.commits);
@@ -105,7 +104,7 @@ impl Store {
         let (marked, damaged_mark) = self.read_mark()?;
         findings.extend(damaged_mark);
         self.keyring.check_commits(commits.max(marked))?;
-        let (salvage, lost_commits) = (self.storage.salvaged(), marked.saturating_sub(commits));
+        let lost_commits = marked.saturating_sub(commits);
         let read_only = (salvage.is_some() || lost_commits > 0)
             .then_some(ReadOnlyReason { salvage, lost_commits });
         if let Some(reason) = &read_only {

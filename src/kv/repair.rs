@@ -14,7 +14,7 @@ use crate::kv::namespace::Namespace;
 use crate::kv::record::RecordAddress;
 use crate::kv::record_id::RecordId;
 use crate::kv::scrub::Checked;
-use crate::kv::store::{Store, WriterState};
+use crate::kv::store::Store;
 
 /// The outcome of a repair.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -84,18 +84,14 @@ impl Store {
         } else {
             self.storage.commit(&mut iter::once(Ok(self.count_row(commits)?)))?;
         }
-        self.reopen_repaired(&mut writer, commits)?;
+        self.load(&mut writer)?;
+        self.mark_commits(commits)?;
         let detail =
             format!("{} records and {} commits lost", repair.lost.len(), repair.lost_commits);
         let event = AuditEvent::new(actor, "repair").detail(detail);
         event.took_effect();
         self.keyring.audit().done(&event).map_err(KeyringError::from)?;
         Ok(repair)
-    }
-
-    fn reopen_repaired(&self, writer: &mut WriterState, commits: u64) -> Result<(), KvError> {
-        self.load(writer)?;
-        self.mark_commits(commits)
     }
 
     /// Checks every record of a namespace, value included.

@@ -40,9 +40,12 @@ impl Store {
         let (mut left, mut bytes) = (records.min(NAMES_MOST), 0);
         while left > 0 && bytes < TURN_BYTES {
             let after = progress.after.take();
-            let from = after.as_ref().map(|(id, _)| *id);
-            let next = namespaces.iter().find(|it| from.is_none_or(|from| it.id >= from));
-            let Some(namespace) = next else {
+            let is_ahead = |id: NamespaceId| match &after {
+                None => true,
+                Some((last, Some(_))) => id >= *last,
+                Some((last, None)) => id > *last,
+            };
+            let Some(namespace) = namespaces.iter().find(|it| is_ahead(it.id)) else {
                 progress = ScrubProgress { completed: Some(now), ..ScrubProgress::default() };
                 break;
             };
@@ -66,16 +69,10 @@ impl Store {
             left -= read;
             progress.checked += u64::try_from(read).unwrap_or(u64::MAX);
             progress.after = if is_last && read == names.len() {
-                // Behind this namespace; the last possible id has nothing behind it.
-                let id = u128::from_be_bytes(namespace.id.0).saturating_add(1);
-                Some((NamespaceId(id.to_be_bytes()), None))
+                Some((namespace.id, None))
             } else {
                 names.into_iter().nth(read.saturating_sub(1)).map(|name| (namespace.id, Some(name)))
             };
-            if namespace.id == NamespaceId([u8::MAX; 16]) && is_last {
-                progress = ScrubProgress { completed: Some(now), ..ScrubProgress::default() };
-                break;
-            }
         }
         *self.scrub.lock() = progress;
         Ok(())

@@ -12,6 +12,6 @@ pub struct ScrubProgress {
     pub checked: u64,
     /// When the last round was completed.
     pub completed: Option<SystemTime>,
-    /// The last record that was read.
+    /// The namespace and name of the last record that was read; no name once the whole namespace was.
     pub(crate) after: Option<(NamespaceId, Option<RecordName>)>,
 }

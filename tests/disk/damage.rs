@@ -59,20 +59,31 @@ fn inside_large_value(path: &Path) -> usize {
     panic!("there is no large value");
 }
 
-#[test]
-fn damage_that_a_read_meets_is_counted_and_is_one_incident_that_names_the_record() {
-    let mut service = Running::start(TWO_KINDS);
+/// A service with one record over many pages and a small one.
+fn with_a_large_value(configuration: &str) -> Running {
+    let service = Running::start(configuration);
     service.done(&["kv", "namespaces", "create", "first"], "");
     let large = service.state_dir().join("large");
     fs::write(&large, vec![7; 1 << 20]).expect("written");
     let large = large.to_str().expect("text");
     service.done(&["kv", "put", "first", "large", "--file", large], "");
     service.done(&["kv", "put", "first", "small", "value"], "");
+    service
+}
+
+/// Stops the service, changes a byte of the large value, and starts it again.
+fn damage_the_large_value(service: &mut Running) {
     service.signal(Signal::TERM);
     assert_eq!(service.wait(), 0);
-    let store = store_file(&service);
+    let store = store_file(service);
     flip(&store, inside_large_value(&store));
     service.start_again();
+}
+
+#[test]
+fn damage_that_a_read_meets_is_counted_and_is_one_incident_that_names_the_record() {
+    let mut service = with_a_large_value(TWO_KINDS);
+    damage_the_large_value(&mut service);
     assert_eq!(status(&service)["keyring"]["damaged"], 0, "it is not read yet");
     for _ in 0..3 {
         let read = service.operate(&["kv", "get", "first", "large"], "");
@@ -90,22 +101,12 @@ fn damage_that_a_read_meets_is_counted_and_is_one_incident_that_names_the_record
 
 #[test]
 fn the_scrub_finds_a_damaged_record_that_is_not_read_and_goes_round() {
-    let mut service = Running::start(&format!("kv.scrub-rate = 1000\n{TWO_KINDS}"));
-    service.done(&["kv", "namespaces", "create", "first"], "");
-    let large = service.state_dir().join("large");
-    fs::write(&large, vec![7; 1 << 20]).expect("written");
-    let large = large.to_str().expect("text");
-    service.done(&["kv", "put", "first", "large", "--file", large], "");
-    service.done(&["kv", "put", "first", "small", "value"], "");
+    let mut service = with_a_large_value(&format!("kv.scrub-rate = 1000\n{TWO_KINDS}"));
     until("a round", || !status(&service)["keyring"]["scrub_completed_at"].is_null());
     assert_eq!(status(&service)["keyring"]["damaged"], 0);
     let metrics = get(&service, "/metrics").text();
     assert!(metrics.contains("lavawall_store_scrub_completed_timestamp_seconds 1"), "{metrics}");
-    service.signal(Signal::TERM);
-    assert_eq!(service.wait(), 0);
-    let store = store_file(&service);
-    flip(&store, inside_large_value(&store));
-    service.start_again();
+    damage_the_large_value(&mut service);
     until("the incident", || incidents(&service, "1 damaged records were met") == 1);
     assert_eq!(status(&service)["keyring"]["damaged"], 1);
     service.done(&["kv", "put", "first", "large", "new"], "");

@@ -84,8 +84,8 @@ impl OpenFile {
 enum OpenFailure {
     /// The system's error.
     Io(io::Error),
-    /// Another process has it, or another version wrote it.
-    Refused(String),
+    /// Another process has it.
+    Locked(String),
     /// It is not as it was written.
     Damaged(String),
 }
@@ -94,7 +94,7 @@ impl OpenFailure {
     fn reason(self) -> String {
         match self {
             Self::Io(error) => error.to_string(),
-            Self::Refused(reason) | Self::Damaged(reason) => reason,
+            Self::Locked(reason) | Self::Damaged(reason) => reason,
         }
     }
 }
@@ -150,7 +150,7 @@ impl RedbStorage {
         let sound = |database, refused| Ok(OpenFile::Sound(OpenDatabase::of(database, refused)));
         let reason = match self.try_open() {
             Ok(database) => return sound(database, None),
-            Err(OpenFailure::Refused(reason)) => return Err(reason),
+            Err(OpenFailure::Locked(reason)) => return Err(reason),
             Err(OpenFailure::Damaged(reason)) => reason,
             Err(OpenFailure::Io(error)) => {
                 let refused = error.to_string();
@@ -170,9 +170,6 @@ impl RedbStorage {
 
     /// Opens the file for writing.
     fn try_open(&self) -> Result<Database, OpenFailure> {
-        if let Some(refusal) = file_format::refusal(&self.path) {
-            return Err(OpenFailure::Refused(refusal));
-        }
         // Counting reads every page; where one is damaged, the others are read without the count.
         if let Ok(database) = contained(|| self.open_at(&self.path, live_bytes::count)) {
             return Ok(database);
@@ -180,7 +177,7 @@ impl RedbStorage {
         let opened = contained(|| match self.open_at(&self.path, |_| Ok(())) {
             Err(::redb::Error::Io(error)) => Ok(Err(OpenFailure::Io(error))),
             Err(error @ ::redb::Error::DatabaseAlreadyOpen) => {
-                Ok(Err(OpenFailure::Refused(error.to_string())))
+                Ok(Err(OpenFailure::Locked(error.to_string())))
             }
             opened => opened.map(Ok),
         });
@@ -492,7 +489,7 @@ impl Storage for RedbStorage {
     }
 }
 
-/// The file, kept open.
+/// The file, kept open while it is held.
 type OpenFileGuard<'a> = RwLockReadGuard<'a, Option<OpenFile>>;
 
 /// A read transaction of the file, which stays open until it ends.
