@@ -31,10 +31,12 @@ impl Store {
     /// Compacts the store, as `actor` asks. Reads and writes wait for it.
     ///
     /// # Errors
-    /// When the store is not open, the audit log cannot be written, or the disk refuses. No record is lost.
+    /// When the store is not open or is read-only, the audit log cannot be written, or the disk refuses. No record
+    /// is lost.
     pub fn compact(&self, actor: &Actor) -> Result<Compaction, KvError> {
         // Writers wait here, where they have no other lock.
         let _writer = self.writer();
+        self.refuse_if_read_only()?;
         let before = self.size_while_open()?;
         let (audit, event) = (self.keyring.audit(), AuditEvent::new(actor, "compact"));
         audit.done(&event).map_err(KeyringError::from)?;
@@ -51,6 +53,9 @@ impl Store {
     /// When the store is not open, or the disk refuses. No record is lost.
     pub fn compact_if_mostly_free(&self) -> Result<Option<Compaction>, KvError> {
         let _writer = self.writer();
+        if self.read_only().is_some() {
+            return Ok(None);
+        }
         let before = self.size_while_open()?;
         if !is_mostly_free(before) {
             return Ok(None);

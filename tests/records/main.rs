@@ -230,6 +230,9 @@ fn a_store_put_back_beside_its_mark_is_missed_without_an_anchor_too() {
     service.start_again();
     assert!(get(&service, "/status").text().contains("lavawall kv repair"));
     assert_eq!(service.namespaces("PUT", &format!("{id}/values/new"), "new").0, 503);
+    let compacted = service.operate(&["kv", "compact"], "");
+    assert_ne!(compacted.code, 0, "it rewrites the file: {}", compacted.out);
+    assert!(compacted.err.contains("kv repair"), "{}", compacted.err);
     // Without a mark, as in a store of before, it is made.
     std::fs::remove_file(service.state_dir().join("store.commits")).expect("a mark");
     service.signal(Signal::TERM);
