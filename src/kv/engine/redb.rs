@@ -33,6 +33,9 @@ use read_transaction::OpenTransaction;
 use salvage::SalvagedRows;
 use tables::{definition, end_bound, end_of};
 
+/// The suffix of the new file while it is written.
+const DRAFT: &str = ".new";
+
 /// Keeps rows in a file that only its owner may read.
 ///
 /// After a failure of the disk, redb refuses everything until the file is reopened; the next call reopens it,
@@ -141,6 +144,8 @@ impl RedbStorage {
         if let Some(refusal) = file_format::refusal(&self.path) {
             return Err(refusal);
         }
+        // A crash during a repair may have left one; a disk that refuses that keeps it.
+        let _ = durable::remove(&self.named(DRAFT));
         // redb would overwrite the last commit. On a read-only disk a refused write may have left pages in memory.
         if durable::check_writable(&self.path).is_ok()
             && let Some(rows) = SalvagedRows::of_last_commit(&self.path)
@@ -291,16 +296,18 @@ impl RedbStorage {
         Ok(None)
     }
 
+    /// A path beside the file: its name with this suffix.
+    fn named(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.file_name().unwrap_or_default().to_owned();
+        name.push(suffix);
+        self.path.with_file_name(name)
+    }
+
     /// Writes the rows of a batch to a new file in place of the damaged one, which keeps another name.
     fn replace_file(&self, batch: &mut Changes<'_>, suffix: &str) -> Result<PathBuf, String> {
-        let named = |suffix: &str| {
-            let mut name = self.path.file_name().unwrap_or_default().to_owned();
-            name.push(suffix);
-            self.path.with_file_name(name)
-        };
-        let (draft, kept) = (named(".new"), named(suffix));
+        let (draft, kept) = (self.named(DRAFT), self.named(suffix));
         let text = |error: io::Error| error.to_string();
-        // A crash may have left one.
+        // Another repair may have left one.
         durable::remove(&draft).map_err(text)?;
         let made = contained(|| {
             let database = self.open_at(&draft, live_bytes::count)?;
