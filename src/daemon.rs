@@ -44,6 +44,10 @@ const SECOND_SIGNAL_AFTER: Duration = Duration::from_secs(1);
 /// How often a new boot seed is written, besides once after the first seed and once at the end.
 const BOOT_SEED_EVERY: Duration = Duration::from_hours(1);
 
+/// The incident of a lock's file that was removed or replaced.
+const LOCK_LOST: &str = "the file `lock` in the state directory was removed or replaced while the \
+                         service runs: restart the service, and remove no file of it while it runs";
+
 /// Options of the command line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Options {
@@ -99,6 +103,8 @@ impl DaemonError {
             Self::StateDir(StateDirError::InUse { .. }) | Self::Listen { .. } | Self::System(_) => {
                 Exit::Refused
             }
+            Self::StateDir(StateDirError::Exposed { .. } | StateDirError::Foreign { .. })
+            | Self::Access(_) => Exit::Config,
             Self::StateDir(_) | Self::ReadyFile(_) => Exit::CannotCreate,
             Self::Access(_) => Exit::Config,
             Self::CollectorEnded | Self::CollectorHangs | Self::KeysEnded | Self::Http(_) => {
@@ -254,6 +260,7 @@ impl Service {
         let mut heartbeat = Heartbeat::default();
         let started = Instant::now();
         let mut boot_seed_due = Instant::now();
+        let mut has_lock = true;
         loop {
             match signals.next().await {
                 Some(SignalRequest::Stop) => break,
@@ -272,6 +279,10 @@ impl Service {
             let pulse = heartbeat.look(self.collector.rounds());
             if pulse == Pulse::Lost {
                 return Err(DaemonError::CollectorHangs);
+            }
+            if has_lock && !self.state_dir.has_lock() {
+                has_lock = false;
+                self.incidents.open(None, LOCK_LOST.to_owned());
             }
             let state = self.generator.state(Instant::now());
             let has_keys = self.keys.as_ref().is_none_or(KeyUpkeep::has_looked);

@@ -11,6 +11,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 use crate::durable;
 
@@ -23,11 +24,16 @@ pub(crate) const ADMIN_SOCKET: &str = "admin.sock";
 /// The administrator's token, in the state directory.
 pub(crate) const ADMIN_TOKEN: &str = "admin.token";
 
+/// The lock's file, in the state directory.
+const LOCK: &str = "lock";
+
 /// A state directory, locked against other services while this lives.
 #[derive(Debug)]
 pub(crate) struct StateDir {
     path: PathBuf,
-    _lock: File,
+    /// Locked by this process, like the directory itself: the file can be removed and made again.
+    lock: File,
+    _directory: File,
 }
 
 /// Why a state directory cannot be used.
@@ -51,8 +57,18 @@ pub(crate) enum StateDirError {
         /// The directory.
         path: PathBuf,
     },
-    /// Others may read or write it.
-    #[error("state directory {path} has mode {mode:03o}: others can use it; chmod 700 it")]
+    /// It is another user's.
+    #[error("state directory {path} is of user {owner}, and this is user {user}: chown it")]
+    Foreign {
+        /// The directory.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// The user of this process.
+        user: u32,
+    },
+    /// Others may list, read or write it.
+    #[error("state directory {path} has mode {mode:03o}: others can use it; chmod 700 {path}")]
     Exposed {
         /// The directory.
         path: PathBuf,
@@ -75,26 +91,44 @@ impl StateDir {
             .ok_or(StateDirError::Nowhere)
     }
 
-    /// Creates the directory if it is missing (mode 0700) and locks it for this process.
+    /// Creates the directory if it is missing (mode 0700) and locks it for this process. Root may use
+    /// the directory of another user.
     ///
     /// # Errors
-    /// When it cannot be created, is open to others, or is in use.
+    /// When it cannot be created, is another user's or open to others, or is in use.
     pub(crate) fn open(path: &Path) -> Result<Self, StateDirError> {
         let unusable = |error| StateDirError::Unusable { path: path.to_owned(), error };
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
-        let mode = path.metadata().map_err(unusable)?.mode() & 0o777;
-        if mode & 0o022 != 0 {
+        let metadata = path.metadata().map_err(unusable)?;
+        let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
+        if user != 0 && owner != user {
+            return Err(StateDirError::Foreign { path: path.to_owned(), owner, user });
+        }
+        let mode = metadata.mode() & 0o777;
+        if mode & 0o077 != 0 {
             return Err(StateDirError::Exposed { path: path.to_owned(), mode });
         }
+        let in_use = || StateDirError::InUse { path: path.to_owned() };
+        let is_locked = |file: &File| match lock_alone(file) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(in_use()),
+            Err(error) => Err(unusable(error)),
+        };
+        let directory = File::open(path).map_err(unusable)?;
+        is_locked(&directory)?;
         let lock =
-            durable::open(&path.join("lock"), durable::private().write(true)).map_err(unusable)?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => {
-                Err(StateDirError::InUse { path: path.to_owned() })
-            }
-            Err(error) => Err(unusable(error.into())),
-        }
+            durable::open(&path.join(LOCK), durable::private().write(true)).map_err(unusable)?;
+        is_locked(&lock)?;
+        let state_dir = Self { path: path.to_owned(), lock, _directory: directory };
+        // Another process may have removed the file since it was opened.
+        if state_dir.has_lock() { Ok(state_dir) } else { Err(in_use()) }
+    }
+
+    /// Whether the lock's file is still the one that this process has locked.
+    pub(crate) fn has_lock(&self) -> bool {
+        let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+        let ours = self.lock.metadata().map(id).ok();
+        ours.is_some() && ours == self.file(LOCK).symlink_metadata().map(id).ok()
     }
 
     /// The directory itself.
@@ -118,6 +152,15 @@ impl StateDir {
     }
 }
 
+/// Takes the lock of a file or directory, or fails at once.
+fn lock_alone(file: &File) -> io::Result<()> {
+    match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+        // NFS locks no directory: there the lock's file must do.
+        Err(Errno::BADF) => Ok(()),
+        result => Ok(result?),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,11 +177,32 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_others_can_write_is_refused() {
+    fn a_removed_lock_lets_no_second_process_in_and_is_noticed() {
         let base = tempfile::tempdir().expect("a directory");
-        std::fs::set_permissions(base.path(), std::fs::Permissions::from_mode(0o777))
-            .expect("own directory");
-        assert!(matches!(StateDir::open(base.path()), Err(StateDirError::Exposed { .. })));
+        let first = StateDir::open(base.path()).expect("a state directory");
+        assert!(first.has_lock());
+        std::fs::remove_file(first.file(LOCK)).expect("it was there");
+        assert!(!first.has_lock());
+        assert!(matches!(StateDir::open(base.path()), Err(StateDirError::InUse { .. })));
+        std::fs::write(first.file(LOCK), "").expect("written");
+        assert!(!first.has_lock(), "another file of the same name");
+    }
+
+    #[test]
+    fn a_directory_that_others_can_use_is_refused() {
+        let base = tempfile::tempdir().expect("a directory");
+        let set = |mode| {
+            let mode = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(base.path(), mode).expect("own directory");
+        };
+        for mode in [0o777, 0o755, 0o750, 0o710, 0o701, 0o704] {
+            set(mode);
+            let error = StateDir::open(base.path()).expect_err("others can use it");
+            assert!(matches!(error, StateDirError::Exposed { .. }), "{mode:o}");
+            assert!(error.to_string().contains("chmod 700"), "{error}");
+        }
+        set(0o700);
+        StateDir::open(base.path()).expect("its owner's alone");
     }
 
     #[test]

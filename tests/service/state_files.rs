@@ -126,3 +126,45 @@ fn a_token_that_could_be_guessed_is_refused_and_named() {
         assert_ne!(service.namespaces("GET", "", "").0, 200, "{token:?}");
     }
 }
+
+/// Starts a second service on this directory; it must end.
+fn second(state: &Path) -> crate::running::Output {
+    let mut command = Command::new("timeout");
+    command.arg("60").arg(lavawall()).args(["serve", "--listen", "127.0.0.1:0", "--state-dir"]);
+    ended(command.arg(state))
+}
+
+#[test]
+fn a_removed_lock_lets_no_second_service_in_and_is_an_incident() {
+    let service = Running::start("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");
+    let state = service.state_dir();
+    for replace in [false, true] {
+        fs::remove_file(state.join("lock")).expect("it was there");
+        if replace {
+            fs::write(state.join("lock"), "").expect("written");
+        }
+        let other = second(&state);
+        assert_eq!(other.code, 77, "{}", other.err);
+        assert!(other.err.contains("in use"), "{}", other.err);
+        // The second one made the file again.
+        let _ = fs::write(state.join("lock"), "");
+    }
+    service.wait_until("no incident", |service| {
+        get(service, "/status").text().contains("was removed or replaced while the service runs")
+    });
+}
+
+#[test]
+fn a_state_directory_that_others_can_use_is_refused_with_the_remedy() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let state = folder.path().join("state");
+    fs::create_dir(&state).expect("made");
+    for mode in [0o755, 0o750, 0o701, 0o777] {
+        let mode = <fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(mode);
+        fs::set_permissions(&state, mode).expect("own directory");
+        let refused = second(&state);
+        assert_eq!(refused.code, 78, "{}", refused.err);
+        let remedy = format!("chmod 700 {}", state.display());
+        assert!(refused.err.contains(&remedy), "{}", refused.err);
+    }
+}
