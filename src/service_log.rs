@@ -7,13 +7,18 @@
 //! A thread that logs neither waits for standard error nor ends because of it: a line that cannot be
 //! written is counted as lost.
 
+pub(crate) mod log_limit;
+
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::service_log::log_limit::{LogLimit, suppressed_lines};
 
 /// Lines that wait to be written. More are written in a burst only at the level `trace`; with 1,024
 /// lines of some 200 bytes the queue takes 200 KiB.
@@ -21,6 +26,11 @@ const QUEUE_LINES: usize = 1024;
 
 /// The most time that [`flush`] waits: standard error may be a pipe that is not read.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The target of events that come from the crate `log`: those of dependencies, as of TLS, which any
+/// client can cause. Their details, at `debug` and `trace`, are written for the operator who asks.
+const DEPENDENCY: &str = "log";
+static DEPENDENCY_LINES: LogLimit = LogLimit::new();
 
 /// Lines lost since the start. One process has one standard error.
 static LOST: AtomicU64 = AtomicU64::new(0);
@@ -87,10 +97,27 @@ impl LogQueue {
     }
 }
 
-/// A line per write: the subscriber writes each event at once.
-impl Write for LogQueue {
+impl MakeWriter<'_> for LogQueue {
+    type Writer = EventWriter;
+
+    fn make_writer(&self) -> EventWriter {
+        EventWriter(Some(self.clone()))
+    }
+
+    fn make_writer_for(&self, event: &Metadata<'_>) -> EventWriter {
+        let is_of_dependency = event.target() == DEPENDENCY && *event.level() <= Level::INFO;
+        EventWriter((!is_of_dependency || DEPENDENCY_LINES.passes()).then(|| self.clone()))
+    }
+}
+
+/// Writes one event, which the subscriber does at once; without a queue it is suppressed.
+pub(crate) struct EventWriter(Option<LogQueue>);
+
+impl Write for EventWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.push(line.to_vec());
+        if let Some(queue) = &self.0 {
+            queue.push(line.to_vec());
+        }
         Ok(line.len())
     }
 
@@ -99,17 +126,10 @@ impl Write for LogQueue {
     }
 }
 
-impl MakeWriter<'_> for LogQueue {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 /// The work of the log's thread.
 fn write_all(messages: &Receiver<LogMessage>, writer: &mut LineWriter<impl Write>) {
-    let mut reported = 0;
+    let (mut reported, mut reported_suppressed) = (0, 0);
+    let reports = LogLimit::new();
     for message in messages {
         let line = match message {
             LogMessage::Line(line) => line,
@@ -128,6 +148,13 @@ fn write_all(messages: &Receiver<LogMessage>, writer: &mut LineWriter<impl Write
             reported = lost;
             // The total: this line too may be lost.
             tracing::error!("the log works again: {lost} lines of it were lost since the start");
+        }
+        let suppressed = suppressed_lines();
+        if suppressed > reported_suppressed && reports.passes() {
+            reported_suppressed = suppressed_lines();
+            tracing::warn!(
+                "{suppressed} lines that callers caused were suppressed since the start"
+            );
         }
     }
 }

@@ -34,6 +34,9 @@ pub(crate) struct Status {
     /// Lines of the service's log that could not be written since the start.
     #[serde(default)]
     pub log_lines_lost: u64,
+    /// Lines that callers caused and that were suppressed since the start.
+    #[serde(default)]
+    pub log_lines_suppressed: u64,
     /// The keyring and its seal; null if the keyring could not be read.
     pub keyring: Option<KeyringStatus>,
     /// The recorded or drawn source that /wall.png shows.

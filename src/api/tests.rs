@@ -29,7 +29,7 @@ const STATUS: &str = concat!(
     r#"{"state":"degraded","reason":"1 of 2","version":"0.1.0","generation":7,"#,
     r#""seed_age_seconds":12,"uptime_seconds":3600,"quorum":{"needed":2,"#,
     r#""present":["operating-system"],"missing_required":["camera"],"overdue":true},"#,
-    r#""memory_locked":true,"tls":false,"log_lines_lost":0,"#,
+    r#""memory_locked":true,"tls":false,"log_lines_lost":0,"log_lines_suppressed":0,"#,
     r#""keyring":{"state":"open","seal":"file","namespaces":1,"#,
     r#""records":4,"damaged":0,"clock_doubt":null,"read_only":null,"scrubbed":3,"#,
     r#""scrub_completed_at":"2026-01-31T08:00:04Z","#,

@@ -11,6 +11,10 @@ use hyper::body::Bytes;
 use crate::http::meters::Meters;
 use crate::http::stream::RandomStream;
 use crate::net::service::BodyError;
+use crate::service_log::log_limit::LogLimit;
+
+/// Lines about answers that are cut short, one per long answer.
+static CUT_ANSWERS: LogLimit = LogLimit::new();
 
 /// Polled between two buffers, so that one long answer lets the thread serve the others.
 type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -98,7 +102,9 @@ impl RandomBody {
                 Poll::Ready(buffer.map(|buffer| Ok(Frame::data(buffer))))
             }
             Err(why) => {
-                tracing::warn!("an answer is cut short: {why}");
+                if CUT_ANSWERS.passes() {
+                    tracing::warn!("an answer is cut short: {why}");
+                }
                 Poll::Ready(Some(Err(why.into())))
             }
         }

@@ -46,6 +46,7 @@ pub(crate) fn of(app: &App, now: Instant) -> Status {
         memory_locked: app.generator.is_memory_locked(),
         tls: app.access.is_tls(),
         log_lines_lost: service_log::lost_lines(),
+        log_lines_suppressed: service_log::log_limit::suppressed_lines(),
         keyring: app.store.as_deref().map(of_keyring),
         picture: showable(&app.board).map(|picture| picture.source.clone()),
         sources: app

@@ -5,7 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::net::connection::stopped;
 use crate::net::permits::{ConnectionPermit, ConnectionPermits};
+use crate::service_log::log_limit::LogLimit;
 
 /// Connections that the kernel queues until they are accepted.
 pub(crate) const BACKLOG: i32 = 1024;
@@ -24,8 +25,8 @@ const EVENT_INTERVAL: u32 = 16;
 /// The pause when the process has no file descriptor left for another connection.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 
-/// The least time between two log lines about that.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Lines about that.
+static EXHAUSTED: LogLimit = LogLimit::new();
 
 /// A listening socket and the rules by which its connections are served.
 pub(crate) trait Entrance {
@@ -82,7 +83,6 @@ async fn accept<E: Entrance>(
     connections: &mut JoinSet<()>,
 ) {
     let mut shutdown = pin!(stopped(shutdown.clone()));
-    let mut logged_at: Option<Instant> = None;
     loop {
         let next = poll_fn(|cx| match shutdown.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(None),
@@ -94,8 +94,7 @@ async fn accept<E: Entrance>(
                 connections.spawn(entrance.serve(socket, ConnectionPermits::take(permits)));
             }
             Some(Err(error)) => {
-                if logged_at.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-                    logged_at = Some(Instant::now());
+                if EXHAUSTED.passes() {
                     tracing::warn!("connections cannot be accepted: {error}");
                 }
                 sleep(EXHAUSTED_PAUSE).await;

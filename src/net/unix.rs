@@ -15,9 +15,13 @@ use crate::net::accept::Entrance;
 use crate::net::connection::{Terms, serve_clear};
 use crate::net::permits::ConnectionPermit;
 use crate::net::service::ConnectionService;
+use crate::service_log::log_limit::LogLimit;
 
 /// The most connections at a time: the operator, and a few programs of the operator's.
 pub(crate) const PEERS_LIMIT: usize = 64;
+
+/// Any user who can reach the socket can be refused as often as they like.
+static REFUSED_USERS: LogLimit = LogLimit::new();
 
 /// A bound socket. Its file stays, and is replaced at the next start.
 pub struct AdminSocket {
@@ -88,7 +92,7 @@ impl<S: ConnectionService> Entrance for UnixEntrance<S> {
 fn admit(socket: &UnixStream, own: u32) -> Option<Peer> {
     let uid = socket.peer_cred().ok()?.uid();
     let is_admitted = is_operator(uid, own);
-    if !is_admitted {
+    if !is_admitted && REFUSED_USERS.passes() {
         tracing::warn!("the admin socket: user {uid} was turned away");
     }
     is_admitted.then_some(Peer { uid })

@@ -172,6 +172,30 @@ fn clients_that_never_read_cost_no_memory_over_tls_either() {
 }
 
 #[test]
+fn strangers_cannot_fill_the_log() {
+    let access = Access::new();
+    let service = access.start();
+    // A fatal alert: handshake_failure (RFC 8446 §6).
+    let alert = [0x15, 3, 3, 0, 2, 2, 40];
+    for _ in 0..200 {
+        let mut stranger = service.connect();
+        stranger.write_all(&alert).expect("sent");
+        // It is disconnected.
+        let _ = stranger.read_to_end(&mut Vec::new());
+    }
+    let lines = service.log().lines().filter(|line| line.contains("TLS alert")).count();
+    assert!((1..10).contains(&lines), "{lines} lines: {}", service.log());
+    let mut status = access.connect(&service);
+    status.write_all(access.ask("/status", CLOSE).as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    status.read_to_end(&mut answer).expect("an answer");
+    let answer = String::from_utf8_lossy(&answer);
+    let count = answer.split("\"log_lines_suppressed\":").nth(1).expect("the count");
+    let count: u64 = count.split(',').next().expect("a number").parse().expect("a number");
+    assert!(count >= 150, "{count}");
+}
+
+#[test]
 fn a_client_that_only_pings_is_idle() {
     let access = Access::new();
     let service = access.start_with("idle-timeout = \"1s\"\n");

@@ -109,7 +109,9 @@ impl Facts {
         let incidents = Counter::new(self.incidents);
         to.one("incidents", "Things an operator must look at", None, &incidents)?;
         let lost = Counter::new(status.log_lines_lost);
-        to.one("log_lines_lost", "Lines of the log that could not be written", None, &lost)
+        to.one("log_lines_lost", "Lines of the log that could not be written", None, &lost)?;
+        let suppressed = Counter::new(status.log_lines_suppressed);
+        to.one("log_lines_suppressed", "Lines that callers caused, suppressed", None, &suppressed)
     }
 
     /// Nothing without a keyring: a zero would read as a sound store.
