@@ -106,7 +106,6 @@ impl DaemonError {
             Self::StateDir(StateDirError::Exposed { .. } | StateDirError::Foreign { .. })
             | Self::Access(_) => Exit::Config,
             Self::StateDir(_) | Self::ReadyFile(_) => Exit::CannotCreate,
-            Self::Access(_) => Exit::Config,
             Self::CollectorEnded | Self::CollectorHangs | Self::KeysEnded | Self::Http(_) => {
                 Exit::Software
             }
