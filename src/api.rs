@@ -11,6 +11,7 @@
 //! member that is added later has a default, so that an older answer is still read. [`schema`] derives
 //! the schemas of `/openapi.json` from these types; their doc comments are its descriptions.
 
+pub(crate) mod bounded_list;
 pub(crate) mod json;
 pub(crate) mod keys;
 mod names;

@@ -122,6 +122,7 @@ pub(crate) fn run(
     options: &Options,
     reread: impl Fn() -> Result<Config, ConfigError>,
 ) -> Result<(), DaemonError> {
+    crate::machine::return_freed_memory();
     harden::leave_no_core_dump();
     harden::take_descriptors(config.http.max_connections);
     let path = config.state_dir.clone().map_or_else(StateDir::default_path, Ok)?;
@@ -140,7 +141,7 @@ pub(crate) fn run(
     );
 
     let (stop, stopped) = watch::channel(false);
-    let http_service = service.http();
+    let http_service = service.http(config);
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
     let http = std::thread::Builder::new().name("http".into()).spawn(move || {
@@ -229,7 +230,7 @@ impl Service {
     }
 
     /// The parts that HTTP serves.
-    fn http(&self) -> http::ServiceParts {
+    fn http(&self, config: &Config) -> http::ServiceParts {
         let collector = Arc::clone(&self.collector);
         http::ServiceParts {
             generator: Arc::clone(&self.generator),
@@ -241,6 +242,7 @@ impl Service {
             }),
             store: self.keys.as_ref().map(KeyUpkeep::store),
             store_tokens: self.keys.as_ref().map(KeyUpkeep::tokens).unwrap_or_default(),
+            calls_memory: config.kv.large_calls(),
         }
     }
 

@@ -19,6 +19,7 @@ pub(crate) mod dialect;
 pub(crate) mod dispatch;
 pub(crate) mod format;
 pub(crate) mod host;
+pub(crate) mod memory_budget;
 pub(crate) mod meters;
 pub(crate) mod problem;
 pub(crate) mod provenance;

@@ -46,13 +46,14 @@ mod sweep;
 mod write;
 
 pub(crate) use compaction::Compaction;
-pub(crate) use config::KvConfig;
+pub(crate) use config::{CALLS_SMALL_BYTES, CALLS_TINY_BYTES, KvConfig};
 pub use edit::Put;
 pub use edit::{METADATA_LIMIT, VALUE_LIMIT};
 pub use error::KvError;
 pub use name::NAME_LIMIT;
+pub(crate) use name::RecordName;
 pub(crate) use read::Metadata;
-pub(crate) use snapshot::SnapshotRecord;
+pub(crate) use snapshot::{RecordsSnapshot, SnapshotRecord};
 pub use store::Store;
 
 #[cfg(test)]

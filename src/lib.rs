@@ -52,7 +52,8 @@ pub use keyring::{Condition, Keyring, KeyringError, NamespaceId, Places};
 
 // The encrypted store, and the contract of its engines.
 pub use kv::engine::{
-    Change, Changes, RedbStorage, Row, Snapshot, Storage, StorageError, StorageSize, Table,
+    Change, Changes, RedbStorage, Row, RowWithin, Snapshot, Storage, StorageError, StorageSize,
+    Table,
 };
 #[cfg(any(test, feature = "test-support"))]
 pub use kv::engine::{Fault, MemoryStorage};

@@ -1,10 +1,12 @@
-//! The operating system's random bytes and clocks, and times of the clock as text.
+//! The operating system's random bytes, clocks and memory, and times of the clock as text.
 
 mod clock_reading;
+mod heap;
 
 use std::time::{Instant, SystemTime};
 
 pub(crate) use clock_reading::{ClockReading, slept};
+pub(crate) use heap::return_freed_memory;
 use jiff::{Timestamp, Unit};
 use lavawall_entropy::Machine;
 

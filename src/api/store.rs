@@ -144,13 +144,13 @@ pub(crate) struct ListedRecord<N = String> {
 
 /// A record in a bulk write. Unknown members are ignored, as Cloudflare does.
 #[derive(Deserialize, JsonSchema)]
-#[serde(bound(deserialize = "M: Deserialize<'de>"))]
-#[schemars(rename = "BulkPut", bound = "M: JsonSchema")]
-pub(crate) struct BulkPut<M = Json> {
+#[serde(bound(deserialize = "T: Deserialize<'de>, M: Deserialize<'de>"))]
+#[schemars(rename = "BulkPut", bound = "T: JsonSchema, M: JsonSchema")]
+pub(crate) struct BulkPut<T = String, M = Json> {
     /// Name, 1 to 512 bytes.
-    pub key: String,
+    pub key: T,
     /// The value as text, or as base64.
-    pub value: String,
+    pub value: T,
     /// JSON to keep with it, at most 1,024 bytes.
     #[serde(default)]
     pub metadata: Option<M>,
@@ -167,9 +167,10 @@ pub(crate) struct BulkPut<M = Json> {
 
 /// The names of a bulk read.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct BulkGet {
+#[schemars(rename = "BulkGet")]
+pub(crate) struct BulkGet<L = Vec<String>> {
     /// At most 100 names.
-    pub keys: Vec<String>,
+    pub keys: L,
     /// The form of the values.
     #[serde(default, rename = "type")]
     pub form: ValueForm,

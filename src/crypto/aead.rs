@@ -1,7 +1,7 @@
 //! Sealing and opening: AES-256-GCM-SIV (RFC 8452) with associated data in labelled fields.
 
 use aes_gcm_siv::{AeadInOut, Aes256GcmSiv, KeyInit};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::key::{KEY_BYTES, Key};
 use crate::crypto::key_material::{KeyMaterial, NONCE_BYTES};
@@ -111,12 +111,34 @@ pub fn open(
     data: &AssociatedData,
     sealed: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError)?;
-    let (text, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(OpenError)?;
-    let mut text = Zeroizing::new(text.to_vec());
-    Aes256GcmSiv::new(key.expose().into())
-        .decrypt_inout_detached(nonce.into(), &data.0, text.as_mut_slice().into(), tag.into())
-        .map_err(|_| OpenError)?;
+    let mut text = Zeroizing::new(sealed.to_vec());
+    let len = open_in_place(key, data, &mut text)?.len();
+    text.copy_within(NONCE_BYTES..NONCE_BYTES + len, 0);
+    text.truncate(len);
+    Ok(text)
+}
+
+/// As [`open`], in place: returns the text, a part of `sealed`.
+///
+/// # Errors
+/// [`OpenError`]; then `sealed` holds nothing of the text.
+pub fn open_in_place<'a>(
+    key: &Key,
+    data: &AssociatedData,
+    sealed: &'a mut [u8],
+) -> Result<&'a mut [u8], OpenError> {
+    let (nonce, rest) = sealed.split_first_chunk_mut::<NONCE_BYTES>().ok_or(OpenError)?;
+    let (text, tag) = rest.split_last_chunk_mut::<TAG_BYTES>().ok_or(OpenError)?;
+    let opened = Aes256GcmSiv::new(key.expose().into()).decrypt_inout_detached(
+        (&*nonce).into(),
+        &data.0,
+        (&mut *text).into(),
+        (&*tag).into(),
+    );
+    if opened.is_err() {
+        text.zeroize();
+        return Err(OpenError);
+    }
     Ok(text)
 }
 

@@ -4,6 +4,7 @@
 //! envelope and, where they are known, its error codes; the limits are the store's.
 
 mod bulk;
+mod bulk_body;
 mod envelope;
 mod namespaces;
 mod path;

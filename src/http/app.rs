@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use hyper::HeaderMap;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use tokio::sync::Semaphore;
 
 use crate::audit::Asked;
 use crate::caller::token::ReloadableTokens;
@@ -15,12 +16,17 @@ use crate::http::access::AccessControl;
 use crate::http::body_reading::BodyReader;
 use crate::http::config::HttpConfig;
 use crate::http::host::HostNames;
+use crate::http::memory_budget::MemoryBudget;
 use crate::http::meters::Meters;
 use crate::http::provenance::ProvenanceHeaders;
 use crate::http::refusal::Refusal;
 use crate::incident::IncidentLog;
 use crate::kv::Store;
 use lavawall_entropy::Generator;
+
+/// Calls that change the store, at a time: as many as a group commit takes. The others wait without a thread:
+/// half of the 512 threads of a runtime that may wait for a disk stay free for readers.
+const WRITERS: usize = 256;
 
 /// Requests a seed of samples that were all taken after the call, and waits until the generator has
 /// it. May wait for ever: the caller limits it.
@@ -53,6 +59,8 @@ pub struct ServiceParts {
     pub store: Option<Arc<Store>>,
     /// The tokens that admit to the store.
     pub store_tokens: Arc<ReloadableTokens>,
+    /// Memory for the bodies and answers of large calls together, in bytes.
+    pub calls_memory: usize,
 }
 
 /// The state that all requests share.
@@ -66,6 +74,10 @@ pub(crate) struct App {
     pub(crate) access: Arc<AccessControl>,
     pub(crate) hosts: HostNames,
     pub(crate) bodies: BodyReader,
+    pub(crate) memory: MemoryBudget,
+    /// Calls that change the store, at a time.
+    pub(crate) writers: Arc<Semaphore>,
+    pub(crate) idle_timeout: Duration,
     pub(crate) meters: Arc<Meters>,
     pub(crate) max_bytes: u64,
     pub(crate) fresh_timeout: Duration,
@@ -90,6 +102,9 @@ impl App {
             access,
             hosts: HostNames::new(&config.hosts),
             bodies: BodyReader::new(config.idle_timeout),
+            memory: MemoryBudget::new(parts.calls_memory, config.idle_timeout),
+            writers: Arc::new(Semaphore::new(WRITERS)),
+            idle_timeout: config.idle_timeout,
             meters: Arc::new(meters),
             max_bytes: config.max_bytes.as_u64(),
             fresh_timeout: config.fresh_timeout,

@@ -7,7 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use http_body::{Frame, SizeHint};
 use hyper::body::Bytes;
+use zeroize::Zeroizing;
 
+use crate::http::memory_budget::MemoryPermit;
 use crate::http::meters::Meters;
 use crate::http::stream::RandomStream;
 use crate::net::service::BodyError;
@@ -36,10 +38,28 @@ pub(crate) struct RandomBody {
     pause: Option<Pause>,
 }
 
+/// An answer, and the permit for its memory.
+struct HeldAnswer {
+    bytes: Zeroizing<Vec<u8>>,
+    _permit: MemoryPermit,
+}
+
+impl AsRef<[u8]> for HeldAnswer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Body {
     /// A complete body.
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         Self::Whole(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty()))
+    }
+
+    /// A complete body, whose memory is free once it was sent. Zeroized then.
+    pub(crate) fn held(bytes: Zeroizing<Vec<u8>>, mut permit: MemoryPermit) -> Self {
+        permit.shrink(bytes.capacity());
+        Self::whole(Bytes::from_owner(HeldAnswer { bytes, _permit: permit }))
     }
 
     /// A body of `first` and the rest of `stream`.

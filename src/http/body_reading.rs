@@ -1,4 +1,4 @@
-//! Request bodies: bounded in size, in time, and all together in memory.
+//! Request bodies: bounded in size, in time by their size, and all together in memory.
 
 use std::time::Duration;
 
@@ -6,80 +6,113 @@ use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
 use hyper::header::EXPECT;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
+use crate::api::bounded_list::TOO_MANY;
+use crate::http::memory_budget::{MemoryBudget, MemoryPermit, TINY_BYTES};
 use crate::http::refusal::Refusal;
 use lavawall_entropy::append_secret;
 
-/// Memory for the bodies of all connections together, in MiB. When it is used up, further bodies
-/// wait.
-const BODIES_MIB: usize = 256;
+/// The least rate at which a body may come, in bytes per second: 1 Mbit/s.
+const LEAST_RATE: u64 = 128 * 1024;
 
 /// The most that is read and dropped of a body that is not needed, in bytes, and for how long.
 const DISCARDED_BYTES: usize = 64 * 1024;
 const DISCARD_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A whole body. Zeroized when dropped.
-pub(crate) type ReceivedBody = Zeroizing<Vec<u8>>;
+/// A whole body, and the permit for it. Zeroized when dropped.
+pub(crate) struct ReceivedBody {
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
+    pub(crate) permit: MemoryPermit,
+}
+
+/// The limits of one body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BodyLimits {
+    /// The most bytes.
+    pub(crate) bytes: usize,
+    /// Memory for each byte while the body is worked on.
+    pub(crate) copies: usize,
+}
 
 /// Reads the bodies of all connections.
 #[derive(Debug)]
 pub(crate) struct BodyReader {
-    memory: Semaphore,
     /// The most time between two frames of a body.
     idle_timeout: Duration,
 }
 
 impl BodyReader {
     pub(crate) fn new(idle_timeout: Duration) -> Self {
-        Self { memory: Semaphore::new(BODIES_MIB), idle_timeout }
+        Self { idle_timeout }
     }
 
-    /// Receives a body of at most `limit` bytes.
+    /// Receives a body. A body of unknown length counts as a small one until more of it has come.
     pub(crate) async fn receive(
         &self,
+        memory: &MemoryBudget,
         request: &mut Request<Incoming>,
-        limit: usize,
+        limits: BodyLimits,
     ) -> Result<ReceivedBody, Refusal> {
+        let limit = limits.bytes;
         let body = request.body_mut();
         let announced = body.size_hint().exact().and_then(|len| usize::try_from(len).ok());
         if announced.is_some_and(|len| len > limit) {
             return Err(Refusal::body_too_large(limit));
         }
-        let most = announced.unwrap_or(limit);
-        let mib = u32::try_from(most >> 20).unwrap_or(u32::MAX) + 1;
-        let memory = timeout(self.idle_timeout, self.memory.acquire_many(mib)).await;
-        let Ok(Ok(_memory)) = memory else {
-            return Err(Refusal::unavailable("too much is being written at once, try later"));
-        };
-        let mut received = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(0)));
+        let mut most = announced.unwrap_or(limit.min(TINY_BYTES / limits.copies));
+        let mut permit = memory.take(most * limits.copies).await?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(0)));
+        let started = Instant::now();
         loop {
-            let frame = match timeout(self.idle_timeout, body.frame()).await {
+            let rate_time = Duration::from_millis(bytes.len() as u64 * 1000 / LEAST_RATE);
+            let deadline =
+                (Instant::now() + self.idle_timeout).min(started + self.idle_timeout + rate_time);
+            let frame = match timeout_at(deadline, body.frame()).await {
                 Err(_) => return Err(Refusal::too_slow()),
-                Ok(None) => return Ok(received),
+                Ok(None) => return Ok(ReceivedBody { bytes, permit }),
                 Ok(Some(Err(_))) => return Err(Refusal::invalid("the body is cut short")),
                 Ok(Some(Ok(frame))) => frame,
             };
             let Ok(data) = frame.into_data() else { continue };
-            if received.len() + data.len() > limit {
+            let len = bytes.len() + data.len();
+            if len > limit {
                 return Err(Refusal::body_too_large(limit));
             }
-            append_secret(&mut received, &data);
+            if len > most {
+                most = limit.min(memory.most() / limits.copies);
+                if len > most {
+                    return Err(Refusal::beyond_memory(len * limits.copies, memory.most()));
+                }
+                permit = memory.take(most * limits.copies).await?;
+                // Growing step by step, it would be there twice at each step.
+                let mut whole = Zeroizing::new(Vec::with_capacity(most));
+                append_secret(&mut whole, &bytes);
+                bytes = whole;
+            }
+            append_secret(&mut bytes, &data);
         }
     }
 
     /// Receives JSON of at most `limit` bytes.
     pub(crate) async fn json<T: DeserializeOwned>(
         &self,
+        memory: &MemoryBudget,
         request: &mut Request<Incoming>,
         limit: usize,
     ) -> Result<T, Refusal> {
-        let received = self.receive(request, limit).await?;
-        serde_json::from_slice(&received).map_err(|error| Refusal::invalid(json_fault(&error)))
+        let limits = BodyLimits { bytes: limit, copies: 2 };
+        let received = self.receive(memory, request, limits).await?;
+        read_json(&received.bytes)
     }
+}
+
+/// Reads a body of JSON.
+pub(crate) fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| Refusal::invalid(json_fault(&error)))
 }
 
 /// Reads and drops the rest of a request's body, as far as it is short and arrives at once, so that
@@ -112,6 +145,9 @@ fn json_fault(error: &serde_json::Error) -> String {
     let text = error.to_string();
     // Its other messages quote the input; this one names a member of ours.
     let missing = text.split_once(" at line").map(|(fault, _)| fault);
+    if let Some(count) = missing.filter(|fault| fault.starts_with(TOO_MANY)) {
+        return count.to_owned();
+    }
     match missing.filter(|fault| fault.starts_with("missing field `")) {
         Some(missing) => format!("the body is not the JSON that belongs here: {missing}, {place}"),
         None => format!("the body is not the JSON that belongs here: {place}"),

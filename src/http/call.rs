@@ -7,15 +7,43 @@ use std::sync::Arc;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use crate::audit::Actor;
 use crate::caller::Caller;
 use crate::http::app::App;
 use crate::http::body::Body;
-use crate::http::body_reading::{self, ReceivedBody};
+use crate::http::body_reading::{self, BodyLimits, ReceivedBody};
+use crate::http::memory_budget::MemoryPermit;
 use crate::http::refusal::Refusal;
-use crate::kv::Store;
+use crate::kv::{KvError, Store};
 use crate::net::activity::{Activity, Busy};
+
+/// Attempts to read something whose size changes in between. The second knows the size.
+const READ_ATTEMPTS: usize = 8;
+
+/// Why a read of limited size gives nothing.
+pub(crate) enum ReadFailure {
+    /// It needs this many bytes.
+    Needs(usize),
+    /// It is refused.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for ReadFailure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<KvError> for ReadFailure {
+    fn from(error: KvError) -> Self {
+        match error {
+            KvError::NeedsMemory { bytes } => Self::Needs(bytes),
+            error => Self::Refused(error.into()),
+        }
+    }
+}
 
 /// A request, its caller, and the service that answers. Borrows the service: an immediate answer
 /// touches no reference count that threads share.
@@ -83,33 +111,71 @@ pub(crate) struct OwnedCall {
 }
 
 impl OwnedCall {
-    /// Receives a body of at most `limit` bytes.
-    pub(crate) async fn receive(&mut self, limit: usize) -> Result<ReceivedBody, Refusal> {
-        self.app.bodies.receive(&mut self.request, limit).await
+    /// Receives a body.
+    pub(crate) async fn receive(&mut self, limits: BodyLimits) -> Result<ReceivedBody, Refusal> {
+        self.app.bodies.receive(&self.app.memory, &mut self.request, limits).await
     }
 
     /// Receives a body of JSON of at most `limit` bytes.
     pub(crate) async fn json<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, Refusal> {
-        self.app.bodies.json(&mut self.request, limit).await
+        self.app.bodies.json(&self.app.memory, &mut self.request, limit).await
     }
 
-    /// Works on the store on a thread that may wait for a disk.
+    /// Reads the store on a thread that may wait for a disk. No reader waits for a writer.
     pub(crate) async fn on_store<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let store = Arc::clone(self.app.store()?);
+        on_thread(move || work(&store)).await
+    }
+
+    /// As [`Self::on_store`], for an answer of any size. `read` gets the bytes that it may use: `bytes` at
+    /// first, and what it asks for from then on. Returns the permit for them.
+    pub(crate) async fn read_within<T: Send + 'static>(
+        &self,
+        mut bytes: usize,
+        read: impl Fn(&Store, usize) -> Result<T, ReadFailure> + Send + Sync + 'static,
+    ) -> Result<(T, MemoryPermit), Refusal> {
+        let read = Arc::new(read);
+        for _ in 0..READ_ATTEMPTS {
+            let permit = self.app.memory.take(bytes).await?;
+            let (store, read) = (Arc::clone(self.app.store()?), Arc::clone(&read));
+            match on_thread(move || Ok(read(&store, permit.bytes()).map(|it| (it, permit)))).await?
+            {
+                Ok(done) => return Ok(done),
+                Err(ReadFailure::Refused(refusal)) => return Err(refusal),
+                Err(ReadFailure::Needs(needed)) => bytes = needed,
+            }
+        }
+        Err(Refusal::unavailable("what was asked for changes too often, try later"))
+    }
+
+    /// Changes the store on a thread that may wait for a disk.
+    pub(crate) async fn change_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         self.act_on_store(move |store, _| work(store)).await
     }
 
-    /// As [`Self::on_store`], for key operations: the audit log names the caller.
+    /// As [`Self::change_store`], for key operations: the audit log names the caller.
     pub(crate) async fn act_on_store<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Store, &Actor) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
         let store = Arc::clone(self.app.store()?);
         let actor = Actor::named(self.caller.to_string());
-        let work = move || work(&store, &actor);
-        tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::internal()))
+        let turn = Arc::clone(&self.app.writers).acquire_owned();
+        let Ok(Ok(turn)) = timeout(self.app.idle_timeout, turn).await else {
+            return Err(Refusal::unavailable("too much is being written at once, try later"));
+        };
+        // The thread goes on when the caller is gone: it keeps the turn.
+        on_thread(move || {
+            let _turn = turn;
+            work(&store, &actor)
+        })
+        .await
     }
 
     /// Ends the call: reads the rest of a body that was not needed, or was refused.
@@ -119,4 +185,11 @@ impl OwnedCall {
         }
         response
     }
+}
+
+/// Runs `work` on a thread that may wait, and not on the one that serves others.
+pub(crate) async fn on_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::internal()))
 }

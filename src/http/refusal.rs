@@ -203,7 +203,15 @@ impl Refusal {
         Self::new(Class::TooLarge, Subject::Operation, message)
     }
 
-    /// The client stopped sending.
+    /// The call needs `bytes` bytes of memory, and one call can have `most`.
+    pub(crate) fn beyond_memory(bytes: usize, most: usize) -> Self {
+        let message = format!(
+            "the call needs {bytes} bytes of memory, and kv.memory leaves {most} for one call"
+        );
+        Self::new(Class::TooLarge, Subject::Operation, message)
+    }
+
+    /// The client stopped sending, or sends too slowly.
     pub(crate) fn too_slow() -> Self {
         let message = "the request's body did not come in time";
         Self::new(Class::TooSlow, Subject::Operation, message)

@@ -3,8 +3,10 @@
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::http::body::Body;
+use crate::http::memory_budget::MemoryPermit;
 
 /// A 200 with these headers.
 pub(crate) fn ok(headers: HeaderMap, body: Body) -> Response<Body> {
@@ -35,6 +37,17 @@ pub(crate) fn json_line(status: StatusCode, value: &impl Serialize) -> Response<
     let mut text = serde_json::to_vec(value).expect("names are strings and numbers are finite");
     text.push(b'\n');
     of_json(status, text)
+}
+
+/// JSON whose memory is free once it was sent.
+pub(crate) fn json_held(
+    status: StatusCode,
+    text: Zeroizing<Vec<u8>>,
+    permit: MemoryPermit,
+) -> Response<Body> {
+    let mut response = of_json(status, Vec::new());
+    *response.body_mut() = Body::held(text, permit);
+    response
 }
 
 fn of_json(status: StatusCode, text: Vec<u8>) -> Response<Body> {

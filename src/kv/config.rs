@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::keyring::NamespaceId;
+use crate::kv::edit::VALUE_LIMIT;
 use crate::size;
 
 /// Less makes every read go to the disk.
@@ -14,6 +15,17 @@ const CACHE_LEAST: ByteSize = ByteSize::mib(1);
 /// More is a typing error.
 const CACHE_MOST: ByteSize = ByteSize::tib(1);
 
+/// Memory for the one write at a time, in bytes: the sealed row of the largest value (25 MiB), and the page of
+/// the store's file that holds it (32 MiB, the next power of two).
+const WRITING_BYTES: usize = 64 << 20;
+
+/// Shares of calls of up to 64 KiB, and of up to 1 MiB, in bytes.
+pub(crate) const CALLS_TINY_BYTES: usize = 4 << 20;
+pub(crate) const CALLS_SMALL_BYTES: usize = 8 << 20;
+
+/// The least share of larger calls in bytes: one of the largest value, and what a form adds to it.
+const CALLS_LARGE_LEAST: usize = VALUE_LIMIT + (64 << 10);
+
 /// One turn of the scrub a second: more would keep the thread from its other work.
 const SCRUB_MOST: u32 = 1000;
 
@@ -21,6 +33,10 @@ const SCRUB_MOST: u32 = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct KvConfig {
+    /// Memory of the store: `cache`, `opened-cache`, the one write at a time, and the bodies and answers of
+    /// all calls. Calls wait for it. The index of names comes on top.
+    #[serde(deserialize_with = "size::read")]
+    pub memory: ByteSize,
     /// Memory for pages of the store's file, sealed as they are on disk.
     #[serde(deserialize_with = "size::read")]
     pub cache: ByteSize,
@@ -40,6 +56,7 @@ pub struct KvConfig {
 impl Default for KvConfig {
     fn default() -> Self {
         Self {
+            memory: ByteSize::mib(256),
             cache: ByteSize::mib(64),
             opened_cache: ByteSize::mib(16),
             accept: Vec::new(),
@@ -64,6 +81,19 @@ impl KvConfig {
                 format!("must be 0B to 1TiB (got {})", self.opened_cache),
             ));
         }
+        if self.memory > CACHE_MOST || self.large_calls() < CALLS_LARGE_LEAST {
+            let least = self.apart_from_large_calls() + CALLS_LARGE_LEAST as u64;
+            return Err((
+                "memory",
+                format!(
+                    "must be {least} bytes to 1TiB: cache, opened-cache, {} bytes for writing and {} for \
+                     calls (got {})",
+                    WRITING_BYTES,
+                    CALLS_TINY_BYTES + CALLS_SMALL_BYTES + CALLS_LARGE_LEAST,
+                    self.memory.as_u64()
+                ),
+            ));
+        }
         if !(1..=1_000_000).contains(&self.rotation_rate) {
             let value = self.rotation_rate;
             return Err(("rotation-rate", format!("must be 1 to 1000000 (got {value})")));
@@ -76,6 +106,18 @@ impl KvConfig {
             Some(id) => Err(("accept", format!("{id:?} is not an id: 32 hexadecimal digits"))),
             None => Ok(()),
         }
+    }
+
+    /// The share of calls of more than 1 MiB, in bytes; also the most that one call can have.
+    #[must_use]
+    pub fn large_calls(&self) -> usize {
+        let left = self.memory.as_u64().saturating_sub(self.apart_from_large_calls());
+        usize::try_from(left).unwrap_or(usize::MAX)
+    }
+
+    fn apart_from_large_calls(&self) -> u64 {
+        let fixed = WRITING_BYTES + CALLS_TINY_BYTES + CALLS_SMALL_BYTES;
+        self.cache.as_u64().saturating_add(self.opened_cache.as_u64()).saturating_add(fixed as u64)
     }
 
     /// The namespaces of `accept`.
@@ -98,11 +140,15 @@ mod tests {
         for (text, is_valid) in [
             ("", true),
             ("cache = \"1MiB\"", true),
-            ("cache = \"1TiB\"", true),
+            ("cache = \"100MiB\"", true),
+            ("cache = \"512MiB\"", false),
+            ("cache = \"512MiB\"\nmemory = \"1GiB\"", true),
+            ("memory = \"1TiB\"\ncache = \"1023GiB\"", true),
+            ("memory = \"1025GiB\"", false),
             ("cache = \"1023KiB\"", false),
             ("cache = \"1025GiB\"", false),
             ("opened-cache = \"0B\"", true),
-            ("opened-cache = \"1TiB\"", true),
+            ("opened-cache = \"1TiB\"", false),
             ("opened-cache = \"1025GiB\"", false),
             (&accept, true),
             ("accept = [\"first\"]", false),
@@ -117,5 +163,15 @@ mod tests {
             assert_eq!(parse(text).validate().is_ok(), is_valid, "{text}");
         }
         assert_eq!(parse(&accept).accepted().len(), 1);
+    }
+
+    #[test]
+    fn the_least_memory_is_named_and_has_room_for_one_largest_value() {
+        let config = |memory| KvConfig { memory: ByteSize::b(memory), ..KvConfig::default() };
+        let least = (64 + 16 + 64 + 4 + 8 + 25) * (1 << 20) + (64 << 10);
+        assert_eq!(config(least).validate(), Ok(()));
+        assert_eq!(config(least).large_calls(), VALUE_LIMIT + (64 << 10));
+        let (field, reason) = config(least - 1).validate().expect_err("one byte too few");
+        assert!(field == "memory" && reason.contains(&least.to_string()), "{reason}");
     }
 }

@@ -38,6 +38,14 @@ impl<'a> Edit<'a> {
             Self::Delete(name) => name,
         }
     }
+
+    /// The length of the value that is written, in bytes.
+    pub(crate) fn value_length(&self) -> usize {
+        match self {
+            Self::Put(put) => put.value.len(),
+            Self::Delete(_) => 0,
+        }
+    }
 }
 
 impl Put<'_> {

@@ -11,7 +11,9 @@ use std::path::Path;
 pub use memory::{Fault, MemoryStorage};
 pub use redb::RedbStorage;
 pub(crate) use storage::StorageAccess;
-pub use storage::{Change, Changes, Row, Snapshot, Storage, StorageError, StorageSize, Table};
+pub use storage::{
+    Change, Changes, Row, RowWithin, Snapshot, Storage, StorageError, StorageSize, Table,
+};
 pub(crate) use storage::{LostRange, Salvage};
 
 /// One kind of storage.

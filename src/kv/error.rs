@@ -37,6 +37,12 @@ pub enum KvError {
         /// The given length.
         value: usize,
     },
+    /// The answer needs more memory than the reader has.
+    #[error("the answer needs {bytes} bytes of memory")]
+    NeedsMemory {
+        /// Enough for it.
+        bytes: usize,
+    },
     /// Metadata is too long.
     #[error("metadata: at most {limit} bytes (got {value})")]
     MetadataLength {

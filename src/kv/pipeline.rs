@@ -29,6 +29,12 @@ pub(crate) fn channel() -> (ChunkSender, SealedChanges) {
     (ChunkSender(sender), SealedChanges { chunks, chunk: Vec::new().into_iter(), is_whole: false })
 }
 
+/// The last item of a batch that is not whole.
+pub(crate) fn incomplete() -> StorageError {
+    let reason = "not all of the batch could be sealed".to_owned();
+    StorageError { what: StorageAccess::Write, reason }
+}
+
 impl ChunkSender {
     /// Sends a chunk, and waits while too many are pending. Whether the storage still receives.
     pub(crate) fn send(&self, changes: Vec<Change>) -> bool {
@@ -54,8 +60,7 @@ impl Iterator for SealedChanges {
                 return None;
             }
             let Ok(Chunk { changes, is_last }) = self.chunks.recv() else {
-                let reason = "not all of the batch could be sealed".to_owned();
-                return Some(Err(StorageError { what: StorageAccess::Write, reason }));
+                return Some(Err(incomplete()));
             };
             (self.chunk, self.is_whole) = (changes.into_iter(), is_last);
         }

@@ -4,16 +4,26 @@ use zeroize::Zeroizing;
 
 use crate::keyring::{NamespaceId, VersionState};
 use crate::kv::derived_keys::{DerivedKeys, DerivedVersion};
-use crate::kv::engine::{StorageAccess, StorageError, Table};
+use crate::kv::edit::METADATA_LIMIT;
+use crate::kv::engine::{RowWithin, StorageAccess, StorageError, Table};
 use crate::kv::error::KvError;
 use crate::kv::index::{Located, RecordFault, Slot};
 use crate::kv::name;
-use crate::kv::name::RecordName;
+use crate::kv::name::{NAME_LIMIT, RecordName};
 use crate::kv::namespace::{Namespace, open_entry_row};
 use crate::kv::record;
 use crate::kv::record::{RecordAddress, RowHeader};
 use crate::kv::record_id::RecordId;
 use crate::kv::store::Store;
+
+/// Memory for one name of a list in bytes: its entry, and the members of its answer.
+const ENTRY_BYTES: usize = 320;
+
+/// A name of a list is in memory twice, and in the answer with up to six bytes for each of its own.
+const NAME_COPIES: usize = 8;
+
+/// Metadata of a list is in memory twice, and in the answer as it is.
+const JSON_COPIES: usize = 3;
 
 /// The value of a record.
 #[derive(Debug, PartialEq, Eq)]
@@ -58,8 +68,9 @@ pub(crate) enum ReadAttempt<T> {
     Mismatch,
 }
 
-/// Reads a row of the storage, or of a snapshot of it.
-pub(crate) type ReadRow<'a> = dyn Fn(Table, &[u8]) -> Result<Option<Vec<u8>>, StorageError> + 'a;
+/// Reads a row of the storage, or of a snapshot of it, unless it has more bytes than a number.
+pub(crate) type ReadRow<'a> =
+    dyn Fn(Table, &[u8], usize) -> Result<Option<RowWithin>, StorageError> + 'a;
 
 /// Reads the rows of one record.
 pub(crate) struct RecordReader<'a> {
@@ -68,6 +79,8 @@ pub(crate) struct RecordReader<'a> {
     pub(crate) keys: &'a DerivedKeys,
     pub(crate) address: RecordAddress,
     pub(crate) name: &'a str,
+    /// The most bytes of a value's row.
+    pub(crate) most: usize,
 }
 
 impl Store {
@@ -77,7 +90,21 @@ impl Store {
     /// # Errors
     /// With the record's id when it is damaged, or its key revoked.
     pub fn get(&self, id: NamespaceId, name: &str, now: u64) -> Result<Option<Value>, KvError> {
-        self.read(id, name, now, value)
+        self.get_within(id, name, now, usize::MAX)
+    }
+
+    /// As [`Store::get`], in at most `most` bytes of memory.
+    ///
+    /// # Errors
+    /// Also with the bytes that are needed, if that is more.
+    pub fn get_within(
+        &self,
+        id: NamespaceId,
+        name: &str,
+        now: u64,
+        most: usize,
+    ) -> Result<Option<Value>, KvError> {
+        self.read(id, name, now, most, value)
     }
 
     /// The metadata of a record; `None` when there is no such record, or it has expired by `now`.
@@ -90,7 +117,7 @@ impl Store {
         name: &str,
         now: u64,
     ) -> Result<Option<Metadata>, KvError> {
-        self.read(id, name, now, metadata)
+        self.read(id, name, now, usize::MAX, metadata)
     }
 
     /// Up to `limit` records whose names begin with `prefix` and come after `after`, in byte order,
@@ -107,6 +134,21 @@ impl Store {
         limit: usize,
         now: u64,
     ) -> Result<RecordPage, KvError> {
+        self.list_within(id, prefix, after, limit, (now, usize::MAX))
+    }
+
+    /// As [`Store::list`], in at most `most` bytes of memory, those of the answer included.
+    ///
+    /// # Errors
+    /// Also with bytes that are enough, if that is more.
+    pub fn list_within(
+        &self,
+        id: NamespaceId,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+        (now, most): (u64, usize),
+    ) -> Result<RecordPage, KvError> {
         let (snapshot, more) = self.records_where(id, |index, _| {
             let slots = index.after(prefix, after, now).take(limit.saturating_add(1));
             let mut records: Vec<_> =
@@ -116,6 +158,7 @@ impl Store {
             (records, more)
         })?;
         let mut records = Vec::new();
+        let mut bytes = 0;
         for record in snapshot.iter() {
             let metadata = match record.metadata() {
                 Ok(metadata) => metadata,
@@ -124,6 +167,13 @@ impl Store {
                 }
                 Err(error) => return Err(error),
             };
+            let json = metadata.as_ref().and_then(|metadata| metadata.json.as_ref());
+            bytes += ENTRY_BYTES + NAME_COPIES * record.name().len();
+            bytes += JSON_COPIES * json.map_or(0, |json| json.len());
+            if bytes > most {
+                let of_one = ENTRY_BYTES + NAME_COPIES * NAME_LIMIT + JSON_COPIES * METADATA_LIMIT;
+                return Err(KvError::NeedsMemory { bytes: limit.saturating_mul(of_one) });
+            }
             let name = Zeroizing::new(record.name().to_owned());
             records.extend(metadata.map(|metadata| RecordEntry { name, metadata }));
         }
@@ -155,12 +205,13 @@ impl Store {
         id: NamespaceId,
         name: &str,
         now: u64,
+        most: usize,
         open: impl Fn(&RecordReader<'_>, Slot) -> Result<ReadAttempt<T>, KvError>,
     ) -> Result<Option<T>, KvError> {
         name::check(name)?;
         let namespace = self.namespace(id)?;
         let record = namespace.keys().record_id(name);
-        self.note_damage(id, record, self.read_twice(&namespace, name, now, open))
+        self.note_damage(id, record, self.read_twice(&namespace, name, now, most, open))
     }
 
     fn read_twice<T>(
@@ -168,14 +219,15 @@ impl Store {
         namespace: &Namespace,
         name: &str,
         now: u64,
+        most: usize,
         open: impl Fn(&RecordReader<'_>, Slot) -> Result<ReadAttempt<T>, KvError>,
     ) -> Result<Option<T>, KvError> {
-        match self.look_up(namespace, name, now, &open)? {
+        match self.look_up(namespace, name, now, most, &open)? {
             None => Ok(None),
             Some(ReadAttempt::Done(done)) => Ok(Some(done)),
             Some(ReadAttempt::Mismatch) => {
                 let snapshot = self.records(namespace.id, &[name], now)?;
-                snapshot.iter().next().map_or(Ok(None), |record| record.open(&open))
+                snapshot.iter().next().map_or(Ok(None), |record| record.open(most, &open))
             }
         }
     }
@@ -212,6 +264,7 @@ impl Store {
         namespace: &Namespace,
         name: &str,
         now: u64,
+        most: usize,
         open: impl Fn(&RecordReader<'_>, Slot) -> Result<ReadAttempt<T>, KvError>,
     ) -> Result<Option<ReadAttempt<T>>, KvError> {
         let address =
@@ -221,8 +274,8 @@ impl Store {
             // While the index is locked, no key version that it has is destroyed.
             (index.locate(name, address, now), namespace.keys())
         };
-        let row = |table, key: &[u8]| self.storage.get(table, key);
-        let reader = RecordReader { store: self, row: &row, keys: &keys, address, name };
+        let row = |table, key: &[u8], most| self.storage.get_within(table, key, most);
+        let reader = RecordReader { store: self, row: &row, keys: &keys, address, name, most };
         reader.open(located, open)
     }
 }
@@ -243,7 +296,7 @@ impl RecordReader<'_> {
             }
             Located::Fault(RecordFault::Damaged) => Err(KvError::Damaged(id)),
             Located::Unclear => {
-                let value = (self.row)(Table::Values, &self.address.key())?;
+                let value = (self.row)(Table::Values, &self.address.key(), 0)?;
                 Ok(value.map(|_| ReadAttempt::Mismatch))
             }
         }
@@ -257,15 +310,17 @@ pub(crate) fn value(reader: &RecordReader<'_>, slot: Slot) -> Result<ReadAttempt
     if let Some(bytes) = store.cache.get(address, slot.version) {
         return Ok(ReadAttempt::Done(Value { bytes, expiry: expiry(slot) }));
     }
-    let Some(row) = (reader.row)(Table::Values, &address.key())? else {
-        return Ok(ReadAttempt::Mismatch);
+    let row = match (reader.row)(Table::Values, &address.key(), reader.most)? {
+        None => return Ok(ReadAttempt::Mismatch),
+        Some(RowWithin::Longer(bytes)) => return Err(KvError::NeedsMemory { bytes }),
+        Some(RowWithin::Row(row)) => row,
     };
-    let Ok((head, sealed)) = RowHeader::read(&row) else { return Ok(ReadAttempt::Mismatch) };
+    let Ok((head, _)) = RowHeader::read(&row) else { return Ok(ReadAttempt::Mismatch) };
     if head.version != slot.version {
         return Ok(ReadAttempt::Mismatch);
     }
     let key = readable(keys, address.id, head.key_version)?;
-    let opened = record::open_value(&key.key, address, head, name, slot.expiry, sealed);
+    let opened = record::open_value(&key.key, address, head, name, slot.expiry, row);
     let Ok(bytes) = opened else { return Ok(ReadAttempt::Mismatch) };
     store.cache_value(address, name, slot, &bytes);
     Ok(ReadAttempt::Done(Value { bytes, expiry: expiry(slot) }))
@@ -280,7 +335,8 @@ pub(crate) fn metadata(
     if !slot.has_metadata {
         return Ok(ReadAttempt::Done(Metadata { json: None, expiry: expiry(slot) }));
     }
-    let Some(row) = (reader.row)(Table::Entries, &address.key())? else {
+    let row = (reader.row)(Table::Entries, &address.key(), usize::MAX)?;
+    let Some(row) = row.and_then(RowWithin::row) else {
         return Ok(ReadAttempt::Mismatch);
     };
     if let Ok((head, _)) = RowHeader::read(&row) {

@@ -112,18 +112,25 @@ pub(crate) fn seal_value(
     Ok(row)
 }
 
-/// The value in a row whose head has been read.
+/// The value in a row whose head has been read. It takes the row's place: a value is in memory once.
 pub(crate) fn open_value(
     key: &Key,
     address: RecordAddress,
     head: RowHeader,
     name: &str,
     expiry: u64,
-    sealed: &[u8],
+    row: Vec<u8>,
 ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    let (record_key, value) = sealed.split_at_checked(SEALED_KEY_BYTES).ok_or(OpenError)?;
+    let mut row = Zeroizing::new(row);
+    let sealed = row.get_mut(HEAD_BYTES..).ok_or(OpenError)?;
+    let (record_key, value) = sealed.split_at_mut_checked(SEALED_KEY_BYTES).ok_or(OpenError)?;
     let record_key = aead::open_key(key, &address.data(label::RECORD_KEY, head), record_key)?;
-    aead::open(&record_key, &value_data(address, head, name, expiry), value)
+    let data = value_data(address, head, name, expiry);
+    let len = aead::open_in_place(&record_key, &data, value)?.len();
+    let start = HEAD_BYTES + SEALED_KEY_BYTES + NONCE_BYTES;
+    row.copy_within(start..start + len, 0);
+    row.truncate(len);
+    Ok(row)
 }
 
 /// The value row under another key version. The sealed value is copied; `None` when the record key does not

@@ -86,16 +86,12 @@ impl Store {
     /// Reads one record; returns the bytes of its rows.
     fn scrub_one(&self, namespace: &Namespace, name: &str) -> usize {
         let id = namespace.keys().record_id(name);
-        let check = || {
-            let Some(slot) = namespace.index().get(name) else { return Ok(Checked::Sound(0)) };
+        let checked = {
+            // A write would change the rows, and would have others of the largest size in memory.
+            let _no_writer = self.writer();
+            let Some(slot) = namespace.index().get(name) else { return 0 };
             self.check(namespace, name, slot)
         };
-        let mut checked = check();
-        if !matches!(checked, Ok(Checked::Sound(_))) {
-            // A write may be in progress.
-            let _no_writer = self.writer();
-            checked = check();
-        }
         if let Ok(Checked::Sound(bytes)) = checked {
             namespace.damage.remove(id);
             return bytes;
@@ -120,12 +116,12 @@ impl Store {
             return Ok(Checked::Damaged);
         };
         let bytes = value.len() + entry.len();
-        let Ok((head, sealed)) = RowHeader::read(&value) else { return Ok(Checked::Damaged) };
+        let Ok((head, _)) = RowHeader::read(&value) else { return Ok(Checked::Damaged) };
         // The version of a head that was changed is unknown, too.
         let Some(version) = keys.get(head.key_version) else { return Ok(Checked::Damaged) };
         let is_entry = open_entry_row(&keys, address, &entry)
             .is_ok_and(|(entry_head, _)| entry_head.version == slot.version);
-        let opened = record::open_value(&version.key, address, head, name, slot.expiry, sealed);
+        let opened = record::open_value(&version.key, address, head, name, slot.expiry, value);
         let is_sound = is_entry && head.version == slot.version && opened.is_ok();
         Ok(if is_sound { Checked::Sound(bytes) } else { Checked::Damaged })
     }

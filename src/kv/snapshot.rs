@@ -139,7 +139,15 @@ impl<'a> SnapshotRecord<'a> {
     /// # Errors
     /// As for [`Store::get`].
     pub fn value(&self) -> Result<Option<Value>, KvError> {
-        self.open(read::value)
+        self.value_within(usize::MAX)
+    }
+
+    /// As [`SnapshotRecord::value`], in at most `most` bytes of memory.
+    ///
+    /// # Errors
+    /// Also with the bytes that are needed, if that is more.
+    pub fn value_within(&self, most: usize) -> Result<Option<Value>, KvError> {
+        self.open(most, read::value)
     }
 
     /// The metadata; `None` when there is no such record.
@@ -147,25 +155,26 @@ impl<'a> SnapshotRecord<'a> {
     /// # Errors
     /// As for [`Store::get`].
     pub fn metadata(&self) -> Result<Option<Metadata>, KvError> {
-        self.open(read::metadata)
+        self.open(usize::MAX, read::metadata)
     }
 
-    /// The value and the metadata; `None` when there is no such record.
+    /// The value and the metadata, in at most `most` bytes of memory; `None` when there is no such record.
     ///
     /// # Errors
-    /// As for [`Store::get`].
-    pub fn value_and_metadata(&self) -> Result<Option<(Value, Metadata)>, KvError> {
-        self.open(read::value_and_metadata)
+    /// As for [`SnapshotRecord::value_within`].
+    pub fn value_and_metadata(&self, most: usize) -> Result<Option<(Value, Metadata)>, KvError> {
+        self.open(most, read::value_and_metadata)
     }
 
     pub(crate) fn open<T>(
         &self,
+        most: usize,
         open: impl Fn(&RecordReader<'_>, Slot) -> Result<ReadAttempt<T>, KvError>,
     ) -> Result<Option<T>, KvError> {
         let RecordsSnapshot { store, rows, keys, namespace, .. } = self.snapshot;
         let address = RecordAddress { namespace: *namespace, id: keys.record_id(self.name) };
-        let row = |table, key: &[u8]| rows.get(table, key);
-        let reader = RecordReader { store, row: &row, keys, address, name: self.name };
+        let row = |table, key: &[u8], most| rows.get_within(table, key, most);
+        let reader = RecordReader { store, row: &row, keys, address, name: self.name, most };
         match reader.open(self.located, open)? {
             None => Ok(None),
             Some(ReadAttempt::Done(done)) => Ok(Some(done)),

@@ -1,6 +1,7 @@
 //! Writing: records in batches, each whole or not at all; single edits in group commits.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::mem;
 use std::panic::resume_unwind;
 use std::sync::atomic::Ordering;
@@ -27,6 +28,13 @@ const PIPELINE_FROM: usize = 64;
 
 /// Changes that are sent to the storage together.
 const CHUNK: usize = 32;
+
+/// The longest value of a batch that is sealed ahead, in bytes: the rows that wait take up to 6 MiB.
+const PIPELINE_MOST: usize = 64 << 10;
+
+/// Longer values together, in bytes, are sealed one by one, as the storage takes them: their rows are not in
+/// memory at once.
+const AT_ONCE_MOST: usize = 1 << 20;
 
 impl Store {
     /// Writes all of these records, or none. Of two with the same name, the last one counts. When this
@@ -102,13 +110,57 @@ impl Store {
         let commits = writer.commits + 1;
         let sealed = last.values().filter(|edit| matches!(edit, Edit::Put(_))).count();
         let mut material = KeyMaterial::of(&self.generator, sealed * record::DRAWN_BYTES);
-        if sealed < PIPELINE_FROM {
+        let lengths = || last.values().map(Edit::value_length);
+        let is_pipelined =
+            sealed >= PIPELINE_FROM && lengths().all(|length| length <= PIPELINE_MOST);
+        if !is_pipelined && lengths().sum::<usize>() > AT_ONCE_MOST {
+            let (batch, committed) =
+                self.commit_one_by_one(batch, &mut material, commits, last.into_values())?;
+            return self.settle(writer, commits, batch, committed);
+        }
+        if !is_pipelined {
             last.into_values().try_for_each(|edit| batch.add(&mut material, commits, edit))?;
             return if batch.changes.is_empty() { Ok(()) } else { self.commit(writer, batch) };
         }
         let (batch, committed) =
             self.commit_pipelined(batch, &mut material, commits, last.into_values())?;
         self.settle(writer, commits, batch, committed)
+    }
+
+    /// Seals each record when the storage takes it; returns the whole batch, and the storage's result.
+    fn commit_one_by_one<'a>(
+        &self,
+        mut batch: CommitBatch<'a>,
+        material: &mut KeyMaterial<'_>,
+        commits: u64,
+        mut edits: impl Iterator<Item = Edit<'a>>,
+    ) -> Result<(CommitBatch<'a>, Result<(), StorageError>), KvError> {
+        let (mut failure, mut is_whole) = (None, false);
+        let mut sealed = Vec::new().into_iter();
+        let mut changes = iter::from_fn(|| {
+            loop {
+                if let Some(change) = sealed.next() {
+                    return Some(Ok(change));
+                }
+                if is_whole {
+                    return None;
+                }
+                let added = match edits.next() {
+                    Some(edit) => batch.add(material, commits, edit),
+                    None => {
+                        is_whole = true;
+                        self.add_commit_rows(&mut batch, commits)
+                    }
+                };
+                if let Err(error) = added {
+                    failure = Some(error);
+                    return Some(Err(pipeline::incomplete()));
+                }
+                sealed = mem::take(&mut batch.changes).into_iter();
+            }
+        });
+        let committed = self.storage.commit(&mut changes);
+        failure.map_or(Ok((batch, committed)), Err)
     }
 
     /// Seals records on a thread of its own, while the storage writes those that are sealed; returns the

@@ -28,6 +28,10 @@ const MAX_STREAMS: u32 = 128;
 /// without a limit.
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// What a client of HTTP/2 may send before it is read (RFC 9113 §6.9.2), in bytes: hyper would keep up to 1
+/// MiB for each connection.
+const WINDOW_BYTES: u32 = 64 * 1024;
+
 /// How often a connection is checked during the drain: one without an answer under way, such as
 /// half a request, is closed.
 const DRAIN_CHECK: Duration = Duration::from_millis(500);
@@ -54,10 +58,14 @@ pub(crate) async fn serve_tcp<S: ConnectionService>(socket: TcpStream, terms: Te
     let Ok(Ok(socket)) = timeout(terms.idle_timeout, handshake).await else { return };
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1().max_buf_size(BUFFER_BYTES);
-    http.http2().max_concurrent_streams(MAX_STREAMS).max_send_buf_size(BUFFER_BYTES);
+    http.http2()
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(BUFFER_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(WINDOW_BYTES);
     let socket = AnswerMeter::new(socket, Arc::clone(&activity));
     let connection = http.serve_connection(TokioIo::new(socket), handler);
-    drive(connection, &activity, terms.idle_timeout, terms.shutdown).await;
+    drive(connection, &activity, terms.idle_timeout, stopped(terms.shutdown)).await;
 }
 
 /// Serves a client in the clear: over TCP, or `peer` over a unix socket.
@@ -73,17 +81,17 @@ where
     http.max_buf_size(BUFFER_BYTES);
     let socket = AnswerMeter::new(socket, Arc::clone(&activity));
     let connection = http.serve_connection(TokioIo::new(socket), handler);
-    drive(connection, &activity, terms.idle_timeout, terms.shutdown).await;
+    drive(connection, &activity, terms.idle_timeout, stopped(terms.shutdown)).await;
 }
 
 async fn drive<C: GracefulConnection>(
     connection: C,
     activity: &Activity,
     idle_timeout: Duration,
-    shutdown: watch::Receiver<bool>,
+    end: impl Future<Output = ()>,
 ) {
     let mut connection = pin!(connection);
-    let mut shutdown = pin!(stopped(shutdown));
+    let mut end = pin!(end);
     let mut check = pin!(sleep(idle_timeout));
     let mut is_draining = false;
     let mut progress = SentBytes::default();
@@ -91,7 +99,7 @@ async fn drive<C: GracefulConnection>(
         if connection.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        if !is_draining && shutdown.as_mut().poll(cx).is_ready() {
+        if !is_draining && end.as_mut().poll(cx).is_ready() {
             is_draining = true;
             connection.as_mut().graceful_shutdown();
             check.as_mut().reset(Instant::now() + DRAIN_CHECK);

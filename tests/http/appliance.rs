@@ -76,6 +76,7 @@ impl Appliance {
             fresh,
             store,
             store_tokens: store_tokens.unwrap_or_default(),
+            calls_memory: 100 << 20,
         };
         let guard = Arc::clone(&access);
         let thread = std::thread::spawn(move || {

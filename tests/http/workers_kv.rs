@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::sync::Arc;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use lavawall::Actor;
 use lavawall::SealChoice;
 use lavawall::Store;
+use lavawall::{Change, Changes, Row, Snapshot, Storage, StorageError, StorageSize, Table};
 use lavawall::{Fault, MemoryStorage};
 use lavawall::{Keyring, Places};
 use lavawall::{ReloadableTokens, Tokens, hash_token};
 use lavawall_entropy::{Generator, LeaseLimits};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::{Value, json};
 
 use crate::appliance::{Appliance, config, seed};
@@ -28,6 +31,14 @@ struct Kv {
 
 impl Kv {
     fn start() -> Self {
+        Self::over(config(), |memory| Box::new(memory))
+    }
+
+    /// With the storage that is made around this one.
+    fn over(
+        config: lavawall::HttpConfig,
+        around: impl FnOnce(MemoryStorage) -> Box<dyn Storage>,
+    ) -> Self {
         let limits = LeaseLimits {
             reseed_interval: Duration::from_mins(1),
             grace_period: Duration::from_mins(15),
@@ -45,7 +56,7 @@ impl Kv {
         let keyring = Arc::new(Keyring::load(places, Arc::clone(&generator)).expect("none yet"));
         keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
         let memory = MemoryStorage::default();
-        let storage = Box::new(memory.clone());
+        let storage = around(memory.clone());
         let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
         store.open().expect("opened");
         let store = Arc::new(store);
@@ -53,7 +64,7 @@ impl Kv {
         tokens.set(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
         let fresh: lavawall::Fresh = Arc::new(|| Box::pin(std::future::pending()));
         let kept = Some((Arc::clone(&store), Arc::new(tokens)));
-        let appliance = Appliance::with_store(generator, config(), fresh, kept);
+        let appliance = Appliance::with_store(generator, config, fresh, kept);
         Self { appliance, store, memory, folder }
     }
 
@@ -488,6 +499,105 @@ fn a_disk_that_fails_is_503_and_what_was_acknowledged_stays() {
     kv.memory.fail(None);
     kv.put(&id, "a", b"3");
     assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "3");
+}
+
+/// A storage that writes only while its gate is open.
+struct GatedStorage {
+    memory: MemoryStorage,
+    gate: Gate,
+}
+
+/// Shut, and whether a writer waits.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<(bool, bool)>, Condvar)>);
+
+impl Gate {
+    fn set_shut(&self, is_shut: bool) {
+        let (state, changed) = &*self.0;
+        *state.lock().expect("no panic") = (is_shut, false);
+        changed.notify_all();
+    }
+
+    fn pass(&self) {
+        let (state, changed) = &*self.0;
+        let mut state = state.lock().expect("no panic");
+        state.1 = true;
+        changed.notify_all();
+        drop(changed.wait_while(state, |(is_shut, _)| *is_shut).expect("no panic"));
+    }
+
+    fn wait_for_a_writer(&self) {
+        let (state, changed) = &*self.0;
+        let state = state.lock().expect("no panic");
+        drop(changed.wait_while(state, |(_, is_waiting)| !*is_waiting).expect("no panic"));
+    }
+}
+
+impl Storage for GatedStorage {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.memory.get(table, key)
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<Row>, StorageError> {
+        self.memory.scan(table, prefix, after, limit)
+    }
+
+    fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StorageError> {
+        self.memory.snapshot()
+    }
+
+    fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
+        let changes: Vec<Change> = batch.collect::<Result<_, _>>()?;
+        self.gate.pass();
+        self.memory.commit(&mut changes.into_iter().map(Ok))
+    }
+
+    fn size(&self) -> Option<StorageSize> {
+        self.memory.size()
+    }
+
+    fn compact(&self) -> Result<(), StorageError> {
+        self.memory.compact()
+    }
+}
+
+#[test]
+fn readers_are_answered_while_hundreds_of_writers_wait_for_the_disk() {
+    // Both ends of each connection are in this process.
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("allowed");
+    let gate = Gate::default();
+    let one_worker = lavawall::HttpConfig { threads: NonZeroUsize::new(1), ..config() };
+    let kv = Kv::over(one_worker, |memory| Box::new(GatedStorage { memory, gate: gate.clone() }));
+    let id = kv.namespace("first");
+    kv.put(&id, "a", b"1");
+    gate.set_shut(true);
+    let put = |number: usize| {
+        let mut client = Client::connect(kv.appliance.address);
+        client.send(&format!(
+            "PUT {NAMESPACES}/{id}/values/{number} HTTP/1.1\r\nhost: localhost\r\n\
+             authorization: Bearer it\r\ncontent-length: 1\r\n\r\n1"
+        ));
+        client
+    };
+    // A runtime has 512 threads that may wait.
+    let mut writers: Vec<_> = (0..300).map(put).collect();
+    gate.wait_for_a_writer();
+    writers.extend((300..600).map(put));
+    for _ in 0..3 {
+        assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "1");
+        assert_eq!(kv.call("GET", &format!("{id}/keys"), "x", b"").status, 200);
+    }
+    gate.set_shut(false);
+    for mut writer in writers {
+        assert_eq!(writer.read("PUT").status, 200);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod clock;
 mod devices;
 mod host;
 mod keys;
+mod load;
 mod log;
 mod report;
 mod running;

@@ -1,48 +1,57 @@
 //! Calls about many records at once. All writes of one call are applied, or none.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::io;
 
 use data_encoding::BASE64;
-use hyper::Response;
-use serde::Serialize;
-use serde_json::value::RawValue;
+use hyper::{Response, StatusCode};
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use crate::api::bounded_list::BoundedList;
 use crate::api::json::Json;
 use crate::api::store::{
-    BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkPut, BulkRecord,
-    BulkValues, ValueForm,
+    BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkRecord, Envelope,
+    ValueForm,
 };
+use crate::dialect::workers_kv::bulk_body::BulkBody;
 use crate::dialect::workers_kv::envelope;
-use crate::dialect::workers_kv::values::{expirations, json_of, lives, unix_now};
+use crate::dialect::workers_kv::values::{json_of, unix_now};
 use crate::http::body::Body;
-use crate::http::call::OwnedCall;
+use crate::http::body_reading::BodyLimits;
+use crate::http::call::{OwnedCall, ReadFailure, on_thread};
+use crate::http::memory_budget::TINY_BYTES;
 use crate::http::refusal::{Class, Refusal, Subject};
+use crate::http::respond;
 use crate::keyring::NamespaceId;
-use crate::kv::{METADATA_LIMIT, Put, SnapshotRecord, Store, VALUE_LIMIT};
+use crate::kv::{
+    KvError, METADATA_LIMIT, NAME_LIMIT, RecordName, RecordsSnapshot, SnapshotRecord, Store,
+    VALUE_LIMIT,
+};
 
 /// The most bytes of a list of names: 10,000 of 512 bytes, every letter escaped.
 const NAMES_LIMIT: usize = BULK_RECORDS * (6 * 512 + 8);
 
-/// The most bytes of one pair's metadata as it is sent, spaces and escapes included.
-const METADATA_TEXT_LIMIT: usize = 64 * METADATA_LIMIT;
+/// Memory of a bulk read for each byte of its values: the value that is being written into the answer, and
+/// twice its length in the answer.
+const READ_COPIES: usize = 3;
 
-/// One record as it is sent. Its metadata is parsed once its length is known to be allowed.
-type Pair = BulkPut<Box<RawValue>>;
+/// The same where that is not enough: a control character has six bytes in JSON.
+const READ_COPIES_MOST: usize = 7;
 
-/// One pair, checked.
-struct CheckedPair {
-    name: Zeroizing<String>,
-    value: Zeroizing<Vec<u8>>,
-    metadata: Option<Vec<u8>>,
-    expiry: Option<u64>,
-}
+/// Bytes that a row has besides its value, and an answer besides its names and values.
+const ROW_BYTES: usize = 256;
 
-/// A value in either form.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Content {
-    Text(String),
+/// The names of a bulk read, counted while they are read.
+type WantedRecords = BulkGet<BoundedList<String, BULK_READS>>;
+
+/// A value in either form, encoded as it is written.
+enum Content<'a> {
+    Text(&'a [u8]),
+    Base64(&'a [u8]),
     Json(Json),
 }
 
@@ -50,17 +59,11 @@ pub(crate) async fn put(
     call: &mut OwnedCall,
     namespace: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
-    let pairs: Vec<Pair> = call.json(BULK_BYTES).await?;
-    bounded(pairs.len(), BULK_RECORDS)?;
+    let body = call.receive(BodyLimits { bytes: BULK_BYTES, copies: 1 }).await?;
     let now = unix_now();
-    let count = pairs.len();
-    let ready = pairs.into_iter().zip(1..).map(|(pair, number)| CheckedPair::of(pair, number, now));
-    let ready = ready.collect::<Result<Vec<_>, _>>()?;
-    let write = move |store: &Store| {
-        let puts: Vec<_> = ready.iter().map(CheckedPair::put).collect();
-        Ok(store.put(namespace, &puts, now)?)
-    };
-    call.on_store(write).await?;
+    let body = on_thread(move || BulkBody::decode(body, now)).await?;
+    let count = body.count();
+    call.change_store(move |store| Ok(store.put(namespace, &body.puts(), now)?)).await?;
     Ok(envelope::result(counted(count)))
 }
 
@@ -68,38 +71,175 @@ pub(crate) async fn get(
     call: &mut OwnedCall,
     namespace: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
-    let wanted: BulkGet = call.json(NAMES_LIMIT).await?;
-    bounded(wanted.keys.len(), BULK_READS)?;
-    let read = move |store: &Store| {
-        let mut values = BTreeMap::new();
-        let mut left = VALUE_LIMIT;
-        let names: Vec<_> = wanted.keys.iter().map(String::as_str).collect();
+    let WantedRecords { keys, form, with_metadata } = call.json(NAMES_LIMIT).await?;
+    bounded(keys.0.len(), BULK_READS)?;
+    let names: BTreeSet<_> = keys.0.iter().map(|name| RecordName::of(name)).collect();
+    let read = move |store: &Store, most: usize| {
+        let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
         // One snapshot: of a bulk write, the answer has all records or none.
         let records = store.records(namespace, &names, unix_now())?;
-        for record in records.iter() {
-            let (value, bytes) = show(&record, &wanted)?;
-            // Without it a hundred of the largest values would be in memory at once.
-            left = left.checked_sub(bytes).ok_or_else(answer_too_large)?;
-            values.insert(record.name().to_owned(), value);
+        let bytes = bytes_of(&records)?;
+        if READ_COPIES * bytes > most {
+            return Err(ReadFailure::Needs(READ_COPIES * bytes));
         }
-        Ok(BulkValues { values })
+        let copies = if READ_COPIES_MOST * bytes > most { READ_COPIES } else { READ_COPIES_MOST };
+        let failure = RefCell::new(None);
+        let left = RefCell::new(VALUE_LIMIT);
+        let values =
+            FoundRecords { records: &records, form, with_metadata, left: &left, failure: &failure };
+        let mut answer = BoundedAnswer(Zeroizing::new(Vec::with_capacity((copies - 1) * bytes)));
+        let written = serde_json::to_writer(&mut answer, &Envelope::of(FoundValues { values }));
+        match (failure.into_inner(), written) {
+            (Some(failure), _) => Err(failure),
+            (None, Err(_)) => Err(ReadFailure::Needs(READ_COPIES_MOST * bytes)),
+            (None, Ok(())) => Ok(answer.0),
+        }
     };
-    Ok(envelope::result(call.on_store(read).await?))
+    let (answer, permit) = call.read_within(TINY_BYTES, read).await?;
+    Ok(respond::json_held(StatusCode::OK, answer, permit))
 }
 
 pub(crate) async fn delete(
     call: &mut OwnedCall,
     namespace: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
-    let names: Vec<String> = call.json(NAMES_LIMIT).await?;
+    let BoundedList(names) = call.json::<BoundedList<String, BULK_RECORDS>>(NAMES_LIMIT).await?;
     bounded(names.len(), BULK_RECORDS)?;
     let count = names.len();
     let delete = move |store: &Store| {
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         Ok(store.delete(namespace, &names)?)
     };
-    call.on_store(delete).await?;
+    call.change_store(delete).await?;
     Ok(envelope::result(counted(count)))
+}
+
+/// The result of a bulk read; see [`crate::api::store::BulkValues`].
+#[derive(Serialize)]
+struct FoundValues<'a> {
+    values: FoundRecords<'a>,
+}
+
+/// The records of a bulk read, of which each value is in memory while it is written.
+struct FoundRecords<'a> {
+    records: &'a RecordsSnapshot<'a>,
+    form: ValueForm,
+    with_metadata: bool,
+    /// Bytes of values that the rest of the answer may have.
+    left: &'a RefCell<usize>,
+    /// Why the answer cannot be written.
+    failure: &'a RefCell<Option<ReadFailure>>,
+}
+
+impl Serialize for FoundRecords<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.records.iter().map(|record| {
+            let name = record.name();
+            (name, FoundRecord { found: self, record })
+        }))
+    }
+}
+
+struct FoundRecord<'a> {
+    found: &'a FoundRecords<'a>,
+    record: SnapshotRecord<'a>,
+}
+
+impl Serialize for FoundRecord<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let failed = |failure: ReadFailure| {
+            *self.found.failure.borrow_mut() = Some(failure);
+            S::Error::custom("")
+        };
+        let most = *self.found.left.borrow() + ROW_BYTES;
+        let found = if self.found.with_metadata {
+            let found = self.record.value_and_metadata(most);
+            found.map(|found| found.map(|(value, metadata)| (value, Some(metadata))))
+        } else {
+            self.record.value_within(most).map(|found| found.map(|value| (value, None)))
+        };
+        let found = found.map_err(|error| match error {
+            KvError::NeedsMemory { .. } => failed(answer_too_large().into()),
+            error => failed(error.into()),
+        })?;
+        let Some((value, metadata)) = found else { return to.serialize_none() };
+        let left = self.found.left.borrow().checked_sub(value.bytes.len());
+        // Without it a hundred of the largest values would be in memory at once.
+        *self.found.left.borrow_mut() = left.ok_or_else(|| failed(answer_too_large().into()))?;
+        let value = match self.found.form {
+            ValueForm::Text => Content::Text(&value.bytes),
+            ValueForm::Base64 => Content::Base64(&value.bytes),
+            ValueForm::Json => Content::Json(Json::read(&value.bytes).map_err(|_| {
+                failed(Refusal::invalid("type: one of the values is not JSON").into())
+            })?),
+        };
+        let shown = match metadata {
+            None => BulkFound::Value(value),
+            Some(metadata) => BulkFound::Record(BulkRecord {
+                value,
+                metadata: json_of(&metadata),
+                expiration: metadata.expiry,
+            }),
+        };
+        shown.serialize(to)
+    }
+}
+
+impl Serialize for Content<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(bytes) => to.collect_str(&Lossy(bytes)),
+            Self::Base64(bytes) => to.collect_str(&BASE64.encode_display(bytes)),
+            Self::Json(json) => json.serialize(to),
+        }
+    }
+}
+
+/// Bytes as text, with U+FFFD for what is not UTF-8.
+struct Lossy<'a>(&'a [u8]);
+
+impl fmt::Display for Lossy<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.utf8_chunks().try_for_each(|chunk| {
+            f.write_str(chunk.valid())?;
+            if chunk.invalid().is_empty() { Ok(()) } else { f.write_str("\u{fffd}") }
+        })
+    }
+}
+
+/// An answer that never grows beyond its capacity. Zeroized when dropped.
+struct BoundedAnswer(Zeroizing<Vec<u8>>);
+
+impl io::Write for BoundedAnswer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.capacity() - self.0.len() < bytes.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The bytes of these records: values, names and metadata.
+fn bytes_of(records: &RecordsSnapshot<'_>) -> Result<usize, ReadFailure> {
+    let mut bytes = 0;
+    for record in records.iter() {
+        // Names and metadata are escaped in the answer.
+        bytes += ROW_BYTES + 3 * record.name().len() + METADATA_LIMIT;
+        match record.value_within(0) {
+            Ok(value) => bytes += value.map_or(0, |value| value.bytes.len()),
+            Err(KvError::NeedsMemory { bytes: row }) => bytes += row,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if bytes > VALUE_LIMIT + BULK_READS * (2 * ROW_BYTES + 3 * NAME_LIMIT + METADATA_LIMIT) {
+        return Err(answer_too_large().into());
+    }
+    Ok(bytes)
 }
 
 fn answer_too_large() -> Refusal {
@@ -117,145 +257,4 @@ fn bounded(count: usize, limit: usize) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::invalid(format!("the list must have 1 to {limit} items (got {count})")))
-}
-
-impl CheckedPair {
-    fn of(pair: Pair, number: usize, now: u64) -> Result<Self, Refusal> {
-        let name = Zeroizing::new(pair.key);
-        let text = Zeroizing::new(pair.value);
-        let value = if pair.base64 {
-            let bytes = BASE64.decode(text.as_bytes());
-            bytes.map_err(|_| Refusal::invalid(format!("pair {number}: value is not base64")))?
-        } else {
-            text.as_bytes().to_vec()
-        };
-        let expiry = match whole(number, "expiration_ttl", pair.expiration_ttl, lives())? {
-            Some(ttl) => Some(now.saturating_add(ttl)),
-            // Ignored beside a time to live, as the service does.
-            None => whole(number, "expiration", pair.expiration, expirations(now))?,
-        };
-        Ok(Self {
-            name,
-            value: Zeroizing::new(value),
-            metadata: pair.metadata.map(|json| compact(number, &json)).transpose()?,
-            expiry,
-        })
-    }
-
-    fn put(&self) -> Put<'_> {
-        Put {
-            name: &self.name,
-            value: &self.value,
-            metadata: self.metadata.as_deref(),
-            expiry: self.expiry,
-        }
-    }
-}
-
-/// Metadata without spaces, as it is stored.
-fn compact(number: usize, json: &RawValue) -> Result<Vec<u8>, Refusal> {
-    let length = json.get().len();
-    if length > METADATA_TEXT_LIMIT {
-        let why = format!("pair {number}: metadata: at most {METADATA_LIMIT} bytes (got {length})");
-        return Err(Refusal::invalid(why));
-    }
-    let read = Json::read(json.get().as_bytes());
-    read.map(|json| json.text().as_bytes().to_vec()).map_err(|_| {
-        Refusal::invalid(format!("pair {number}: metadata: is too deep or large to be read"))
-    })
-}
-
-/// Clients send whole numbers as floating-point ones.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "checked to be a whole number within 53 bits"
-)]
-fn whole(
-    number: usize,
-    field: &str,
-    value: Option<f64>,
-    range: std::ops::RangeInclusive<u64>,
-) -> Result<Option<u64>, Refusal> {
-    let Some(value) = value else { return Ok(None) };
-    let is_whole = value.fract() == 0.0 && (0.0..9e15).contains(&value);
-    if is_whole && range.contains(&(value as u64)) {
-        return Ok(Some(value as u64));
-    }
-    let (least, most) = (range.start(), range.end());
-    Err(Refusal::invalid(format!(
-        "pair {number}: {field}: must be {least} to {most} (got {value})"
-    )))
-}
-
-/// One record of a bulk read, if there is one, and the length of its value.
-fn show(
-    record: &SnapshotRecord<'_>,
-    wanted: &BulkGet,
-) -> Result<(Option<BulkFound<Content>>, usize), Refusal> {
-    let found = if wanted.with_metadata {
-        record.value_and_metadata()?.map(|(value, metadata)| (value, Some(metadata)))
-    } else {
-        record.value()?.map(|value| (value, None))
-    };
-    let Some((value, metadata)) = found else { return Ok((None, 0)) };
-    let bytes = value.bytes.len();
-    let value = match wanted.form {
-        ValueForm::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
-        ValueForm::Base64 => Content::Text(BASE64.encode(&value.bytes)),
-        ValueForm::Json => Json::read(&value.bytes)
-            .map(Content::Json)
-            .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
-    };
-    let shown = match metadata {
-        None => BulkFound::Value(value),
-        Some(metadata) => BulkFound::Record(BulkRecord {
-            value,
-            metadata: json_of(&metadata),
-            expiration: metadata.expiry,
-        }),
-    };
-    Ok((Some(shown), bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_is_read_only_where_it_may_fit_and_kept_without_spaces() {
-        let metadata = |json: String| {
-            let json = format!(r#"[{{"key":"a","value":"","metadata":{json}}}]"#);
-            let pairs: Vec<Pair> = serde_json::from_str(&json).expect("pairs");
-            let ready: Result<Vec<_>, _> =
-                pairs.into_iter().map(|pair| CheckedPair::of(pair, 1, 0)).collect();
-            ready.map(|mut ready| ready.remove(0).metadata)
-        };
-        assert_eq!(metadata("null".into()).expect("none"), None);
-        let spaces = " ".repeat(2 * METADATA_LIMIT);
-        let kept = metadata(format!("{{ \"b\" :{spaces}[1, \"ä\"] }}")).expect("fits");
-        assert_eq!(kept.as_deref(), Some("{\"b\":[1,\"ä\"]}".as_bytes()));
-        for bad in ["[".repeat(200) + &"]".repeat(200), "1e999".into()] {
-            assert!(metadata(bad).is_err());
-        }
-        // Never read: it would be no JSON that can be.
-        let long = "[".repeat(METADATA_TEXT_LIMIT) + &"]".repeat(METADATA_TEXT_LIMIT);
-        let refusal = metadata(long).expect_err("too long");
-        assert!(format!("{refusal:?}").contains("at most 1024 bytes (got 131072)"), "{refusal:?}");
-    }
-
-    #[test]
-    fn numbers_are_whole_and_within_their_range() {
-        for (value, expected) in [
-            (Some(60.0), Some(Some(60))),
-            (None, Some(None)),
-            (Some(59.0), None),
-            (Some(60.5), None),
-            (Some(-1.0), None),
-            (Some(f64::NAN), None),
-            (Some(1e300), None),
-        ] {
-            assert_eq!(whole(1, "expiration_ttl", value, 60..=100).ok(), expected, "{value:?}");
-        }
-    }
 }

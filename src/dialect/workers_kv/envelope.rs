@@ -7,11 +7,13 @@
 
 use hyper::{Response, StatusCode};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::api::store::{Envelope, Failure, PageInfo};
 use crate::http::body::Body;
+use crate::http::memory_budget::MemoryPermit;
 use crate::http::refusal::{Class, Refusal, Subject};
-use crate::http::respond::json;
+use crate::http::respond::{json, json_held};
 
 /// The service's own codes, as its clients show them.
 mod code {
@@ -59,6 +61,17 @@ pub(crate) fn result(result: impl Serialize) -> Response<Body> {
 /// An answer with a part of a list.
 pub(crate) fn page(result: impl Serialize, info: PageInfo) -> Response<Body> {
     json(StatusCode::OK, &Envelope::page(result, info))
+}
+
+/// As [`page`], whose memory is free once it was sent.
+pub(crate) fn page_held(
+    result: impl Serialize,
+    info: PageInfo,
+    permit: MemoryPermit,
+) -> Response<Body> {
+    let text = serde_json::to_vec(&Envelope::page(result, info));
+    let text = text.expect("names are strings and numbers are finite");
+    json_held(StatusCode::OK, Zeroizing::new(text), permit)
 }
 
 #[cfg(test)]

@@ -2,21 +2,41 @@
 
 use hyper::header::CONTENT_TYPE;
 use multer::{Constraints, Multipart, SizeLimit};
+use tokio::runtime::Handle;
 use zeroize::Zeroizing;
 
 use crate::api::json::Json;
-use crate::http::body_reading::ReceivedBody;
-use crate::http::call::OwnedCall;
+use crate::http::body_reading::{BodyLimits, ReceivedBody};
+use crate::http::call::{OwnedCall, on_thread};
 use crate::http::refusal::Refusal;
 use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
 
 /// The most that a form adds to its value.
 const FORM_BYTES: usize = 64 * 1024;
 
+/// Memory for each byte of a form: the body, and its value in the parser and out of it.
+const FORM_COPIES: usize = 3;
+
 /// A value and its metadata.
 pub(crate) struct UploadedValue {
-    pub(crate) value: ReceivedBody,
-    pub(crate) metadata: Option<ReceivedBody>,
+    body: ReceivedBody,
+    metadata: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// The parts of a form.
+struct FormParts {
+    value: Zeroizing<Vec<u8>>,
+    metadata: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl UploadedValue {
+    pub(crate) fn value(&self) -> &[u8] {
+        &self.body.bytes
+    }
+
+    pub(crate) fn metadata(&self) -> Option<&[u8]> {
+        self.metadata.as_deref().map(Vec::as_slice)
+    }
 }
 
 /// Receives a value: the body itself, or a form with the parts `value` and `metadata`.
@@ -26,16 +46,25 @@ pub(crate) async fn value(call: &mut OwnedCall) -> Result<UploadedValue, Refusal
         media_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data")
     });
     let Some(form_type) = form_type else {
-        let value = call.receive(VALUE_LIMIT).await?;
-        return Ok(UploadedValue { value, metadata: None });
+        let body = call.receive(BodyLimits { bytes: VALUE_LIMIT, copies: 1 }).await?;
+        return Ok(UploadedValue { body, metadata: None });
     };
     let boundary = multer::parse_boundary(form_type)
         .map_err(|_| Refusal::invalid("content-type: the form has no boundary"))?;
-    let body = call.receive(VALUE_LIMIT + FORM_BYTES).await?;
-    form(&body, &boundary).await
+    let limits = BodyLimits { bytes: VALUE_LIMIT + FORM_BYTES, copies: FORM_COPIES };
+    let mut body = call.receive(limits).await?;
+    // The form is in memory: nothing in it waits.
+    let runtime = Handle::current();
+    on_thread(move || {
+        let FormParts { value, metadata } = runtime.block_on(form(&body.bytes, &boundary))?;
+        body.bytes = value;
+        body.permit.shrink(body.bytes.capacity());
+        Ok(UploadedValue { body, metadata })
+    })
+    .await
 }
 
-async fn form(body: &[u8], boundary: &str) -> Result<UploadedValue, Refusal> {
+async fn form(body: &[u8], boundary: &str) -> Result<FormParts, Refusal> {
     let sizes = SizeLimit::new()
         .for_field("value", VALUE_LIMIT as u64)
         .for_field("metadata", METADATA_LIMIT as u64);
@@ -65,7 +94,7 @@ async fn form(body: &[u8], boundary: &str) -> Result<UploadedValue, Refusal> {
         Ok(json) => Ok(Zeroizing::new(json.text().as_bytes().to_vec())),
         Err(_) => Err(Refusal::invalid("metadata: is not JSON, or too deep or large to be read")),
     });
-    Ok(UploadedValue { value, metadata: metadata.transpose()? })
+    Ok(FormParts { value, metadata: metadata.transpose()? })
 }
 
 fn broken_form(error: &multer::Error) -> Refusal {

@@ -13,7 +13,8 @@ use crate::api::store::{LIFE_SECONDS, ListedRecord, PAGE_ITEMS, PageInfo};
 use crate::dialect::workers_kv::path::{DecodedName, KvQuery};
 use crate::dialect::workers_kv::{envelope, upload};
 use crate::http::body::Body;
-use crate::http::call::OwnedCall;
+use crate::http::call::{OwnedCall, ReadFailure};
+use crate::http::memory_budget::SMALL_BYTES;
 use crate::http::refusal::{Class, Refusal, Subject};
 use crate::http::respond::ok;
 use crate::keyring;
@@ -26,6 +27,9 @@ const TTL_MOST: u64 = 100 * 365 * 24 * 60 * 60;
 /// Names per page, at the most and by default.
 const LIST_LIMIT: u64 = PAGE_ITEMS as u64;
 
+/// Memory of a read, in bytes, until the value turns out to be longer.
+const GET_BYTES: usize = 16 << 10;
+
 /// The header with the time at which a value expires.
 const EXPIRATION: HeaderName = HeaderName::from_static("expiration");
 
@@ -34,15 +38,18 @@ pub(crate) async fn get(
     namespace: NamespaceId,
     name: DecodedName,
 ) -> Result<Response<Body>, Refusal> {
-    let value = call.on_store(move |store| Ok(store.get(namespace, &name, unix_now())?)).await?;
-    let mut value = value.ok_or_else(key_not_found)?;
+    let get = move |store: &Store, most| {
+        Ok::<_, ReadFailure>(store.get_within(namespace, &name, unix_now(), most)?)
+    };
+    let (value, permit) = call.read_within(GET_BYTES, get).await?;
+    let value = value.ok_or_else(key_not_found)?;
     let mut headers = HeaderMap::with_capacity(6);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(expiry) = value.expiry {
         headers.insert(EXPIRATION, expiry.into());
     }
-    Ok(ok(headers, Body::whole(std::mem::take(&mut *value.bytes))))
+    Ok(ok(headers, Body::held(value.bytes, permit)))
 }
 
 pub(crate) async fn metadata(
@@ -70,15 +77,10 @@ pub(crate) async fn put(
     };
     let written = upload::value(call).await?;
     let put = move |store: &Store| {
-        let one = Put {
-            name: &name,
-            value: &written.value,
-            metadata: written.metadata.as_deref().map(Vec::as_slice),
-            expiry,
-        };
+        let one = Put { name: &name, value: written.value(), metadata: written.metadata(), expiry };
         Ok(store.put(namespace, &[one], now)?)
     };
-    call.on_store(put).await?;
+    call.change_store(put).await?;
     Ok(envelope::result(()))
 }
 
@@ -87,7 +89,7 @@ pub(crate) async fn delete(
     namespace: NamespaceId,
     name: DecodedName,
 ) -> Result<Response<Body>, Refusal> {
-    call.on_store(move |store| Ok(store.delete(namespace, &[&name])?)).await?;
+    call.change_store(move |store| Ok(store.delete(namespace, &[&name])?)).await?;
     Ok(envelope::result(()))
 }
 
@@ -100,11 +102,17 @@ pub(crate) async fn list(
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let prefix = Zeroizing::new(query.text("prefix").unwrap_or_default().to_owned());
     let after = query.text("cursor").map(read_cursor).transpose()?;
-    let list = move |store: &Store| {
+    let list = move |store: &Store, most| {
         let after = after.as_ref().map(|after| after.as_str());
-        Ok(store.list(namespace, &prefix, after, limit, unix_now())?)
+        Ok::<_, ReadFailure>(store.list_within(
+            namespace,
+            &prefix,
+            after,
+            limit,
+            (unix_now(), most),
+        )?)
     };
-    let page = call.on_store(list).await?;
+    let (page, permit) = call.read_within(SMALL_BYTES, list).await?;
     let cursor = page.records.last().filter(|_| page.more).map(|last| cursor(&last.name));
     let shown = page.records.iter().map(|record| ListedRecord {
         name: record.name.as_str(),
@@ -114,7 +122,7 @@ pub(crate) async fn list(
     let shown: Vec<_> = shown.collect();
     let count = shown.len() as u64;
     let cursor = Some(cursor.unwrap_or_default());
-    Ok(envelope::page(&shown, PageInfo { count, cursor, ..PageInfo::default() }))
+    Ok(envelope::page_held(&shown, PageInfo { count, cursor, ..PageInfo::default() }, permit))
 }
 
 fn key_not_found() -> Refusal {

@@ -7,6 +7,7 @@ mod page_format;
 mod panics;
 mod read_only_file;
 mod read_transaction;
+mod read_turns;
 mod salvage;
 mod tables;
 
@@ -22,14 +23,15 @@ use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::durable;
 use crate::kv::engine::storage::{
-    Change, Changes, Row, Salvage, Snapshot, Storage, StorageAccess, StorageError, StorageSize,
-    Table,
+    Change, Changes, Row, RowWithin, Salvage, Snapshot, Storage, StorageAccess, StorageError,
+    StorageSize, Table,
 };
 use flushed_file::FlushedFile;
 use live_bytes::LiveBytes;
 use panics::contained;
 use read_only_file::ReadOnlyFile;
 use read_transaction::OpenTransaction;
+use read_turns::ReadTurns;
 use salvage::SalvagedRows;
 use tables::{definition, end_bound, end_of};
 
@@ -49,6 +51,7 @@ pub struct RedbStorage {
     cache_bytes: usize,
     /// `None` after a failure.
     opened: RwLock<Option<OpenFile>>,
+    read_turns: ReadTurns,
 }
 
 /// The open file.
@@ -107,7 +110,12 @@ impl RedbStorage {
     /// the whole file.
     #[must_use]
     pub fn at(path: &Path, cache_bytes: usize) -> Self {
-        Self { path: path.to_owned(), cache_bytes, opened: RwLock::new(None) }
+        Self {
+            path: path.to_owned(),
+            cache_bytes,
+            opened: RwLock::new(None),
+            read_turns: ReadTurns::default(),
+        }
     }
 
     /// As [`RedbStorage::at`], and opens the file now.
@@ -340,13 +348,23 @@ impl Drop for RedbStorage {
 
 impl Storage for RedbStorage {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.get_within(table, key, usize::MAX)?.and_then(RowWithin::row))
+    }
+
+    fn get_within(
+        &self,
+        table: Table,
+        key: &[u8],
+        most: usize,
+    ) -> Result<Option<RowWithin>, StorageError> {
         self.with(
             StorageAccess::Read,
             |opened| {
+                let _turn = self.read_turns.take();
                 let table = opened.database.begin_read()?.open_table(definition(table))?;
-                Ok(table.get(key)?.map(|row| row.value().to_vec()))
+                Ok(table.get(key)?.map(|row| RowWithin::copied(row.value(), most)))
             },
-            |rows| rows.get(table, key),
+            |rows| Ok(rows.get(table, key)?.map(|row| RowWithin::copied(&row, most))),
         )
     }
 
@@ -508,16 +526,29 @@ struct RedbSnapshot<'a> {
 
 impl Snapshot for RedbSnapshot<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        Ok(self.get_within(table, key, usize::MAX)?.and_then(RowWithin::row))
+    }
+
+    fn get_within(
+        &self,
+        table: Table,
+        key: &[u8],
+        most: usize,
+    ) -> Result<Option<RowWithin>, StorageError> {
         let mut open = self.open.borrow_mut();
         let row = match &*open {
-            Some((Some(transaction), _)) => contained(|| transaction.get(table, key)),
+            Some((Some(transaction), _)) => {
+                let _turn = self.storage.read_turns.take();
+                contained(|| transaction.get_within(table, key, most))
+            }
             Some((None, opened)) => match opened.as_ref() {
                 Some(OpenFile::Damaged(rows)) => {
                     // The file stays as it is: what another page has can be read.
-                    return rows.get(table, key).map_err(|error| StorageError {
+                    let row = rows.get(table, key).map_err(|error| StorageError {
                         what: StorageAccess::Read,
                         reason: error.to_string(),
-                    });
+                    })?;
+                    return Ok(row.map(|row| RowWithin::copied(&row, most)));
                 }
                 _ => Err("the snapshot has no transaction".to_owned()),
             },

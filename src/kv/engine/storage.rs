@@ -16,6 +16,19 @@ pub trait Storage: Send + Sync {
     /// When it cannot be read.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
 
+    /// The row at `key`, or its length if that is above `most` bytes.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn get_within(
+        &self,
+        table: Table,
+        key: &[u8],
+        most: usize,
+    ) -> Result<Option<RowWithin>, StorageError> {
+        Ok(self.get(table, key)?.map(|row| RowWithin::checked(row, most)))
+    }
+
     /// The first `limit` rows whose keys begin with `prefix` and come after `after`, in the order of
     /// their keys.
     ///
@@ -145,6 +158,46 @@ pub trait Snapshot {
     /// # Errors
     /// When it cannot be read; then nothing more is read from this snapshot.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError>;
+
+    /// The row at `key`, or its length if that is above `most` bytes.
+    ///
+    /// # Errors
+    /// As for [`Snapshot::get`].
+    fn get_within(
+        &self,
+        table: Table,
+        key: &[u8],
+        most: usize,
+    ) -> Result<Option<RowWithin>, StorageError> {
+        Ok(self.get(table, key)?.map(|row| RowWithin::checked(row, most)))
+    }
+}
+
+/// A row, or the length of one that is longer than asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowWithin {
+    /// The row.
+    Row(Vec<u8>),
+    /// It has this many bytes.
+    Longer(usize),
+}
+
+impl RowWithin {
+    /// A copy of the row, if it has up to `most` bytes.
+    #[must_use]
+    pub fn copied(row: &[u8], most: usize) -> Self {
+        if row.len() > most { Self::Longer(row.len()) } else { Self::Row(row.to_vec()) }
+    }
+
+    /// The row, unless it is longer.
+    #[must_use]
+    pub fn row(self) -> Option<Vec<u8>> {
+        if let Self::Row(row) = self { Some(row) } else { None }
+    }
+
+    fn checked(row: Vec<u8>, most: usize) -> Self {
+        if row.len() > most { Self::Longer(row.len()) } else { Self::Row(row) }
+    }
 }
 
 /// The size of a storage, in bytes.

@@ -25,10 +25,10 @@ fn a_value_opens_only_with_its_own_place_name_versions_and_expiry() {
     let row =
         seal_value(&mut material(&generator()), &key(9), ADDRESS, HEAD, &entry(b""), b"a value");
     let row = row.expect("seeded");
-    let (head, sealed) = RowHeader::read(&row).expect("whole");
+    let (head, _) = RowHeader::read(&row).expect("whole");
     assert_eq!(head, HEAD);
     let open = |address, head, name, expiry| {
-        open_value(&key(9), address, head, name, expiry, sealed).map(|value| value.to_vec())
+        open_value(&key(9), address, head, name, expiry, row.to_vec()).map(|value| value.to_vec())
     };
     assert_eq!(open(ADDRESS, HEAD, "a name", 5), Ok(b"a value".to_vec()));
     let elsewhere = RecordAddress { namespace: NamespaceId([7; 16]), ..ADDRESS };
@@ -110,9 +110,9 @@ fn a_value_sealed_anew_opens_under_the_new_key_version_alone() {
     let keys = (&old_key, &new_key);
     let again = reseal_value(&mut material(&generator), keys, ADDRESS, (HEAD, new_head), sealed);
     let again = again.expect("seeded").expect("opens");
-    let (head, sealed_again) = RowHeader::read(&again).expect("whole");
+    let (head, _) = RowHeader::read(&again).expect("whole");
     assert_eq!(head, new_head);
-    let open = |key| open_value(key, ADDRESS, head, "a name", 5, sealed_again);
+    let open = |key| open_value(key, ADDRESS, head, "a name", 5, again.clone());
     assert_eq!(open(&new_key).expect("opens").as_slice(), b"a value");
     assert!(open(&old_key).is_err());
     let wrong = reseal_value(

@@ -31,7 +31,7 @@ fn read_all(store: &Store, id: NamespaceId) -> BTreeSet<Option<Vec<u8>>> {
     let records = store.records(id, &names, 0).expect("readable");
     let mut texts = BTreeSet::new();
     for record in records.iter() {
-        let found = record.value_and_metadata().expect("readable");
+        let found = record.value_and_metadata(usize::MAX).expect("readable");
         let (value, metadata) = found.unzip();
         texts.insert(value.map(|value| value.bytes.to_vec()));
         texts.insert(metadata.and_then(|metadata| metadata.json).map(|json| json.to_vec()));
@@ -128,7 +128,8 @@ fn writes_during_an_answer_are_not_in_it_and_do_not_wait_for_it() {
     write_all(&store, id, "second");
     store.delete(id, &names[..1]).expect("deleted");
     for record in records.iter() {
-        let (value, metadata) = record.value_and_metadata().expect("readable").expect("there");
+        let (value, metadata) =
+            record.value_and_metadata(usize::MAX).expect("readable").expect("there");
         assert_eq!(
             (&**value.bytes, metadata.json.as_deref().map(Vec::as_slice)),
             (b"first".as_slice(), Some(b"first".as_slice()))

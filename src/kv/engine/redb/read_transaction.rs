@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use ::redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase};
 
 use super::tables::definition;
-use crate::kv::engine::storage::Table;
+use crate::kv::engine::storage::{RowWithin, Table};
 
 /// All rows as they were after one commit.
 pub(crate) struct OpenTransaction {
@@ -19,7 +19,12 @@ impl OpenTransaction {
         Ok(Self { tables: Default::default(), transaction: database.begin_read()? })
     }
 
-    pub(crate) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, ::redb::Error> {
+    pub(crate) fn get_within(
+        &self,
+        table: Table,
+        key: &[u8],
+        most: usize,
+    ) -> Result<Option<RowWithin>, ::redb::Error> {
         let place = &self.tables[table as usize];
         let table = if let Some(table) = place.get() {
             table
@@ -27,6 +32,6 @@ impl OpenTransaction {
             let opened = self.transaction.open_table(definition(table))?;
             place.get_or_init(|| opened)
         };
-        Ok(table.get(key)?.map(|row| row.value().to_vec()))
+        Ok(table.get(key)?.map(|row| RowWithin::copied(row.value(), most)))
     }
 }

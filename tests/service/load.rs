@@ -1,0 +1,268 @@
+//! Many clients, large bodies and slow ones: the memory of the service stays within `kv.memory`, and no
+//! caller stalls another.
+
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use data_encoding::BASE64;
+
+use crate::TWO_KINDS;
+use crate::running::{NAMESPACES, Running, get};
+
+/// `kv.memory` in these tests, in MiB; the page cache is 16 of them.
+const MEMORY_MIB: u64 = 160;
+
+/// What of it one call can have: without the page cache, 64 for writing and 12 for small calls.
+const CALL_BYTES: usize = (160 - 16 - 64 - 12) << 20;
+
+/// The largest value.
+const VALUE_BYTES: usize = 25 << 20;
+
+/// Their values together are twice the ceiling.
+const CLIENTS: usize = 13;
+
+fn start(http: &str) -> (Running, String) {
+    let service = Running::start(&format!(
+        "[http]\n{http}\n[kv]\nmemory = \"{MEMORY_MIB}MiB\"\ncache = \"16MiB\"\n\
+         opened-cache = \"0B\"\n{TWO_KINDS}"
+    ));
+    let id = namespace(&service);
+    (service, id)
+}
+
+/// Makes a namespace; gives its path.
+fn namespace(service: &Running) -> String {
+    let (status, body) = service.namespaces("POST", "", "{\"title\":\"first\"}");
+    assert_eq!(status, 200, "{body}");
+    let made: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    format!("/{}", made["result"]["id"].as_str().expect("an id"))
+}
+
+/// The head of a call with a body of a known length.
+fn head(service: &Running, method: &str, path: &str, length: usize) -> String {
+    let token = fs::read_to_string(service.token_file()).expect("a token");
+    format!(
+        "{method} {NAMESPACES}{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\
+         authorization: Bearer {}\r\ncontent-length: {length}\r\n\r\n",
+        token.trim()
+    )
+}
+
+/// Sends a call; the answer is still to be read.
+fn send(service: &Running, method: &str, path: &str, body: &[u8]) -> TcpStream {
+    let mut stream = patient(service);
+    stream.write_all(head(service, method, path, body.len()).as_bytes()).expect("sent");
+    // A call that is refused may not be read to its end.
+    let _ = stream.write_all(body);
+    stream
+}
+
+/// A connection of a client that waits for its turn as long as it takes.
+fn patient(service: &Running) -> TcpStream {
+    let stream = service.connect();
+    stream.set_read_timeout(Some(Duration::from_mins(10))).expect("a timeout");
+    stream
+}
+
+/// The answer: its status, its head and its body.
+fn answer(mut stream: TcpStream) -> (u16, String, Vec<u8>) {
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).expect("an answer");
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
+    let body = bytes.split_off(end + 4);
+    let head = String::from_utf8_lossy(&bytes).to_lowercase();
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    (status, head, body)
+}
+
+fn call(service: &Running, method: &str, path: &str, body: &[u8]) -> (u16, String, Vec<u8>) {
+    answer(send(service, method, path, body))
+}
+
+/// A bulk write of pairs, as long as `bytes` at the most.
+fn pairs(bytes: usize, pair: impl Fn(usize) -> String) -> Vec<u8> {
+    let mut body = b"[".to_vec();
+    for number in 0.. {
+        let next = pair(number);
+        if body.len() + next.len() + 2 > bytes {
+            break;
+        }
+        if number > 0 {
+            body.push(b',');
+        }
+        body.extend_from_slice(next.as_bytes());
+    }
+    body.push(b']');
+    body
+}
+
+#[test]
+fn the_memory_for_many_large_calls_stays_within_the_ceiling_and_goes_back() {
+    let (service, id) = start("idle-timeout = \"10min\"");
+    let idle = service.resident_memory_kib();
+    let check = |what: &str| {
+        let more = service.peak_memory_kib().saturating_sub(idle) / 1024;
+        assert!(more <= MEMORY_MIB * 12 / 10, "{what}: {more} MiB more than idle");
+    };
+    let value = vec![0x5a; VALUE_BYTES];
+    let all_at_once = |work: &(dyn Fn(usize) -> u16 + Sync)| {
+        thread::scope(|scope| {
+            let calls: Vec<_> =
+                (0..CLIENTS).map(|number| scope.spawn(move || work(number))).collect();
+            for call in calls {
+                assert_eq!(call.join().expect("an answer"), 200);
+            }
+        });
+    };
+    let place = |number: usize| format!("{id}/values/{}", number % 4);
+    all_at_once(&|number| call(&service, "PUT", &place(number), &value).0);
+    check("values written");
+
+    // Clients that do not read: what has begun waits in the service.
+    let unread: Vec<_> =
+        (0..CLIENTS).map(|number| send(&service, "GET", &place(number), b"")).collect();
+    service.wait_until_idle();
+    check("values read by none");
+    for stream in unread {
+        let (status, _, body) = answer(stream);
+        assert!(status == 200 && body == value, "{status}: {} bytes", body.len());
+    }
+    check("values read");
+
+    let names = br#"{"keys":["0"],"type":"base64"}"#;
+    let read = format!("{id}/bulk/get");
+    let unread: Vec<_> = (0..CLIENTS / 2).map(|_| send(&service, "POST", &read, names)).collect();
+    service.wait_until_idle();
+    check("a bulk read by none");
+    for stream in unread {
+        let (status, _, body) = answer(stream);
+        assert!(status == 200 && body.len() > VALUE_BYTES / 3 * 4, "{status}: {}", body.len());
+    }
+
+    let bulk = format!("{id}/bulk");
+    let text = BASE64.encode(&value[..6000]);
+    let many = pairs(CALL_BYTES, |number| {
+        format!("{{\"key\":\"{number}\",\"value\":\"{text}\",\"base64\":true}}")
+    });
+    let few = pairs(CALL_BYTES, |number| {
+        format!("{{\"key\":\"{number}\",\"value\":\"{}\"}}", "\\u0041".repeat(4 << 20))
+    });
+    thread::scope(|scope| {
+        let calls = [&many, &few].map(|body| scope.spawn(|| call(&service, "PUT", &bulk, body).0));
+        for call in calls {
+            assert_eq!(call.join().expect("an answer"), 200);
+        }
+    });
+    check("bulks written");
+
+    let tiny = pairs(CALL_BYTES, |_| "{\"key\":\"a\",\"value\":\"\"}".to_owned());
+    let (status, _, body) = call(&service, "PUT", &bulk, &tiny);
+    let body = String::from_utf8_lossy(&body).into_owned();
+    assert!(status == 400 && body.contains("1 to 10000 items"), "{status}: {body}");
+    let names = pairs(24 << 20, |_| "\"\"".to_owned());
+    let (status, _, body) = call(&service, "POST", &format!("{id}/bulk/delete"), &names);
+    assert_eq!(status, 400, "{}", String::from_utf8_lossy(&body));
+    check("lists that are too long");
+
+    service.wait_until_idle();
+    // The page cache, and what a small call may leave.
+    let more = service.resident_memory_kib().saturating_sub(idle) / 1024;
+    assert!(more <= 16 + 32, "{more} MiB are kept after the last call");
+}
+
+#[test]
+fn a_call_that_could_never_fit_is_refused_by_its_announced_length_with_the_key_that_limits_it() {
+    let (service, id) = start("");
+    for (length, status) in [(CALL_BYTES + 1, 413), (95_000_000, 413), (100_000_001, 413)] {
+        let mut stream = patient(&service);
+        let head = head(&service, "PUT", &format!("{id}/bulk"), length);
+        stream.write_all(head.as_bytes()).expect("sent");
+        let (given, _, body) = answer(stream);
+        let body = String::from_utf8_lossy(&body);
+        assert_eq!(given, status, "{body}");
+        assert_eq!(body.contains("kv.memory"), length <= 100_000_000, "{body}");
+    }
+}
+
+#[test]
+fn a_small_call_is_answered_while_large_ones_are_half_sent() {
+    let (service, id) = start("");
+    let large = |bytes: usize| {
+        let mut stream = patient(&service);
+        let head = head(&service, "PUT", &format!("{id}/bulk"), bytes);
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.write_all(b"[{\"key\":\"a\",\"value\":\"").expect("sent");
+        stream
+    };
+    let half_sent = [large(60 << 20), large(60 << 20), large(60 << 20)];
+    for (name, bytes) in [("one", 1), ("some", 50_000), ("more", 900_000)] {
+        let value = vec![0x5a; bytes];
+        let place = format!("{id}/values/{name}");
+        assert_eq!(call(&service, "PUT", &place, &value).0, 200, "{bytes} bytes are written");
+        let (status, _, read) = call(&service, "GET", &place, b"");
+        assert!(status == 200 && read == value, "{bytes} bytes are read");
+    }
+    // Of unknown length: it counts by what has come.
+    let mut chunked = patient(&service);
+    let head = head(&service, "PUT", &format!("{id}/values/chunked"), 0)
+        .replace("content-length: 0", "transfer-encoding: chunked");
+    chunked.write_all(format!("{head}1\r\nx\r\n0\r\n\r\n").as_bytes()).expect("sent");
+    assert_eq!(answer(chunked).0, 200);
+    assert_eq!(call(&service, "GET", &format!("{id}/keys"), b"").0, 200, "names are listed");
+    for mut stream in half_sent {
+        stream.set_nonblocking(true).expect("a socket");
+        let error = stream.read(&mut [0; 1]).expect_err("it is not answered yet");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+}
+
+#[test]
+fn a_body_that_comes_drop_by_drop_is_refused_however_small_the_gaps_are() {
+    let (service, id) = start("idle-timeout = \"1s\"");
+    let mut stream = patient(&service);
+    let head = head(&service, "PUT", &format!("{id}/values/slow"), 20_000);
+    stream.write_all(head.as_bytes()).expect("sent");
+    let mut sent = 0;
+    // Until the answer: one byte at a time, far less than the least rate, and never idle.
+    stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+    let mut first = [0; 12];
+    while stream.read_exact(&mut first).is_err() {
+        assert!(sent < 20_000, "all of it was taken");
+        // Refused already: the answer is next.
+        let _ = stream.write_all(b"x");
+        sent += 1;
+    }
+    assert_eq!(&first, b"HTTP/1.1 408");
+}
+
+#[test]
+fn a_large_body_is_parsed_while_others_are_served() {
+    let (service, id) = start("threads = 1");
+    // Every value is text with escapes, and the last pair is invalid: nothing is written.
+    let mut body = pairs(CALL_BYTES - 100, |number| {
+        format!("{{\"key\":\"{number}\",\"value\":\"{}\"}}", "\\n".repeat(4000))
+    });
+    body.pop();
+    body.extend_from_slice(b",{\"key\":\"last\",\"value\":\"*\",\"base64\":true}]");
+    let is_answered = AtomicBool::new(false);
+    let answers = thread::scope(|scope| {
+        let large = send(&service, "PUT", &format!("{id}/bulk"), &body);
+        scope.spawn(|| {
+            let (status, _, body) = answer(large);
+            is_answered.store(true, Ordering::SeqCst);
+            assert_eq!(status, 400, "{}", String::from_utf8_lossy(&body));
+        });
+        let mut answers = 0;
+        while !is_answered.load(Ordering::SeqCst) {
+            assert_eq!(get(&service, "/random").status, 200);
+            answers += 1;
+        }
+        answers
+    });
+    // On the thread that parses, one request could be answered before and one after.
+    assert!(answers > 4, "{answers} answers while the body was parsed");
+}
