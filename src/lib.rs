@@ -37,7 +37,7 @@ pub use collector::feed::Feed;
 pub use collector::status::{LiveFigure, Picture, SourceReport, SourceState, StatusBoard};
 pub use collector::{Collector, CollectorSettings, Unavailable};
 pub use incident::IncidentLog;
-pub use machine::this_machine;
+pub use machine::{WipingAllocator, this_machine};
 pub use report::requirements;
 pub use source::{Player, SOURCE_TYPES, Source, SourceError, Wall};
 

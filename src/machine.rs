@@ -2,6 +2,7 @@
 
 mod clock_reading;
 mod heap;
+mod wiping_allocator;
 
 use std::time::{Instant, SystemTime};
 
@@ -9,6 +10,7 @@ pub(crate) use clock_reading::{ClockReading, slept};
 pub(crate) use heap::return_freed_memory;
 use jiff::{Timestamp, Unit};
 use lavawall_entropy::Machine;
+pub use wiping_allocator::WipingAllocator;
 
 /// This machine: `getrandom(2)` and the monotonic clock.
 #[must_use]

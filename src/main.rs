@@ -5,6 +5,10 @@ use std::process::ExitCode;
 use clap::Parser;
 use lavawall::Cli;
 use lavawall::Exit;
+use lavawall::WipingAllocator;
+
+#[global_allocator]
+static ALLOCATOR: WipingAllocator = WipingAllocator;
 
 fn main() -> ExitCode {
     match Cli::try_parse() {

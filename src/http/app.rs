@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hyper::HeaderMap;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::audit::Asked;
 use crate::caller::token::ReloadableTokens;
@@ -78,6 +78,8 @@ pub(crate) struct App {
     /// Calls that change the store, at a time.
     pub(crate) writers: Arc<Semaphore>,
     pub(crate) idle_timeout: Duration,
+    /// Closes every connection after the answers under way: its buffers hold what went through it last.
+    pub(crate) close_connections: watch::Sender<()>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) max_bytes: u64,
     pub(crate) fresh_timeout: Duration,
@@ -105,6 +107,7 @@ impl App {
             memory: MemoryBudget::new(parts.calls_memory, config.idle_timeout),
             writers: Arc::new(Semaphore::new(WRITERS)),
             idle_timeout: config.idle_timeout,
+            close_connections: watch::Sender::new(()),
             meters: Arc::new(meters),
             max_bytes: config.max_bytes.as_u64(),
             fresh_timeout: config.fresh_timeout,

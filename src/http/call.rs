@@ -1,6 +1,7 @@
 //! One request on its way through a dialect, and the answer.
 
 use std::future::Future;
+use std::hint::black_box;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ use crate::http::memory_budget::MemoryPermit;
 use crate::http::refusal::Refusal;
 use crate::kv::{KvError, Store};
 use crate::net::activity::{Activity, Busy};
+
+/// More than the calls of the store use of the stack, in bytes.
+const STACK_BYTES: usize = 64 << 10;
 
 /// Attempts to read something whose size changes in between. The second knows the size.
 const READ_ATTEMPTS: usize = 8;
@@ -191,5 +195,22 @@ impl OwnedCall {
 pub(crate) async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(Refusal::internal()))
+    let scrubbed = move || {
+        let done = below(work);
+        scrub_stack();
+        done
+    };
+    tokio::task::spawn_blocking(scrubbed).await.unwrap_or_else(|_| Err(Refusal::internal()))
+}
+
+/// Does the work in frames of its own, which [`scrub_stack`] reaches.
+#[inline(never)]
+fn below<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
+
+/// Overwrites the part of the stack that finished calls used: ciphers and parsers leave blocks of text there.
+#[inline(never)]
+fn scrub_stack() {
+    black_box(&mut [0_u8; STACK_BYTES]);
 }

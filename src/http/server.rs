@@ -47,8 +47,10 @@ pub fn serve(
     config: &HttpConfig,
     shutdown: &watch::Receiver<bool>,
 ) -> io::Result<()> {
+    let service = Server::new(parts, dialects, access, config);
     let terms = Terms {
-        service: Server::new(parts, dialects, access, config),
+        close: service.app.close_connections.subscribe(),
+        service,
         idle_timeout: config.idle_timeout,
         shutdown: shutdown.clone(),
     };

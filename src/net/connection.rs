@@ -42,6 +42,8 @@ pub(crate) struct Terms<S> {
     pub(crate) service: S,
     pub(crate) idle_timeout: Duration,
     pub(crate) shutdown: watch::Receiver<bool>,
+    /// Changes when every connection is closed after the answers under way.
+    pub(crate) close: watch::Receiver<()>,
 }
 
 /// Serves a TCP client, by TLS if the service has it, until the client leaves, is idle for too
@@ -65,7 +67,7 @@ pub(crate) async fn serve_tcp<S: ConnectionService>(socket: TcpStream, terms: Te
         .initial_stream_window_size(WINDOW_BYTES);
     let socket = AnswerMeter::new(socket, Arc::clone(&activity));
     let connection = http.serve_connection(TokioIo::new(socket), handler);
-    drive(connection, &activity, terms.idle_timeout, stopped(terms.shutdown)).await;
+    drive(connection, &activity, terms.idle_timeout, end(terms.shutdown, terms.close)).await;
 }
 
 /// Serves a client in the clear: over TCP, or `peer` over a unix socket.
@@ -81,7 +83,7 @@ where
     http.max_buf_size(BUFFER_BYTES);
     let socket = AnswerMeter::new(socket, Arc::clone(&activity));
     let connection = http.serve_connection(TokioIo::new(socket), handler);
-    drive(connection, &activity, terms.idle_timeout, stopped(terms.shutdown)).await;
+    drive(connection, &activity, terms.idle_timeout, end(terms.shutdown, terms.close)).await;
 }
 
 async fn drive<C: GracefulConnection>(
@@ -121,6 +123,17 @@ async fn drive<C: GracefulConnection>(
         Poll::Pending
     })
     .await;
+}
+
+/// Ready when the service stops, or all connections are closed.
+async fn end(shutdown: watch::Receiver<bool>, mut close: watch::Receiver<()>) {
+    // What was closed before does not count.
+    close.mark_unchanged();
+    tokio::select! {
+        () = stopped(shutdown) => {}
+        // An error means that the server is gone.
+        _ = close.changed() => {}
+    }
 }
 
 /// Ready when the service stops: `shutdown` is true, or its sender is gone.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
+use zeroize::Zeroizing;
 
 /// The silence after which the client counts as finished. A client that goes on sending is bounded by
 /// the idle timeout of the connection, since nothing is written any more.
@@ -47,9 +48,10 @@ impl LingeringClose {
                 none.insert(Box::pin(sleep(within)))
             }
         };
-        let mut chunk = [0; CHUNK];
+        // A request's body may be in it.
+        let mut chunk = Zeroizing::new([0; CHUNK]);
         loop {
-            let mut read = ReadBuf::new(&mut chunk);
+            let mut read = ReadBuf::new(&mut *chunk);
             match Pin::new(&mut *socket).poll_read(cx, &mut read) {
                 // The client is gone: the error has no reader.
                 Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),

@@ -35,7 +35,7 @@ fn start(http: &str) -> (Running, String) {
 }
 
 /// Makes a namespace; gives its path.
-fn namespace(service: &Running) -> String {
+pub(crate) fn namespace(service: &Running) -> String {
     let (status, body) = service.namespaces("POST", "", "{\"title\":\"first\"}");
     assert_eq!(status, 200, "{body}");
     let made: serde_json::Value = serde_json::from_str(&body).expect("JSON");

@@ -7,6 +7,7 @@ mod host;
 mod keys;
 mod load;
 mod log;
+mod plaintext;
 mod report;
 mod running;
 mod state_files;

@@ -87,6 +87,17 @@ impl Access {
         StreamOwned::new(session, service.connect())
     }
 
+    /// A session for HTTP/2.
+    pub(crate) async fn connect_http_2(
+        &self,
+        service: &Running,
+    ) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+        let socket = tokio::net::TcpStream::connect(service.address()).await.expect("a connection");
+        let name = ServerName::try_from("127.0.0.1").expect("an address");
+        let tls = tokio_rustls::TlsConnector::from(self.client("h2"));
+        tls.connect(name, socket).await.expect("a session")
+    }
+
     fn ask(&self, path: &str, more: &str) -> String {
         format!(
             "GET {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n{more}\r\n",
@@ -234,10 +245,7 @@ impl Access {
 /// Asks for a gigabyte a hundred times over one HTTP/2 connection, and reads no more once it has all
 /// heads, though it promised to.
 async fn many_streams(access: &Access, service: &Running) -> Vec<h2::RecvStream> {
-    let socket = tokio::net::TcpStream::connect(service.address()).await.expect("a connection");
-    let name = ServerName::try_from("127.0.0.1").expect("an address");
-    let tls = tokio_rustls::TlsConnector::from(access.client("h2"));
-    let socket = tls.connect(name, socket).await.expect("a session");
+    let socket = access.connect_http_2(service).await;
     let mut client = h2::client::Builder::new();
     client.initial_window_size(1 << 30).initial_connection_window_size(1 << 30);
     let (mut requests, connection) =

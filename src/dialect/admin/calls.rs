@@ -76,11 +76,14 @@ pub(crate) async fn unseal(call: &mut OwnedCall) -> Outcome {
 }
 
 pub(crate) async fn seal(call: &OwnedCall) -> Outcome {
-    call.act_on_store(|store, actor| {
-        store.seal(actor)?;
-        Ok(answer(&state(store.keyring())))
-    })
-    .await
+    let sealed = call
+        .act_on_store(|store, actor| {
+            store.seal(actor)?;
+            Ok(answer(&state(store.keyring())))
+        })
+        .await;
+    call.app.close_connections.send_replace(());
+    sealed
 }
 
 pub(crate) async fn rekey(call: &mut OwnedCall) -> Outcome {
