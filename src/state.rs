@@ -179,11 +179,12 @@ mod tests {
     #[test]
     fn a_removed_lock_lets_no_second_process_in_and_is_noticed() {
         let base = tempfile::tempdir().expect("a directory");
-        let first = StateDir::open(base.path()).expect("a state directory");
+        let path = base.path().join("state");
+        let first = StateDir::open(&path).expect("a state directory");
         assert!(first.has_lock());
         std::fs::remove_file(first.file(LOCK)).expect("it was there");
         assert!(!first.has_lock());
-        assert!(matches!(StateDir::open(base.path()), Err(StateDirError::InUse { .. })));
+        assert!(matches!(StateDir::open(&path), Err(StateDirError::InUse { .. })));
         std::fs::write(first.file(LOCK), "").expect("written");
         assert!(!first.has_lock(), "another file of the same name");
     }
