@@ -4,17 +4,17 @@
 mod of_store;
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::{ALLOW, CONNECTION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::http::query::Invalid;
+use crate::service_log::log_limit::LogLimit;
 use lavawall_entropy::{NotReady, Quorum};
 
-/// The least time between two log lines about refusals of the generator.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Lines about refusals of the generator, one per request.
+static NOT_READY: LogLimit = LogLimit::new();
 
 /// When to try again, in seconds, after a fault that has no time of its own.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -292,7 +292,9 @@ impl From<Invalid> for Refusal {
 /// needed, the log gets the operator's side.
 impl From<NotReady> for Refusal {
     fn from(why: NotReady) -> Self {
-        log_not_ready(&why);
+        if NOT_READY.passes() {
+            tracing::warn!("requests are refused: {why}");
+        }
         let message = match &why {
             NotReady::Starting(quorum) => {
                 format!("the first seed is not made yet: {}", outline(quorum)).into()
@@ -325,17 +327,4 @@ fn outline(quorum: &Quorum) -> String {
         text.push_str("; the next seed is overdue");
     }
     text
-}
-
-/// Logs at a bounded rate: callers can repeat a refused request as fast as they like.
-fn log_not_ready(why: &NotReady) {
-    static LAST_MS: AtomicU64 = AtomicU64::new(0);
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-    let last = LAST_MS.load(Ordering::Relaxed);
-    if u128::from(now.saturating_sub(last)) >= LOG_INTERVAL.as_millis()
-        && LAST_MS.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    {
-        tracing::warn!("requests are refused: {why}");
-    }
 }

@@ -12,6 +12,7 @@ use crate::api::store::{Envelope, Failure, PageInfo};
 use crate::http::body::Body;
 use crate::http::refusal::{Class, Refusal, Subject};
 use crate::http::respond::json;
+use crate::service_log::log_limit::LogLimit;
 
 /// The service's own codes, as its clients show them.
 mod code {
@@ -25,9 +26,12 @@ mod code {
 /// Codes of ours, where the service's are not known: the status, behind a number it does not use.
 const OURS: u32 = 90_000;
 
+/// Lines about faults, one per call while a disk is full.
+static FAULTS: LogLimit = LogLimit::new();
+
 /// A refusal in the envelope. Faults go to the log: callers get no paths and no system messages.
 pub(crate) fn render(refusal: &Refusal) -> Response<Body> {
-    if refusal.is_fault {
+    if refusal.is_fault && FAULTS.passes() {
         tracing::error!("{}", refusal.operator_message());
     }
     let (status, code, message) = shape(refusal);
