@@ -2,6 +2,7 @@
 
 mod error;
 mod keys;
+mod text;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -57,6 +58,9 @@ pub struct Config {
     /// The sources, or `None` for every source that this machine has.
     #[serde(skip)]
     pub sources: Option<Vec<SourceEntry>>,
+    /// Each `[[source]]` as it is written.
+    #[serde(skip)]
+    source_tables: Vec<toml::Table>,
 }
 
 /// One `[[source]]`.
@@ -105,9 +109,11 @@ impl Config {
             overlay(root.get_mut(), &mut keys, name, value)?;
         }
         let sources = root.get_mut().remove("source");
+        let source_tables = sources.clone().map(source_tables).unwrap_or_default();
         let value = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
         let mut config = Self::deserialize(ValueDeserializer::from(value))
             .map_err(|error| keys.locate(&error))?;
+        config.source_tables = source_tables;
         config.sources = sources.map(|array| parse_sources(array, &keys)).transpose()?;
         config.validate(&keys)?;
         Ok(config)
@@ -213,6 +219,11 @@ fn overlay<'a>(
     table.remove(key.as_str());
     table.insert(Spanned::new(span.clone(), key.into()), Spanned::new(span, value));
     Ok(())
+}
+
+/// Each source as a table. What is none is refused by [`parse_sources`].
+fn source_tables(array: Spanned<DeValue<'_>>) -> Vec<toml::Table> {
+    Vec::deserialize(ValueDeserializer::from(array)).unwrap_or_default()
 }
 
 fn parse_sources(

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::RwLock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -161,6 +162,14 @@ pub(crate) fn run(
     ended.and(served.map_err(DaemonError::Http))
 }
 
+/// The operator reads it; the service works without it.
+fn text_of(config: &Config) -> String {
+    config
+        .text()
+        .inspect_err(|error| tracing::error!("the configuration in force cannot be told: {error}"))
+        .unwrap_or_default()
+}
+
 /// Randomness goes on without it.
 fn bind_admin_socket(state_dir: &StateDir) -> Option<AdminSocket> {
     let path = state_dir.file(ADMIN_SOCKET);
@@ -177,6 +186,8 @@ struct Service {
     collector: Arc<Collector>,
     access: Arc<AccessControl>,
     state_dir: Arc<StateDir>,
+    /// The text of the configuration in force.
+    configuration: Arc<RwLock<String>>,
     keys: Option<KeyUpkeep>,
     can_be_ready: bool,
 }
@@ -225,7 +236,18 @@ impl Service {
                 incidents.open(None, format!("keys and records: {error}"));
             })
             .ok();
-        Ok(Self { generator, board, incidents, collector, access, state_dir, keys, can_be_ready })
+        let configuration = Arc::new(RwLock::new(text_of(config)));
+        Ok(Self {
+            generator,
+            board,
+            incidents,
+            collector,
+            access,
+            state_dir,
+            configuration,
+            keys,
+            can_be_ready,
+        })
     }
 
     /// The parts that HTTP serves.
@@ -239,6 +261,8 @@ impl Service {
                 let collector = Arc::clone(&collector);
                 Box::pin(async move { collector.fresh().await.map_err(|_| FreshError::Stopped) })
             }),
+            configuration: Arc::clone(&self.configuration),
+            state_dir: self.state_dir.path().to_owned(),
             store: self.keys.as_ref().map(KeyUpkeep::store),
             store_tokens: self.keys.as_ref().map(KeyUpkeep::tokens).unwrap_or_default(),
         }
@@ -334,7 +358,10 @@ impl Service {
         }
         let feeds = crate::plan::feeds::build(&config, options.demo, Some(&self.state_dir));
         match self.collector.replace(feeds, config.pool.settings()) {
-            Ok(()) => tracing::info!("reloaded sources"),
+            Ok(()) => {
+                *self.configuration.write() = text_of(&old.reloaded(&config));
+                tracing::info!("reloaded sources");
+            }
             Err(error) => tracing::error!("reload: {error}; the old sources stay"),
         }
     }

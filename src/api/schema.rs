@@ -39,6 +39,7 @@ pub(crate) fn schemas() -> BTreeMap<String, Value> {
     add::<keys::SealAnswer>(&mut answers);
     add::<keys::KeyList>(&mut answers);
     add::<keys::ClockAnswer>(&mut answers);
+    add::<keys::ConfigurationAnswer>(&mut answers);
     add::<store::RepairAnswer>(&mut answers);
     add::<keys::VersionAnswer>(&mut answers);
     add::<keys::CompactionAnswer>(&mut answers);

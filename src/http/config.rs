@@ -35,7 +35,7 @@ pub struct HttpConfig {
     /// other names are refused.
     pub hosts: Vec<String>,
     /// The most that one call of `/random` may ask for.
-    #[serde(deserialize_with = "size::read")]
+    #[serde(with = "size")]
     pub max_bytes: ByteSize,
     /// Certificate chain in PEM, the server's own first. Together with `tls-key`.
     pub tls_certificate: Option<PathBuf>,

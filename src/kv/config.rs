@@ -22,11 +22,11 @@ const SCRUB_MOST: u32 = 1000;
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct KvConfig {
     /// Memory for pages of the store's file, sealed as they are on disk.
-    #[serde(deserialize_with = "size::read")]
+    #[serde(with = "size")]
     pub cache: ByteSize,
     /// Memory for the cache of decrypted values; disabled with 0. It is zeroized when the keyring is
     /// sealed.
-    #[serde(deserialize_with = "size::read")]
+    #[serde(with = "size")]
     pub opened_cache: ByteSize,
     /// Ids of namespaces that are opened although their records do not agree with the multiset hash. Remove
     /// them again after the next start.
