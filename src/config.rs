@@ -2,6 +2,7 @@
 
 mod error;
 mod keys;
+mod service_link;
 mod text;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,7 @@ use crate::{collector, durable, http, keyring, kv};
 
 pub(crate) use error::ConfigError;
 use keys::KeyPlaces;
+use service_link::is_service_link;
 
 /// The configuration file when none is named.
 pub(crate) const SYSTEM_FILE: &str = "/etc/lavawall/lavawall.toml";
@@ -32,12 +34,6 @@ const NOT_KEYS: [&str; 7] = [
     "LAVAWALL_SOCKET",
 ];
 
-/// Variables that Kubernetes sets in every container of a cluster with a service named lavawall.
-fn is_of_kubernetes(name: &str) -> bool {
-    name == "LAVAWALL_PORT"
-        || ["LAVAWALL_PORT_", "LAVAWALL_SERVICE_"].iter().any(|start| name.starts_with(start))
-}
-
 /// The most sources one service runs: each is a thread.
 const MAX_SOURCES: usize = 32;
 
@@ -47,6 +43,8 @@ const MAX_SOURCES: usize = 32;
 pub struct Config {
     /// The state directory. Default `$XDG_STATE_HOME/lavawall`.
     pub state_dir: Option<PathBuf>,
+    /// The operator's unix socket, of at most 107 bytes. Default `admin.sock` in the state directory.
+    pub admin_socket: Option<PathBuf>,
     /// The HTTP listener.
     pub http: http::HttpConfig,
     /// The quorum and the reseed interval.
@@ -102,6 +100,8 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let environment: Vec<_> = environment.collect();
+        // Some editors begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut keys = KeyPlaces::new(file, text);
         let mut root = DeTable::parse(text).map_err(|error| keys.locate(&error))?;
         keys.collect(root.get_ref());
@@ -149,6 +149,7 @@ impl Config {
                 format!("{:?}", config.pool.grace_period).into(),
             ));
             all.push(("state-dir".to_owned(), format!("{:?}", config.state_dir).into()));
+            all.push(("admin-socket".to_owned(), format!("{:?}", config.admin_socket).into()));
             all
         };
         let changed = all(self).into_iter().zip(all(old)).filter(|(new, old)| new != old);
@@ -197,7 +198,7 @@ fn overlay<'a>(
     name: &str,
     value: &'a str,
 ) -> Result<(), ConfigError> {
-    let is_ours = !NOT_KEYS.contains(&name) && !is_of_kubernetes(name);
+    let is_ours = !NOT_KEYS.contains(&name) && !is_service_link(name, value);
     let Some(path) = name.strip_prefix("LAVAWALL_").filter(|_| is_ours) else {
         return Ok(());
     };

@@ -4,9 +4,10 @@ pub(crate) mod harden;
 mod heartbeat;
 pub(crate) mod local;
 pub(crate) mod notify;
+pub(crate) mod trial;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -131,7 +132,7 @@ pub(crate) fn run(
     let address = config.http.listen;
     let listeners = Listeners::bind(address, config.http.threads())
         .map_err(|error| DaemonError::Listen { address, error })?;
-    let socket = bind_admin_socket(&state_dir);
+    let socket = bind_admin_socket(&admin_socket(config, &state_dir));
     let service = Service::start(config, options, state_dir, access)?;
     let address = listeners.address();
     let ready_file = ReadyFile::new(options.ready_file.clone(), address)?;
@@ -170,10 +171,14 @@ fn text_of(config: &Config) -> String {
         .unwrap_or_default()
 }
 
+/// The path of the admin socket.
+fn admin_socket(config: &Config, state_dir: &StateDir) -> PathBuf {
+    config.admin_socket.clone().unwrap_or_else(|| state_dir.file(ADMIN_SOCKET))
+}
+
 /// Randomness goes on without it.
-fn bind_admin_socket(state_dir: &StateDir) -> Option<AdminSocket> {
-    let path = state_dir.file(ADMIN_SOCKET);
-    AdminSocket::bind(&path)
+fn bind_admin_socket(path: &Path) -> Option<AdminSocket> {
+    AdminSocket::bind(path)
         .inspect_err(|error| tracing::error!("the admin socket {}: {error}", path.display()))
         .ok()
 }

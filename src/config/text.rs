@@ -12,8 +12,10 @@ impl Config {
     /// When a value has no form in TOML.
     pub fn text(&self) -> Result<String, toml::ser::Error> {
         let mut root = Table::new();
-        if let Some(path) = &self.state_dir {
-            root.insert("state-dir".into(), Value::try_from(path)?);
+        for (key, path) in [("state-dir", &self.state_dir), ("admin-socket", &self.admin_socket)] {
+            if let Some(path) = path {
+                root.insert(key.into(), Value::try_from(path)?);
+            }
         }
         let mut section = |name: &str, keys: Table| root.insert(name.to_owned(), keys.into());
         section("http", table(&self.http)?);
@@ -74,6 +76,7 @@ mod tests {
     fn the_text_means_the_same_and_has_no_comments() {
         let all = r#"
             state-dir = "/srv/lava wall"
+            admin-socket = "/run/lava.sock"
             [http]
             listen = "127.0.0.1:9000" # a comment
             max-bytes = 1000001

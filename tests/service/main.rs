@@ -8,6 +8,7 @@ mod keys;
 mod log;
 mod report;
 mod running;
+mod start;
 mod state_files;
 mod tls;
 

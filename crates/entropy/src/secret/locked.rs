@@ -62,8 +62,10 @@ impl<T: Plain> Locked<T> {
         let mut owned = Self { page, len, pinned: false };
         // SAFETY: the range is exactly the mapping made above.
         unsafe {
-            mm::madvise(start, len, Advice::LinuxDontDump)?;
-            mm::madvise(start, len, Advice::LinuxWipeOnFork)?;
+            mm::madvise(start, len, Advice::LinuxDontDump)
+                .map_err(|error| refused("MADV_DONTDUMP", "3.4", error))?;
+            mm::madvise(start, len, Advice::LinuxWipeOnFork)
+                .map_err(|error| refused("MADV_WIPEONFORK", "4.14", error))?;
             owned.pinned = mm::mlock(start, len).is_ok();
         }
         Ok(owned)
@@ -74,6 +76,13 @@ impl<T: Plain> Locked<T> {
     pub fn is_locked(&self) -> bool {
         self.pinned
     }
+}
+
+/// The error of a kernel that lacks an advice, and the first version of Linux that has it.
+fn refused(advice: &str, since: &str, error: rustix::io::Errno) -> std::io::Error {
+    let error = std::io::Error::from(error);
+    let text = format!("madvise({advice}), which needs Linux {since} or later: {error}");
+    std::io::Error::new(error.kind(), text)
 }
 
 impl<T: Plain> Deref for Locked<T> {
