@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use age::{DecryptError, Decryptor, IdentityFile};
 use clap::Args;
 
-use crate::api::store::{BULK_RECORDS, LIFE_SECONDS};
+use crate::api::store::{ANY_NAMES, BULK_RECORDS, LIFE_SECONDS, NAMES};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
 use crate::cli::kv::batch::Batch;
@@ -125,6 +125,8 @@ fn lines<R: io::BufRead>(
     counts: &mut Counts,
     progress: impl Fn(),
 ) -> Result<(), CommandError> {
+    // The names that the records had, those of earlier versions too.
+    let path_of_call = format!("/bulk?{NAMES}={ANY_NAMES}");
     let mut batch = Batch::new(BULK_RECORDS, CALL_BYTES);
     let damaged = |line: usize, reason: &dyn std::fmt::Display| {
         CommandError::data(format!("{}: record {line}: {reason}", path.display()))
@@ -136,7 +138,7 @@ fn lines<R: io::BufRead>(
             Ok(None) => break,
             Err(error) => {
                 // The lines before the damage are authentic.
-                counts.written += batch.send(space, "PUT", "/bulk")?;
+                counts.written += batch.send(space, "PUT", &path_of_call)?;
                 let reason = format!("the file is truncated or was changed: {error}");
                 return Err(damaged(number, &reason));
             }
@@ -151,12 +153,12 @@ fn lines<R: io::BufRead>(
             continue;
         }
         if !batch.takes(line.len()) {
-            counts.written += batch.send(space, "PUT", "/bulk")?;
+            counts.written += batch.send(space, "PUT", &path_of_call)?;
             progress();
         }
         batch.add(line);
     }
-    counts.written += batch.send(space, "PUT", "/bulk")?;
+    counts.written += batch.send(space, "PUT", &path_of_call)?;
     Ok(())
 }
 

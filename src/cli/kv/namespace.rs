@@ -3,7 +3,9 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
-use crate::api::store::{Envelope, ListedRecord, NamespaceEntry, PAGE_ITEMS, TitleRequest};
+use crate::api::store::{
+    Envelope, LEAST_PAGE_ITEMS, ListedRecord, NamespaceEntry, PAGE_ITEMS, TitleRequest,
+};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
 use crate::cli::print::shown;
@@ -104,11 +106,13 @@ impl NamespaceClient {
         while left > 0 {
             let path = format!(
                 "/keys?limit={}&prefix={}&cursor={}",
-                left.min(PAGE_ITEMS),
+                left.clamp(LEAST_PAGE_ITEMS, PAGE_ITEMS),
                 escaped(prefix),
                 escaped(&cursor)
             );
-            let page: Envelope<Vec<ListedRecord>> = read(self.call("GET", &path, None, &[200])?)?;
+            let mut page: Envelope<Vec<ListedRecord>> =
+                read(self.call("GET", &path, None, &[200])?)?;
+            page.result.truncate(left);
             left = left.saturating_sub(page.result.len());
             act(page.result)?;
             cursor = page.result_info.and_then(|info| info.cursor).unwrap_or_default();
