@@ -19,8 +19,8 @@ pub(crate) const BULK_READS: usize = 100;
 /// Names on one page at least, as Cloudflare has it.
 pub(crate) const LEAST_PAGE_ITEMS: usize = 10;
 
-/// The parameter of a bulk write that says which names are valid, and its value for all names that a
-/// record can have.
+/// The parameter of a write that says which names are valid, and its value for all names that a record
+/// can have.
 pub(crate) const NAMES: &str = "names";
 pub(crate) const ANY_NAMES: &str = "any";
 

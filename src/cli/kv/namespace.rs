@@ -4,7 +4,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use crate::api::store::{
-    Envelope, LEAST_PAGE_ITEMS, ListedRecord, NamespaceEntry, PAGE_ITEMS, TitleRequest,
+    ANY_NAMES, Envelope, LEAST_PAGE_ITEMS, ListedRecord, NAMES, NamespaceEntry, PAGE_ITEMS,
+    TitleRequest,
 };
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
@@ -146,6 +147,14 @@ fn parse<T: DeserializeOwned>(answer: &[u8]) -> Result<Envelope<T>, CommandError
 /// Percent-encodes a text for a path or a query.
 pub(crate) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// A bulk write, below its namespace: names may be any that a record can have.
+pub(crate) const BULK_PUT: &str = "/bulk?names=any";
+
+/// The path of a write of a record's value, below its namespace.
+pub(crate) fn write_of(name: &str) -> String {
+    format!("{}?{NAMES}={ANY_NAMES}", value_of(name))
 }
 
 /// The path of a record's value, below its namespace.

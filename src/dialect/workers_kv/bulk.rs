@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::api::json::Json;
 use crate::api::store::{
-    ANY_NAMES, BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkPut,
-    BulkRecord, BulkValues, NAMES, StoreError, ValueForm,
+    BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkPut, BulkRecord,
+    BulkValues, StoreError, ValueForm,
 };
 use crate::dialect::workers_kv::envelope;
 use crate::dialect::workers_kv::path::KvQuery;
@@ -57,8 +57,7 @@ pub(crate) async fn put(
 ) -> Result<Response<Body>, Refusal> {
     let pairs: Vec<Pair> = call.json(BULK_BYTES).await?;
     bounded(pairs.len(), BULK_RECORDS)?;
-    // A restored export holds the names that it was made with.
-    if query.text(NAMES) != Some(ANY_NAMES) {
+    if !query.allows_any_name() {
         for (pair, number) in pairs.iter().zip(1..) {
             let numbered = |why: Refusal| {
                 Refusal::invalid_part(Part::Name, format!("pair {number}: {}", why.message))

@@ -8,6 +8,7 @@ use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
+use crate::api::store::{ANY_NAMES, NAMES};
 use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::keyring::NamespaceId;
 
@@ -194,6 +195,11 @@ impl KvQuery {
     /// A parameter, unless it is absent or empty.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Whether a write may have a name that clients of the service could not write.
+    pub(crate) fn allows_any_name(&self) -> bool {
+        self.text(NAMES) == Some(ANY_NAMES)
     }
 
     /// A whole number within `range`.

@@ -76,7 +76,9 @@ pub(crate) async fn put(
             .seconds("expiration", expirations(now))
             .map_err(|refusal| refusal.about(Part::Expiration))?,
     };
-    check_new_name(&name)?;
+    if !query.allows_any_name() {
+        check_new_name(&name)?;
+    }
     let written = upload::value(call).await?;
     let put = move |store: &Store| {
         let one = Put {
@@ -130,8 +132,8 @@ pub(crate) async fn list(
 }
 
 /// Checks that a record may be written under this name: "All printable, non-whitespace characters are
-/// valid" (reference of the service's API, `key_name`). Records that have other names, from earlier
-/// versions, can be read, listed and deleted.
+/// valid" (reference of the service's API, `key_name`). Records that have other names can be read,
+/// listed and deleted.
 pub(crate) fn check_new_name(name: &str) -> Result<(), Refusal> {
     let is_invalid = |letter: char| letter.is_control() || letter.is_whitespace();
     match name.chars().position(is_invalid) {
