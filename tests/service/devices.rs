@@ -131,6 +131,7 @@ fn a_device_that_sticks_after_good_bytes_loses_its_credit() {
     });
     let test = report["last_alarm"]["test"].as_str().expect("a name");
     assert!(["recurrence", "lag-predictor"].contains(&test), "{report}");
+    assert_eq!(report["credit_bits_per_second"], 0.0, "of a source without credit: {report}");
     let end = Instant::now() + PATIENCE;
     while !get(&service, "/status").text().contains("\"degraded\"") {
         assert!(Instant::now() < end, "the quorum is not lost: {}", service.log());
@@ -158,6 +159,17 @@ fn a_device_that_passes_every_continuous_test_is_assessed_before_any_credit() {
     assert_eq!(get(&service, "/health/ready").status, 503);
     let detail = report["last_alarm"]["detail"].as_str().expect("figures");
     assert!(detail.contains("at least 4.000 needed for a claim of 8.000"), "{detail}");
+}
+
+#[test]
+fn a_live_assessment_is_shown_with_its_age_and_never_as_now() {
+    let service = Running::start("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");
+    let report = wait_for(&service, "os", "a live assessment", |report| !report["live"].is_null());
+    assert!(report["live"]["age_seconds"].is_u64(), "{report}");
+    let shown = service.operate(&["status", "--url", &service.url()], "").out;
+    assert!(shown.contains(" s ago ") && !shown.contains(" now "), "{shown}");
+    let page = get(&service, "/").text();
+    assert!(page.contains("age_seconds"), "the dashboard shows it too");
 }
 
 #[test]

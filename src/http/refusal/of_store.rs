@@ -38,7 +38,9 @@ impl From<KeyringError> for Refusal {
             KeyringError::Present | KeyringError::Unsealed | KeyringError::Unprepared => {
                 shown(Class::Conflict, Subject::Operation)
             }
-            KeyringError::ActiveVersion { .. } => shown(Class::Conflict, Subject::Operation),
+            KeyringError::ActiveVersion { .. } | KeyringError::DestroyedVersion { .. } => {
+                shown(Class::Conflict, Subject::Operation)
+            }
             KeyringError::TitleTaken => shown(Class::Conflict, Subject::Title),
             KeyringError::Unproved { .. } => shown(Class::Forbidden, Subject::Operation),
             KeyringError::UnknownNamespace(_) => {
