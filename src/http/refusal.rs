@@ -97,6 +97,8 @@ pub(crate) enum Subject {
     },
     /// The bearer token.
     Token,
+    /// The headers of another way to identify a caller, which this service does not have.
+    ForeignCredentials,
     /// A parameter of the query.
     Parameter(Box<Invalid>),
     /// The `Accept` header, and the media types on offer.
@@ -113,6 +115,33 @@ pub(crate) enum Subject {
     Title,
     /// A record.
     Record,
+    /// A part of a call to the store.
+    Part(Part),
+}
+
+/// The parts of a call to the store for which a dialect has codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The identifier of a namespace.
+    NamespaceId,
+    /// The number of items on a page.
+    Limit,
+    /// The place in a list where a page begins.
+    Cursor,
+    /// The member by which a list is sorted.
+    Order,
+    /// Whether a list ascends or descends.
+    Direction,
+    /// The characters of a record's name.
+    Name,
+    /// The length of a record's name.
+    NameLength,
+    /// The time at which a record expires.
+    Expiration,
+    /// The time until a record expires.
+    TimeToLive,
+    /// The metadata of a record.
+    Metadata,
 }
 
 /// Why a request is not answered with the requested object.
@@ -192,6 +221,16 @@ impl Refusal {
         )
     }
 
+    /// A part of a call is malformed, or out of a limit.
+    pub(crate) fn invalid_part(part: Part, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Class::Invalid, Subject::Part(part), message)
+    }
+
+    /// The same, about a part of a call.
+    pub(crate) fn about(self, part: Part) -> Self {
+        Self { subject: Subject::Part(part), ..self }
+    }
+
     /// Malformed, or out of a limit.
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Class::Invalid, Subject::Operation, message)
@@ -257,7 +296,9 @@ impl Refusal {
             Subject::Host { .. } if self.class == Class::Invalid => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Subject::Token if self.class == Class::Unauthenticated => {
+            Subject::Token | Subject::ForeignCredentials
+                if self.class == Class::Unauthenticated =>
+            {
                 let realm = HeaderValue::from_static("Bearer realm=\"lavawall\"");
                 headers.insert(WWW_AUTHENTICATE, realm);
             }

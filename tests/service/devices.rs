@@ -131,6 +131,7 @@ fn a_device_that_sticks_after_good_bytes_loses_its_credit() {
     });
     let test = report["last_alarm"]["test"].as_str().expect("a name");
     assert!(["recurrence", "lag-predictor"].contains(&test), "{report}");
+    assert_eq!(report["credit_bits_per_second"], 0.0, "of a source without credit: {report}");
     let end = Instant::now() + PATIENCE;
     while !get(&service, "/status").text().contains("\"degraded\"") {
         assert!(Instant::now() < end, "the quorum is not lost: {}", service.log());
@@ -158,6 +159,56 @@ fn a_device_that_passes_every_continuous_test_is_assessed_before_any_credit() {
     assert_eq!(get(&service, "/health/ready").status, 503);
     let detail = report["last_alarm"]["detail"].as_str().expect("figures");
     assert!(detail.contains("at least 4.000 needed for a claim of 8.000"), "{detail}");
+}
+
+#[test]
+fn a_live_assessment_is_shown_with_its_age_and_never_as_now() {
+    let service = Running::start("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");
+    let report = wait_for(&service, "os", "a live assessment", |report| !report["live"].is_null());
+    assert!(report["live"]["age_seconds"].is_u64(), "{report}");
+    let shown = service.operate(&["status", "--url", &service.url()], "").out;
+    assert!(shown.contains(" s ago ") && !shown.contains(" now "), "{shown}");
+    let page = get(&service, "/").text();
+    assert!(page.contains("age_seconds"), "the dashboard shows it too");
+}
+
+#[test]
+fn a_replay_goes_on_over_broken_pictures_and_a_truncated_frame_and_says_so() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let picture = |level: u8| [b"P5 16 16 255\n".as_slice(), &[level; 256]].concat();
+    for (name, content) in [
+        ("a.pgm", picture(10)),
+        ("b.pgm", picture(20)[..100].to_vec()),
+        ("c.png", b"no picture".to_vec()),
+        ("d.pgm", picture(30)),
+    ] {
+        fs::write(folder.path().join(name), content).expect("written");
+    }
+    let videos = tempfile::tempdir().expect("a directory");
+    let frames = [b"YUV4MPEG2 W16 H16 F2000:1 Cmono\n".as_slice(), b"FRAME\n", &[1; 256]].concat();
+    let video = videos.path().join("video.y4m");
+    fs::write(&video, [&frames, b"FRAME\n".as_slice(), &[2; 200]].concat()).expect("written");
+    let replay = |id: &str, path: &Path, more: &str| {
+        let path = path.display();
+        format!(
+            "[[source]]\nid = \"{id}\"\ntype = \"replay\"\npath = \"{path}\"\nloop = true\n{more}"
+        )
+    };
+    let service = Running::start(&format!(
+        "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n{}{}{}",
+        replay("folder", folder.path(), "fps = 240\n"),
+        replay("video", &video, "fps = 240\n"),
+        replay("fast", &video, ""),
+    ));
+    for id in ["folder", "video"] {
+        wait_for(&service, id, "a second round", |it| it["samples"].as_u64() > Some(5));
+    }
+    wait_for(&service, "fast", "its fault", |it| it["state"] == "absent");
+    let log = service.log();
+    for told in ["b.pgm", "c.png", "frame 1 is truncated"] {
+        assert_eq!(log.matches(told).count(), 1, "{told}: {log}");
+    }
+    assert!(log.contains("(got 2000 in 1 s); fps sets another"), "{log}");
 }
 
 #[test]

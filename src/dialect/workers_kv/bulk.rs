@@ -1,6 +1,7 @@
 //! Calls about many records at once. All writes of one call are applied, or none.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use data_encoding::BASE64;
 use hyper::Response;
@@ -11,13 +12,14 @@ use zeroize::Zeroizing;
 use crate::api::json::Json;
 use crate::api::store::{
     BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkPut, BulkRecord,
-    BulkValues, ValueForm,
+    BulkValues, StoreError, ValueForm,
 };
 use crate::dialect::workers_kv::envelope;
-use crate::dialect::workers_kv::values::{expirations, json_of, lives, unix_now};
+use crate::dialect::workers_kv::path::KvQuery;
+use crate::dialect::workers_kv::values::{check_new_name, expirations, json_of, lives, unix_now};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
-use crate::http::refusal::{Class, Refusal, Subject};
+use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::keyring::NamespaceId;
 use crate::kv::{METADATA_LIMIT, Put, SnapshotRecord, Store, VALUE_LIMIT};
 
@@ -44,14 +46,25 @@ struct CheckedPair {
 enum Content {
     Text(String),
     Json(Json),
+    /// Not JSON, where JSON was wanted: null.
+    NotJson,
 }
 
 pub(crate) async fn put(
     call: &mut OwnedCall,
     namespace: NamespaceId,
+    query: &KvQuery,
 ) -> Result<Response<Body>, Refusal> {
     let pairs: Vec<Pair> = call.json(BULK_BYTES).await?;
     bounded(pairs.len(), BULK_RECORDS)?;
+    if !query.allows_any_name() {
+        for (pair, number) in pairs.iter().zip(1..) {
+            let numbered = |why: Refusal| {
+                Refusal::invalid_part(Part::Name, format!("pair {number}: {}", why.message))
+            };
+            check_new_name(&pair.key).map_err(numbered)?;
+        }
+    }
     let now = unix_now();
     let count = pairs.len();
     let ready = pairs.into_iter().zip(1..).map(|(pair, number)| CheckedPair::of(pair, number, now));
@@ -71,20 +84,21 @@ pub(crate) async fn get(
     let wanted: BulkGet = call.json(NAMES_LIMIT).await?;
     bounded(wanted.keys.len(), BULK_READS)?;
     let read = move |store: &Store| {
-        let mut values = BTreeMap::new();
+        let (mut values, mut messages) = (BTreeMap::new(), Vec::new());
         let mut left = VALUE_LIMIT;
         let names: Vec<_> = wanted.keys.iter().map(String::as_str).collect();
         // One snapshot: of a bulk write, the answer has all records or none.
         let records = store.records(namespace, &names, unix_now())?;
         for record in records.iter() {
-            let (value, bytes) = show(&record, &wanted)?;
+            let (value, bytes) = show(&record, &wanted, &mut messages)?;
             // Without it a hundred of the largest values would be in memory at once.
             left = left.checked_sub(bytes).ok_or_else(answer_too_large)?;
             values.insert(record.name().to_owned(), value);
         }
-        Ok(BulkValues { values })
+        Ok((BulkValues { values }, messages))
     };
-    Ok(envelope::result(call.on_store(read).await?))
+    let (values, messages) = call.on_store(read).await?;
+    Ok(envelope::partial(values, messages))
 }
 
 pub(crate) async fn delete(
@@ -129,10 +143,10 @@ impl CheckedPair {
         } else {
             text.as_bytes().to_vec()
         };
-        let expiry = match whole(number, "expiration_ttl", pair.expiration_ttl, lives())? {
+        let expiry = match seconds(number, Part::TimeToLive, pair.expiration_ttl, lives())? {
             Some(ttl) => Some(now.saturating_add(ttl)),
             // Ignored beside a time to live, as the service does.
-            None => whole(number, "expiration", pair.expiration, expirations(now))?,
+            None => seconds(number, Part::Expiration, pair.expiration, expirations(now))?,
         };
         Ok(Self {
             name,
@@ -157,41 +171,43 @@ fn compact(number: usize, json: &RawValue) -> Result<Vec<u8>, Refusal> {
     let length = json.get().len();
     if length > METADATA_TEXT_LIMIT {
         let why = format!("pair {number}: metadata: at most {METADATA_LIMIT} bytes (got {length})");
-        return Err(Refusal::invalid(why));
+        return Err(Refusal::new(Class::TooLarge, Subject::Part(Part::Metadata), why));
     }
     let read = Json::read(json.get().as_bytes());
     read.map(|json| json.text().as_bytes().to_vec()).map_err(|_| {
-        Refusal::invalid(format!("pair {number}: metadata: is too deep or large to be read"))
+        let why = format!("pair {number}: metadata: is too deep or large to be read");
+        Refusal::invalid_part(Part::Metadata, why)
     })
 }
 
-/// Clients send whole numbers as floating-point ones.
+/// Seconds as clients send them, floating-point numbers; a fraction of a second is dropped.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "checked to be a whole number within 53 bits"
+    reason = "checked to be within 53 bits; the fraction is to be dropped"
 )]
-fn whole(
+fn seconds(
     number: usize,
-    field: &str,
+    part: Part,
     value: Option<f64>,
-    range: std::ops::RangeInclusive<u64>,
+    range: RangeInclusive<u64>,
 ) -> Result<Option<u64>, Refusal> {
     let Some(value) = value else { return Ok(None) };
-    let is_whole = value.fract() == 0.0 && (0.0..9e15).contains(&value);
-    if is_whole && range.contains(&(value as u64)) {
+    if (0.0..9e15).contains(&value) && range.contains(&(value as u64)) {
         return Ok(Some(value as u64));
     }
+    let field = if part == Part::TimeToLive { "expiration_ttl" } else { "expiration" };
     let (least, most) = (range.start(), range.end());
-    Err(Refusal::invalid(format!(
-        "pair {number}: {field}: must be {least} to {most} (got {value})"
-    )))
+    let why = format!("pair {number}: {field}: must be {least} to {most} (got {value})");
+    Err(Refusal::invalid_part(part, why))
 }
 
-/// One record of a bulk read, if there is one, and the length of its value.
+/// One record of a bulk read, if there is one, and the length of its value. Adds to `messages` where
+/// the value is not JSON and JSON is wanted.
 fn show(
     record: &SnapshotRecord<'_>,
     wanted: &BulkGet,
+    messages: &mut Vec<StoreError>,
 ) -> Result<(Option<BulkFound<Content>>, usize), Refusal> {
     let found = if wanted.with_metadata {
         record.value_and_metadata()?.map(|(value, metadata)| (value, Some(metadata)))
@@ -203,9 +219,13 @@ fn show(
     let value = match wanted.form {
         ValueForm::Text => Content::Text(String::from_utf8_lossy(&value.bytes).into_owned()),
         ValueForm::Base64 => Content::Text(BASE64.encode(&value.bytes)),
-        ValueForm::Json => Json::read(&value.bytes)
-            .map(Content::Json)
-            .map_err(|_| Refusal::invalid("type: one of the values is not JSON"))?,
+        ValueForm::Json => Json::read(&value.bytes).map_or_else(
+            |_| {
+                messages.push(envelope::message(format!("{}: is not JSON", record.name())));
+                Content::NotJson
+            },
+            Content::Json,
+        ),
     };
     let shown = match metadata {
         None => BulkFound::Value(value),
@@ -245,17 +265,21 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_whole_and_within_their_range() {
+    fn seconds_are_within_their_range_and_their_fraction_is_dropped() {
         for (value, expected) in [
             (Some(60.0), Some(Some(60))),
             (None, Some(None)),
             (Some(59.0), None),
-            (Some(60.5), None),
+            (Some(60.5), Some(Some(60))),
+            (Some(59.9), None),
+            (Some(100.9), Some(Some(100))),
+            (Some(-0.5), None),
             (Some(-1.0), None),
             (Some(f64::NAN), None),
             (Some(1e300), None),
         ] {
-            assert_eq!(whole(1, "expiration_ttl", value, 60..=100).ok(), expected, "{value:?}");
+            let read = seconds(1, Part::TimeToLive, value, 60..=100).ok();
+            assert_eq!(read, expected, "{value:?}");
         }
     }
 }

@@ -154,13 +154,13 @@ impl FrameTests {
         if share <= MOST_UNCHANGED {
             return Ok(());
         }
+        let limit = format!("{:.0}", MOST_UNCHANGED * 100.0);
         Err(Finding {
             test: HealthTest::Frozen,
             severity: Severity::Intermittent,
             detail: format!(
-                "{:.1} % of the pixels unchanged, limit {:.0} %",
-                share * 100.0,
-                MOST_UNCHANGED * 100.0
+                "{} % of the pixels unchanged, limit {limit} %",
+                Finding::figure(share * 100.0, 1, &limit)
             ),
         })
     }
@@ -174,13 +174,13 @@ impl FrameTests {
         self.correlation.check()?;
         let share = self.variance.active_share(&self.differences);
         if share < LEAST_ACTIVE {
+            let limit = format!("{:.0}", LEAST_ACTIVE * 100.0);
             return Err(Finding {
                 test: HealthTest::TooQuiet,
                 severity: Severity::Intermittent,
                 detail: format!(
-                    "noise in {:.1} % of the pixels, at least {:.0} % needed",
-                    share * 100.0,
-                    LEAST_ACTIVE * 100.0
+                    "noise in {} % of the pixels, at least {limit} % needed",
+                    Finding::figure(share * 100.0, 1, &limit)
                 ),
             });
         }

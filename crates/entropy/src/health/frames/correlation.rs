@@ -75,7 +75,10 @@ impl Correlation {
                 return Err(Finding {
                     test: HealthTest::Denoised,
                     severity: Severity::Intermittent,
-                    detail: format!("the noise of {name} correlates by {value:.2}, limit {MOST}"),
+                    detail: format!(
+                        "the noise of {name} correlates by {}, limit {MOST}",
+                        Finding::figure(f64::from(value), 2, &MOST.to_string())
+                    ),
                 });
             }
         }

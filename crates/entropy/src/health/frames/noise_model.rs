@@ -58,8 +58,8 @@ impl NoiseModel {
         }
         let worst = changes.into_iter().max_by(|a, b| a.ln().abs().total_cmp(&b.ln().abs()));
         Err(alarm(format!(
-            "the variance at one brightness is {:.2} times what it was, limit {MOST_CHANGE}",
-            worst.unwrap_or(1.0)
+            "the variance at one brightness is {} times what it was, limit {MOST_CHANGE}",
+            Finding::figure(worst.unwrap_or(1.0), 2, &MOST_CHANGE.to_string())
         )))
     }
 }
