@@ -8,6 +8,7 @@ mod keys;
 mod log;
 mod report;
 mod running;
+mod spent_keys;
 mod state_files;
 mod tls;
 
