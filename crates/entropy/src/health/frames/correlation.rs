@@ -183,7 +183,9 @@ mod tests {
     fn a_reading_out_of_range_takes_only_its_own_pairs_out_of_the_space() {
         for out in [vec![], vec![0], vec![27], vec![63], vec![8, 9, 40]] {
             let mut values = readings();
-            out.iter().for_each(|place| values[*place] = f32::NAN);
+            for place in &out {
+                values[*place] = f32::NAN;
+            }
             let pairs: Vec<_> = values
                 .chunks_exact(8)
                 .flat_map(|row| row.windows(2).map(|pair| (pair[0], pair[1])))

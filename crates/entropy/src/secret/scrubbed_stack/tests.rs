@@ -15,6 +15,9 @@ const SEEN_BYTES: usize = 64 << 10;
 /// A byte that no computation leaves in long runs.
 const PAINT: u8 = 0xa5;
 
+/// What a computation leaves.
+const LEFT: u8 = 0x3c;
+
 /// The stack below this thread's frame after `compute`, from the deepest byte up.
 fn stack_after(compute: impl FnOnce()) -> Vec<u8> {
     let mut seen = vec![0; SEEN_BYTES];
@@ -35,6 +38,11 @@ fn paint() {
 #[inline(never)]
 fn leave<const N: usize>(byte: u8) {
     black_box(&[byte; N]);
+}
+
+/// How many bytes of the stack are what a computation left.
+fn left(seen: &[u8]) -> usize {
+    seen.iter().map(|byte| usize::from(*byte == LEFT)).sum()
 }
 
 /// How many bytes of stack `compute` used.
@@ -63,10 +71,9 @@ fn provenance() -> Provenance {
 
 #[test]
 fn what_a_computation_leaves_on_the_stack_is_overwritten() {
-    let leave = || leave::<{ 12 << 10 }>(0x3c);
-    let left = |seen: Vec<u8>| seen.iter().filter(|byte| **byte == 0x3c).count();
-    assert!(left(stack_after(leave)) > 11 << 10, "without scrubbing it is found");
-    assert!(left(stack_after(|| on_scrubbed_stack(leave))) < 16, "with scrubbing it is not");
+    let leave = || leave::<{ 12 << 10 }>(LEFT);
+    assert!(left(&stack_after(leave)) > 11 << 10, "without scrubbing it is found");
+    assert!(left(&stack_after(|| on_scrubbed_stack(leave))) < 16, "with scrubbing it is not");
 }
 
 #[test]
@@ -74,13 +81,13 @@ fn what_a_computation_leaves_is_overwritten_also_when_it_panics() {
     let seen = stack_after(|| {
         let panics = std::panic::catch_unwind(|| {
             on_scrubbed_stack(|| {
-                leave::<{ 12 << 10 }>(0x3c);
+                leave::<{ 12 << 10 }>(LEFT);
                 std::panic::resume_unwind(Box::new(()));
             });
         });
         assert!(panics.is_err());
     });
-    assert!(seen.iter().filter(|byte| **byte == 0x3c).count() < 16);
+    assert!(left(&seen) < 16);
 }
 
 #[test]
