@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::key::{KEY_BYTES, Key};
 use crate::crypto::key_material::{KeyMaterial, NONCE_BYTES};
-use lavawall_entropy::{Generator, NotReady, Secret, append_secret};
+use lavawall_entropy::{Generator, NotReady, Secret, append_secret, on_scrubbed_stack};
 
 /// The size of a tag in bytes (RFC 8452 §4).
 pub const TAG_BYTES: usize = 16;
@@ -96,9 +96,11 @@ fn seal_with(
     out.extend_from_slice(&nonce);
     let start = out.len();
     out.extend_from_slice(text);
-    let tag = Aes256GcmSiv::new(key.expose().into())
-        .encrypt_inout_detached(&nonce.into(), &data.0, (&mut out[start..]).into())
-        .expect("texts are shorter than 64 GiB (RFC 8452 §6)");
+    let tag = on_scrubbed_stack(|| {
+        Aes256GcmSiv::new(key.expose().into())
+            .encrypt_inout_detached(&nonce.into(), &data.0, (&mut out[start..]).into())
+            .expect("texts are shorter than 64 GiB (RFC 8452 §6)")
+    });
     out.extend_from_slice(&tag);
 }
 
@@ -114,9 +116,11 @@ pub fn open(
     let (nonce, rest) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError)?;
     let (text, tag) = rest.split_last_chunk::<TAG_BYTES>().ok_or(OpenError)?;
     let mut text = Zeroizing::new(text.to_vec());
-    Aes256GcmSiv::new(key.expose().into())
-        .decrypt_inout_detached(nonce.into(), &data.0, text.as_mut_slice().into(), tag.into())
-        .map_err(|_| OpenError)?;
+    on_scrubbed_stack(|| {
+        Aes256GcmSiv::new(key.expose().into())
+            .decrypt_inout_detached(nonce.into(), &data.0, text.as_mut_slice().into(), tag.into())
+            .map_err(|_| OpenError)
+    })?;
     Ok(text)
 }
 

@@ -161,6 +161,90 @@ fn a_device_that_passes_every_continuous_test_is_assessed_before_any_credit() {
     assert!(detail.contains("at least 4.000 needed for a claim of 8.000"), "{detail}");
 }
 
+/// A generator behind this device, under the driver that this file names.
+fn behind(device: &Device, driver: &std::path::Path) -> String {
+    let (device, driver) = (device.path().display(), driver.display());
+    format!("[[source]]\ntype = \"hwrng\"\ndevice = \"{device}\"\nrng-current = \"{driver}\"\n")
+}
+
+fn is_credited(report: &Value) -> bool {
+    report["credited_bits"] != 0
+}
+
+#[test]
+fn a_trusted_platform_module_behind_hwrng_is_of_the_kind_tpm_and_counts_once() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, driver: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, driver).expect("written");
+        path
+    };
+    let drivers = [
+        (file("chip", "tpm-rng-0\n"), "tpm"),
+        (file("older", "tpm-rng"), "tpm"),
+        (file("empty", ""), "tpm"),
+        (folder.path().join("absent"), "tpm"),
+        (file("host", "virtio_rng.0\n"), "device"),
+        (file("board", "bcm2835-rng\n"), "device"),
+    ];
+    let devices: Vec<_> =
+        drivers.iter().map(|_| Device::new(|bytes| bytes.extend(noise(64)))).collect();
+    let sources: String =
+        drivers[..4].iter().zip(&devices).map(|((driver, _), it)| behind(it, driver)).collect();
+    let pool = "[pool]\nquorum = 3\nreseed-interval = \"1s\"\n[[source]]\ntype = \"os\"\n";
+    let service = Running::start(&format!("{pool}{sources}"));
+    let id = |number: usize| match number {
+        0 => "hwrng".to_owned(),
+        _ => format!("hwrng-{}", number + 1),
+    };
+    for number in 0..4 {
+        let report = wait_for(&service, &id(number), "its credit", is_credited);
+        assert_eq!(report["kind"], "tpm", "{report}");
+        assert!(report["notes"][0].as_str().expect("a note").contains("kind tpm"), "{report}");
+    }
+    wait_for(&service, "os", "its credit", is_credited);
+    let refused = get(&service, "/random");
+    assert!(refused.status == 503 && refused.text().contains("2 of 3"), "{}", refused.text());
+    // The same chips with two devices of the kind `device`.
+    let sources: String =
+        drivers.iter().zip(&devices).map(|((driver, _), it)| behind(it, driver)).collect();
+    service.configure(&format!("{pool}{sources}"));
+    service.signal(Signal::HUP);
+    service.wait_until("it is not ready", |it| get(it, "/health/ready").status == 200);
+    let notes = |number| report(&service, &id(number))["notes"].clone();
+    assert!(
+        notes(4)[0].as_str().expect("a note").contains("depend on the one host"),
+        "{}",
+        notes(4)
+    );
+    assert_eq!(notes(5), serde_json::json!([]));
+}
+
+#[test]
+fn a_driver_that_takes_hwrng_over_is_not_counted_as_the_kind_before_it() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let driver = folder.path().join("rng_current");
+    fs::write(&driver, "virtio_rng.0\n").expect("written");
+    let device = Device::new(|bytes| bytes.extend(noise(64)));
+    let pool = "[pool]\nreseed-interval = \"1s\"\n[[source]]\ntype = \"os\"\n";
+    let service = Running::start(&format!("{pool}{}", behind(&device, &driver)));
+    wait_for(&service, "hwrng", "its credit", is_credited);
+    // Another one of the same kind is a change of identity, and goes on.
+    fs::write(&driver, "virtio_rng.1\n").expect("written");
+    wait_for(&service, "hwrng", "the other driver", |report| {
+        report["identity"] == "virtio_rng.1" && report["state"] == "healthy"
+    });
+    fs::write(&driver, "tpm-rng-0\n").expect("written");
+    service.wait_for_log("its device is now of the kind tpm, not device: reload to count it");
+    let report = report(&service, "hwrng");
+    assert!(report["state"] != "healthy" && report["kind"] == "device", "{report}");
+    service.signal(Signal::HUP);
+    let report = wait_for(&service, "hwrng", "its kind", |report| {
+        report["kind"] == "tpm" && report["state"] == "healthy"
+    });
+    assert_eq!(report["identity"], "tpm-rng-0");
+}
+
 #[test]
 fn a_live_assessment_is_shown_with_its_age_and_never_as_now() {
     let service = Running::start("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");

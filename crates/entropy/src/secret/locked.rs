@@ -76,6 +76,12 @@ impl<T: Plain> Locked<T> {
     pub fn is_locked(&self) -> bool {
         self.pinned
     }
+
+    /// As if the kernel had refused to keep the pages out of swap.
+    #[cfg(test)]
+    pub(crate) fn forget_lock(&mut self) {
+        self.pinned = false;
+    }
 }
 
 /// The error of a kernel that lacks an advice, and the first version of Linux that has it.
@@ -145,5 +151,19 @@ mod tests {
             assert!(flags.iter().any(|known| known == flag), "{meaning}: {flags:?}");
         }
         assert_eq!(locked.is_locked(), flags.iter().any(|known| known == "lo"));
+    }
+
+    #[test]
+    fn pages_are_whole_their_own_and_unmapped_when_dropped() {
+        let page = rustix::param::page_size();
+        let mut locked = Locked::<[u8; 5000]>::zeroed().expect("memory");
+        assert_eq!(locked.len, 5000_usize.next_multiple_of(page));
+        locked.fill(7);
+        let start = locked.page.as_ptr().addr();
+        assert!(format!("{locked:?}").starts_with("Locked { pinned: "), "{locked:?}");
+        drop(locked);
+        let maps = std::fs::read_to_string("/proc/self/smaps").expect("proc is mounted");
+        let begins = format!("{start:x}-{:x} rw", start + 5000_usize.next_multiple_of(page));
+        assert!(!maps.contains(&begins), "it is still mapped");
     }
 }

@@ -163,4 +163,57 @@ mod tests {
         assert!(rho(WHITE).abs() < 1e-6);
         assert!(rho(0.3) > MOST, "more than any filter leaves");
     }
+
+    /// A block of 8 × 8 readings that look random.
+    fn readings() -> Vec<f32> {
+        (0..64_u16).map(|place| f32::from(place.wrapping_mul(40_503) >> 8) - 127.0).collect()
+    }
+
+    /// The one block of these readings.
+    fn of_one_block(visit: impl Fn(&Block) -> Option<f32>) -> f32 {
+        let mut found = None;
+        for_each_block(8, 64, |block| found = visit(block));
+        found.expect("enough pairs")
+    }
+
+    /// The correlation of these pairs.
+    fn correlation(pairs: &[(f32, f32)]) -> f32 {
+        let sum = |of: fn(&(f32, f32)) -> f32| pairs.iter().map(of).sum::<f32>();
+        sum(|(a, b)| a * b) / (sum(|(a, _)| a * a) * sum(|(_, b)| b * b)).sqrt()
+    }
+
+    #[test]
+    fn a_reading_out_of_range_takes_only_its_own_pairs_out_of_the_space() {
+        for out in [vec![], vec![0], vec![27], vec![63], vec![8, 9, 40]] {
+            let mut values = readings();
+            for place in &out {
+                values[*place] = f32::NAN;
+            }
+            let pairs: Vec<_> = values
+                .chunks_exact(8)
+                .flat_map(|row| row.windows(2).map(|pair| (pair[0], pair[1])))
+                .filter(|(left, right)| !left.is_nan() && !right.is_nan())
+                .collect();
+            let readings = f32::from(64 - u8::try_from(out.len()).expect("a few"));
+            let expected = correlation(&pairs) + 1.0 / (readings - 1.0);
+            let found = of_one_block(|block| in_space(&values, block));
+            assert!((found - expected).abs() < 1e-4, "{out:?}: {found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn a_reading_out_of_range_in_either_frame_takes_only_its_own_pair_out_of_the_time() {
+        let (mut now, mut before) = (readings(), readings());
+        before.reverse();
+        now[5] = f32::NAN;
+        before[50] = f32::NAN;
+        let pairs: Vec<_> = now
+            .iter()
+            .zip(&before)
+            .filter(|(now, before)| !now.is_nan() && !before.is_nan())
+            .map(|(now, before)| (*now, *before))
+            .collect();
+        let found = of_one_block(|block| in_time(&now, &before, block));
+        assert!((found - correlation(&pairs)).abs() < 1e-4, "{found}");
+    }
 }

@@ -78,6 +78,14 @@ mod tests {
     }
 
     #[test]
+    fn readings_have_their_room_before_they_are_taken() {
+        // A vector that grows while it holds readings leaves a copy that is not zeroized.
+        let mut luma = Luma::default();
+        luma.fill(&frame(PixelFormat::Grey, 20, 28), &[7; 20 * 28]).expect("raw");
+        assert_eq!((luma.values.len(), luma.values.capacity()), (35, 35));
+    }
+
+    #[test]
     fn coded_pictures_have_no_readings() {
         let mut luma = Luma::default();
         assert!(luma.fill(&frame(PixelFormat::Mjpeg, 16, 16), &[0xff; 99]).is_none());

@@ -107,4 +107,17 @@ mod tests {
         let once = noticed(|minute| wall(usize::from(minute >= 12), 80));
         assert_eq!(once, [10, 11, 22, 23, 24]);
     }
+
+    #[test]
+    fn pictures_that_cannot_be_compared_count_as_motion_and_a_common_change_does_not() {
+        assert!(has_moved(&[80.0; 4], &[80.0; 5]), "another size");
+        assert!(has_moved(&[80.0; 5], &[80.0; 4]), "another size");
+        assert!(has_moved(&[], &[]), "no block");
+        assert!(!has_moved(&[80.0; 4], &[80.0; 4]));
+        assert!(!has_moved(&[80.0; 4], &[90.0; 4]), "the light");
+        // The limit itself is no motion.
+        assert!(!has_moved(&[80.0; 4], &[80.0, 80.0, 80.0, 80.0 + MOVED]));
+        assert!(has_moved(&[80.0; 4], &[80.0, 80.0, 80.0, 80.5 + MOVED]));
+        assert!(has_moved(&[80.0; 4], &[80.0, 80.0, 80.0, 79.5 - MOVED]));
+    }
 }

@@ -90,3 +90,6 @@ fn curve(variance: &Variance, differences: &Differences) -> [Option<f64>; BINS] 
 fn alarm(detail: String) -> Finding {
     Finding { test: HealthTest::NoiseModel, severity: Severity::Intermittent, detail }
 }
+
+#[cfg(test)]
+mod tests;
