@@ -7,7 +7,10 @@ mod host;
 mod keys;
 mod log;
 mod report;
+mod rooms;
 mod running;
+#[path = "../../crates/entropy/tests/rooms/simulated.rs"]
+mod simulated;
 mod state_files;
 mod tls;
 

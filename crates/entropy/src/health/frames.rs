@@ -18,6 +18,7 @@ mod luma;
 mod motion;
 mod noise_model;
 mod scene;
+mod second_differences;
 mod transfer;
 mod variance;
 
@@ -34,6 +35,7 @@ use fingerprints::{Fingerprints, Match};
 use luma::Luma;
 use motion::Motion;
 use noise_model::NoiseModel;
+use second_differences::SecondDifferences;
 use transfer::Transfer;
 use variance::{LEAST_ACTIVE, Variance};
 
@@ -70,6 +72,7 @@ pub struct FrameTests {
     fingerprints: Fingerprints,
     luma: Luma,
     differences: Differences,
+    second: SecondDifferences,
     variance: Variance,
     correlation: Correlation,
     noise_model: NoiseModel,
@@ -94,6 +97,7 @@ impl FrameTests {
             fingerprints: Fingerprints::new(known),
             luma: Luma::default(),
             differences: Differences::default(),
+            second: SecondDifferences::default(),
             variance: Variance::default(),
             correlation: Correlation::default(),
             noise_model: NoiseModel::default(),
@@ -124,8 +128,16 @@ impl FrameTests {
             return Ok(Credit::default());
         }
         self.check_unchanged()?;
-        self.variance.push(&self.differences);
-        self.correlation.push(&self.differences);
+        if self.second.push(&self.luma, &self.differences, &self.variance.held) {
+            self.second.set_aside(&self.variance.values);
+            self.variance.push(&self.differences, &self.second);
+            if self.variance.is_known() {
+                let judged = self.variance.judged(&self.second);
+                self.correlation.push(self.luma.width, &judged, &self.luma.values);
+            }
+        } else {
+            self.correlation.interrupt();
+        }
         self.check_noise()?;
         // Pairs do not overlap: each reading is counted once.
         if self.count.is_multiple_of(2) { self.value() } else { Ok(Credit::default()) }
@@ -167,7 +179,8 @@ impl FrameTests {
 
     /// Tests the averages in time, once they are valid.
     fn check_noise(&mut self) -> Result<(), Finding> {
-        noise_model::check_level(&self.variance, &self.differences)?;
+        let curve = noise_model::curve(&self.variance, &self.differences);
+        noise_model::check_level(&curve)?;
         if self.count < WARM_UP {
             return Ok(());
         }
@@ -184,7 +197,7 @@ impl FrameTests {
                 ),
             });
         }
-        self.noise_model.check_curve(&self.variance, &self.differences)
+        self.noise_model.check_curve(&curve)
     }
 
     /// Tests the lowest bits of the active pixels' differences, and computes their credit.
@@ -222,6 +235,7 @@ impl FrameTests {
 
     fn forget_pixels(&mut self) {
         self.differences = Differences::default();
+        self.second = SecondDifferences::default();
         self.variance = Variance::default();
         self.correlation = Correlation::default();
         self.noise_model = NoiseModel::default();
