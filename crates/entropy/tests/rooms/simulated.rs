@@ -14,7 +14,7 @@ use std::f32::consts::TAU;
 pub(crate) const WIDTH: usize = 192;
 
 /// Height of the picture, in pixels.
-pub(crate) const HEIGHT: usize = 128;
+pub(crate) const HEIGHT: usize = 192;
 
 /// What the camera sees.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -19,8 +19,8 @@ const WHITE: f32 = -2.0 / 3.0;
 const LEAST_PAIRS: f32 = 24.0;
 
 /// Fewer blocks than this scatter too much to say anything: a picture of 128 × 96 pixels has
-/// this many. A smaller one earns no credit, either.
-const LEAST_BLOCKS: usize = 12;
+/// this many. A smaller one earns no credit, nor does a frame in which fewer can be judged.
+pub(super) const LEAST_BLOCKS: usize = 12;
 
 /// Running correlation in space and in time, of second differences: what moves evenly, as lava
 /// does for the length of three frames, is not in them.
@@ -29,15 +29,17 @@ pub(super) struct Correlation {
     space: f32,
     /// As measured; [`rho`] converts it.
     time: f32,
+    /// The last frame had enough blocks to judge.
+    pub(super) is_judged: bool,
     /// The judged second differences, less what flickering light adds.
-    now: Zeroizing<Vec<f32>>,
+    pub(super) now: Zeroizing<Vec<f32>>,
     before: Zeroizing<Vec<f32>>,
 }
 
 impl Default for Correlation {
     fn default() -> Self {
         let (now, before) = <(Zeroizing<Vec<f32>>, Zeroizing<Vec<f32>>)>::default();
-        Self { space: 0.0, time: WHITE, now, before }
+        Self { space: 0.0, time: WHITE, is_judged: false, now, before }
     }
 }
 
@@ -60,10 +62,12 @@ impl Correlation {
                 time.extend(in_time(&self.now, &self.before, block));
             }
         });
-        if let Some(space) = median(&mut space) {
+        let (space, time) = (median(&mut space), median(&mut time));
+        self.is_judged = space.is_some() && time.is_some();
+        if let Some(space) = space {
             self.space += WEIGHT * (space - self.space);
         }
-        if let Some(time) = median(&mut time) {
+        if let Some(time) = time {
             self.time += WEIGHT * (time - self.time);
         }
     }
@@ -71,6 +75,7 @@ impl Correlation {
     /// The next frame has no predecessor.
     pub(super) fn interrupt(&mut self) {
         self.now.clear();
+        self.is_judged = false;
     }
 
     /// Tests whether the correlation is that of raw noise.
@@ -78,7 +83,7 @@ impl Correlation {
         for (name, value) in
             [("neighbouring pixels", self.space), ("successive frames", rho(self.time))]
         {
-            if value > MOST {
+            if value.is_nan() || value.abs() > MOST {
                 return Err(Finding {
                     test: HealthTest::Denoised,
                     severity: Severity::Intermittent,

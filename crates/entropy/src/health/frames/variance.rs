@@ -112,6 +112,12 @@ impl Variance {
         )
     }
 
+    /// The readings that are judged and vary enough.
+    pub(super) fn are_active(&self) -> Vec<bool> {
+        let readings = self.values.iter().zip(self.judged.iter());
+        readings.map(|(variance, is_judged)| *is_judged && *variance >= ACTIVE).collect()
+    }
+
     /// The differences of the active readings: those judged that vary enough.
     pub(super) fn active<'a>(
         &'a self,
