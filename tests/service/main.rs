@@ -7,7 +7,10 @@ mod host;
 mod keys;
 mod log;
 mod report;
+mod rooms;
 mod running;
+#[path = "../../crates/entropy/tests/rooms/simulated.rs"]
+mod simulated;
 mod spent_keys;
 mod start;
 mod state_files;

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use crate::health::finding::{Finding, HealthTest, Severity};
-use crate::health::frames::differences::{Block, Differences, for_each_block};
+use crate::health::frames::differences::{Block, for_each_block};
 
 /// More correlation than this is a compressed or filtered feed: twice what raw cameras show.
 pub(super) const MOST: f32 = 0.1;
@@ -19,8 +19,8 @@ const WHITE: f32 = -2.0 / 3.0;
 const LEAST_PAIRS: f32 = 24.0;
 
 /// Fewer blocks than this scatter too much to say anything: a picture of 128 × 96 pixels has
-/// this many. A smaller one earns no credit, either.
-const LEAST_BLOCKS: usize = 12;
+/// this many. A smaller one earns no credit, nor does a frame in which fewer can be judged.
+pub(super) const LEAST_BLOCKS: usize = 12;
 
 /// Running correlation in space and in time, of second differences: what moves evenly, as lava
 /// does for the length of three frames, is not in them.
@@ -29,41 +29,53 @@ pub(super) struct Correlation {
     space: f32,
     /// As measured; [`rho`] converts it.
     time: f32,
-    now: Zeroizing<Vec<f32>>,
+    /// The last frame had enough blocks to judge.
+    pub(super) is_judged: bool,
+    /// The judged second differences, less what flickering light adds.
+    pub(super) now: Zeroizing<Vec<f32>>,
     before: Zeroizing<Vec<f32>>,
 }
 
 impl Default for Correlation {
     fn default() -> Self {
-        Self { space: 0.0, time: WHITE, now: Zeroizing::default(), before: Zeroizing::default() }
+        let (now, before) = <(Zeroizing<Vec<f32>>, Zeroizing<Vec<f32>>)>::default();
+        Self { space: 0.0, time: WHITE, is_judged: false, now, before }
     }
 }
 
 impl Correlation {
     /// Takes the next differences. The middle one of all blocks counts: what moves is in some.
-    pub(super) fn push(&mut self, differences: &Differences) {
-        let residuals = &differences.residuals;
-        if differences.before.len() != residuals.len() {
-            return;
-        }
+    pub(super) fn push(&mut self, width: usize, judged: &[f32], brightness: &[u8]) {
         std::mem::swap(&mut self.now, &mut self.before);
         self.now.clear();
-        self.now
-            .extend(residuals.iter().zip(differences.before.iter()).map(|(now, then)| now - then));
+        self.now.extend_from_slice(judged);
+        for_each_block(width, judged.len(), |block| {
+            for row in block.rows() {
+                take_off_flicker(&mut self.now[row.clone()], &brightness[row]);
+            }
+        });
         let has_before = self.before.len() == self.now.len();
         let (mut space, mut time) = (Vec::new(), Vec::new());
-        for_each_block(differences.width, residuals.len(), |block| {
+        for_each_block(width, judged.len(), |block| {
             space.extend(in_space(&self.now, block));
             if has_before {
                 time.extend(in_time(&self.now, &self.before, block));
             }
         });
-        if let Some(space) = median(&mut space) {
+        let (space, time) = (median(&mut space), median(&mut time));
+        self.is_judged = space.is_some() && time.is_some();
+        if let Some(space) = space {
             self.space += WEIGHT * (space - self.space);
         }
-        if let Some(time) = median(&mut time) {
+        if let Some(time) = time {
             self.time += WEIGHT * (time - self.time);
         }
+    }
+
+    /// The next frame has no predecessor.
+    pub(super) fn interrupt(&mut self) {
+        self.now.clear();
+        self.is_judged = false;
     }
 
     /// Tests whether the correlation is that of raw noise.
@@ -71,7 +83,7 @@ impl Correlation {
         for (name, value) in
             [("neighbouring pixels", self.space), ("successive frames", rho(self.time))]
         {
-            if value > MOST {
+            if value.is_nan() || value.abs() > MOST {
                 return Err(Finding {
                     test: HealthTest::Denoised,
                     severity: Severity::Intermittent,
@@ -86,17 +98,22 @@ impl Correlation {
     }
 }
 
-/// The correlation of each reading with its right neighbour.
-///
-/// Taking a block's mean off makes white noise look correlated by −1 / (n − 1), with n readings.
+/// The correlation of each reading with its right neighbour: 1 − γ(1) / γ(2, 3), where γ(k) is the
+/// mean square of the differences of readings k apart in a row (a variogram). What a row has in
+/// common is in none of them.
 fn in_space(values: &[f32], block: &Block) -> Option<f32> {
-    let mut sums = Sums::default();
-    let mut readings = 0.0;
+    let (mut near, mut far) = (MeanSquare::default(), MeanSquare::default());
     for row in block.rows() {
-        values[row.clone()].iter().filter(|value| !value.is_nan()).for_each(|_| readings += 1.0);
-        values[row].windows(2).for_each(|pair| sums.add(pair[0], pair[1]));
+        let row = &values[row];
+        for (place, value) in row.iter().enumerate() {
+            let other = |distance: usize| row.get(place + distance).map(|other| other - value);
+            near.add(other(1));
+            far.add(other(2));
+            far.add(other(3));
+        }
     }
-    sums.correlation().map(|correlation| correlation + 1.0 / f32::max(readings - 1.0, 1.0))
+    let (near, far) = (near.mean()?, far.mean()?);
+    (far > f32::EPSILON).then(|| 1.0 - near / far)
 }
 
 /// The correlation of each reading with itself a frame before.
@@ -116,6 +133,38 @@ fn in_time(now: &[f32], before: &[f32], block: &Block) -> Option<f32> {
 fn rho(c: f32) -> f32 {
     let under_the_root = 4.0 * c * c - 12.0 * c - 7.0;
     (3.0 + 2.0 * c - under_the_root.max(0.0).sqrt()) / 2.0
+}
+
+/// Takes off what grows with brightness in one row of a block: light that flickers changes all
+/// readings of a row by the same part of their brightness.
+fn take_off_flicker(row: &mut [f32], brightness: &[u8]) {
+    let (mut products, mut squares) = (0.0, 0.0);
+    for (value, light) in row.iter().zip(brightness).filter(|(value, _)| !value.is_nan()) {
+        products += value * f32::from(*light);
+        squares += f32::from(*light) * f32::from(*light);
+    }
+    let share = products / f32::max(squares, 1.0);
+    row.iter_mut().zip(brightness).for_each(|(value, light)| *value -= share * f32::from(*light));
+}
+
+/// The mean of squares.
+#[derive(Default)]
+struct MeanSquare {
+    sum: f32,
+    count: f32,
+}
+
+impl MeanSquare {
+    fn add(&mut self, value: Option<f32>) {
+        if let Some(value) = value.filter(|value| !value.is_nan()) {
+            self.sum += value * value;
+            self.count += 1.0;
+        }
+    }
+
+    fn mean(&self) -> Option<f32> {
+        (self.count >= LEAST_PAIRS).then(|| self.sum / self.count)
+    }
 }
 
 /// Sums over pairs of residuals.

@@ -78,7 +78,7 @@ mod tests {
             let block = place / 16 / BLOCK * 4 + place % 16 / BLOCK;
             if block == bright_block { light + 40 } else { light }
         };
-        Luma { width: 16, values: Zeroizing::new((0..256).map(value).collect()) }
+        Luma { width: 16, values: Zeroizing::new((0..256).map(value).collect()), ..Luma::default() }
     }
 
     /// The minutes at which a notice is given, with one picture per minute.

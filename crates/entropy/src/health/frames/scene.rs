@@ -57,7 +57,11 @@ mod tests {
 
     /// 40 by 40 readings.
     fn picture(value: impl Fn(usize) -> u8) -> Luma {
-        Luma { width: 40, values: Zeroizing::new((0..1600).map(value).collect()) }
+        Luma {
+            width: 40,
+            values: Zeroizing::new((0..1600).map(value).collect()),
+            ..Luma::default()
+        }
     }
 
     fn test_of(luma: &Luma) -> Option<HealthTest> {
