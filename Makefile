@@ -58,7 +58,8 @@ bench:
 mutants:
 	@.ci/need gcc libc6-dev
 	@command -v cargo-mutants > /dev/null || { echo "installing cargo-mutants"; $(CARGO) install --locked cargo-mutants; }
-	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants --package lavawall-entropy $(MUTATED:%=--file %) --output target
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants --package lavawall-entropy \
+		$(if $(MUTATED),--no-config $(MUTATED:%=--file %)) --output target -- --lib
 
 check:
 	@.ci/need gcc libc6-dev libclang-dev
