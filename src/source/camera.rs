@@ -210,6 +210,7 @@ struct Camera {
 
 impl Camera {
     fn settle(&mut self, config: &CameraConfig) -> Result<(), SourceError> {
+        self.facts.notes.extend(self.backend.set_power_line(config.power_line_hz));
         let mut sample = Sample::new(Instant::now());
         for _ in 0..SETTLING {
             self.read(&mut sample, Instant::now() + FIRST_FRAME)?;

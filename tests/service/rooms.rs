@@ -126,3 +126,13 @@ fn a_camera_whose_pictures_are_too_small_claims_nothing_and_says_so() {
     let checked = run(&["check", "--config", file.path().to_str().expect("a path")]);
     assert!(checked.out.contains("credit: none claimed: pictures too small"), "{}", checked.out);
 }
+
+#[test]
+fn a_mains_frequency_that_there_is_not_is_refused_with_the_limit_and_the_value() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), "[[source]]\ntype = \"camera\"\npower-line-hz = 55\n")
+        .expect("written");
+    let checked = run(&["check", "--config", file.path().to_str().expect("a path")]);
+    assert_eq!(checked.code, 78, "{}", checked.err);
+    assert!(checked.err.contains("power-line-hz: must be 50 or 60 (got 55)"), "{}", checked.err);
+}
