@@ -61,6 +61,9 @@ fn describe(report: &SourceReport) -> String {
         // Writing to a String cannot fail.
         let _ = write!(line, "\n          {}: {}", alarm.test, alarm.detail);
     }
+    if report.credit_basis.starts_with("none") {
+        let _ = write!(line, "\n          credit: {}", report.credit_basis);
+    }
     for note in &report.notes {
         let _ = write!(line, "\n          note: {note}");
     }

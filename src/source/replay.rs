@@ -32,6 +32,10 @@ pub struct ReplayConfig {
     /// Start again at the end; default no.
     #[serde(default, rename = "loop")]
     pub repeat: bool,
+    /// Judge it as a live camera's pictures, default no: one that was seen before is an alarm. It is
+    /// credited nothing either way.
+    #[serde(default)]
+    pub as_camera: bool,
     /// Width in pixels of raw YUYV, default 640.
     #[serde(default = "frame_settings::usual_width", deserialize_with = "frame_settings::width")]
     pub width: u32,
@@ -81,7 +85,7 @@ impl SourceType for ReplayConfig {
     }
 
     fn claim(&self, _: &[u64]) -> Claim {
-        Claim::uncredited_frames("none claimed: a recording")
+        Claim::recording(self.as_camera)
     }
 
     fn derating(&self) -> Derating {

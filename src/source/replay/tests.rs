@@ -8,7 +8,14 @@ use std::time::Duration;
 const WALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/frames/wall.y4m");
 
 fn config(path: &Path, repeat: bool) -> ReplayConfig {
-    ReplayConfig { path: path.to_owned(), repeat, width: 16, height: 16, fps: Some(240) }
+    ReplayConfig {
+        path: path.to_owned(),
+        repeat,
+        as_camera: false,
+        width: 16,
+        height: 16,
+        fps: Some(240),
+    }
 }
 
 /// The frames up to the end, at most `most`.

@@ -14,6 +14,7 @@ mod config;
 mod correlation;
 mod differences;
 mod fingerprints;
+mod flicker;
 mod lags;
 mod limits;
 mod luma;
@@ -35,6 +36,7 @@ use block_memory::BlockMemory;
 use correlation::{Correlation, LEAST_BLOCKS};
 use differences::{BLOCK, Differences, MOST_UNCHANGED};
 use fingerprints::{Fingerprints, Match};
+use flicker::Flicker;
 use lags::Lags;
 use luma::Luma;
 use motion::Motion;
@@ -80,6 +82,7 @@ pub struct FrameTests {
     second: SecondDifferences,
     variance: Variance,
     correlation: Correlation,
+    flicker: Flicker,
     lags: Lags,
     noise_model: NoiseModel,
     motion: Motion,
@@ -107,6 +110,7 @@ impl FrameTests {
             second: SecondDifferences::default(),
             variance: Variance::default(),
             correlation: Correlation::default(),
+            flicker: Flicker::default(),
             lags: Lags::default(),
             noise_model: NoiseModel::default(),
             motion: Motion::default(),
@@ -150,6 +154,7 @@ impl FrameTests {
             if self.variance.is_known() {
                 let judged = self.variance.judged(&self.second);
                 self.correlation.push(self.luma.width, &judged, &self.luma.values);
+                self.flicker.push(self.correlation.flicker, sample.taken);
                 self.check_noise_seen()?;
             }
         } else {
@@ -221,7 +226,12 @@ impl FrameTests {
         if self.count < WARM_UP {
             return Ok(());
         }
-        self.correlation.check()?;
+        self.correlation.check().map_err(|mut finding| {
+            if let Some(remark) = self.flicker.remark() {
+                finding.detail = format!("{}; {remark}", finding.detail);
+            }
+            finding
+        })?;
         let share = self.variance.active_share(&self.differences);
         if share < LEAST_ACTIVE {
             let limit = format!("{:.0}", LEAST_ACTIVE * 100.0);
@@ -276,6 +286,7 @@ impl FrameTests {
         self.second = SecondDifferences::default();
         self.variance = Variance::default();
         self.correlation = Correlation::default();
+        self.flicker = Flicker::default();
         self.lags = Lags::default();
         self.noise_model = NoiseModel::default();
         self.count = 0;

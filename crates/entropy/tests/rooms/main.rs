@@ -19,12 +19,12 @@ use simulated::{HEIGHT, Room, WIDTH, ordinary};
 /// The alarms of a camera that takes these pictures, each with its last detail, and the pairs of
 /// frames that are credited.
 fn judge(frames: impl Iterator<Item = Vec<u8>>) -> (BTreeMap<&'static str, String>, usize) {
-    judge_sized(WIDTH, HEIGHT, frames)
+    judge_sized([WIDTH, HEIGHT], 10, frames)
 }
 
 fn judge_sized(
-    width: usize,
-    height: usize,
+    [width, height]: [usize; 2],
+    rate: u32,
     frames: impl Iterator<Item = Vec<u8>>,
 ) -> (BTreeMap<&'static str, String>, usize) {
     let mut tests = FrameTests::new(FramesConfig { credited: true, remember: true }, &[]);
@@ -38,7 +38,7 @@ fn judge_sized(
             sequence: Some(number),
             damaged: false,
         };
-        let taken = start + Duration::from_millis(100) * number;
+        let taken = start + Duration::from_secs(1) * number / rate;
         let inspection = tests.inspect(&Sample::of(Shape::Frame(frame), &luma, taken));
         credited += usize::from(inspection.credit_bits > 0);
         let findings = inspection.findings.into_iter();
@@ -115,6 +115,20 @@ fn a_picture_too_small_to_judge_is_credited_nothing() {
     assert!(FrameTests::can_judge(128, 96));
     let cut =
         |luma: Vec<u8>| luma.chunks(WIDTH).take(96).flat_map(|row| row[..96].to_vec()).collect();
-    let (_, credited) = judge_sized(96, 96, Room::quiet().frames(5).take(300).map(cut));
+    let (_, credited) = judge_sized([96, 96], 10, Room::quiet().frames(5).take(300).map(cut));
     assert_eq!(credited, 0);
+}
+
+#[test]
+fn an_alarm_in_flickering_light_names_the_beat_and_the_rates_that_avoid_it() {
+    let mains = Room { rate: 15.0, flicker: (0.02, 100.0), filter: 0.3, ..Room::quiet() };
+    let named = |room: Room| {
+        let (alarms, _) = judge_sized([WIDTH, HEIGHT], 15, room.frames(6).take(150));
+        alarms.get("denoised").expect("a filter").contains(
+            "at 15 frames a second, 100 Hz beats at 5 Hz and 120 Hz at 0 Hz; \
+             a rate that divides 100 or 120 avoids it",
+        )
+    };
+    assert!(named(mains));
+    assert!(!named(Room { flicker: (0.0, 100.0), ..mains }));
 }

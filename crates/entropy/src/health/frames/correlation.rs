@@ -29,6 +29,8 @@ pub(super) struct Correlation {
     space: f32,
     /// As measured; [`rho`] converts it.
     time: f32,
+    /// The mean square of the share by which the light of a row changed in the last frame.
+    pub(super) flicker: f32,
     /// The last frame had enough blocks to judge.
     pub(super) is_judged: bool,
     /// The judged second differences, less what flickering light adds.
@@ -39,7 +41,7 @@ pub(super) struct Correlation {
 impl Default for Correlation {
     fn default() -> Self {
         let (now, before) = <(Zeroizing<Vec<f32>>, Zeroizing<Vec<f32>>)>::default();
-        Self { space: 0.0, time: WHITE, is_judged: false, now, before }
+        Self { space: 0.0, time: WHITE, flicker: 0.0, is_judged: false, now, before }
     }
 }
 
@@ -49,6 +51,7 @@ impl Correlation {
         std::mem::swap(&mut self.now, &mut self.before);
         self.now.clear();
         self.now.extend_from_slice(judged);
+        self.flicker = flicker(width, judged, brightness);
         for_each_block(width, judged.len(), |block| {
             for row in block.rows() {
                 take_off_flicker(&mut self.now[row.clone()], &brightness[row]);
@@ -135,15 +138,32 @@ fn rho(c: f32) -> f32 {
     (3.0 + 2.0 * c - under_the_root.max(0.0).sqrt()) / 2.0
 }
 
-/// Takes off what grows with brightness in one row of a block: light that flickers changes all
-/// readings of a row by the same part of their brightness.
-fn take_off_flicker(row: &mut [f32], brightness: &[u8]) {
+/// The mean square, over the rows, of the share by which the light changed.
+fn flicker(width: usize, judged: &[f32], brightness: &[u8]) -> f32 {
+    let width = width.max(1);
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (row, light) in judged.chunks(width).zip(brightness.chunks(width)) {
+        let share = share_of_light(row, light);
+        sum += share * share;
+        count += 1.0;
+    }
+    sum / f32::max(count, 1.0)
+}
+
+/// The share of their brightness by which the readings of a row changed, by least squares.
+fn share_of_light(row: &[f32], brightness: &[u8]) -> f32 {
     let (mut products, mut squares) = (0.0, 0.0);
     for (value, light) in row.iter().zip(brightness).filter(|(value, _)| !value.is_nan()) {
         products += value * f32::from(*light);
         squares += f32::from(*light) * f32::from(*light);
     }
-    let share = products / f32::max(squares, 1.0);
+    products / f32::max(squares, 1.0)
+}
+
+/// Takes off what grows with brightness in one row of a block: light that flickers changes all
+/// readings of a row by the same part of their brightness.
+fn take_off_flicker(row: &mut [f32], brightness: &[u8]) {
+    let share = share_of_light(row, brightness);
     row.iter_mut().zip(brightness).for_each(|(value, light)| *value -= share * f32::from(*light));
 }
 
