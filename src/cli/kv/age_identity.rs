@@ -66,9 +66,10 @@ fn opened(
     };
     let decryptor = Decryptor::new(ArmoredReader::new(bytes)).map_err(wrong)?;
     if !decryptor.is_scrypt() {
-        let why = "an age file that is encrypted to a key, not to a passphrase: decrypt it with age \
-                   first";
-        return Err(failed(why));
+        return Err(CommandError::usage(format!(
+            "{}: holds no age identity: it is an age file that is encrypted to a key, not to a passphrase",
+            path.display()
+        )));
     }
     let prompt = format!("passphrase of {}", path.display());
     let passphrase = if is_input_taken { ask::terminal(&prompt)? } else { ask::secret(&prompt)? };
