@@ -7,7 +7,10 @@ LISTEN ?= 127.0.0.1:8080
 # Seconds each fuzz target runs for.
 FUZZ_SECONDS ?= 20
 
-.PHONY: help run test unit clients lab fuzz bench check fmt install clean
+# Files of the entropy path that `make mutants` changes; empty for all in .cargo/mutants.toml.
+MUTATED ?=
+
+.PHONY: help run test unit clients lab fuzz bench mutants check fmt install clean
 
 help:
 	@echo "make run     build, and serve randomness on $(LISTEN)"
@@ -17,6 +20,7 @@ help:
 	@echo "make lab     boot a virtual machine with a USB camera and test the service in it"
 	@echo "make fuzz    fuzz every parser for $(FUZZ_SECONDS) s each"
 	@echo "make bench   measure, as ratios against named peers"
+	@echo "make mutants change each function of the entropy path, and list what no unit test notices"
 	@echo "make check   format, lints, documentation, dependencies"
 	@echo "make install put the program, its unit and its udev rules in place (as root)"
 
@@ -50,6 +54,12 @@ fuzz:
 bench:
 	@.ci/need gcc libc6-dev nginx-light wrk curl redis-server redis-tools etcd-server
 	$(CARGO) bench --locked
+
+mutants:
+	@.ci/need gcc libc6-dev
+	@command -v cargo-mutants > /dev/null || { echo "installing cargo-mutants"; $(CARGO) install --locked cargo-mutants; }
+	CARGO_PROFILE_DEV_DEBUG=0 $(CARGO) mutants --package lavawall-entropy \
+		$(if $(MUTATED),--no-config $(MUTATED:%=--file %)) --output target -- --lib
 
 check:
 	@.ci/need gcc libc6-dev libclang-dev

@@ -19,7 +19,7 @@ mod refused;
 mod reserve;
 
 pub use actor::Actor;
-pub(crate) use chain::{Chain, check};
+pub(crate) use chain::{Chain, HeadFound, check};
 pub(crate) use event::AuditEvent;
 pub(crate) use log::{AuditError, AuditLog};
 pub(crate) use refused::Asked;

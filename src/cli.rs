@@ -31,6 +31,7 @@ mod seals;
 mod serve;
 mod service_arguments;
 mod source_arguments;
+mod start_arguments;
 mod status;
 mod thread_arguments;
 mod token;

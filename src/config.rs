@@ -2,6 +2,8 @@
 
 mod error;
 mod keys;
+mod service_link;
+mod text;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -16,6 +18,7 @@ use crate::{collector, durable, http, keyring, kv};
 
 pub(crate) use error::ConfigError;
 use keys::KeyPlaces;
+use service_link::is_service_link;
 
 /// The configuration file when none is named.
 pub(crate) const SYSTEM_FILE: &str = "/etc/lavawall/lavawall.toml";
@@ -31,12 +34,6 @@ const NOT_KEYS: [&str; 7] = [
     "LAVAWALL_SOCKET",
 ];
 
-/// Variables that Kubernetes sets in every container of a cluster with a service named lavawall.
-fn is_of_kubernetes(name: &str) -> bool {
-    name == "LAVAWALL_PORT"
-        || ["LAVAWALL_PORT_", "LAVAWALL_SERVICE_"].iter().any(|start| name.starts_with(start))
-}
-
 /// The most sources one service runs: each is a thread.
 const MAX_SOURCES: usize = 32;
 
@@ -46,6 +43,8 @@ const MAX_SOURCES: usize = 32;
 pub struct Config {
     /// The state directory. Default `$XDG_STATE_HOME/lavawall`.
     pub state_dir: Option<PathBuf>,
+    /// The operator's unix socket, of at most 107 bytes. Default `admin.sock` in the state directory.
+    pub admin_socket: Option<PathBuf>,
     /// The HTTP listener.
     pub http: http::HttpConfig,
     /// The quorum and the reseed interval.
@@ -57,6 +56,9 @@ pub struct Config {
     /// The sources, or `None` for every source that this machine has.
     #[serde(skip)]
     pub sources: Option<Vec<SourceEntry>>,
+    /// Each `[[source]]` as it is written.
+    #[serde(skip)]
+    source_tables: Vec<toml::Table>,
 }
 
 /// One `[[source]]`.
@@ -98,6 +100,8 @@ impl Config {
         environment: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, ConfigError> {
         let environment: Vec<_> = environment.collect();
+        // Some editors begin a file with a byte order mark.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let mut keys = KeyPlaces::new(file, text);
         let mut root = DeTable::parse(text).map_err(|error| keys.locate(&error))?;
         keys.collect(root.get_ref());
@@ -105,9 +109,11 @@ impl Config {
             overlay(root.get_mut(), &mut keys, name, value)?;
         }
         let sources = root.get_mut().remove("source");
+        let source_tables = sources.clone().map(source_tables).unwrap_or_default();
         let value = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
         let mut config = Self::deserialize(ValueDeserializer::from(value))
             .map_err(|error| keys.locate(&error))?;
+        config.source_tables = source_tables;
         config.sources = sources.map(|array| parse_sources(array, &keys)).transpose()?;
         config.validate(&keys)?;
         Ok(config)
@@ -143,6 +149,7 @@ impl Config {
                 format!("{:?}", config.pool.grace_period).into(),
             ));
             all.push(("state-dir".to_owned(), format!("{:?}", config.state_dir).into()));
+            all.push(("admin-socket".to_owned(), format!("{:?}", config.admin_socket).into()));
             all
         };
         let changed = all(self).into_iter().zip(all(old)).filter(|(new, old)| new != old);
@@ -191,7 +198,7 @@ fn overlay<'a>(
     name: &str,
     value: &'a str,
 ) -> Result<(), ConfigError> {
-    let is_ours = !NOT_KEYS.contains(&name) && !is_of_kubernetes(name);
+    let is_ours = !NOT_KEYS.contains(&name) && !is_service_link(name, value);
     let Some(path) = name.strip_prefix("LAVAWALL_").filter(|_| is_ours) else {
         return Ok(());
     };
@@ -213,6 +220,11 @@ fn overlay<'a>(
     table.remove(key.as_str());
     table.insert(Spanned::new(span.clone(), key.into()), Spanned::new(span, value));
     Ok(())
+}
+
+/// Each source as a table. What is none is refused by [`parse_sources`].
+fn source_tables(array: Spanned<DeValue<'_>>) -> Vec<toml::Table> {
+    Vec::deserialize(ValueDeserializer::from(array)).unwrap_or_default()
 }
 
 fn parse_sources(

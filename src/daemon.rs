@@ -4,12 +4,14 @@ pub(crate) mod harden;
 mod heartbeat;
 pub(crate) mod local;
 pub(crate) mod notify;
+pub(crate) mod trial;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use parking_lot::RwLock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -131,7 +133,7 @@ pub(crate) fn run(
     let address = config.http.listen;
     let listeners = Listeners::bind(address, config.http.threads())
         .map_err(|error| DaemonError::Listen { address, error })?;
-    let socket = bind_admin_socket(&state_dir);
+    let socket = bind_admin_socket(&admin_socket(config, &state_dir));
     let service = Service::start(config, options, state_dir, access)?;
     let address = listeners.address();
     let ready_file = ReadyFile::new(options.ready_file.clone(), address)?;
@@ -162,10 +164,22 @@ pub(crate) fn run(
     ended.and(served.map_err(DaemonError::Http))
 }
 
+/// The operator reads it; the service works without it.
+fn text_of(config: &Config) -> String {
+    config
+        .text()
+        .inspect_err(|error| tracing::error!("the configuration in force cannot be told: {error}"))
+        .unwrap_or_default()
+}
+
+/// The path of the admin socket.
+fn admin_socket(config: &Config, state_dir: &StateDir) -> PathBuf {
+    config.admin_socket.clone().unwrap_or_else(|| state_dir.file(ADMIN_SOCKET))
+}
+
 /// Randomness goes on without it.
-fn bind_admin_socket(state_dir: &StateDir) -> Option<AdminSocket> {
-    let path = state_dir.file(ADMIN_SOCKET);
-    AdminSocket::bind(&path)
+fn bind_admin_socket(path: &Path) -> Option<AdminSocket> {
+    AdminSocket::bind(path)
         .inspect_err(|error| tracing::error!("the admin socket {}: {error}", path.display()))
         .ok()
 }
@@ -178,6 +192,8 @@ struct Service {
     collector: Arc<Collector>,
     access: Arc<AccessControl>,
     state_dir: Arc<StateDir>,
+    /// The text of the configuration in force.
+    configuration: Arc<RwLock<String>>,
     keys: Option<KeyUpkeep>,
     can_be_ready: bool,
 }
@@ -226,7 +242,18 @@ impl Service {
                 incidents.open(None, format!("keys and records: {error}"));
             })
             .ok();
-        Ok(Self { generator, board, incidents, collector, access, state_dir, keys, can_be_ready })
+        let configuration = Arc::new(RwLock::new(text_of(config)));
+        Ok(Self {
+            generator,
+            board,
+            incidents,
+            collector,
+            access,
+            state_dir,
+            configuration,
+            keys,
+            can_be_ready,
+        })
     }
 
     /// The parts that HTTP serves.
@@ -240,6 +267,8 @@ impl Service {
                 let collector = Arc::clone(&collector);
                 Box::pin(async move { collector.fresh().await.map_err(|_| FreshError::Stopped) })
             }),
+            configuration: Arc::clone(&self.configuration),
+            state_dir: self.state_dir.path().to_owned(),
             store: self.keys.as_ref().map(KeyUpkeep::store),
             store_tokens: self.keys.as_ref().map(KeyUpkeep::tokens).unwrap_or_default(),
             calls_memory: config.kv.large_calls(),
@@ -336,7 +365,10 @@ impl Service {
         }
         let feeds = crate::plan::feeds::build(&config, options.demo, Some(&self.state_dir));
         match self.collector.replace(feeds, config.pool.settings()) {
-            Ok(()) => tracing::info!("reloaded sources"),
+            Ok(()) => {
+                *self.configuration.write() = text_of(&old.reloaded(&config));
+                tracing::info!("reloaded sources");
+            }
             Err(error) => tracing::error!("reload: {error}; the old sources stay"),
         }
     }

@@ -1,5 +1,6 @@
 //! The `lavawall` program.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -14,10 +15,14 @@ fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(cli) => cli.run().into(),
         Err(error) => {
-            // Help and version come this way too, and are no error. With no terminal to print to
-            // there is nothing left to do.
-            let _ = error.print();
-            if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into()
+            // Help and version come this way too, and are no error.
+            let printed = error.print().and_then(|()| std::io::stdout().flush());
+            match printed {
+                _ if error.use_stderr() => Exit::Usage,
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::Io,
+                _ => Exit::Ok,
+            }
+            .into()
         }
     }
 }

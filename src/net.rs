@@ -12,6 +12,7 @@ pub(crate) mod activity;
 pub(crate) mod answer_meter;
 pub(crate) mod connection;
 pub(crate) mod lingering_close;
+pub(crate) mod listen_address;
 pub(crate) mod permits;
 pub(crate) mod service;
 pub(crate) mod tcp;

@@ -27,6 +27,8 @@ pub(crate) struct PlannedSource {
 pub(crate) struct Credit {
     /// Its basis, in a sentence.
     pub basis: String,
+    /// Credited bits per symbol; `None` when nothing is credited.
+    pub per_symbol: Option<f64>,
     /// The state of its calibration, in words.
     pub calibration: String,
     /// The limits of its samples.
@@ -70,7 +72,7 @@ impl PlannedSource {
         };
         let mut limits = self.gate.limits();
         limits.extend(self.gate.claimed().map(monitor::limit));
-        Credit { basis, calibration, limits }
+        Credit { basis, per_symbol: self.gate.claimed(), calibration, limits }
     }
 }
 

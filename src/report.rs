@@ -8,6 +8,7 @@
 //! browser (`Content-Security-Policy`), so that a source, file or service with a hostile name can only
 //! look odd. The page holds raw noise: noise that was captured for it, and that is in no seed.
 
+mod conformance;
 mod content;
 mod noise;
 mod page;

@@ -3,11 +3,22 @@
 use std::fmt;
 
 use bytesize::ByteSize;
-use serde::Deserializer;
 use serde::de::{Error, Visitor};
+use serde::{Deserializer, Serializer};
+
+/// Writes a size in its largest unit if that is exact, else in bytes.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+pub(crate) fn serialize<S: Serializer>(size: &ByteSize, to: S) -> Result<S::Ok, S::Error> {
+    let text = size.to_string();
+    if text.parse() == Ok(*size) {
+        to.serialize_str(&text)
+    } else {
+        to.serialize_u64(size.as_u64())
+    }
+}
 
 /// Reads a size; the error shows the format.
-pub(crate) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<ByteSize, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<ByteSize, D::Error> {
     from.deserialize_any(Size)
 }
 

@@ -26,6 +26,7 @@ mod source_type;
 mod device_file;
 mod entropy_per_bit;
 mod frame_settings;
+pub(crate) mod jpeg_tables;
 mod pacing;
 pub(crate) mod processor;
 

@@ -25,7 +25,7 @@ pub(crate) const ADMIN_SOCKET: &str = "admin.sock";
 pub(crate) const ADMIN_TOKEN: &str = "admin.token";
 
 /// The lock's file, in the state directory.
-const LOCK: &str = "lock";
+pub(crate) const LOCK: &str = "lock";
 
 /// A state directory, locked against other services while this lives.
 #[derive(Debug)]
@@ -86,6 +86,8 @@ impl StateDir {
         let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         named("XDG_STATE_HOME")
             .map(PathBuf::from)
+            // A relative path is invalid and ignored (XDG Base Directory Specification 0.8).
+            .filter(|base| base.is_absolute())
             .or_else(|| named("HOME").map(|home| PathBuf::from(home).join(".local/state")))
             .map(|base| base.join("lavawall"))
             .ok_or(StateDirError::Nowhere)
@@ -179,11 +181,12 @@ mod tests {
     #[test]
     fn a_removed_lock_lets_no_second_process_in_and_is_noticed() {
         let base = tempfile::tempdir().expect("a directory");
-        let first = StateDir::open(base.path()).expect("a state directory");
+        let path = base.path().join("state");
+        let first = StateDir::open(&path).expect("a state directory");
         assert!(first.has_lock());
         std::fs::remove_file(first.file(LOCK)).expect("it was there");
         assert!(!first.has_lock());
-        assert!(matches!(StateDir::open(base.path()), Err(StateDirError::InUse { .. })));
+        assert!(matches!(StateDir::open(&path), Err(StateDirError::InUse { .. })));
         std::fs::write(first.file(LOCK), "").expect("written");
         assert!(!first.has_lock(), "another file of the same name");
     }

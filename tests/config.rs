@@ -103,6 +103,12 @@ fn an_empty_file_means_defaults() {
 }
 
 #[test]
+fn a_byte_order_mark_is_skipped() {
+    let config = Config::parse("f", "\u{feff}[pool]\nquorum = 3\n", std::iter::empty());
+    assert_eq!(config.expect("valid").pool.quorum, 3);
+}
+
+#[test]
 fn variables_of_the_command_line_and_of_kubernetes_are_no_keys() {
     let names = [
         "LAVAWALL_CA_FILE",
@@ -113,6 +119,16 @@ fn variables_of_the_command_line_and_of_kubernetes_are_no_keys() {
     ];
     let variables = names.map(|name| (name.to_owned(), "x".to_owned()));
     assert_eq!(Config::parse("f", "", variables.into_iter()).expect("valid"), Config::default());
+    // A service named lavawall-metrics.
+    let links = [
+        ("LAVAWALL_METRICS_SERVICE_HOST", "10.0.0.11"),
+        ("LAVAWALL_METRICS_SERVICE_PORT", "9100"),
+        ("LAVAWALL_METRICS_PORT", "tcp://10.0.0.11:9100"),
+        ("LAVAWALL_METRICS_PORT_9100_TCP", "tcp://10.0.0.11:9100"),
+        ("LAVAWALL_METRICS_PORT_9100_TCP_PROTO", "tcp"),
+    ];
+    let links = links.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(Config::parse("f", "", links.into_iter()).expect("valid"), Config::default());
     let typed_wrong = [("LAVAWALL_POOL_QUORUMS".to_owned(), "2".to_owned())];
     let error = Config::parse("f", "", typed_wrong.into_iter()).expect_err("unknown");
     assert!(error.to_string().contains("LAVAWALL_POOL_QUORUMS"), "{error}");

@@ -1,6 +1,9 @@
 //! Secrets leave nothing behind: freed memory is searched for what it held.
 
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit, StreamCipher};
 use data_encoding::HEXLOWER;
+use hkdf::Hkdf;
 use lavawall::Actor;
 use lavawall::SealChoice;
 use lavawall::aead;
@@ -10,7 +13,11 @@ use lavawall::{Keyring, NamespaceId, Places};
 use lavawall::{MemoryStorage, Table};
 use lavawall::{Put, Store};
 use lavawall::{aead::AssociatedData, aead::SEALED_KEY_BYTES};
-use lavawall_entropy::{Generator, LeaseLimits, Locked, Provenance, Sample, Secret, Shape};
+use lavawall_entropy::{
+    Conditioner, Generator, Kind, LeaseLimits, Locked, Machine, Pool, PoolMember, Provenance,
+    Sample, Secret, Shape, on_scrubbed_stack,
+};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -180,14 +187,14 @@ fn a_store_leaves_no_value_name_or_key_behind() {
     let keys = keys_of_the_store(&store, &rows, id);
     assert!(name.copies_on_the_heap() >= 1, "names are held while the store is open");
     let [record_key, entry_key, sum_key, store_key] = &keys;
-    assert_eq!(record_key.copies_on_the_heap(), 0, "a record's key is left after use");
+    assert_eq!(record_key.copies(), 0, "a record's key is left after use");
     for key in [entry_key, sum_key, store_key] {
         assert!(key.copies_on_the_heap() >= 1, "it is held while the store is open");
     }
     store.seal(&Actor::SERVICE).expect("sealed");
     assert_eq!(name.copies_on_the_heap(), 0, "a name is left after sealing");
     for key in &keys {
-        assert_eq!(key.copies_on_the_heap(), 0, "a key is left after sealing");
+        assert_eq!(key.copies(), 0, "a key is left after sealing");
     }
 }
 
@@ -211,6 +218,79 @@ fn keys_of_the_store(store: &Store, rows: &MemoryStorage, id: NamespaceId) -> [I
     [&record_key, &entry_key, &sum_key, &store_key].map(|key| Inverted::of(key.expose()))
 }
 
+#[test]
+fn the_generator_leaves_no_key_of_a_given_answer_and_no_erased_key_on_the_stack() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let limits = LeaseLimits {
+        reseed_interval: Duration::from_mins(1),
+        grace_period: Duration::from_mins(1),
+    };
+    let os = |bytes: &mut [u8]| {
+        bytes.fill(4);
+        Ok(())
+    };
+    let machine = Machine { os: Box::new(os), clock: Instant::now };
+    let generator = Generator::new(1, limits, machine).expect("memory");
+    let mut spent: [[u8; 32]; 14] = [[0xff; 32]; 14];
+    on_scrubbed_stack(|| keys_of_ten_answers(&mut spent));
+    // Ten answers leave the keys of the batch and the last answers; a reseed leaves its own.
+    generator.reseed(&Secret::filled_by(|seed| write_pattern(17, seed, false)), provenance());
+    let mut answer = [0; 32];
+    for _ in 0..10 {
+        generator.fill(&mut answer).expect("seeded");
+    }
+    for (number, key) in spent.iter().enumerate() {
+        assert_eq!(Inverted(key.to_vec()).copies(), 0, "secret {number} is left after answers");
+    }
+    generator.reseed(&Secret::filled_by(|seed| write_pattern(18, seed, false)), provenance());
+    assert_eq!(inverted_pattern(18).copies(), 0, "a seed is left after a reseed");
+}
+
+/// Inverted: the seed, the shard's key that made the batch, ten draws' last one and the keys of the
+/// answers (`crates/entropy/src/drbg.rs`, `generator.rs`).
+fn keys_of_ten_answers(spent: &mut [[u8; 32]; 14]) {
+    let [seed, shard_key, draw, prk, answers @ ..] = spent;
+    write_pattern(17, seed, false);
+    let (extracted, expand) = Hkdf::<Sha256>::extract(Some(&[0; 32]), seed);
+    prk.copy_from_slice(&extracted);
+    expand.expand(b"lavawall v1 shard\0\0\0\0", shard_key).expect("32 bytes");
+    let mut batch = [0; 1024];
+    ChaCha20::new((&*shard_key).into(), &[0; 12].into()).write_keystream(&mut batch);
+    for (answer, drawn) in answers.iter_mut().zip(batch[32..].chunks_exact(32)) {
+        let mut hash = Sha256::new_with_prefix(b"lavawall v1 answer");
+        hash.update(drawn);
+        hash.update([4; 32]);
+        hash.finalize_into(answer.into());
+        draw.copy_from_slice(drawn);
+    }
+    spent.iter_mut().flatten().for_each(|byte| *byte = !*byte);
+}
+
+#[test]
+fn the_pool_leaves_no_block_and_no_seed_behind() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut conditioner = Conditioner::new("one");
+    let member = PoolMember { id: "one".to_owned(), kind: Kind::Device, required: false };
+    let mut pool = Pool::new(vec![member], 1).expect("memory");
+    let mut blocks = Vec::new();
+    for tag in 19..21 {
+        let mut sample = Zeroizing::new([0; 32]);
+        write_pattern(tag, sample.as_mut_slice(), false);
+        let block = conditioner.absorb(sample.as_slice(), 320, Instant::now()).expect("a block");
+        blocks.push(Inverted::of(block.bytes.expose()));
+        assert!(blocks[blocks.len() - 1].copies() >= 1, "it is held until it is absorbed");
+        pool.absorb(0, &block);
+    }
+    let release = pool.release().expect("a quorum");
+    let seed = Inverted::of(release.seed.expose());
+    assert_eq!(seed.copies(), 1, "a seed is held once");
+    drop(release);
+    assert_eq!(seed.copies(), 0, "a seed is left");
+    for block in &blocks {
+        assert_eq!(block.copies(), 0, "a block is left");
+    }
+}
+
 /// A pattern as text, so that it can be a name.
 fn hex_pattern(tag: u8) -> Zeroizing<String> {
     let mut bytes = [0; 16];
@@ -231,8 +311,7 @@ impl Inverted {
         self.count(true)
     }
 
-    /// The same, without this thread's stack. There the cipher leaves a key that was used to seal or open,
-    /// with which its key schedule begins, and blocks of the text, until other calls overwrite them.
+    /// The same, without this thread's stack, where values and names are while they are handled.
     fn copies_on_the_heap(&self) -> usize {
         self.count(false)
     }
@@ -249,14 +328,17 @@ fn seeded(tag: u8) -> Arc<Generator> {
         grace_period: Duration::from_mins(1),
     };
     let generator = Arc::new(Generator::new(1, limits, lavawall::this_machine()).expect("memory"));
-    let provenance = Provenance {
+    generator.reseed(&Secret::filled_by(|seed| write_pattern(tag, seed, false)), provenance());
+    generator
+}
+
+fn provenance() -> Provenance {
+    Provenance {
         generation: 1,
         seeded_at: Instant::now(),
         seeded_on: SystemTime::now(),
         sources: Vec::new(),
-    };
-    generator.reseed(&Secret::filled_by(|seed| write_pattern(tag, seed, false)), provenance);
-    generator
+    }
 }
 
 fn places(folder: &tempfile::TempDir) -> Places {
@@ -294,14 +376,14 @@ fn the_root_key_is_held_while_a_keyring_is_open_alone_and_its_seal_s_secret_neve
     keyring.init(&Actor::SERVICE, &SealChoice::File).expect("made");
     let (secret, root) = secret_and_root(&places(&folder));
     assert!(root.copies_on_the_heap() >= 1, "it is held while the keyring is open");
-    assert_eq!(secret.copies_on_the_heap(), 0, "the seal's secret is left after making it");
+    assert_eq!(secret.copies(), 0, "the seal's secret is left after making it");
     keyring.seal(&Actor::SERVICE).expect("sealed");
-    assert_eq!(root.copies_on_the_heap(), 0, "the root key is left after sealing");
+    assert_eq!(root.copies(), 0, "the root key is left after sealing");
     assert!(keyring.unseal_stored(&Actor::SERVICE).expect("opens"));
     assert!(root.copies_on_the_heap() >= 1);
-    assert_eq!(secret.copies_on_the_heap(), 0, "the seal's secret is left after opening");
+    assert_eq!(secret.copies(), 0, "the seal's secret is left after opening");
     drop(keyring);
-    assert_eq!(root.copies_on_the_heap(), 0, "the root key is left after dropping");
+    assert_eq!(root.copies(), 0, "the root key is left after dropping");
 }
 
 #[test]

@@ -70,6 +70,16 @@ pub(crate) struct ClockAnswer {
     pub doubt: Option<String>,
 }
 
+/// The configuration that the service runs with.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Configuration")]
+pub(crate) struct ConfigurationAnswer {
+    /// The text of a file with every key, in TOML.
+    pub configuration: String,
+    /// The state directory.
+    pub state_dir: String,
+}
+
 /// A prepared seal that takes effect, because its shares have arrived.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

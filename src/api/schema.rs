@@ -39,6 +39,7 @@ pub(crate) fn schemas() -> BTreeMap<String, Value> {
     add::<keys::SealAnswer>(&mut answers);
     add::<keys::KeyList>(&mut answers);
     add::<keys::ClockAnswer>(&mut answers);
+    add::<keys::ConfigurationAnswer>(&mut answers);
     add::<store::RepairAnswer>(&mut answers);
     add::<keys::VersionAnswer>(&mut answers);
     add::<keys::CompactionAnswer>(&mut answers);
@@ -50,6 +51,11 @@ pub(crate) fn schemas() -> BTreeMap<String, Value> {
     add::<Envelope<Vec<store::ListedRecord>>>(&mut answers);
     add::<Envelope<BulkValues<Option<BulkFound<Json>>>>>(&mut answers);
     add::<Envelope<store::BulkCount>>(&mut answers);
+    add::<Envelope<store::AccountEntry>>(&mut answers);
+    add::<Envelope<Vec<store::AccountEntry>>>(&mut answers);
+    add::<Envelope<Vec<store::Membership>>>(&mut answers);
+    add::<Envelope<store::StoreUser>>(&mut answers);
+    add::<Envelope<store::VerifiedToken>>(&mut answers);
     let mut all: BTreeMap<_, _> = requests.take_definitions(true).into_iter().collect();
     all.extend(answers.take_definitions(true));
     all

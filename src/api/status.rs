@@ -198,6 +198,9 @@ pub(crate) struct LiveStatus {
     /// Time of the assessment.
     #[schemars(extend("format" = "date-time"))]
     pub at: String,
+    /// Time since the assessment.
+    #[serde(default)]
+    pub age_seconds: u64,
 }
 
 /// An alarm of a health test.

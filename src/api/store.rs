@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::api::json::Json;
 
@@ -15,6 +15,14 @@ pub(crate) const BULK_BYTES: usize = 100_000_000;
 
 /// Names in one bulk read, as Cloudflare has it.
 pub(crate) const BULK_READS: usize = 100;
+
+/// Names on one page at least, as Cloudflare has it.
+pub(crate) const LEAST_PAGE_ITEMS: usize = 10;
+
+/// The parameter of a write that says which names are valid, and its value for all names that a record
+/// can have.
+pub(crate) const NAMES: &str = "names";
+pub(crate) const ANY_NAMES: &str = "any";
 
 /// Namespaces or names on one page.
 pub(crate) const PAGE_ITEMS: usize = 1000;
@@ -32,9 +40,9 @@ pub(crate) struct Envelope<T> {
     /// Always empty.
     #[serde(default)]
     pub errors: Vec<StoreError>,
-    /// Always empty.
+    /// The parts of the result that could not be given.
     #[serde(default)]
-    pub messages: Vec<String>,
+    pub messages: Vec<StoreError>,
     /// The result of the call.
     pub result: T,
     /// On a page of a list: its place.
@@ -76,7 +84,7 @@ impl Failure {
     }
 }
 
-/// A reason for a refusal.
+/// A reason for a refusal, or for a part of a result that is missing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct StoreError {
     /// Cloudflare's code where it is known; otherwise 90,000 and the status code.
@@ -154,14 +162,15 @@ pub(crate) struct BulkPut<T = String, M = Json> {
     /// JSON to keep with it, at most 1,024 bytes.
     #[serde(default)]
     pub metadata: Option<M>,
-    /// When it expires, in whole seconds since 1970.
+    /// When it expires, in seconds since 1970; a fraction of a second is dropped.
     #[serde(default)]
     pub expiration: Option<f64>,
-    /// Whole seconds until it expires, at least 60. Takes precedence over expiration.
+    /// Seconds until it expires, at least 60; a fraction of a second is dropped. Takes precedence over
+    /// expiration.
     #[serde(default)]
     pub expiration_ttl: Option<f64>,
     /// The value is base64.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_default")]
     pub base64: bool,
 }
 
@@ -172,11 +181,18 @@ pub(crate) struct BulkGet<L = Vec<String>> {
     /// At most 100 names.
     pub keys: L,
     /// The form of the values.
-    #[serde(default, rename = "type")]
+    #[serde(default, rename = "type", deserialize_with = "null_as_default")]
     pub form: ValueForm,
     /// Metadata and expiration too.
-    #[serde(default, rename = "withMetadata")]
+    #[serde(default, rename = "withMetadata", deserialize_with = "null_as_default")]
     pub with_metadata: bool,
+}
+
+/// Reads null as a member that was left out.
+fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
 /// The form of a value in an answer.
@@ -187,7 +203,7 @@ pub(crate) enum ValueForm {
     /// As text: bytes that are not UTF-8 are lost.
     #[default]
     Text,
-    /// As JSON.
+    /// As JSON; null, with a message, where the value is not JSON.
     Json,
     /// As base64, which Cloudflare does not have.
     Base64,
@@ -259,4 +275,43 @@ pub(crate) struct LostRecord {
     pub namespace: String,
     /// Its id. Its name is known from its entry alone.
     pub record: String,
+}
+
+/// The one account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Account")]
+pub(crate) struct AccountEntry {
+    /// Always `default`.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+}
+
+/// The membership of the caller in the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Membership {
+    /// Always `default`.
+    pub id: String,
+    /// Always `accepted`.
+    pub status: String,
+    /// The account.
+    pub account: AccountEntry,
+    /// The caller's roles.
+    pub roles: Vec<String>,
+}
+
+/// The caller: a person at Cloudflare, here the token or the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct StoreUser {
+    /// The name in the audit log.
+    pub id: String,
+}
+
+/// A token that was found valid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct VerifiedToken {
+    /// The name in the audit log.
+    pub id: String,
+    /// Always `active`.
+    pub status: String,
 }

@@ -40,7 +40,7 @@ const STATUS: &str = concat!(
     r#""required":true,"credit_bits_per_second":12.5,"credited_bits":4096,"#,
     r#""credit_basis":"assessed","assessed":{"min_entropy":0.75,"credited":0.5,"samples":1000000,"#,
     r#""estimator":"lag","at":"2026-01-31T08:00:00Z"},"live":{"min_entropy":0.7,"estimator":"mcv","#,
-    r#""samples":65536,"at":"2026-01-31T08:00:01Z"},"in_last_seed":false,"virtual":true,"#,
+    r#""samples":65536,"at":"2026-01-31T08:00:01Z","age_seconds":9},"in_last_seed":false,"virtual":true,"#,
     r#""identity":"usb:1","samples":77,"alarms":2,"last_alarm":{"test":"frozen","#,
     r#""severity":"intermittent","detail":"3 frames","at":"2026-01-31T08:00:02Z"},"#,
     r#""notes":["a note"]}],"incidents":[{"source":null,"text":"look","at":"2026-01-31T08:00:03Z"}]}"#,

@@ -52,9 +52,29 @@ pub(crate) struct Check {
     pub unfinished: u64,
     /// Lines that break the chain; the first few.
     pub findings: Vec<String>,
-    /// Whether the head that was asked for is that of some line.
-    pub has_head: bool,
+    /// How the head that was asked for compares with those of the lines.
+    pub head: HeadFound,
 }
+
+/// How a head compares with those of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeadFound {
+    /// It is that of a line, or of the log before its first.
+    Found,
+    /// It is none of them, and differs in so few digits from that of this line that it is mistyped.
+    Mistyped {
+        /// The line, from 1.
+        line: u64,
+        /// The digits that differ.
+        digits: usize,
+    },
+    /// It is none of them.
+    Absent,
+}
+
+/// The most digits in which a mistyped head differs. Another head differs from that of a line in so few
+/// with a chance of less than 2^-180: the sum over k ≤ 8 of C(64, k) · 15^k / 16^64.
+const MISTYPED_DIGITS: usize = 8;
 
 #[derive(Deserialize)]
 struct ChainFields {
@@ -63,7 +83,7 @@ struct ChainFields {
 }
 
 /// Reads a whole log and checks that every line follows the one before it. One line is held in
-/// memory at a time. `head` is looked for among the heads.
+/// memory at a time. `head`, 64 lowercase hexadecimal digits, is looked for among the heads.
 ///
 /// # Errors
 /// When it cannot be read.
@@ -74,8 +94,9 @@ pub(crate) fn check(log: impl Read, head: Option<&str>) -> io::Result<Check> {
         whole: 0,
         unfinished: 0,
         findings: Vec::new(),
-        has_head: false,
+        head: HeadFound::Absent,
     };
+    read.compare(head);
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -105,12 +126,28 @@ pub(crate) fn check(log: impl Read, head: Option<&str>) -> io::Result<Check> {
             Some(_) => {}
         }
         read.chain.add_bytes(text);
-        read.has_head |= head.is_some_and(|head| head == read.chain.head());
+        read.compare(head);
         read.whole += length as u64;
     }
 }
 
 impl Check {
+    /// Compares the wanted head with that of the line that was read.
+    fn compare(&mut self, wanted: Option<&str>) {
+        let Some(wanted) = wanted.filter(|_| self.head != HeadFound::Found) else { return };
+        let head = self.chain.head();
+        let digits = head.bytes().zip(wanted.bytes()).filter(|(one, other)| one != other).count();
+        let least = match self.head {
+            HeadFound::Mistyped { digits, .. } => digits,
+            _ => MISTYPED_DIGITS + 1,
+        };
+        if digits == 0 {
+            self.head = HeadFound::Found;
+        } else if digits < least && self.chain.sequence > 0 {
+            self.head = HeadFound::Mistyped { line: self.chain.sequence, digits };
+        }
+    }
+
     fn find(&mut self, finding: String) {
         if self.findings.len() < FINDINGS_LIMIT {
             self.findings.push(finding);

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::audit::actor::Actor;
-use crate::audit::chain::{Chain, check};
+use crate::audit::chain::{Chain, HeadFound, check};
 use crate::audit::event::{AuditEvent, AuditStage};
 use crate::audit::refused::{Asked, PendingRefusals};
 use crate::audit::reserve::Reserve;
@@ -103,7 +103,7 @@ impl AuditLog {
     /// When the log cannot be read or written.
     pub fn find(&self, end: &Chain, actor: &Actor) -> Result<Option<String>, AuditError> {
         let read = match durable::open(&self.path, OpenOptions::new().read(true)) {
-            Ok(file) => check(file, Some(&end.head())).map(|read| read.has_head),
+            Ok(file) => check(file, Some(&end.head())).map(|read| read.head == HeadFound::Found),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         };

@@ -122,13 +122,43 @@ fn a_head_that_was_kept_tells_when_lines_are_missing_at_the_end() {
     three_lines(&path);
     let text = std::fs::read_to_string(&path).expect("the log");
     let head = check(text.as_bytes(), None).expect("readable").chain.head();
-    assert!(check(text.as_bytes(), Some(&head)).expect("readable").has_head);
+    assert!(is_found(&text, &head));
     three_lines(&path);
     let longer = std::fs::read_to_string(&path).expect("the log");
-    assert!(check(longer.as_bytes(), Some(&head)).expect("readable").has_head, "it has gone on");
+    assert!(is_found(&longer, &head), "it has gone on");
     let end = text.trim_end().rfind('\n').expect("three lines");
     let read = check(&text.as_bytes()[..=end], Some(&head)).expect("readable");
-    assert!(!read.has_head && read.findings.is_empty(), "the chain alone cannot tell");
+    assert!(
+        read.head == HeadFound::Absent && read.findings.is_empty(),
+        "the chain alone cannot tell"
+    );
+}
+
+#[test]
+fn a_mistyped_head_is_told_from_one_whose_lines_are_missing() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("audit.log");
+    three_lines(&path);
+    let text = std::fs::read_to_string(&path).expect("the log");
+    let look = |head: &str| check(text.as_bytes(), Some(head)).expect("readable").head;
+    let end = text.find('\n').expect("three lines");
+    let first = check(&text.as_bytes()[..=end], None).expect("readable").chain.head();
+    assert_eq!(look(&first), HeadFound::Found);
+    assert_eq!(look(&"0".repeat(64)), HeadFound::Found, "that of a log without lines");
+    let mut digits = first.clone().into_bytes();
+    for number in 0..64 {
+        digits[number] = if digits[number] == b'0' { b'1' } else { b'0' };
+        let mistyped = String::from_utf8(digits.clone()).expect("digits");
+        let expected = match number + 1 {
+            digits @ ..=8 => HeadFound::Mistyped { line: 1, digits },
+            _ => HeadFound::Absent,
+        };
+        assert_eq!(look(&mistyped), expected, "{} digits", number + 1);
+    }
+}
+
+fn is_found(text: &str, head: &str) -> bool {
+    check(text.as_bytes(), Some(head)).expect("readable").head == HeadFound::Found
 }
 
 /// Counts of all lines about calls that were turned away.

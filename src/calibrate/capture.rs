@@ -84,11 +84,21 @@ pub(crate) enum CaptureError {
         /// Its error.
         error: SourceError,
     },
+    /// A call to its device did not return.
+    #[error("{id}: its device did not answer within {} s", waited.as_secs())]
+    Hung {
+        /// The source.
+        id: String,
+        /// The time that was waited.
+        waited: Duration,
+    },
     /// It gave no noise that passes its tests.
-    #[error("{id}: no noise that passes within {} s: {reason}", PATIENCE.as_secs())]
+    #[error("{id}: no noise that passes within {} s: {reason}", waited.as_secs())]
     Stalled {
         /// The source.
         id: String,
+        /// The time without noise.
+        waited: Duration,
         /// The last finding.
         reason: String,
     },
@@ -114,8 +124,8 @@ pub(crate) fn find(config: &Config, name: &str) -> Result<SourceEntry, CaptureEr
         .ok_or_else(|| unknown(sources.iter().map(|source| source.id.clone()).collect()))
 }
 
-/// Captures raw noise from `feed`, the feed of `entry`. `progress` receives the completed share, from
-/// 0 to 1.
+/// Captures raw noise from `feed`, the feed of `entry`. A sequence ends at `until` with the symbols that
+/// there are by then. `progress` receives the completed share, from 0 to 1.
 ///
 /// # Errors
 /// When the source fails, or its samples have no symbols.
@@ -123,6 +133,7 @@ pub(crate) fn capture(
     feed: Feed,
     entry: &SourceEntry,
     amount: Amount,
+    until: Option<Instant>,
     progress: &dyn Fn(f64),
 ) -> Result<CapturedNoise, CaptureError> {
     if let Some(reason) = entry.spec.without_symbols() {
@@ -137,7 +148,7 @@ pub(crate) fn capture(
     };
     for _ in 0..rows {
         run.start()?;
-        run.take(&mut symbols, columns, &|taken| progress(share(taken, wanted)))?;
+        run.take(&mut symbols, columns, until, &|taken| progress(share(taken, wanted)))?;
     }
     let sidecar = Sidecar {
         source: entry.id.clone(),
@@ -207,11 +218,12 @@ impl Run {
         Ok(())
     }
 
-    /// Appends exactly `count` symbols.
+    /// Appends `count` symbols, or as many as there are at `until`, but at least one.
     fn take(
         &mut self,
         symbols: &mut Vec<u8>,
         count: usize,
+        until: Option<Instant>,
         progress: &dyn Fn(usize),
     ) -> Result<(), CaptureError> {
         let end = symbols.len() + count;
@@ -222,13 +234,17 @@ impl Run {
             self.read(&mut noise)?;
             if !noise.is_empty() {
                 moved = Instant::now();
-            } else if moved.elapsed() > PATIENCE {
+            } else if moved.elapsed() > PATIENCE || (symbols.is_empty() && has_passed(until)) {
                 let reason = self.last_alarm.clone().unwrap_or_else(|| "nothing new".to_owned());
-                return Err(CaptureError::Stalled { id: self.feed.id.clone(), reason });
+                let (id, waited) = (self.feed.id.clone(), moved.elapsed());
+                return Err(CaptureError::Stalled { id, waited, reason });
             }
             let wanted = noise.len().min(end - symbols.len());
             symbols.extend_from_slice(&noise[..wanted]);
             progress(symbols.len());
+            if has_passed(until) {
+                break;
+            }
         }
         Ok(())
     }
@@ -247,6 +263,10 @@ impl Run {
         self.feed.gate.noise(&self.sample, noise);
         Ok(())
     }
+}
+
+fn has_passed(until: Option<Instant>) -> bool {
+    until.is_some_and(|until| Instant::now() >= until)
 }
 
 fn share(part: usize, whole: usize) -> f64 {

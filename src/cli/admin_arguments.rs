@@ -13,7 +13,7 @@ use crate::state::{ADMIN_SOCKET, StateDir};
 /// The admin socket, or the state directory that holds it.
 #[derive(Debug, Args)]
 pub(crate) struct AdminArguments {
-    /// Admin socket of the service [default: admin.sock in its state directory]
+    /// Admin socket of the service [default: as configured, else admin.sock in its state directory]
     #[arg(long, value_name = "FILE", env = "LAVAWALL_SOCKET")]
     pub(crate) socket: Option<PathBuf>,
     /// State directory of the service [default: as configured]
@@ -39,8 +39,14 @@ impl AdminArguments {
 
     /// The path of the socket, whether it exists or not.
     pub(crate) fn socket_path(&self) -> Result<PathBuf, CommandError> {
-        match &self.socket {
-            Some(path) => Ok(path.clone()),
+        if let Some(path) = &self.socket {
+            return Ok(path.clone());
+        }
+        // A state directory that is named may be that of another service than the configured one.
+        let configured =
+            if self.state_dir.is_some() { None } else { self.config.load()?.admin_socket };
+        match configured {
+            Some(path) => Ok(path),
             None => Ok(self.state_dir()?.join(ADMIN_SOCKET)),
         }
     }

@@ -13,28 +13,41 @@ const LIMIT: usize = 4096;
 /// Asks without echo on a terminal; otherwise reads a line of standard input. Surrounding white space
 /// is removed.
 pub(crate) fn secret(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
+    let ended = || CommandError::data(format!("{prompt}: standard input has ended"));
+    next_secret(prompt)?.ok_or_else(ended)
+}
+
+/// Asks without echo on the terminal, whatever standard input is.
+pub(crate) fn terminal(prompt: &str) -> Result<Zeroizing<String>, CommandError> {
+    let text = rpassword::prompt_password(format!("{prompt}: ")).map_err(|error| {
+        let reason = format!("{prompt}: no terminal to ask on: {error}");
+        CommandError::new(Exit::Io, reason)
+    })?;
+    let text = Zeroizing::new(text);
+    Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+/// As [`secret`]; `None` where standard input has ended.
+pub(crate) fn next_secret(prompt: &str) -> Result<Option<Zeroizing<String>>, CommandError> {
     if io::stdin().is_terminal() {
-        let failed = |error: io::Error| CommandError::new(Exit::Io, format!("{prompt}: {error}"));
-        let text = rpassword::prompt_password(format!("{prompt}: ")).map_err(failed)?;
-        let text = Zeroizing::new(text);
-        return Ok(Zeroizing::new(text.trim().to_owned()));
+        return terminal(prompt).map(Some);
     }
     line(&mut io::stdin().lock(), prompt)
 }
 
-fn line(from: &mut impl BufRead, prompt: &str) -> Result<Zeroizing<String>, CommandError> {
+fn line(from: &mut impl BufRead, prompt: &str) -> Result<Option<Zeroizing<String>>, CommandError> {
     // Room for the longest line: a string that grows leaves copies.
     let mut line = Zeroizing::new(String::with_capacity(LIMIT + 1));
     let read = from.take(LIMIT as u64 + 1).read_line(&mut line);
     let read = read.map_err(|error| CommandError::new(Exit::Io, format!("{prompt}: {error}")))?;
     if read == 0 {
-        return Err(CommandError::data(format!("{prompt}: standard input has ended")));
+        return Ok(None);
     }
     // Truncated, it would be a wrong secret, and the rest of the line the next one.
     if read > LIMIT {
         return Err(CommandError::data(format!("{prompt}: the line has more than {LIMIT} bytes")));
     }
-    Ok(Zeroizing::new(line.trim().to_owned()))
+    Ok(Some(Zeroizing::new(line.trim().to_owned())))
 }
 
 /// Asks for a new passphrase, on a terminal twice.
@@ -60,7 +73,8 @@ mod tests {
         let longest = "x".repeat(LIMIT - 1);
         for text in [format!("{longest}\nnext\n"), longest.clone(), format!("{longest}x")] {
             let read = line(&mut text.as_bytes(), "passphrase");
-            assert!(read.is_ok_and(|read| read.starts_with(&longest)), "{} bytes", text.len());
+            let read = read.ok().flatten();
+            assert!(read.is_some_and(|read| read.starts_with(&longest)), "{} bytes", text.len());
         }
         for text in [format!("{longest}x\n"), "x".repeat(LIMIT + 1), "x".repeat(1 << 20)] {
             assert!(line(&mut text.as_bytes(), "passphrase").is_err(), "{} bytes", text.len());

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::audit;
+use crate::audit::HeadFound;
 use crate::cli::admin_arguments::AdminArguments;
 use crate::cli::error::CommandError;
 use crate::cli::print;
@@ -30,6 +31,19 @@ pub(crate) struct AuditArguments {
     admin: AdminArguments,
 }
 
+/// The given head as the log has it.
+fn given_head(text: &str) -> Result<String, CommandError> {
+    const DIGITS: usize = 64;
+    let head = text.trim().to_ascii_lowercase();
+    let is_hex = head.bytes().all(|digit| digit.is_ascii_hexdigit());
+    if is_hex && head.len() == DIGITS {
+        return Ok(head);
+    }
+    let got = if is_hex { format!("{} digits", head.len()) } else { "other characters".to_owned() };
+    let reason = format!("--head: must be {DIGITS} hexadecimal digits (got {got})");
+    Err(CommandError::new(Exit::Data, reason))
+}
+
 pub(crate) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
     let (path, log) = if let Some(path) = &arguments.file {
         (path.clone(), File::open(path))
@@ -40,13 +54,24 @@ pub(crate) fn run(arguments: &AuditArguments) -> Result<(), CommandError> {
     };
     let unreadable = |error: std::io::Error| CommandError::unreadable(&path, &error);
     let log = log.map_err(unreadable)?;
-    let read = audit::check(log, arguments.head.as_deref()).map_err(unreadable)?;
+    let head = arguments.head.as_deref().map(given_head).transpose()?;
+    let read = audit::check(log, head.as_deref()).map_err(unreadable)?;
     for finding in &read.findings {
         print::error(&format!("{}: {finding}", path.display()));
     }
-    if arguments.head.is_some() && !read.has_head {
-        let reason = format!("{}: no line has this head: lines are missing", path.display());
-        return Err(CommandError::failure(reason));
+    if head.is_some() {
+        let reason = match read.head {
+            HeadFound::Found => None,
+            HeadFound::Mistyped { line, digits } => Some(CommandError::data(format!(
+                "{}: the head is mistyped: that of line {line} differs in {digits} of 64 digits",
+                path.display()
+            ))),
+            HeadFound::Absent => Some(CommandError::failure(format!(
+                "{}: no line has this head: lines are missing, or it is the head of another log",
+                path.display()
+            ))),
+        };
+        reason.map_or(Ok(()), Err)?;
     }
     if read.unfinished > 0 {
         print::note(&format!(

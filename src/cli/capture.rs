@@ -52,6 +52,11 @@ impl CaptureArguments {
             return Err(CommandError::exists(existing));
         }
         let entry = self.source.find(&config)?;
+        // Before the capture, which takes minutes.
+        for path in [output, &sidecar] {
+            durable::check_can_replace(path)
+                .map_err(|error| CommandError::cannot_create(path, &error))?;
+        }
         let amount = self.restart.unwrap_or(Amount::Sequence(self.samples));
         let captured = noise_capture::capture(&config, &entry, amount)?;
         write(output, &sidecar, &captured)

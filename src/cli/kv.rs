@@ -1,5 +1,7 @@
 //! `lavawall kv`: the encrypted key-value store, from the command line.
 
+#[cfg(feature = "export")]
+mod age_identity;
 mod batch;
 mod bulk;
 mod bulk_pair;

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::time::{Duration, Instant};
 
 use crate::calibrate::Sidecar;
 use crate::calibrate::capture;
@@ -12,6 +14,9 @@ use crate::config::{Config, SourceEntry};
 use crate::plan::feeds;
 use lavawall_assess::{LEAST_SAMPLES, WANTED_SAMPLES};
 
+/// The time that a device may take beyond the end of a capture: more than the deadline of any read.
+const HUNG_AFTER: Duration = Duration::from_secs(15);
+
 /// Captures noise of a source, with a progress bar.
 pub(crate) fn capture(
     config: &Config,
@@ -20,7 +25,32 @@ pub(crate) fn capture(
 ) -> Result<CapturedNoise, CaptureError> {
     let bar = Bar::new("capturing");
     let feed = feeds::feed(entry.clone(), config, None);
-    capture::capture(feed, entry, amount, &|done| bar.set(done))
+    capture::capture(feed, entry, amount, None, &|done| bar.set(done))
+}
+
+/// As [`capture()`], with the symbols that there are after `most`. A device that hangs is left on its thread.
+pub(crate) fn capture_within(
+    config: &Config,
+    entry: &SourceEntry,
+    symbols: usize,
+    most: Duration,
+) -> Result<CapturedNoise, CaptureError> {
+    let (sender, receiver) = sync_channel(1);
+    let (config, id) = (config.clone(), entry.id.clone());
+    let entry = entry.clone();
+    let work = move || {
+        let bar = Bar::new("capturing");
+        let feed = feeds::feed(entry.clone(), &config, None);
+        let (amount, until) = (Amount::Sequence(symbols), Some(Instant::now() + most));
+        // The other side may have stopped waiting.
+        let _ = sender.send(capture::capture(feed, &entry, amount, until, &|done| bar.set(done)));
+    };
+    let thread = std::thread::Builder::new().name(format!("capture-{id}")).spawn(work);
+    let hung = || CaptureError::Hung { id, waited: most + HUNG_AFTER };
+    match thread {
+        Ok(_) => receiver.recv_timeout(most + HUNG_AFTER).unwrap_or_else(|_| Err(hung())),
+        Err(_) => Err(hung()),
+    }
 }
 
 /// Remarks on fewer samples than the standard requires.

@@ -42,6 +42,14 @@ pub(crate) fn error(text: &dyn Display) {
     let _ = writeln!(io::stderr().lock(), "lavawall: {text}");
 }
 
+/// Writes a line of output to standard error.
+///
+/// # Errors
+/// As [`write()`].
+pub(crate) fn error_line(text: &dyn Display) -> Result<(), Exit> {
+    writeln!(io::stderr().lock(), "{text}").map_err(|_| Exit::Io)
+}
+
 /// Writes a remark to standard error, apart from the output.
 pub(crate) fn note(text: &dyn Display) {
     let _ = writeln!(io::stderr().lock(), "{text}");

@@ -8,6 +8,7 @@ mod pdf;
 mod service;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -22,6 +23,7 @@ use crate::plan::PlannedSource;
 use crate::report::{Fact, Report, ReportedSource};
 use lavawall_assess::WANTED_SAMPLES;
 
+use configuration::InForce;
 use noise::NoiseFiles;
 use noise::Noises;
 use pdf::Converter;
@@ -64,6 +66,10 @@ pub(crate) struct ReportArguments {
     /// How many symbols to capture from each source
     #[arg(long, value_name = "N", default_value_t = WANTED_SAMPLES, value_parser = noise_capture::symbols_to_capture)]
     samples: usize,
+    /// The most time for the capture of one source, such as 90s or 10min: what there is by then is
+    /// reported
+    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = capture_time)]
+    capture_time: Duration,
     /// Capture nothing
     #[arg(long)]
     no_capture: bool,
@@ -98,8 +104,12 @@ impl ReportArguments {
         if converter.is_some() {
             self.refuse_to_replace(&pdf)?;
         }
+        for path in std::iter::once(&self.output).chain(converter.is_some().then_some(&pdf)) {
+            durable::check_can_replace(path)
+                .map_err(|error| CommandError::cannot_create(path, &error))?;
+        }
         let files = NoiseFiles::read(&self.noise, &self.restart)?;
-        let report = self.report(&config, files);
+        let report = self.report(config, files);
         durable::replace(&self.output, report.html().as_bytes())
             .map_err(|error| CommandError::cannot_create(&self.output, &error))?;
         if let Some(converter) = converter {
@@ -115,15 +125,16 @@ impl ReportArguments {
         Err(CommandError::exists(path))
     }
 
-    fn report(&self, config: &Config, files: NoiseFiles) -> Report {
+    fn report(&self, file: Config, files: NoiseFiles) -> Report {
         let threads = self.threads.count();
-        let mut noises = Noises { files, threads, samples: self.samples };
-        // A calibration is read only from a state directory.
-        let state_dir = self.connection.state_dir().ok();
-        let plans = plan::of(config, state_dir.as_deref());
-        let configuration = configuration::sections(config, state_dir.as_deref(), &plans);
+        let (samples, capture_time) = (self.samples, self.capture_time);
+        let mut noises = Noises { files, threads, samples, capture_time };
+        let InForce { config, state_dir, origin } =
+            InForce::of(&self.connection, file, !self.no_service);
+        let plans = plan::of(&config, state_dir.as_deref());
+        let configuration = configuration::sections(&config, state_dir.as_deref(), &plans);
         let mut sources: Vec<_> =
-            plans.into_iter().map(|plan| self.source(config, plan, &mut noises)).collect();
+            plans.into_iter().map(|plan| self.source(&config, plan, &mut noises)).collect();
         sources.extend(noises.others());
         let service = if self.no_service {
             Err("it was not asked (--no-service)".to_owned())
@@ -131,7 +142,7 @@ impl ReportArguments {
             service::ask(&self.connection)
         };
         let (made_at, versions) = (crate::calibrate::capture::now(), machine::versions());
-        Report { made_at, versions, sources, service, configuration }
+        Report { made_at, versions, sources, service, configuration, configuration_origin: origin }
     }
 
     /// The report's part on a source of the configuration.
@@ -160,6 +171,7 @@ impl ReportArguments {
             source_type: plan.entry.spec.type_name().to_owned(),
             kind: plan.entry.spec.kind().to_string(),
             credit_basis: credit.basis,
+            credited: credit.per_symbol,
             facts: vec![
                 Fact::new("calibration", credit.calibration),
                 Fact::new("required", required),
@@ -169,4 +181,11 @@ impl ReportArguments {
             restart,
         }
     }
+}
+
+/// Parses the most time for a capture.
+fn capture_time(text: &str) -> Result<Duration, String> {
+    let range = Duration::from_secs(1)..=Duration::from_hours(24);
+    let time = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    range.contains(&time).then_some(time).ok_or_else(|| format!("must be 1s to 24h (got {text})"))
 }

@@ -1,6 +1,7 @@
 //! `lavawall init`, `unseal`, `seal` and `rekey`: the keyring and its seal.
 
 use clap::{Args, ValueEnum};
+use zeroize::Zeroizing;
 
 use crate::api::keys::{KeyringAnswer, RequestedSeal, UnsealRequest};
 use crate::cli::admin_arguments::AdminArguments;
@@ -25,7 +26,8 @@ pub(crate) struct InitArguments {
 ///
 /// Asks for the passphrase, or for shares until there are enough; input is hidden. Without a terminal,
 /// each line of standard input is one. Holders may enter shares one after the other: the service keeps
-/// them until the keyring is unsealed or sealed, or the service stops.
+/// them until the keyring is unsealed or sealed, or the service stops. Exits with 0 when a share was
+/// taken and more are needed.
 #[derive(Debug, Args)]
 pub(crate) struct UnsealArguments {
     #[command(flatten)]
@@ -118,11 +120,34 @@ pub(crate) fn seal(arguments: &SealCommandArguments) -> Result<(), CommandError>
 pub(crate) fn unseal(arguments: &UnsealArguments) -> Result<(), CommandError> {
     let operator = Operator::new(&arguments.admin)?;
     let mut keyring = operator.keyring()?;
+    let mut is_share_taken = false;
     while keyring.state != "open" {
+        let (have, need) = (keyring.have.unwrap_or(0), keyring.need.unwrap_or(1));
         match (keyring.state.as_str(), keyring.seal.as_deref()) {
             ("absent", _) => return Err(no_keyring()),
             (_, Some("file")) => return unseal_by_file(&operator),
-            _ => keyring = enter(&operator, keyring)?,
+            (_, Some("shares")) => {
+                match ask::next_secret(&format!("share, {have} of {need} are given"))? {
+                    Some(share) => {
+                        keyring = send(&operator, keyring, share)?;
+                        is_share_taken |= keyring.have.is_some_and(|now| now > have);
+                    }
+                    // Other holders enter theirs later.
+                    None if is_share_taken => {
+                        let left = need.saturating_sub(have);
+                        print::note(&format!(
+                            "{have} of {need} shares are given: the keyring is sealed until {left} \
+                             more are entered"
+                        ));
+                        return Ok(());
+                    }
+                    None => return Err(CommandError::data("standard input has no share")),
+                }
+            }
+            _ => {
+                let passphrase = ask::secret("passphrase")?;
+                keyring = send(&operator, keyring, passphrase)?;
+            }
         }
     }
     print::note(&"the keyring is unsealed");
@@ -140,13 +165,12 @@ fn unseal_by_file(operator: &Operator) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Asks for a passphrase or share and sends it. On a terminal a wrong one may be entered again.
-fn enter(operator: &Operator, keyring: KeyringAnswer) -> Result<KeyringAnswer, CommandError> {
-    let (have, need) = (keyring.have.unwrap_or(0), keyring.need.unwrap_or(1));
-    let piece = match keyring.seal.as_deref() {
-        Some("shares") => ask::secret(&format!("share, {have} of {need} are given"))?,
-        _ => ask::secret("passphrase")?,
-    };
+/// Sends a passphrase or share. On a terminal a wrong one may be entered again.
+fn send(
+    operator: &Operator,
+    keyring: KeyringAnswer,
+    piece: Zeroizing<String>,
+) -> Result<KeyringAnswer, CommandError> {
     match operator.post("/admin/keyring/unseal", &UnsealRequest { piece: Some(piece) }) {
         Ok(keyring) => Ok(keyring),
         Err(OperatorError::WrongSecret(error)) if ask::can_repeat() => {

@@ -1,15 +1,13 @@
 //! `lavawall serve`: runs the service.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::config_arguments::ConfigArguments;
 use crate::cli::error::CommandError;
-use crate::config::{Config, ConfigError};
+use crate::cli::start_arguments::StartArguments;
 use crate::daemon;
 use crate::daemon::{Options, harden};
 use crate::exitcode::Exit;
@@ -23,13 +21,7 @@ use crate::service_log;
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
     #[command(flatten)]
-    config: ConfigArguments,
-    /// Address and port to listen on; port 0 is any free port
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
-    /// Directory for the state that survives a restart
-    #[arg(long, value_name = "DIR", env = "LAVAWALL_STATE_DIR")]
-    state_dir: Option<PathBuf>,
+    start: StartArguments,
     /// File to write the address to once the service answers
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -66,28 +58,10 @@ pub(crate) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
 
 impl ServeArguments {
     fn serve(&self) -> Result<(), CommandError> {
-        let config = self.config()?;
+        let config = self.start.config()?;
         let options = Options { ready_file: self.ready_file.clone(), demo: self.demo };
-        daemon::run(&config, &options, || self.config())
+        daemon::run(&config, &options, || self.start.config())
             .map_err(|error| CommandError::new(error.exit(), error))
-    }
-
-    /// The configuration, with the command line's own settings in it.
-    fn config(&self) -> Result<Config, ConfigError> {
-        let mut config = self.config.load()?;
-        if let Some(listen) = self.listen {
-            config.http.listen = listen;
-            config.http.validate().map_err(|invalid| ConfigError {
-                file: "command line".into(),
-                line: None,
-                key: Some("--listen".into()),
-                reason: invalid.to_string(),
-            })?;
-        }
-        if self.state_dir.is_some() {
-            config.state_dir.clone_from(&self.state_dir);
-        }
-        Ok(config)
     }
 
     fn start_log(&self) -> Result<(), CommandError> {

@@ -129,10 +129,11 @@ fn render_source(source: &SourceStatus, out: &mut String, paint: Paint) {
         "  {state}  {:<14} {:<16} {credit:>14}  {seed:<7}  {}",
         source.id, source.kind, source.credit_basis
     );
-    if let Some(LiveStatus { min_entropy, estimator, samples, .. }) = &source.live {
+    if let Some(LiveStatus { min_entropy, estimator, samples, age_seconds, .. }) = &source.live {
         let _ = writeln!(
             out,
-            "            now {min_entropy:.2} bits per symbol by {estimator} in {samples} symbols"
+            "            {} {min_entropy:.2} bits per symbol by {estimator} in {samples} symbols",
+            ago(*age_seconds)
         );
     }
     if source.is_virtual {
@@ -144,6 +145,15 @@ fn render_source(source: &SourceStatus, out: &mut String, paint: Paint) {
     if let Some(alarm) = &source.last_alarm {
         let _ =
             writeln!(out, "            last alarm {}  {}: {}", alarm.at, alarm.test, alarm.detail);
+    }
+}
+
+/// An age in the largest unit of which it has two.
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s ago"),
+        120..7200 => format!("{} min ago", seconds / 60),
+        _ => format!("{} h ago", seconds / 3600),
     }
 }
 
@@ -165,6 +175,21 @@ impl Paint {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_is_in_the_largest_unit_of_which_it_has_two() {
+        for (seconds, expected) in
+            [(0, "0 s ago"), (119, "119 s ago"), (120, "2 min ago"), (1500, "25 min ago")]
+                .into_iter()
+                .chain([
+                    (7199, "119 min ago"),
+                    (7200, "2 h ago"),
+                    (u64::MAX, "5124095576030431 h ago"),
+                ])
+        {
+            assert_eq!(ago(seconds), expected);
+        }
+    }
 
     #[test]
     fn text_of_a_peer_cannot_control_the_terminal() {

@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: &TokenArguments) -> Result<(), CommandError> {
     let local = LocalGenerator::seeded(&config).map_err(|error| unavailable(&error))?;
     local.generator.fill(bytes.as_mut_slice()).map_err(|error| unavailable(&error))?;
     let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
-    print::note(&format!("{} {}", arguments.name, hash_token(&token)));
+    // Without its hash the token would be good for nothing.
+    print::error_line(&format!("{} {}", arguments.name, hash_token(&token)))?;
     Ok(print::line(token.as_str())?)
 }

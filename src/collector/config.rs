@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::collector::assessor::ASSESSMENT_REST;
 use crate::source::credited_kinds;
@@ -28,7 +28,7 @@ const INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_h
 const GRACE: (Duration, Duration) = (Duration::ZERO, Duration::from_hours(24));
 
 /// When seeds are made, and how long output outlasts a lost quorum.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct PoolConfig {
     /// How many distinct kinds must each give 256 bits for a seed: 1 to 6, default 2.
@@ -37,10 +37,10 @@ pub struct PoolConfig {
     /// Sources, by name or by type, without which there is no seed. Default none.
     pub required: Vec<String>,
     /// How often a new seed is made: 1 s to 1 h, default 60 s.
-    #[serde(deserialize_with = "interval")]
+    #[serde(serialize_with = "write", deserialize_with = "interval")]
     pub reseed_interval: Duration,
     /// How long output goes on after the quorum is lost: 0 s to 24 h, default 15 min.
-    #[serde(deserialize_with = "grace")]
+    #[serde(serialize_with = "write", deserialize_with = "grace")]
     pub grace_period: Duration,
 }
 
@@ -80,6 +80,10 @@ fn quorum<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error>
         .ok()
         .filter(|quorum| (1..=kinds).contains(quorum))
         .ok_or_else(|| de::Error::custom(format!("must be from 1 to {kinds} (got {quorum})")))
+}
+
+fn write<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&humantime::format_duration(*duration))
 }
 
 fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

@@ -152,9 +152,11 @@ impl Monitor {
             test: HealthTest::BelowClaim,
             severity: Severity::Intermittent,
             detail: format!(
-                "a window of {} symbols is worth {:.3} bits a symbol by {}, at least {required:.3} \
+                "a window of {} symbols is worth {} bits a symbol by {}, at least {required:.3} \
                  needed for a claim of {claimed:.3}",
-                last.samples, last.min_entropy, last.estimator
+                last.samples,
+                Finding::figure(last.min_entropy, 3, &format!("{required:.3}")),
+                last.estimator
             ),
         })
     }

@@ -255,12 +255,16 @@ impl<'a> Runner<'a> {
             self.raise(worst, admission.incident);
         }
         self.noticed = notices.iter().map(|notice| notice.test).collect();
-        let rate = self.rate.add(admission.credit_bits, Instant::now());
         let state = match self.feed.gate.state() {
             GateState::Starting { .. } => SourceState::Starting,
             GateState::Healthy { .. } => SourceState::Healthy,
             GateState::Alarmed { .. } => SourceState::Alarmed,
         };
+        // The average does not outlast the credit: it starts over, as the source does.
+        if admission.withdrawn || state != SourceState::Healthy {
+            self.rate = Rate::new(Instant::now());
+        }
+        let rate = self.rate.add(admission.credit_bits, Instant::now());
         self.board.update(&self.feed.id, |report| {
             report.samples += 1;
             report.credited_bits += u64::from(admission.credit_bits);

@@ -5,7 +5,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::crypto::key::{KEY_BYTES, Key};
 use crate::crypto::key_material::{KeyMaterial, NONCE_BYTES};
-use lavawall_entropy::{Generator, NotReady, Secret, append_secret};
+use lavawall_entropy::{Generator, NotReady, Secret, append_secret, on_scrubbed_stack};
 
 /// The size of a tag in bytes (RFC 8452 §4).
 pub const TAG_BYTES: usize = 16;
@@ -96,9 +96,11 @@ fn seal_with(
     out.extend_from_slice(&nonce);
     let start = out.len();
     out.extend_from_slice(text);
-    let tag = Aes256GcmSiv::new(key.expose().into())
-        .encrypt_inout_detached(&nonce.into(), &data.0, (&mut out[start..]).into())
-        .expect("texts are shorter than 64 GiB (RFC 8452 §6)");
+    let tag = on_scrubbed_stack(|| {
+        Aes256GcmSiv::new(key.expose().into())
+            .encrypt_inout_detached(&nonce.into(), &data.0, (&mut out[start..]).into())
+            .expect("texts are shorter than 64 GiB (RFC 8452 §6)")
+    });
     out.extend_from_slice(&tag);
 }
 
@@ -129,12 +131,14 @@ pub fn open_in_place<'a>(
 ) -> Result<&'a mut [u8], OpenError> {
     let (nonce, rest) = sealed.split_first_chunk_mut::<NONCE_BYTES>().ok_or(OpenError)?;
     let (text, tag) = rest.split_last_chunk_mut::<TAG_BYTES>().ok_or(OpenError)?;
-    let opened = Aes256GcmSiv::new(key.expose().into()).decrypt_inout_detached(
-        (&*nonce).into(),
-        &data.0,
-        (&mut *text).into(),
-        (&*tag).into(),
-    );
+    let opened = on_scrubbed_stack(|| {
+        Aes256GcmSiv::new(key.expose().into()).decrypt_inout_detached(
+            (&*nonce).into(),
+            &data.0,
+            (&mut *text).into(),
+            (&*tag).into(),
+        )
+    });
     if opened.is_err() {
         text.zeroize();
         return Err(OpenError);

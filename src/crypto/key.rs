@@ -3,7 +3,7 @@
 use hkdf::Hkdf;
 use sha2::Sha256;
 
-use lavawall_entropy::{Generator, NotReady, Secret};
+use lavawall_entropy::{Generator, NotReady, Secret, on_scrubbed_stack};
 
 /// The size of every key in bytes.
 pub const KEY_BYTES: usize = 32;
@@ -34,8 +34,11 @@ pub fn draw<const N: usize>(generator: &Generator) -> Result<[u8; N], NotReady> 
 /// Derives the key of `label` from `key`: HKDF over SHA-256 without a salt (RFC 5869).
 #[must_use]
 pub fn derive(key: &Key, label: &str) -> Key {
-    let expand = Hkdf::<Sha256>::new(None, key.expose());
     Secret::filled_by(|derived: &mut [u8; KEY_BYTES]| {
-        expand.expand(label.as_bytes(), derived).expect("32 bytes are within HKDF's limit");
+        on_scrubbed_stack(|| {
+            Hkdf::<Sha256>::new(None, key.expose())
+                .expand(label.as_bytes(), derived)
+                .expect("32 bytes are within HKDF's limit");
+        });
     })
 }

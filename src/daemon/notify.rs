@@ -1,5 +1,9 @@
 //! Notifications to the service manager (systemd's `Type=notify`), where there is one.
 
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
@@ -53,5 +57,19 @@ impl Notify {
 
 fn send(states: &[NotifyState<'_>]) {
     // Running without a service manager is not a failure.
-    let _ = sd_notify::notify(states);
+    let _ = match std::env::var_os("NOTIFY_SOCKET") {
+        Some(path) if path.as_bytes().starts_with(b"@") => {
+            send_to_abstract(&path.as_bytes()[1..], states)
+        }
+        _ => sd_notify::notify(states),
+    };
+}
+
+/// Notifies a service manager whose socket is in the abstract namespace (unix(7)), as in containers.
+fn send_to_abstract(name: &[u8], states: &[NotifyState<'_>]) -> io::Result<()> {
+    let lines: Vec<_> = states.iter().map(ToString::to_string).collect();
+    let message = format!("{}\n", lines.join("\n"));
+    let socket = UnixDatagram::unbound()?;
+    socket.send_to_addr(message.as_bytes(), &SocketAddr::from_abstract_name(name)?)?;
+    Ok(())
 }

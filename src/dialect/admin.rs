@@ -8,6 +8,7 @@
 //! POST /admin/keyring/rekey    {proof, seal}   answers with the shares, once; not yet in force
 //! POST /admin/keyring/confirm  {prepared}      the shares have arrived: they are in force
 //! POST /admin/keyring/rotate   {proof}         the root key
+//! GET  /admin/configuration                    that the service runs with, as TOML
 //! GET  /admin/clock                            the clock that removes expired records
 //! POST /admin/clock/confirm                    it is right
 //! POST /admin/store/repair                     accepts the loss of a damaged store
@@ -32,9 +33,10 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 14] = [
+const ENDPOINTS: [&str; 15] = [
     "/admin/clock",
     "/admin/clock/confirm",
+    "/admin/configuration",
     "/admin/keyring",
     "/admin/keyring/init",
     "/admin/keyring/unseal",
@@ -84,9 +86,13 @@ fn render(refusal: Refusal) -> Response<Body> {
 }
 
 async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
-    call.app.store()?;
     let path = call.request.uri().path().strip_prefix(PREFIX).unwrap_or_default().to_owned();
     let parts: Vec<_> = path.split('/').collect();
+    if (call.request.method(), parts.as_slice()) == (&Method::GET, &["configuration"]) {
+        return Ok(calls::configuration(call));
+    }
+    // The others are about keys and records.
+    call.app.store()?;
     match (call.request.method(), parts.as_slice()) {
         (&Method::GET, ["keyring"]) => calls::keyring(call).await,
         (&Method::POST, ["keyring", "init"]) => calls::init(call).await,

@@ -39,7 +39,9 @@ const ROUTES: [Route<Native>; 9] = [
         let status = status::of(call.app, Instant::now());
         Ok(Reply::Now(json_line(StatusCode::OK, &status)))
     }),
-    ("/metrics", |_, call| Ok(Reply::Now(metrics::answer(call.app, Instant::now())))),
+    ("/metrics", |_, call| {
+        Ok(Reply::Now(metrics::answer(call.app, call.request.headers(), Instant::now())))
+    }),
 ];
 
 /// The service's own dialect.

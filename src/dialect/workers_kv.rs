@@ -3,6 +3,7 @@
 //! Clients of that service work unchanged with this base URL. The dialect has its paths, its
 //! envelope and, where they are known, its error codes; the limits are the store's.
 
+mod account;
 mod bulk;
 mod bulk_body;
 mod envelope;
@@ -12,7 +13,7 @@ mod upload;
 mod values;
 
 use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Request, Response};
 
 use crate::audit::Asked;
 use crate::caller::{Caller, Peer};
@@ -22,7 +23,7 @@ use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, OwnedCall, Reply};
 use crate::http::dialect::Dialect;
-use crate::http::refusal::{Class, Refusal};
+use crate::http::refusal::{Class, Refusal, Subject};
 
 /// The dialect.
 pub(crate) struct WorkersKv;
@@ -52,7 +53,9 @@ impl Dialect for WorkersKv {
                 "the administrator's token is made once the generator has its first seed",
             ));
         }
-        by_token(&app.store_tokens, request.headers())
+        by_token(&app.store_tokens, request.headers()).map_err(|refusal| {
+            if has_key_of_account(request.headers()) { key_of_account() } else { refusal }
+        })
     }
 
     fn answer(&self, call: Call<'_>) -> Reply {
@@ -82,6 +85,11 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
     let target = Target::parse(call.request.method(), call.request.uri())?;
     let namespace = target.namespace;
     match target.operation {
+        Operation::VerifyToken => Ok(account::verify_token(&call.caller)),
+        Operation::GetUser => Ok(account::user(&call.caller)),
+        Operation::ListAccounts => Ok(account::list()),
+        Operation::GetAccount => Ok(account::get()),
+        Operation::ListMemberships => Ok(account::memberships()),
         Operation::CreateNamespace => namespaces::create(call).await,
         Operation::ListNamespaces => namespaces::list(call, &target.query).await,
         Operation::GetNamespace => namespaces::get(call, namespace).await,
@@ -92,16 +100,37 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         Operation::GetMetadata(name) => values::metadata(call, namespace, name).await,
         Operation::PutValue(name) => values::put(call, namespace, name, &target.query).await,
         Operation::DeleteValue(name) => values::delete(call, namespace, name).await,
-        Operation::BulkPut => bulk::put(call, namespace).await,
+        Operation::BulkPut => bulk::put(call, namespace, &target.query).await,
         Operation::BulkGet => bulk::get(call, namespace).await,
         Operation::BulkDelete => bulk::delete(call, namespace).await,
     }
 }
 
+/// Whether a caller sends the key of a Cloudflare account.
+fn has_key_of_account(headers: &HeaderMap) -> bool {
+    ["x-auth-key", "x-auth-email", "x-auth-user-service-key"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+}
+
+fn key_of_account() -> Refusal {
+    let message = "X-Auth-Key and X-Auth-Email are not accepted: send the administrator's token, which \
+                   is in admin.token in the state directory, as Authorization: Bearer (apiToken, \
+                   CLOUDFLARE_API_TOKEN)";
+    Refusal::new(Class::Unauthenticated, Subject::ForeignCredentials, message)
+}
+
 /// The subject of a call, for the audit log.
 fn asked(request: &Request<Incoming>) -> Asked {
     match Target::parse(request.method(), request.uri()).map(|target| target.operation) {
-        Err(_) => Asked::Elsewhere,
+        Err(_)
+        | Ok(
+            Operation::VerifyToken
+            | Operation::GetUser
+            | Operation::ListAccounts
+            | Operation::GetAccount
+            | Operation::ListMemberships,
+        ) => Asked::Elsewhere,
         Ok(
             Operation::CreateNamespace
             | Operation::ListNamespaces

@@ -96,6 +96,17 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     draft.finish(true)
 }
 
+/// Whether [`replace`] could write a file at `path`: the folder takes a draft, and `path` is not a folder.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn check_can_replace(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    Draft::reuse(path).map(drop)
+}
+
 /// In the same folder: a rename works only within one file system.
 fn named(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();

@@ -1,12 +1,14 @@
 //! The service behind the dialects, and the state that all requests share.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::HeaderMap;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 
 use crate::audit::Asked;
@@ -55,6 +57,10 @@ pub struct ServiceParts {
     pub incidents: Arc<IncidentLog>,
     /// Makes a seed on demand.
     pub fresh: Fresh,
+    /// The configuration it runs with, for the operator: the text of a file.
+    pub configuration: Arc<RwLock<String>>,
+    /// The state directory, for the operator.
+    pub state_dir: PathBuf,
     /// Keeps records; absent when it could not be read at the start.
     pub store: Option<Arc<Store>>,
     /// The tokens that admit to the store.
@@ -69,6 +75,8 @@ pub(crate) struct App {
     pub(crate) board: Arc<StatusBoard>,
     pub(crate) incidents: Arc<IncidentLog>,
     pub(crate) fresh: Fresh,
+    pub(crate) configuration: Arc<RwLock<String>>,
+    pub(crate) state_dir: PathBuf,
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) store_tokens: Arc<ReloadableTokens>,
     pub(crate) access: Arc<AccessControl>,
@@ -99,6 +107,8 @@ impl App {
             board: parts.board,
             incidents: parts.incidents,
             fresh: parts.fresh,
+            configuration: parts.configuration,
+            state_dir: parts.state_dir,
             store: parts.store,
             store_tokens: parts.store_tokens,
             access,

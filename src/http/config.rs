@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::http::host::is_host_name;
+use crate::net::listen_address;
 use crate::size;
 
 /// The largest `max-bytes`: half an hour of one connection at 0.5 GB/s.
@@ -30,12 +31,13 @@ const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct HttpConfig {
     /// Address and port; port 0 takes a free one.
+    #[serde(with = "listen_address")]
     pub listen: SocketAddr,
     /// Names under which callers reach the service, besides addresses and `localhost`. Requests for
     /// other names are refused.
     pub hosts: Vec<String>,
     /// The most that one call of `/random` may ask for.
-    #[serde(deserialize_with = "size::read")]
+    #[serde(with = "size")]
     pub max_bytes: ByteSize,
     /// Certificate chain in PEM, the server's own first. Together with `tls-key`.
     pub tls_certificate: Option<PathBuf>,

@@ -70,13 +70,17 @@ fn kind(refusal: &Refusal) -> (&'static str, &'static str) {
         }
         Subject::Host { .. } => ("host", "Not one host"),
         Subject::Sender { .. } => ("cross-site", "Sent by a page of another site"),
-        Subject::Token => ("unauthorized", "Unauthorized"),
+        Subject::Token | Subject::ForeignCredentials => ("unauthorized", "Unauthorized"),
         Subject::Parameter(_) => ("invalid-parameter", "Invalid parameter"),
         Subject::Accept(_) => ("not-acceptable", "Not acceptable"),
         Subject::Seed(_) => ("not-ready", "Not enough independent randomness"),
         Subject::FreshSeed(_) => ("not-fresh", "No fresh seed in time"),
         Subject::Connections => ("busy", "Too many connections"),
-        Subject::Operation | Subject::Namespace | Subject::Title | Subject::Record => {
+        Subject::Operation
+        | Subject::Namespace
+        | Subject::Title
+        | Subject::Record
+        | Subject::Part(_) => {
             let title = match refusal.class {
                 Class::Incomplete => "This was done, but not all of it",
                 _ => "This was not done",

@@ -4,17 +4,17 @@
 mod of_store;
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::{ALLOW, CONNECTION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
 use crate::http::query::Invalid;
+use crate::service_log::log_limit::LogLimit;
 use lavawall_entropy::{NotReady, Quorum};
 
-/// The least time between two log lines about refusals of the generator.
-const LOG_INTERVAL: Duration = Duration::from_secs(10);
+/// Lines about refusals of the generator, one per request.
+static NOT_READY: LogLimit = LogLimit::new();
 
 /// When to try again, in seconds, after a fault that has no time of its own.
 const RETRY_AFTER_SECONDS: u64 = 5;
@@ -97,6 +97,8 @@ pub(crate) enum Subject {
     },
     /// The bearer token.
     Token,
+    /// The headers of another way to identify a caller, which this service does not have.
+    ForeignCredentials,
     /// A parameter of the query.
     Parameter(Box<Invalid>),
     /// The `Accept` header, and the media types on offer.
@@ -113,6 +115,33 @@ pub(crate) enum Subject {
     Title,
     /// A record.
     Record,
+    /// A part of a call to the store.
+    Part(Part),
+}
+
+/// The parts of a call to the store for which a dialect has codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The identifier of a namespace.
+    NamespaceId,
+    /// The number of items on a page.
+    Limit,
+    /// The place in a list where a page begins.
+    Cursor,
+    /// The member by which a list is sorted.
+    Order,
+    /// Whether a list ascends or descends.
+    Direction,
+    /// The characters of a record's name.
+    Name,
+    /// The length of a record's name.
+    NameLength,
+    /// The time at which a record expires.
+    Expiration,
+    /// The time until a record expires.
+    TimeToLive,
+    /// The metadata of a record.
+    Metadata,
 }
 
 /// Why a request is not answered with the requested object.
@@ -192,6 +221,16 @@ impl Refusal {
         )
     }
 
+    /// A part of a call is malformed, or out of a limit.
+    pub(crate) fn invalid_part(part: Part, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Class::Invalid, Subject::Part(part), message)
+    }
+
+    /// The same, about a part of a call.
+    pub(crate) fn about(self, part: Part) -> Self {
+        Self { subject: Subject::Part(part), ..self }
+    }
+
     /// Malformed, or out of a limit.
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Class::Invalid, Subject::Operation, message)
@@ -265,7 +304,9 @@ impl Refusal {
             Subject::Host { .. } if self.class == Class::Invalid => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Subject::Token if self.class == Class::Unauthenticated => {
+            Subject::Token | Subject::ForeignCredentials
+                if self.class == Class::Unauthenticated =>
+            {
                 let realm = HeaderValue::from_static("Bearer realm=\"lavawall\"");
                 headers.insert(WWW_AUTHENTICATE, realm);
             }
@@ -300,7 +341,9 @@ impl From<Invalid> for Refusal {
 /// needed, the log gets the operator's side.
 impl From<NotReady> for Refusal {
     fn from(why: NotReady) -> Self {
-        log_not_ready(&why);
+        if NOT_READY.passes() {
+            tracing::warn!("requests are refused: {why}");
+        }
         let message = match &why {
             NotReady::Starting(quorum) => {
                 format!("the first seed is not made yet: {}", outline(quorum)).into()
@@ -333,17 +376,4 @@ fn outline(quorum: &Quorum) -> String {
         text.push_str("; the next seed is overdue");
     }
     text
-}
-
-/// Logs at a bounded rate: callers can repeat a refused request as fast as they like.
-fn log_not_ready(why: &NotReady) {
-    static LAST_MS: AtomicU64 = AtomicU64::new(0);
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-    let last = LAST_MS.load(Ordering::Relaxed);
-    if u128::from(now.saturating_sub(last)) >= LOG_INTERVAL.as_millis()
-        && LAST_MS.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    {
-        tracing::warn!("requests are refused: {why}");
-    }
 }

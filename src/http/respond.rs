@@ -1,6 +1,6 @@
 //! Responses that dialects share.
 
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 use zeroize::Zeroizing;
@@ -24,6 +24,15 @@ pub(crate) fn ok_of(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     ok(headers, Body::whole(body))
+}
+
+/// The methods of a path, for OPTIONS (RFC 9110 §9.3.7).
+pub(crate) fn options(methods: &'static str) -> Response<Body> {
+    let mut headers = HeaderMap::with_capacity(4);
+    headers.insert(ALLOW, HeaderValue::from_static(methods));
+    let mut response = ok(headers, Body::whole(hyper::body::Bytes::new()));
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
 }
 
 /// JSON that caches do not store.

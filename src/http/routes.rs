@@ -4,6 +4,7 @@ use hyper::Method;
 
 use crate::http::call::{Call, Reply};
 use crate::http::refusal::Refusal;
+use crate::http::respond;
 
 /// A path of the dialect `D`, and the function that answers it.
 pub(crate) type Route<D> = (&'static str, fn(&D, Call<'_>) -> Result<Reply, Refusal>);
@@ -22,6 +23,9 @@ pub(crate) fn answer<D>(
     let Some((_, answer)) = routes.iter().find(|(path, _)| *path == call.path()) else {
         return Err(Refusal::not_found("there is nothing at this path"));
     };
+    if *call.request.method() == Method::OPTIONS {
+        return Ok(Reply::Now(respond::options("GET,HEAD,OPTIONS")));
+    }
     if !matches!(*call.request.method(), Method::GET | Method::HEAD) {
         return Err(Refusal::method_not_allowed("GET,HEAD", "only GET and HEAD are answered here"));
     }

@@ -160,8 +160,14 @@ fn of_assessment(assessed: Assessed) -> AssessedStatus {
 
 fn of_window(figure: &LiveFigure) -> LiveStatus {
     let LiveFigure { min_entropy, estimator, samples, at } = *figure;
-    let estimator = estimator.to_owned();
-    LiveStatus { min_entropy, estimator, samples: wide(samples), at: rfc3339(at) }
+    LiveStatus {
+        min_entropy,
+        estimator: estimator.to_owned(),
+        samples: wide(samples),
+        at: rfc3339(at),
+        // A clock that was set back makes it new, not an error.
+        age_seconds: at.elapsed().unwrap_or_default().as_secs(),
+    }
 }
 
 fn of_alarm(alarm: Alarm) -> AlarmStatus {

@@ -122,6 +122,14 @@ pub enum KeyringError {
         /// The requested number.
         version: u32,
     },
+    /// The key version was destroyed before.
+    #[error("key version {version} of namespace {namespace} was destroyed: it opens nothing")]
+    DestroyedVersion {
+        /// The namespace.
+        namespace: NamespaceId,
+        /// The number.
+        version: u32,
+    },
     /// The version that seals cannot be revoked or destroyed.
     #[error("key version {version} is the active one: rotate first")]
     ActiveVersion {

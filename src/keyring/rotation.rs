@@ -51,7 +51,7 @@ impl Keyring {
         self.change(AuditEvent::new(actor, "revoke").on(id).version(number), |keyset, _| {
             let version = passive_version(keyset, id, number)?;
             if version.key.is_none() {
-                return Err(KeyringError::UnknownVersion { namespace: id, version: number });
+                return Err(KeyringError::DestroyedVersion { namespace: id, version: number });
             }
             version.state = VersionState::Revoked;
             Ok(())

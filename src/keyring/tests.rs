@@ -206,7 +206,7 @@ fn versions_are_retired_revoked_and_destroyed_but_never_the_active_one() {
     assert_eq!(key_of(&home.reopen(), id, 1), None);
     assert!(matches!(
         keyring.revoke(&Actor::SERVICE, id, 1),
-        Err(KeyringError::UnknownVersion { .. })
+        Err(KeyringError::DestroyedVersion { .. })
     ));
     assert!(matches!(
         keyring.revoke(&Actor::SERVICE, id, 9),

@@ -35,14 +35,14 @@ const SCRUB_MOST: u32 = 1000;
 pub struct KvConfig {
     /// Memory of the store: `cache`, `opened-cache`, the one write at a time, and the bodies and answers of
     /// all calls. Calls wait for it. The index of names comes on top.
-    #[serde(deserialize_with = "size::read")]
+    #[serde(with = "size")]
     pub memory: ByteSize,
     /// Memory for pages of the store's file, sealed as they are on disk.
-    #[serde(deserialize_with = "size::read")]
+    #[serde(with = "size")]
     pub cache: ByteSize,
     /// Memory for the cache of decrypted values; disabled with 0. It is zeroized when the keyring is
     /// sealed.
-    #[serde(deserialize_with = "size::read")]
+    #[serde(with = "size")]
     pub opened_cache: ByteSize,
     /// Ids of namespaces that are opened although their records do not agree with the multiset hash. Remove
     /// them again after the next start.

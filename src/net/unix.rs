@@ -3,7 +3,7 @@
 
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::task::{Context, Poll};
 
@@ -20,6 +20,9 @@ use crate::service_log::log_limit::LogLimit;
 /// The most connections at a time: the operator, and a few programs of the operator's.
 pub(crate) const PEERS_LIMIT: usize = 64;
 
+/// The most bytes of a socket's path: `sun_path` has 108, the last is zero (unix(7)).
+const PATH_MOST: usize = 107;
+
 /// Any user who can reach the socket can be refused as often as they like.
 static REFUSED_USERS: LogLimit = LogLimit::new();
 
@@ -35,13 +38,33 @@ impl AdminSocket {
     /// # Errors
     /// The system's error.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        durable::remove(path)?;
+        remove_socket(path)?;
         let listener = std::os::unix::net::UnixListener::bind(path)?;
         // Until then every user with access to the directory can connect; the peer's user is
         // checked too.
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
         listener.set_nonblocking(true)?;
         Ok(Self { listener })
+    }
+}
+
+/// Removes the socket that an earlier run left.
+fn remove_socket(path: &Path) -> io::Result<()> {
+    let length = path.as_os_str().len();
+    if length > PATH_MOST {
+        let text = format!(
+            "its path has {length} bytes, and that of a socket at most {PATH_MOST}: set admin-socket"
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+    }
+    match path.symlink_metadata() {
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is no socket"))
+        }
+        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+            Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens on it"))
+        }
+        _ => durable::remove(path),
     }
 }
 

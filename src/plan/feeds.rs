@@ -9,7 +9,7 @@ use crate::calibrate::setup::Setup;
 use crate::collector::feed::{Calibrated, Feed, OpenSource, Remember};
 use crate::config::{Config, SourceEntry};
 use crate::plan::automatic;
-use crate::source::{SampleForm, SourceSpec};
+use crate::source::{SampleForm, Source, SourceError, SourceSpec};
 use crate::state::StateDir;
 use crate::state::fingerprints::Journal;
 use crate::state::identity::Enrolment;
@@ -43,7 +43,7 @@ pub(crate) fn kinds(feeds: &[Feed]) -> usize {
 pub(crate) fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<StateDir>>) -> Feed {
     let required = config.pool.required.iter().any(|name| entry.is_called(name));
     let SourceEntry { id, spec } = entry;
-    let source_type = spec.entry();
+    let (source_type, kind) = (spec.entry(), spec.kind());
     let calibration = state_dir.and_then(|dir| Calibration::read(dir.path(), &id).transpose());
     // After a new calibration, a reload treats the source as another one.
     let key = format!("{spec:?} {calibration:?}");
@@ -59,7 +59,7 @@ pub(crate) fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<S
     };
     Feed {
         source_type: source_type.name,
-        kind: source_type.kind,
+        kind,
         required,
         credit_basis: claim.basis,
         calibrated: calibration.map(|calibration| apply(calibration, spec.clone())),
@@ -69,22 +69,46 @@ pub(crate) fn feed(entry: SourceEntry, config: &Config, state_dir: Option<&Arc<S
         pace,
         shown: source_type.samples == SampleForm::PublicFrames,
         remember,
-        open: opening(spec, &id, state_dir),
+        open: opening(spec, kind, &id, state_dir),
         id,
     }
 }
 
 /// Opens the source, and enrols the identity of its device at the first opening.
-fn opening(spec: SourceSpec, id: &str, state_dir: Option<&Arc<StateDir>>) -> OpenSource {
-    let Some(device) = spec.enrolled_as() else { return Box::new(move || spec.open(None)) };
+fn opening(
+    spec: SourceSpec,
+    kind: Kind,
+    id: &str,
+    state_dir: Option<&Arc<StateDir>>,
+) -> OpenSource {
+    let Some(device) = spec.enrolled_as() else {
+        return Box::new(move || open_as(kind, &spec, None));
+    };
     let mut enrolment = Enrolment::load(state_dir.cloned(), id, device);
     Box::new(move || {
         if let Some(error) = enrolment.damage() {
             return Err(error);
         }
-        let source = spec.open(enrolment.identity())?;
+        let source = open_as(kind, &spec, enrolment.identity())?;
         source.facts().identity.iter().for_each(|identity| enrolment.enrol(identity));
         Ok(source)
+    })
+}
+
+/// Opens the source; refuses a device of another kind than the pool counts the source as.
+fn open_as(
+    kind: Kind,
+    spec: &SourceSpec,
+    enrolled: Option<&str>,
+) -> Result<Box<dyn Source>, SourceError> {
+    let source = spec.open(enrolled)?;
+    let found = spec.kind();
+    if found == kind {
+        return Ok(source);
+    }
+    Err(SourceError::Refused {
+        what: spec.type_name().to_owned(),
+        reason: format!("its device is now of the kind {found}, not {kind}: reload to count it"),
     })
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct Report {
     pub service: Result<RunningService, String>,
     /// The configuration, by section.
     pub configuration: Vec<(String, Vec<Fact>)>,
+    /// Where the configuration comes from, in sentences.
+    pub configuration_origin: String,
 }
 
 /// A name and its value.
@@ -42,6 +44,8 @@ pub(crate) struct ReportedSource {
     pub kind: String,
     /// The reason for its credit.
     pub credit_basis: String,
+    /// Credited bits per symbol; `None` when nothing is credited.
+    pub credited: Option<f64>,
     /// Further facts.
     pub facts: Vec<Fact>,
     /// The limits of its health tests.

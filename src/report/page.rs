@@ -51,7 +51,7 @@ fn page(report: &Report) -> Markup {
                     (service::section(report))
                     (configuration(report))
                     (versions(report))
-                    (requirements::section())
+                    (requirements::section(report))
                     (reading())
                 }
             }
@@ -85,6 +85,10 @@ fn summary(report: &Report) -> Markup {
                 td { (source.source_type) }
                 td { (source.kind) }
                 td.number { (source::worth(source)) }
+                td.number { @match source.credited {
+                    Some(h) => { (format!("{h:.4}")) }
+                    None => { "0" }
+                } }
                 td { (running.map_or(&source.credit_basis, |it| &it.credit_basis)) }
                 td { @match running {
                     Some(it) => { span class={ "state " (state_class(&it.state)) } { (it.state) } }
@@ -103,6 +107,7 @@ fn summary(report: &Report) -> Markup {
                     th scope="col" { "type" }
                     th scope="col" { "kind" }
                     th.number scope="col" { "assessed, bits per symbol" }
+                    th.number scope="col" { "credited, bits per symbol" }
                     th scope="col" { "credit rests on" }
                     th scope="col" { "state" }
                     th.number scope="col" { "alarms" }
@@ -113,9 +118,9 @@ fn summary(report: &Report) -> Markup {
             } }
             p {
                 "A kind is a class of independence: two sources of one kind count once towards the "
-                "quorum. What is assessed is an upper bound to be argued down from; what is credited "
-                "is less, or nothing."
+                "quorum. What is assessed is an upper bound to be argued down from."
             }
+            (excess(report))
             @if let Err(reason) = &report.service {
                 p.remark { "States and alarms are not known: " (reason) }
             }
@@ -123,10 +128,36 @@ fn summary(report: &Report) -> Markup {
     }
 }
 
+/// The sources that are credited more than was assessed.
+fn excess(report: &Report) -> Markup {
+    let compared = |source: &ReportedSource| Some((source.credited?, source::assessed(source)?));
+    let credited = report.sources.iter().filter(|source| source.credited.is_some());
+    let unknown: Vec<_> =
+        credited.filter(|it| compared(it).is_none()).map(|it| it.id.as_str()).collect();
+    let found: Vec<_> = report.sources.iter().filter_map(|it| Some((it, compared(it)?))).collect();
+    html! {
+        @for (source, (credited, assessed)) in &found {
+            @if credited > assessed {
+                p.remark {
+                    (source.id) " is credited " (format!("{credited:.4}")) " bits per symbol, more than the "
+                    (format!("{assessed:.4}")) " that were assessed: its credit rests on "
+                    (source.credit_basis) ", not on this estimate. The estimators also stay below the "
+                    "entropy of ideal noise: of 8 bits they find some 7.2 to 7.9."
+                }
+            }
+        }
+        @if !found.is_empty() && found.iter().all(|(_, (credited, assessed))| credited <= assessed) {
+            p { "No source that was assessed is credited more than that." }
+        }
+        @if !unknown.is_empty() { p { "Credited and not assessed here: " (unknown.join(", ")) "." } }
+    }
+}
+
 fn configuration(report: &Report) -> Markup {
     html! {
         section #configuration {
             h2 { "Configuration" }
+            p { (report.configuration_origin) }
             p { "As it takes effect, defaults included. Files with secrets in them are named, never read." }
             div.cards {
                 @for (section, facts) in &report.configuration {

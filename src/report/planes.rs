@@ -2,10 +2,14 @@
 
 use data_encoding::BASE64;
 
-use crate::report::noise::Noise;
+use crate::report::noise::{Noise, real};
 
 /// Symbols in one row of a picture, one pixel each.
-const WIDTH: usize = 256;
+pub(crate) const WIDTH: usize = 256;
+
+/// Standard errors of fair bits that a remark needs: by chance 2·10⁻⁹ for each figure, and 4·10⁻⁶ for a
+/// report's source with 8 planes of 257 figures.
+const REMARKABLE: f64 = 6.0;
 
 /// One picture per bit plane, the highest first, as `data:` URLs of PNG files of one bit per pixel:
 /// white for 1. Time runs along the rows. Symbols that do not fill a row are left out.
@@ -15,6 +19,42 @@ pub(crate) fn pictures(noise: &Noise) -> Vec<(u8, String)> {
         .rev()
         .filter_map(|plane| Some((plane, picture(&noise.first[..whole], plane)?)))
         .collect()
+}
+
+/// A remark on each plane with structure, the highest first.
+pub(crate) fn remarks(noise: &Noise) -> Vec<String> {
+    (0..noise.bits).rev().filter_map(|plane| remark(&noise.first, plane)).collect()
+}
+
+fn remark(symbols: &[u8], plane: u8) -> Option<String> {
+    // As +1 and −1, less their mean.
+    let signs: Vec<f64> =
+        symbols.iter().map(|symbol| f64::from(symbol >> plane & 1) * 2.0 - 1.0).collect();
+    let count = real(signs.len());
+    let mean = signs.iter().sum::<f64>() / count;
+    let variance = 1.0 - mean * mean;
+    if signs.len() < WIDTH {
+        return None;
+    }
+    if variance <= 0.0 {
+        return Some(format!("Bit {plane} is constant."));
+    }
+    let chance = REMARKABLE / count.sqrt();
+    let correlation = |lag: usize| {
+        let pairs = signs.iter().zip(&signs[lag..]);
+        pairs.map(|(now, then)| (now - mean) * (then - mean)).sum::<f64>() / (count * variance)
+    };
+    let lags = (1..=WIDTH.min(signs.len() - 1)).map(|lag| (lag, correlation(lag)));
+    let strongest = lags.max_by(|(_, a), (_, b)| a.abs().total_cmp(&b.abs()))?;
+    let mut found = Vec::new();
+    if mean.abs() > chance {
+        found.push(format!("{:.2} % of its bits are ones", 50.0 * (1.0 + mean)));
+    }
+    if strongest.1.abs() > chance {
+        let (lag, correlation) = strongest;
+        found.push(format!("a bit and the one {lag} later have a correlation of {correlation:.3}"));
+    }
+    (!found.is_empty()).then(|| format!("Bit {plane} has structure: {}.", found.join("; ")))
 }
 
 fn picture(symbols: &[u8], plane: u8) -> Option<String> {
@@ -60,6 +100,32 @@ mod tests {
             for (pixel, symbol) in picture.pixels().zip(&symbols) {
                 assert_eq!(pixel.0[0] > 127, symbol >> plane & 1 == 1);
             }
+        }
+    }
+
+    #[test]
+    fn a_plane_with_structure_is_remarked_on_and_fair_bits_are_not() {
+        let mut state = 1_u32;
+        let mut fair = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state.to_be_bytes()[1]
+        };
+        let symbols: Vec<u8> = (0..40_000_u32)
+            .map(|at| {
+                let constant = 0b1000_0000;
+                let periodic = u8::from(at % 200 < 100) << 6;
+                let biased = u8::from(fair() < 140) << 5;
+                constant | periodic | biased | fair() & 0b1_1111
+            })
+            .collect();
+        let found = remarks(&Noise::of(symbols, Some(8), false, NonZeroUsize::MIN, &|_| ()));
+        assert_eq!(found.len(), 3, "{found:?}");
+        for (remark, part) in
+            found.iter().zip(["Bit 7 is constant", "Bit 6 has structure: a bit", "% of its bits"])
+        {
+            assert!(remark.contains(part), "{part} in {remark}");
         }
     }
 

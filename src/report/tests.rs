@@ -33,6 +33,7 @@ fn report(text: &str) -> Report {
             source_type: text(),
             kind: text(),
             credit_basis: text(),
+            credited: Some(1.0),
             facts: facts(),
             limits,
             noise: Ok(Analysis { facts: facts(), found: noise(40_000) }),
@@ -44,6 +45,7 @@ fn report(text: &str) -> Report {
             incidents: vec![ReportedIncident { source: text(), at: text(), text: text() }],
         }),
         configuration: vec![(text(), facts())],
+        configuration_origin: text(),
     }
 }
 
@@ -70,6 +72,53 @@ fn whatever_a_text_says_it_stays_text() {
     let tags = |html: &str| html.matches('<').count();
     assert_eq!(tags(&html), tags(&plain), "no text makes an element");
     assert!(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+#[test]
+fn more_credit_than_was_assessed_is_remarked_on() {
+    let mut report = report("plain");
+    assert!(report.html().contains("No source that was assessed is credited more"));
+    report.sources[0].credited = Some(8.0);
+    let html = report.html();
+    assert!(html.contains("is credited 8.0000 bits per symbol, more than the"), "the excess");
+    assert!(!html.contains("No source that was assessed is credited more"));
+    report.sources[0].noise = Err("plain".to_owned());
+    assert!(report.html().contains("Credited and not assessed here: plain"));
+}
+
+#[test]
+fn a_limit_that_is_never_reached_is_marked_and_its_requirement_is_not_met() {
+    let standing = |report: &Report, clause: &str| {
+        let all = conformance::judged(report);
+        let found = all.iter().find(|it| it.clause == clause).expect("a requirement");
+        (found.standing, found.how.clone())
+    };
+    let mut report = report("plain");
+    assert_eq!(standing(&report, "§4.4.2").0, requirement::Standing::Met);
+    assert!(!report.html().contains(">never<"));
+    for limit in &mut report.sources[0].limits {
+        if let lavawall_entropy::LimitRule::Cutoff(cutoff) = &mut limit.rule
+            && let Some(window) = cutoff.window
+        {
+            cutoff.count = window + 1;
+        }
+    }
+    let (found, how) = standing(&report, "§4.4.2");
+    assert_eq!(found, requirement::Standing::Partly);
+    assert!(how.contains("plain: the limit of 513 can never be reached"), "{how}");
+    assert!(report.html().contains(">never<"));
+    report.sources[0].limits.clear();
+    assert!(standing(&report, "§4.4.1").1.contains("plain: no repetition-count"));
+    report.sources[0].credited = None;
+    assert_eq!(standing(&report, "§4.4.1").0, requirement::Standing::Met);
+}
+
+#[test]
+fn few_samples_and_missing_restarts_are_gaps_of_the_report() {
+    let all = conformance::judged(&report("plain"));
+    let how = |clause: &str| &all.iter().find(|it| it.clause == clause).expect("one").how;
+    assert!(how("§3.1.1").contains("plain: 40000 samples"), "{}", how("§3.1.1"));
+    assert!(how("§3.1.4").contains("in this report plain: plain"), "{}", how("§3.1.4"));
 }
 
 #[test]

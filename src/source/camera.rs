@@ -40,7 +40,7 @@ use crate::source::claim::{Claim, Derating};
 use crate::source::contract::{Facts, Source, SourceError};
 use crate::source::setup_facts::SetupFacts;
 use crate::source::source_type::{Presence, SampleForm, SourceType};
-use lavawall_entropy::{H_PER_PIXEL, Kind, PixelFormat, Sample};
+use lavawall_entropy::{FrameTests, H_PER_PIXEL, Kind, PixelFormat, Sample};
 
 pub(crate) use config::{Backend, CameraConfig};
 
@@ -83,6 +83,12 @@ impl SourceType for CameraConfig {
 
     fn claim(&self, seen: &[u64]) -> Claim {
         let basis = match self.format {
+            _ if !FrameTests::can_judge(self.width, self.height) => {
+                return Claim::uncredited_camera(
+                    seen,
+                    "none claimed: pictures too small to be judged",
+                );
+            }
             PixelFormat::Mjpeg => "none claimed: compressed pictures",
             PixelFormat::Yuyv | PixelFormat::Grey => {
                 "provisional: sensor noise, at most 256 bits a pair"
@@ -107,7 +113,7 @@ impl SourceType for CameraConfig {
     }
 
     fn may_be_credited(&self) -> bool {
-        self.format != PixelFormat::Mjpeg
+        self.format != PixelFormat::Mjpeg && FrameTests::can_judge(self.width, self.height)
     }
 
     fn without_symbols(&self) -> Option<&'static str> {
@@ -186,6 +192,12 @@ fn admit(
     if config.format == PixelFormat::Mjpeg {
         notes.push("compressed pictures are credited nothing; format = \"yuyv\" is".to_owned());
     }
+    if !FrameTests::can_judge(config.width, config.height) {
+        notes.push(format!(
+            "pictures of {}x{} are too small to be judged, and credited nothing; 128x96 are not",
+            config.width, config.height
+        ));
+    }
     Ok(Facts { identity: Some(found), virtual_device, notes })
 }
 
@@ -198,6 +210,7 @@ struct Camera {
 
 impl Camera {
     fn settle(&mut self, config: &CameraConfig) -> Result<(), SourceError> {
+        self.facts.notes.extend(self.backend.set_power_line(config.power_line_hz));
         let mut sample = Sample::new(Instant::now());
         for _ in 0..SETTLING {
             self.read(&mut sample, Instant::now() + FIRST_FRAME)?;

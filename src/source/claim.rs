@@ -52,6 +52,19 @@ impl Claim {
         Self::frames(FramesConfig { credited: false, remember: false }, &[], basis)
     }
 
+    /// Live pictures that are tested, remembered and credited nothing.
+    #[must_use]
+    pub fn uncredited_camera(seen: &[u64], basis: &str) -> Self {
+        Self::frames(FramesConfig { credited: false, remember: true }, seen, basis)
+    }
+
+    /// Pictures of a recording, credited nothing; `as_camera`: one that was seen before is an alarm.
+    #[must_use]
+    pub fn recording(as_camera: bool) -> Self {
+        let config = FramesConfig { credited: false, remember: as_camera };
+        Self::frames(config, &[], "none claimed: a recording")
+    }
+
     fn frames(config: FramesConfig, seen: &[u64], basis: &str) -> Self {
         Self { basis: basis.to_owned(), inspect: Box::new(FrameTests::new(config, seen)) }
     }

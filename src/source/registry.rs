@@ -57,6 +57,14 @@ macro_rules! registry {
                 }
             }
 
+            /// See [`SourceType::kind`].
+            #[must_use]
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$variant(config) => config.kind(),)+
+                }
+            }
+
             /// See [`SourceType::claim`].
             #[must_use]
             pub fn claim(&self, seen: &[u64]) -> Claim {
@@ -113,7 +121,7 @@ macro_rules! registry {
 pub struct TypeEntry {
     /// Its name in the configuration.
     pub name: &'static str,
-    /// The independence class.
+    /// The independence class, as far as it is known without a device.
     pub kind: Kind,
     /// The form of its samples.
     pub samples: SampleForm,
@@ -152,12 +160,6 @@ impl SourceSpec {
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         self.entry().name
-    }
-
-    /// The independence class.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.entry().kind
     }
 
     /// Why this source is credited nothing, whatever an assessment finds; `None` when it can be

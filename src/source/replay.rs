@@ -9,7 +9,7 @@ mod recording;
 pub(crate) mod y4m;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ use crate::source::claim::{Claim, Derating};
 use crate::source::contract::{Facts, Source, SourceError};
 use crate::source::frame_settings;
 use crate::source::pacing::Pacing;
-use crate::source::replay::recording::Recording;
+use crate::source::replay::recording::{Recording, SLOWEST_SECONDS};
 use crate::source::setup_facts::SetupFacts;
 use crate::source::source_type::{SampleForm, SourceType};
 use lavawall_entropy::{Kind, Sample};
@@ -32,13 +32,18 @@ pub struct ReplayConfig {
     /// Start again at the end; default no.
     #[serde(default, rename = "loop")]
     pub repeat: bool,
+    /// Judge it as a live camera's pictures, default no: one that was seen before is an alarm. It is
+    /// credited nothing either way.
+    #[serde(default)]
+    pub as_camera: bool,
     /// Width in pixels of raw YUYV, default 640.
     #[serde(default = "frame_settings::usual_width", deserialize_with = "frame_settings::width")]
     pub width: u32,
     /// Height in pixels of raw YUYV, default 360.
     #[serde(default = "frame_settings::usual_height", deserialize_with = "frame_settings::height")]
     pub height: u32,
-    /// Frames per second, 1 to 240. Default: the recording's own rate, or 10.
+    /// Frames per second, 1 to 240, whatever the recording says. Default: the recording's own rate, from
+    /// one frame a minute, or 10.
     #[serde(default, deserialize_with = "frame_settings::maybe_fps")]
     pub fps: Option<u32>,
 }
@@ -48,6 +53,7 @@ impl SourceType for ReplayConfig {
     const SAMPLES: SampleForm = SampleForm::PublicFrames;
     const RESTART: &'static str =
         "the recording is played from its beginning: every row is the same";
+    const DEADLINE: Duration = READ_DEADLINE;
 
     /// [`SourceError::Absent`] when the recording is missing; [`SourceError::Device`] when it is not
     /// in the format of its name.
@@ -67,17 +73,19 @@ impl SourceType for ReplayConfig {
             raw::RawVideo::open(path, self.width, self.height).map(|file| Box::new(file) as _)
         };
         let recording = recording.map_err(|reason| broken(path, reason))?;
-        let interval = self
-            .fps
-            .map(frame_settings::interval)
-            .or_else(|| recording.interval())
-            .unwrap_or_else(|| frame_settings::interval(frame_settings::USUAL_FPS));
+        let interval = match self.fps {
+            Some(fps) => frame_settings::interval(fps),
+            None => recording
+                .interval()
+                .map_err(|reason| broken(path, reason))?
+                .unwrap_or_else(|| frame_settings::interval(frame_settings::USUAL_FPS)),
+        };
         let pacing = Pacing::new(interval);
         Ok(Box::new(Replay { path: path.clone(), recording, pacing, repeat: self.repeat }))
     }
 
     fn claim(&self, _: &[u64]) -> Claim {
-        Claim::uncredited_frames("none claimed: a recording")
+        Claim::recording(self.as_camera)
     }
 
     fn derating(&self) -> Derating {
@@ -88,6 +96,9 @@ impl SourceType for ReplayConfig {
         SetupFacts::new("recording", self.path.display().to_string())
     }
 }
+
+/// How long one read may take: the slowest rate of a recording, and some time to read a frame.
+const READ_DEADLINE: Duration = Duration::from_secs(SLOWEST_SECONDS + 5);
 
 struct Replay {
     path: PathBuf,

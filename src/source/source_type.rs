@@ -16,7 +16,7 @@ const READ_DEADLINE: Duration = Duration::from_secs(5);
 /// The configuration of one `type` of source, with everything specific to that type: opening, claim,
 /// derating, and the settings that a calibration is bound to.
 pub(super) trait SourceType: Clone + std::fmt::Debug + PartialEq + DeserializeOwned {
-    /// The independence class.
+    /// The independence class, as far as it is known without a device.
     const KIND: Kind;
 
     /// The form of its samples.
@@ -38,6 +38,11 @@ pub(super) trait SourceType: Clone + std::fmt::Debug + PartialEq + DeserializeOw
     /// # Errors
     /// Says why the device cannot be used. The caller reports it and tries again later.
     fn open(&self, enrolled: Option<&str>) -> Result<Box<dyn Source>, SourceError>;
+
+    /// The independence class with the device that is there now.
+    fn kind(&self) -> Kind {
+        Self::KIND
+    }
 
     /// The provisional claim, while no assessment replaces it, and the health tests that hold the
     /// samples to it. `seen` are the fingerprints of earlier frames, oldest first.

@@ -110,6 +110,55 @@ fn wrong_files_are_refused_before_anything_is_captured_and_nothing_is_written() 
 }
 
 #[test]
+fn a_place_that_takes_no_file_is_refused_before_anything_is_captured() {
+    let place = Place::of("[[source]]\ntype = \"jitter\"\n");
+    fs::create_dir(place.path("folder")).expect("made");
+    // Neither takes a file, also of root.
+    for output in ["none/report.html", "/proc/report.html", "folder"] {
+        let report = place.report(&["--force", "--output", output]);
+        assert_eq!(report.status.code(), Some(73), "{output}: {}", said(&report));
+        assert!(said(&report).contains(output), "{}", said(&report));
+        let mut capture = place.lavawall(&["capture", "--source", "jitter", "--force"]);
+        let capture = capture.args(["--output", output]).output().expect("the program runs");
+        assert_eq!(capture.status.code(), Some(73), "{output}: {}", said(&capture));
+        for output in [report, capture] {
+            assert!(!said(&output).contains("captur"), "{}", said(&output));
+        }
+    }
+    assert_eq!(fs::read_dir(place.path("folder")).expect("there").count(), 0);
+    assert!(!place.path("folder.new").exists());
+}
+
+#[test]
+fn a_device_that_gives_too_little_or_nothing_does_not_hold_the_report() {
+    // A pipe with a writer that is silent, and one that gives a byte now and then.
+    let place = Place::of(
+        "[[source]]\ntype = \"serial\"\nid = \"silent\"\ndevice = \"silent\"\n\
+         [[source]]\ntype = \"serial\"\nid = \"slow\"\ndevice = \"slow\"\n",
+    );
+    let held: Vec<_> = ["silent", "slow"].map(|name| place.pipe(name)).into();
+    let mut slow = held[1].try_clone().expect("another descriptor");
+    std::thread::spawn(move || {
+        use std::io::Write;
+        let mut byte = 0_u8;
+        loop {
+            byte = byte.wrapping_mul(73).wrapping_add(41);
+            if slow.write_all(&[byte; 1]).is_err() {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+    });
+    let output = place.report(&["--capture-time", "2s"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert!(place.page().contains("None is shown: silent: "), "{}", said(&output));
+    assert!(!place.page().contains("None is shown: slow: "), "{}", said(&output));
+    let refused = place.report(&["--force", "--capture-time", "0s"]);
+    assert_eq!(refused.status.code(), Some(64), "{}", said(&refused));
+    assert!(said(&refused).contains("must be 1s to 24h"), "{}", said(&refused));
+}
+
+#[test]
 fn without_a_converter_a_pdf_is_refused_at_once_and_those_looked_for_are_named() {
     let place = Place::of(OS);
     let output = place.report_with(place.dir.path().as_os_str(), &["--pdf"]);
@@ -229,6 +278,14 @@ impl Place {
             "at": "2025-01-02T03:04:05Z", "lavawall": "0.0.0",
         });
         fs::write(self.path(&format!("{name}.json")), sidecar.to_string()).expect("written");
+    }
+
+    /// A pipe in the folder, open for writing.
+    fn pipe(&self, name: &str) -> fs::File {
+        let made = Command::new("mkfifo").arg(self.path(name)).status().expect("mkfifo runs");
+        assert!(made.success());
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).open(self.path(name)).expect("opened")
     }
 
     /// A program in the folder.

@@ -9,6 +9,7 @@ mod running;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use running::Running;
 
@@ -25,8 +26,13 @@ fn the_python_client_of_workers_kv_runs_unchanged() {
 #[test]
 #[ignore = "needs nodejs, npm and a package registry: make clients"]
 fn the_javascript_client_of_workers_kv_runs_unchanged() {
-    let script = modules(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients"));
-    works(Command::new("node").arg(script));
+    works(Command::new("node").arg(modules().join("workers_kv.mjs")));
+}
+
+#[test]
+#[ignore = "needs nodejs, npm and a package registry: make clients"]
+fn the_command_line_of_cloudflare_runs_unchanged() {
+    works(Command::new("node").arg(modules().join("wrangler.mjs")));
 }
 
 /// Runs a client's script against a service of its own.
@@ -40,16 +46,21 @@ fn works(client: &mut Command) {
     assert!(output.status.success(), "{said}{complained}\n{}", service.log());
 }
 
-/// The script, beside the packages that the lock file names.
-fn modules(from: &Path) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-npm");
-    fs::create_dir_all(&folder).expect("a directory");
-    for file in ["package.json", "package-lock.json", "workers_kv.mjs"] {
-        fs::copy(from.join(file), folder.join(file)).expect("copied");
-    }
-    let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];
-    succeed(Command::new("npm").args(quiet).current_dir(&folder));
-    folder.join("workers_kv.mjs")
+/// The folder of the scripts, beside the packages that the lock file names. Installed once for all
+/// tests.
+fn modules() -> &'static Path {
+    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-npm");
+        fs::create_dir_all(&folder).expect("a directory");
+        for file in ["package.json", "package-lock.json", "workers_kv.mjs", "wrangler.mjs"] {
+            fs::copy(from.join(file), folder.join(file)).expect("copied");
+        }
+        let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];
+        succeed(Command::new("npm").args(quiet).current_dir(&folder));
+        folder
+    });
+    &FOLDER
 }
 
 /// The Python of an environment that has these packages.

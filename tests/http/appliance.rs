@@ -74,6 +74,8 @@ impl Appliance {
             board: Arc::clone(&board),
             incidents: Arc::clone(&incidents),
             fresh,
+            configuration: Arc::default(),
+            state_dir: std::path::PathBuf::new(),
             store,
             store_tokens: store_tokens.unwrap_or_default(),
             calls_memory: 100 << 20,

@@ -84,6 +84,8 @@ impl<S: Read + Write> Client<S> {
         let mut answer = Answer { status, headers, body: Vec::new() };
         let length: u64 = match answer.header("content-length") {
             Some(length) => length.parse().expect("a number"),
+            // RFC 9110 §8.6
+            None if answer.status == 204 => 0,
             None => panic!("every answer has a length: {answer:?}"),
         };
         if method != "HEAD" {

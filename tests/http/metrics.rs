@@ -8,7 +8,7 @@ use lavawall_entropy::{Kind, Readiness};
 
 use crate::appliance::{Appliance, config, quorum, seed};
 use crate::board::report;
-use crate::client::{Client, get};
+use crate::client::Client;
 
 #[test]
 fn metrics_count_what_was_asked_and_how_it_was_answered() {
@@ -70,11 +70,11 @@ fn metrics_tell_of_every_source_but_not_which_device_it_is() {
     let os = r#"{source="os",kind="operating-system"}"#;
     for (name, value) in [
         ("healthy", "1"),
-        ("credit_bits_per_second", "12.5"),
-        ("credited_bits_total", "4096"),
+        ("credit_rate", "12.5"),
+        ("credited_entropy_total", "4096"),
         ("samples_total", "77"),
         ("alarms_total", "2"),
-        ("live_min_entropy_bits", "5.75"),
+        ("live_min_entropy", "5.75"),
     ] {
         assert_eq!(
             metrics.get(&format!("lavawall_source_{name}{os}")).map(String::as_str),
@@ -82,7 +82,7 @@ fn metrics_tell_of_every_source_but_not_which_device_it_is() {
             "{name}"
         );
     }
-    let absent = r#"lavawall_source_live_min_entropy_bits{source="quo\"ted\\",kind="tpm"}"#;
+    let absent = r#"lavawall_source_live_min_entropy{source="quo\"ted\\",kind="tpm"}"#;
     assert!(!metrics.contains_key(absent), "nothing is known of it yet: {metrics:#?}");
     let tpm = r#"lavawall_source_healthy{source="quo\"ted\\",kind="tpm"}"#;
     assert_eq!(metrics[tpm], "0", "{metrics:#?}");
@@ -90,9 +90,69 @@ fn metrics_tell_of_every_source_but_not_which_device_it_is() {
     assert!(metrics.keys().all(|name| !name.contains("SERIAL-NUMBER")));
 }
 
+/// What Prometheus 2.42 accepts.
+const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0,\
+                          application/openmetrics-text;version=0.0.1;q=0.75,\
+                          text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
+
+#[test]
+fn the_text_format_is_the_answer_unless_openmetrics_is_asked_for() {
+    let appliance = Appliance::ready();
+    let mut client = Client::connect(appliance.address);
+    for accept in [
+        None,
+        Some("*/*"),
+        Some("text/plain"),
+        Some("text/html, application/json;q=0.5"),
+        Some("application/openmetrics-text;version=1.0.0;q=0, text/plain"),
+    ] {
+        let headers: Vec<_> = accept.map(|accept| ("accept", accept)).into_iter().collect();
+        let answer = client.call("GET", "/metrics", &headers);
+        assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+        assert_eq!(answer.header("vary"), Some("accept"));
+        let text = answer.text();
+        assert!(text.contains("# TYPE lavawall_requests_total counter\n"), "{text}");
+        assert!(text.contains("# TYPE lavawall_build_info gauge\n"), "{text}");
+        for line in text.lines() {
+            let is_description = ["# HELP lavawall_", "# TYPE lavawall_"];
+            let is_known = is_description.iter().any(|start| line.starts_with(start));
+            assert!(is_known || line.starts_with("lavawall_"), "{line}");
+        }
+        // Every sample is of the family that was described last.
+        let mut family = "";
+        for line in text.lines() {
+            if let Some(description) = line.strip_prefix("# TYPE ") {
+                family = description.split(' ').next().expect("a name");
+            } else if !line.starts_with('#') {
+                let name = line.split(['{', ' ']).next().expect("a name");
+                assert_eq!(name, family, "{line}");
+            }
+        }
+    }
+    for accept in [PROMETHEUS, "Application/OpenMetrics-Text"] {
+        let answer = client.call("GET", "/metrics", &[("accept", accept)]);
+        let media_type = answer.header("content-type").expect("a type");
+        assert!(media_type.starts_with("application/openmetrics-text"), "{accept}");
+    }
+}
+
+#[test]
+fn a_monitor_can_ask_what_health_answers() {
+    let appliance = Appliance::starting(config());
+    let mut client = Client::connect(appliance.address);
+    for path in ["/health/live", "/health/ready", "/status", "/random"] {
+        let answer = client.call("OPTIONS", path, &[]);
+        assert_eq!(answer.status, 204, "{path}");
+        assert_eq!(answer.header("allow"), Some("GET,HEAD,OPTIONS"), "{path}");
+    }
+    assert_eq!(client.call("OPTIONS", "/nowhere", &[]).status, 404);
+    assert_eq!(client.call("POST", "/health/live", &[]).status, 405);
+}
+
 /// Every sample of a metrics answer: the name with its labels, and the value.
 fn metrics(appliance: &Appliance) -> BTreeMap<String, String> {
-    let answer = get(appliance.address, "/metrics");
+    let mut client = Client::connect(appliance.address);
+    let answer = client.call("GET", "/metrics", &[("accept", PROMETHEUS)]);
     assert_eq!(answer.status, 200);
     let media_type = answer.header("content-type").expect("a type");
     assert!(media_type.starts_with("application/openmetrics-text; version=1.0.0"), "{media_type}");

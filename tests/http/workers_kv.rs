@@ -148,8 +148,18 @@ fn namespaces_are_made_listed_renamed_and_deleted() {
     assert_eq!(got["result"]["title"], "first");
     assert_eq!(got["result"]["supports_url_encoding"], true);
     kv.is_refused("POST", "", &json!({ "title": "first" }), 400, 10_014);
-    kv.is_refused("POST", "", &json!({ "name": "x" }), 400, 90_400);
-    kv.is_refused("POST", "", &json!({ "title": "" }), 400, 90_400);
+    for body in [json!({ "name": "x" }), json!({ "title": "" }), json!({ "title": null })]
+        .into_iter()
+        .chain([
+            json!({ "title": 1 }),
+            json!({ "title": "a\nb" }),
+            json!({ "title": "x".repeat(9999) }),
+        ])
+    {
+        kv.is_refused("POST", "", &body, 400, 10_019);
+        kv.is_refused("PUT", &id, &body, 400, 10_019);
+    }
+    kv.is_refused("POST", "", &json!("no object"), 400, 90_400);
     let second = kv.namespace("second");
     let page = kv.ask("GET", "?per_page=1&page=2&order=title", &Value::Null);
     assert_eq!(page["result"][0]["title"], "second");
@@ -159,7 +169,14 @@ fn namespaces_are_made_listed_renamed_and_deleted() {
     kv.ask("DELETE", &id, &Value::Null);
     kv.is_refused("GET", &id, &Value::Null, 404, 10_013);
     kv.is_refused("GET", &format!("{id}/values/a"), &Value::Null, 404, 10_013);
-    kv.is_refused("GET", "/nonsense", &Value::Null, 404, 10_013);
+    for malformed in ["/nonsense", "/nonsense/values/a", &id[..32], &format!("{id}0")] {
+        kv.is_refused("GET", malformed, &Value::Null, 400, 10_011);
+    }
+    for (query, code) in [("order=size", 10_043), ("order=Title", 10_043), ("direction=up", 10_044)]
+    {
+        kv.is_refused("GET", &format!("?{query}"), &Value::Null, 400, code);
+    }
+    kv.ask("GET", "?order=id&direction=asc", &Value::Null);
     kv.ask("GET", &second, &Value::Null);
 }
 
@@ -170,7 +187,7 @@ fn values_come_back_byte_by_byte_under_any_name() {
     let bytes: Vec<u8> = (0..=255).collect();
     for (name, value) in [
         ("plain", bytes.as_slice()),
-        ("a%2Fb%20c", b"slash"),
+        ("a%2Fb%3Fc", b"slash"),
         ("%C3%A4%E2%98%83", b"snow"),
         ("empty", b""),
         ("%3A%21%25", b"signs"),
@@ -206,9 +223,22 @@ fn a_form_carries_metadata_and_the_query_an_expiry() {
         kv.ask("GET", &format!("{id}/metadata/k"), &Value::Null)["result"],
         json!({"a": [1]})
     );
-    for query in ["?expiration_ttl=59", "?expiration=1000", "?expiration_ttl=soon"] {
-        assert_eq!(put(query).status, 400, "{query}");
+    for (query, code) in [
+        ("?expiration_ttl=59", 10_034),
+        ("?expiration_ttl=59.9", 10_034),
+        ("?expiration_ttl=soon", 10_034),
+        ("?expiration_ttl=-60", 10_034),
+        ("?expiration=1000", 10_033),
+        ("?expiration=never", 10_033),
+        ("?expiration=99999999999", 10_033),
+    ] {
+        let answer = put(query);
+        assert_eq!(answer.status, 400, "{query}");
+        assert_eq!(answer.json()["errors"][0]["code"], code, "{query}");
     }
+    assert_eq!(put("?expiration_ttl=3600.75").status, 200);
+    assert_eq!(put("?expiration=4102444800.5").status, 200, "a fraction is dropped");
+    assert_eq!(kv.call("GET", &path, "x", b"").header("expiration"), Some("4102444800"));
     assert_eq!(put("?expiration=1000&expiration_ttl=3600").status, 200, "the life counts");
     assert!(kv.call("GET", &path, "x", b"").header("expiration").is_some_and(|it| it > "1000"));
     let broken = kv.call("PUT", &path, "multipart/form-data", form.as_bytes());
@@ -230,13 +260,14 @@ fn a_form_carries_metadata_and_the_query_an_expiry() {
 fn names_are_listed_by_prefix_and_by_pages() {
     let kv = Kv::start();
     let id = kv.namespace("first");
-    for name in ["a1", "a2", "a3", "b"] {
+    let expected: Vec<_> = (10..35).map(|number| format!("a{number}")).collect();
+    for name in expected.iter().map(String::as_str).chain(["b"]) {
         kv.put(&id, name, b"v");
     }
     let mut found = Vec::new();
     let mut cursor = String::new();
     loop {
-        let path = format!("{id}/keys?prefix=a&limit=2&cursor={cursor}");
+        let path = format!("{id}/keys?prefix=a&limit=10&cursor={cursor}");
         let page = kv.ask("GET", &path, &Value::Null);
         let names = page["result"].as_array().expect("a list");
         found.extend(names.iter().map(|it| it["name"].as_str().expect("a name").to_owned()));
@@ -246,9 +277,17 @@ fn names_are_listed_by_prefix_and_by_pages() {
             break;
         }
     }
-    assert_eq!(found, ["a1", "a2", "a3"]);
-    for query in ["limit=0", "limit=1001", "cursor=*"] {
-        kv.is_refused("GET", &format!("{id}/keys?{query}"), &Value::Null, 400, 90_400);
+    assert_eq!(found, expected);
+    for (query, code) in [
+        ("limit=0", 10_028),
+        ("limit=9", 10_028),
+        ("limit=1001", 10_028),
+        ("limit=10.5", 10_028),
+        ("limit=all", 10_028),
+        ("cursor=*", 10_041),
+        ("cursor=_w", 10_041),
+    ] {
+        kv.is_refused("GET", &format!("{id}/keys?{query}"), &Value::Null, 400, code);
     }
 }
 
@@ -276,7 +315,7 @@ fn bulk_calls_write_read_and_delete_many() {
     assert_eq!(read["result"]["values"], json!({ "raw": "AAEC/w==" }));
     // One bad pair keeps all of them out.
     let bad = json!([{ "key": "new", "value": "1" }, { "key": "..", "value": "2" }]);
-    kv.is_refused("PUT", &format!("{id}/bulk"), &bad, 400, 90_400);
+    kv.is_refused("PUT", &format!("{id}/bulk"), &bad, 400, 10_042);
     kv.is_refused("GET", &format!("{id}/values/new"), &Value::Null, 404, 10_009);
     kv.is_refused("PUT", &format!("{id}/bulk"), &json!([]), 400, 90_400);
     let both = json!([{ "key": "j", "value": "1", "expiration": 1, "expiration_ttl": 3600 }]);
@@ -337,9 +376,165 @@ fn numbers_in_values_read_as_json_come_back_to_the_last_digit() {
     }
     for bad in ["{", "1e309", "\"\\ud800\"", "[".repeat(200).as_str()] {
         kv.put(&id, "json", bad.as_bytes());
-        let ask = json!({ "keys": ["json"], "type": "json" });
-        kv.is_refused("POST", &format!("{id}/bulk/get"), &ask, 400, 90_400);
+        kv.put(&id, "good", b"[1]");
+        let path = format!("{id}/bulk/get");
+        // It fails alone, and is told from a record that is not there.
+        let ask = json!({ "keys": ["json", "good", "absent"], "type": "json" });
+        let read = kv.ask("POST", &path, &ask);
+        let expected = json!({ "json": null, "good": [1], "absent": null });
+        assert_eq!(read["result"]["values"], expected, "{bad}");
+        assert_eq!(read["messages"], json!([{ "code": 90400, "message": "json: is not JSON" }]));
+        let ask = json!({ "keys": ["json"], "type": "json", "withMetadata": true });
+        let read = kv.ask("POST", &path, &ask);
+        let expected = json!({ "json": { "value": null, "metadata": null } });
+        assert_eq!(read["result"]["values"], expected, "{bad}");
     }
+}
+
+#[test]
+fn a_name_with_white_space_or_a_control_character_is_not_written_and_an_older_one_stays_in_use() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    for escaped in ["%20", "a%20b", "a%09", "%0Aa", "a%00b", "%7F", "%C2%85", "%C2%A0", "%E2%80%A8"]
+    {
+        let path = format!("{id}/values/{escaped}");
+        kv.is_refused("PUT", &path, &Value::Null, 400, 10_042);
+        kv.is_refused("GET", &path, &Value::Null, 404, 10_009);
+    }
+    for name in [" ", "a\tb", "a\u{0}", "a\u{2003}b"] {
+        let pairs = json!([{ "key": "good", "value": "1" }, { "key": name, "value": "2" }]);
+        kv.is_refused("PUT", &format!("{id}/bulk"), &pairs, 400, 10_042);
+    }
+    kv.is_refused("GET", &format!("{id}/values/good"), &Value::Null, 404, 10_009);
+    // An export of an earlier version is restored, and its records can be read and deleted.
+    kv.ask("PUT", &format!("{id}/bulk?names=any"), &json!([{ "key": "a b\n", "value": "1" }]));
+    assert_eq!(kv.call("GET", &format!("{id}/values/a%20b%0A"), "x", b"").text(), "1");
+    let listed = kv.ask("GET", &format!("{id}/keys?prefix=a%20"), &Value::Null);
+    assert_eq!(listed["result"], json!([{ "name": "a b\n" }]));
+    kv.ask("DELETE", &format!("{id}/values/a%20b%0A"), &Value::Null);
+    kv.is_refused("GET", &format!("{id}/values/a%20b%0A"), &Value::Null, 404, 10_009);
+}
+
+#[test]
+fn a_name_or_metadata_that_is_too_long_has_the_code_and_status_of_the_service() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let long = "n".repeat(513);
+    kv.is_refused("PUT", &format!("{id}/values/{long}"), &Value::Null, 414, 10_030);
+    kv.is_refused("GET", &format!("{id}/values/{long}"), &Value::Null, 414, 10_030);
+    let bulk = format!("{id}/bulk");
+    kv.is_refused("PUT", &bulk, &json!([{ "key": long, "value": "" }]), 414, 10_030);
+    for name in ["", "."] {
+        kv.is_refused("PUT", &bulk, &json!([{ "key": name, "value": "" }]), 400, 10_042);
+    }
+    for (name, escaped) in [(".", "%2E"), ("..", "%2E%2E")] {
+        kv.is_refused("PUT", &format!("{id}/values/{escaped}"), &json!(name), 400, 10_042);
+    }
+    let put = |metadata: &str| {
+        let form = format!(
+            "--x\r\nContent-Disposition: form-data; name=\"metadata\"\r\n\r\n{metadata}\r\n\
+             --x\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\nv\r\n--x--\r\n"
+        );
+        let path = format!("{id}/values/k");
+        let answer = kv.call("PUT", &path, "multipart/form-data; boundary=x", form.as_bytes());
+        (answer.status, answer.json()["errors"][0]["code"].clone())
+    };
+    assert_eq!(put("{not json"), (400, json!(10_047)));
+    let long = format!("\"{}\"", "m".repeat(1024));
+    assert_eq!(put(&long), (413, json!(10_047)));
+    let pairs = json!([{ "key": "k", "value": "v", "metadata": "m".repeat(1024) }]);
+    kv.is_refused("PUT", &bulk, &pairs, 413, 10_047);
+    let pairs = json!([{ "key": "k", "value": "x".repeat((25 << 20) + 1) }]);
+    kv.is_refused("PUT", &bulk, &pairs, 413, 10_024);
+    kv.is_refused("GET", &format!("{id}/values/k"), &Value::Null, 404, 10_009);
+}
+
+#[test]
+fn members_that_are_null_have_their_default_and_times_may_have_a_fraction() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let bulk = format!("{id}/bulk");
+    let pairs = json!([
+        { "key": "a", "value": "1", "base64": null, "metadata": null, "expiration": null,
+          "expiration_ttl": null },
+        { "key": "b", "value": "2", "expiration": 4_102_444_800.75 },
+        { "key": "c", "value": "3", "expiration_ttl": 60.5 },
+    ]);
+    kv.ask("PUT", &bulk, &pairs);
+    assert_eq!(
+        kv.call("GET", &format!("{id}/values/b"), "x", b"").header("expiration"),
+        Some("4102444800")
+    );
+    let ask = json!({ "keys": ["a"], "type": null, "withMetadata": null });
+    let read = kv.ask("POST", &format!("{bulk}/get"), &ask);
+    assert_eq!(read["result"]["values"], json!({ "a": "1" }));
+    for (field, value, code) in [
+        ("expiration_ttl", 59.9, 10_034),
+        ("expiration_ttl", -0.5, 10_034),
+        ("expiration_ttl", 1e300, 10_034),
+        ("expiration", 1.5, 10_033),
+    ] {
+        let pairs = json!([{ "key": "k", "value": "v", field: value }]);
+        kv.is_refused("PUT", &bulk, &pairs, 400, code);
+    }
+}
+
+#[test]
+fn the_caller_and_the_one_account_are_shown_to_the_holder_of_the_token_alone() {
+    let kv = Kv::start();
+    let call = |method: &str, path: &str, headers: &[(&str, &str)]| {
+        let path = format!("/client/v4{path}");
+        Client::connect(kv.appliance.address).call(method, &path, headers)
+    };
+    let token = [("Authorization", "Bearer it")];
+    let account = json!({ "id": "default", "name": "lavawall" });
+    for (path, at, expected) in [
+        ("/user/tokens/verify", "/result/status", json!("active")),
+        ("/user", "/result/id", json!("token admin")),
+        ("/accounts", "/result", json!([account])),
+        ("/accounts?page=1&per_page=50", "/result_info/total_count", json!(1)),
+        ("/accounts/default", "/result", account.clone()),
+        ("/memberships", "/result/0/account", account.clone()),
+        ("/memberships", "/result/0/status", json!("accepted")),
+    ] {
+        let answer = call("GET", path, &token);
+        assert_eq!(answer.status, 200, "{path}");
+        let envelope = answer.json();
+        assert_eq!(envelope["success"], true, "{path}");
+        assert_eq!(envelope.pointer(at), Some(&expected), "{path}: {envelope}");
+        let path = path.split('?').next().expect("split gives one at least");
+        assert_eq!(call("GET", path, &[]).status, 401, "{path}");
+        let refused = call("DELETE", path, &token);
+        assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")), "{path}");
+    }
+    assert_eq!(call("GET", "/accounts/other", &token).status, 404);
+    let described = get(kv.appliance.address, "/openapi.json").json();
+    for path in
+        ["/user/tokens/verify", "/user", "/accounts", "/accounts/{account_id}", "/memberships"]
+    {
+        assert!(described["paths"].get(format!("/client/v4{path}")).is_some(), "{path}");
+    }
+}
+
+#[test]
+fn a_caller_with_the_key_of_an_account_is_told_to_send_a_token() {
+    let kv = Kv::start();
+    let call = |headers: &[(&str, &str)]| {
+        Client::connect(kv.appliance.address).call("GET", NAMESPACES, headers)
+    };
+    let key = ("X-Auth-Key", "xylophone");
+    let email = ("X-Auth-Email", "a@example.com");
+    for headers in [&[key, email][..], &[key], &[email], &[("Authorization", "Bearer x"), key]] {
+        let answer = call(headers);
+        assert_eq!(answer.status, 401);
+        assert!(answer.header("www-authenticate").is_some());
+        let error = answer.json()["errors"][0].clone();
+        assert_eq!(error["code"], 10_000);
+        let message = error["message"].as_str().expect("text");
+        assert!(message.contains("Authorization: Bearer"), "{message}");
+        assert!(!message.contains("xylophone") && !message.contains("example"), "{message}");
+    }
+    assert_eq!(call(&[("Authorization", "Bearer it"), key, email]).status, 200);
 }
 
 #[test]

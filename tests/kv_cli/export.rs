@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use age::secrecy::ExposeSecret;
+use age::secrecy::{ExposeSecret, SecretString};
 use age::x25519::Identity;
 use data_encoding::BASE64;
 use serde_json::{Value, json};
@@ -266,4 +266,80 @@ fn what_has_expired_is_skipped_and_what_is_no_record_is_refused() {
     let (code, said) = kv.fails(&["import", "to", &file, "--identity", &file], b"");
     assert_eq!(code, 64);
     assert!(said.contains("holds no age identity"), "{said}");
+}
+
+#[test]
+fn an_encrypted_identity_opens_with_its_passphrase_in_armour_or_not() {
+    let kv = Kv::start();
+    fill(&kv);
+    let (one, one_file) = key(&kv, "one");
+    let (file, armoured_file) = (kv.path("export"), kv.path("export.asc"));
+    kv.ok(&["export", "from", "-o", &file, "--to", &one.to_public().to_string()]);
+    let mut recipient = age::scrypt::Recipient::new(SecretString::from("correct horse"));
+    recipient.set_work_factor(4);
+    let text = fs::read(&one_file).expect("there");
+    let binary = age::encrypt(&recipient, &text).expect("encrypted");
+    let armoured = age::encrypt_and_armor(&recipient, &text).expect("encrypted");
+    kv.ok(&["namespaces", "create", "to"]);
+    for (name, bytes) in [("binary", binary.as_slice()), ("armoured", armoured.as_bytes())] {
+        let path = kv.path(name);
+        fs::write(&path, bytes).expect("written");
+        let import = ["import", "to", &file, "-i", &path];
+        let (code, err) = kv.fails(&import, b"incorrect horse\n");
+        assert_eq!(code, 65, "{err}");
+        assert!(err.contains("the passphrase does not open it"), "{err}");
+        kv.ok_with(&import, b"correct horse\n");
+        assert!(contents(&kv, "to") == contents(&kv, "from"), "{name}");
+        fs::write(&path, &bytes[..bytes.len() - 20]).expect("written");
+        let (code, err) = kv.fails(&import, b"correct horse\n");
+        assert_eq!(code, 65, "{err}");
+        assert!(err.contains("truncated or changed"), "{err}");
+    }
+    // The export itself in armour.
+    let mut out = age::armor::ArmoredWriter::wrap_output(
+        fs::File::create(&armoured_file).expect("a file"),
+        age::armor::Format::AsciiArmor,
+    )
+    .expect("armour");
+    std::io::Write::write_all(&mut out, &fs::read(&file).expect("there")).expect("written");
+    out.finish().expect("written");
+    kv.ok(&["namespaces", "create", "again"]);
+    kv.ok(&["import", "again", &armoured_file, "-i", &one_file]);
+    assert!(contents(&kv, "again") == contents(&kv, "from"));
+}
+
+#[test]
+fn an_identity_or_a_recipient_of_another_kind_is_refused_by_name() {
+    let kv = Kv::start();
+    fill(&kv);
+    let (one, _) = key(&kv, "one");
+    let (file, path) = (kv.path("export"), kv.path("other"));
+    kv.ok(&["export", "from", "-o", &file, "--to", &one.to_public().to_string()]);
+    let encrypted_to_a_key = age::encrypt_and_armor(&one.to_public(), b"x").expect("encrypted");
+    for (content, expected) in [
+        ("AGE-PLUGIN-YUBIKEY-1XYLOPHONE", "an identity of a plugin"),
+        ("AGE-SECRET-KEY-PQ-1XYLOPHONE", "a post-quantum identity"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----\nxylophone", "SSH"),
+        (one.to_public().to_string().as_str(), "a recipient (public key)"),
+        (encrypted_to_a_key.as_str(), "encrypted to a key, not to a passphrase"),
+        ("", "neither an identity nor a recipient"),
+    ] {
+        fs::write(&path, content).expect("written");
+        let (_, err) = kv.fails(&["import", "from", &file, "-i", &path], b"");
+        assert!(err.contains(expected), "{content}: {err}");
+        assert!(!err.to_lowercase().contains(MARK), "{err}");
+    }
+    for (text, expected) in [
+        ("age1pq1xylophone", "a post-quantum recipient"),
+        ("ssh-ed25519 xylophone", "an SSH public key"),
+        ("age1yubikey1xylophone", "perhaps of a plugin"),
+        (one.to_string().expose_secret(), "an identity (secret key)"),
+    ] {
+        let (code, err) = kv.fails(&["export", "from", "-o", "-", "--to", text], b"");
+        assert_eq!(code, 64, "{err}");
+        assert!(err.contains(expected) && !err.to_lowercase().contains(MARK), "{err}");
+        fs::write(&path, text).expect("written");
+        let (_, err) = kv.fails(&["export", "from", "-o", "-", "--to-file", &path], b"");
+        assert!(err.contains(expected), "{err}");
+    }
 }

@@ -131,6 +131,7 @@ fn a_device_that_sticks_after_good_bytes_loses_its_credit() {
     });
     let test = report["last_alarm"]["test"].as_str().expect("a name");
     assert!(["recurrence", "lag-predictor"].contains(&test), "{report}");
+    assert_eq!(report["credit_bits_per_second"], 0.0, "of a source without credit: {report}");
     let end = Instant::now() + PATIENCE;
     while !get(&service, "/status").text().contains("\"degraded\"") {
         assert!(Instant::now() < end, "the quorum is not lost: {}", service.log());
@@ -158,6 +159,140 @@ fn a_device_that_passes_every_continuous_test_is_assessed_before_any_credit() {
     assert_eq!(get(&service, "/health/ready").status, 503);
     let detail = report["last_alarm"]["detail"].as_str().expect("figures");
     assert!(detail.contains("at least 4.000 needed for a claim of 8.000"), "{detail}");
+}
+
+/// A generator behind this device, under the driver that this file names.
+fn behind(device: &Device, driver: &std::path::Path) -> String {
+    let (device, driver) = (device.path().display(), driver.display());
+    format!("[[source]]\ntype = \"hwrng\"\ndevice = \"{device}\"\nrng-current = \"{driver}\"\n")
+}
+
+fn is_credited(report: &Value) -> bool {
+    report["credited_bits"] != 0
+}
+
+#[test]
+fn a_trusted_platform_module_behind_hwrng_is_of_the_kind_tpm_and_counts_once() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, driver: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, driver).expect("written");
+        path
+    };
+    let drivers = [
+        (file("chip", "tpm-rng-0\n"), "tpm"),
+        (file("older", "tpm-rng"), "tpm"),
+        (file("empty", ""), "tpm"),
+        (folder.path().join("absent"), "tpm"),
+        (file("host", "virtio_rng.0\n"), "device"),
+        (file("board", "bcm2835-rng\n"), "device"),
+    ];
+    let devices: Vec<_> =
+        drivers.iter().map(|_| Device::new(|bytes| bytes.extend(noise(64)))).collect();
+    let sources: String =
+        drivers[..4].iter().zip(&devices).map(|((driver, _), it)| behind(it, driver)).collect();
+    let pool = "[pool]\nquorum = 3\nreseed-interval = \"1s\"\n[[source]]\ntype = \"os\"\n";
+    let service = Running::start(&format!("{pool}{sources}"));
+    let id = |number: usize| match number {
+        0 => "hwrng".to_owned(),
+        _ => format!("hwrng-{}", number + 1),
+    };
+    for number in 0..4 {
+        let report = wait_for(&service, &id(number), "its credit", is_credited);
+        assert_eq!(report["kind"], "tpm", "{report}");
+        assert!(report["notes"][0].as_str().expect("a note").contains("kind tpm"), "{report}");
+    }
+    wait_for(&service, "os", "its credit", is_credited);
+    let refused = get(&service, "/random");
+    assert!(refused.status == 503 && refused.text().contains("2 of 3"), "{}", refused.text());
+    // The same chips with two devices of the kind `device`.
+    let sources: String =
+        drivers.iter().zip(&devices).map(|((driver, _), it)| behind(it, driver)).collect();
+    service.configure(&format!("{pool}{sources}"));
+    service.signal(Signal::HUP);
+    service.wait_until("it is not ready", |it| get(it, "/health/ready").status == 200);
+    let notes = |number| report(&service, &id(number))["notes"].clone();
+    assert!(
+        notes(4)[0].as_str().expect("a note").contains("depend on the one host"),
+        "{}",
+        notes(4)
+    );
+    assert_eq!(notes(5), serde_json::json!([]));
+}
+
+#[test]
+fn a_driver_that_takes_hwrng_over_is_not_counted_as_the_kind_before_it() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let driver = folder.path().join("rng_current");
+    fs::write(&driver, "virtio_rng.0\n").expect("written");
+    let device = Device::new(|bytes| bytes.extend(noise(64)));
+    let pool = "[pool]\nreseed-interval = \"1s\"\n[[source]]\ntype = \"os\"\n";
+    let service = Running::start(&format!("{pool}{}", behind(&device, &driver)));
+    wait_for(&service, "hwrng", "its credit", is_credited);
+    // Another one of the same kind is a change of identity, and goes on.
+    fs::write(&driver, "virtio_rng.1\n").expect("written");
+    wait_for(&service, "hwrng", "the other driver", |report| {
+        report["identity"] == "virtio_rng.1" && report["state"] == "healthy"
+    });
+    fs::write(&driver, "tpm-rng-0\n").expect("written");
+    service.wait_for_log("its device is now of the kind tpm, not device: reload to count it");
+    let report = report(&service, "hwrng");
+    assert!(report["state"] != "healthy" && report["kind"] == "device", "{report}");
+    service.signal(Signal::HUP);
+    let report = wait_for(&service, "hwrng", "its kind", |report| {
+        report["kind"] == "tpm" && report["state"] == "healthy"
+    });
+    assert_eq!(report["identity"], "tpm-rng-0");
+}
+
+#[test]
+fn a_live_assessment_is_shown_with_its_age_and_never_as_now() {
+    let service = Running::start("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");
+    let report = wait_for(&service, "os", "a live assessment", |report| !report["live"].is_null());
+    assert!(report["live"]["age_seconds"].is_u64(), "{report}");
+    let shown = service.operate(&["status", "--url", &service.url()], "").out;
+    assert!(shown.contains(" s ago ") && !shown.contains(" now "), "{shown}");
+    let page = get(&service, "/").text();
+    assert!(page.contains("age_seconds"), "the dashboard shows it too");
+}
+
+#[test]
+fn a_replay_goes_on_over_broken_pictures_and_a_truncated_frame_and_says_so() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let picture = |level: u8| [b"P5 16 16 255\n".as_slice(), &[level; 256]].concat();
+    for (name, content) in [
+        ("a.pgm", picture(10)),
+        ("b.pgm", picture(20)[..100].to_vec()),
+        ("c.png", b"no picture".to_vec()),
+        ("d.pgm", picture(30)),
+    ] {
+        fs::write(folder.path().join(name), content).expect("written");
+    }
+    let videos = tempfile::tempdir().expect("a directory");
+    let frames = [b"YUV4MPEG2 W16 H16 F2000:1 Cmono\n".as_slice(), b"FRAME\n", &[1; 256]].concat();
+    let video = videos.path().join("video.y4m");
+    fs::write(&video, [&frames, b"FRAME\n".as_slice(), &[2; 200]].concat()).expect("written");
+    let replay = |id: &str, path: &Path, more: &str| {
+        let path = path.display();
+        format!(
+            "[[source]]\nid = \"{id}\"\ntype = \"replay\"\npath = \"{path}\"\nloop = true\n{more}"
+        )
+    };
+    let service = Running::start(&format!(
+        "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n{}{}{}",
+        replay("folder", folder.path(), "fps = 240\n"),
+        replay("video", &video, "fps = 240\n"),
+        replay("fast", &video, ""),
+    ));
+    for id in ["folder", "video"] {
+        wait_for(&service, id, "a second round", |it| it["samples"].as_u64() > Some(5));
+    }
+    wait_for(&service, "fast", "its fault", |it| it["state"] == "absent");
+    let log = service.log();
+    for told in ["b.pgm", "c.png", "frame 1 is truncated"] {
+        assert_eq!(log.matches(told).count(), 1, "{told}: {log}");
+    }
+    assert!(log.contains("(got 2000 in 1 s); fps sets another"), "{log}");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn every_described_call_of_the_operator_is_served_on_the_socket_alone() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 14);
+    assert_eq!(calls, 15);
 }
 
 #[test]
@@ -106,10 +106,17 @@ fn with_shares_nobody_alone_opens_records_and_random_goes_on() {
     assert!(sealed.err.contains("sealed: run lavawall unseal"), "{}", sealed.err);
     assert_eq!(get(&service, "/random").status, 200);
     assert!(get(&service, "/status").text().contains("\"state\":\"sealed\""));
-    // One holder comes, and a mistyped share; then the other holder.
-    let one = service.operate(&["unseal"], &format!("{}\nlava1:AAAA\n", shares[0]));
-    assert_eq!(one.code, DATA, "{}", one.err);
+    // One holder comes: the share is taken, and that is a success. Then a mistyped share, and the other
+    // holder.
+    let none = service.operate(&["unseal"], "");
+    assert_eq!(none.code, DATA, "{}", none.err);
+    let one = service.operate(&["unseal"], &format!("{}\n", shares[0]));
+    assert_eq!(one.code, 0, "{}", one.err);
+    assert!(one.err.contains("1 of 2 shares are given"), "{}", one.err);
+    let mistyped = service.operate(&["unseal"], "lava1:AAAA\n");
+    assert_eq!(mistyped.code, DATA, "{}", mistyped.err);
     let again = service.operate(&["unseal"], &format!("{}\n", shares[0]));
+    assert_eq!(again.code, DATA, "{}", again.err);
     assert!(again.err.contains("share 1 was given already"), "{}", again.err);
     service.done(&["unseal"], &format!("{}\n", shares[2]));
     assert_eq!(service.done(&["kv", "get", "first", "name0"], ""), "value");
@@ -295,6 +302,9 @@ fn a_revoked_version_is_left_by_its_records() {
     let unknown = service.operate(&["keys", "revoke", "first", "7"], "");
     assert_eq!(unknown.code, 1);
     assert!(unknown.err.contains("has no key version 7"), "{}", unknown.err);
+    let destroyed = service.operate(&["keys", "revoke", "first", "1"], "");
+    assert_eq!(destroyed.code, 1);
+    assert!(destroyed.err.contains("was destroyed"), "{}", destroyed.err);
 }
 
 #[test]
@@ -332,7 +342,31 @@ fn the_audit_log_names_who_did_what_and_a_changed_line_is_found() {
         .collect();
     let socket = format!("socket, uid {}", rustix::process::geteuid().as_raw());
     assert_eq!(actors, ["service", socket.as_str(), "token admin"]);
-    service.done(&["audit"], "");
+    let printed = service.done(&["audit"], "");
+    let head = printed.trim().rsplit(' ').next().expect("split gives one at least");
+    service.done(&["audit", "--head", head], "");
+    service.done(&["audit", "--head", &format!(" {} ", head.to_uppercase())], "");
+    // A mistyped head is no sign of missing lines.
+    let other = if head.starts_with('0') { "1" } else { "0" };
+    for (mistyped, expected) in [
+        (format!("{other}{}", &head[1..]), "differs in 1 of 64 digits"),
+        (head[1..].to_owned(), "64 hexadecimal digits (got 63 digits)"),
+        (format!("{head}0"), "64 hexadecimal digits (got 65 digits)"),
+        (format!("O{}", &head[1..]), "64 hexadecimal digits (got other characters)"),
+        (String::new(), "64 hexadecimal digits (got 0 digits)"),
+    ] {
+        let refused = service.operate(&["audit", "--head", &mistyped], "");
+        assert_eq!(refused.code, DATA, "{mistyped}");
+        assert!(refused.err.contains(expected), "{}", refused.err);
+        assert!(!refused.err.contains("missing"), "{}", refused.err);
+    }
+    let whole = std::fs::read(&log).expect("a log");
+    let last = text.trim_end().rfind('\n').expect("lines");
+    std::fs::write(&log, &text[..=last]).expect("written");
+    let truncated = service.operate(&["audit", "--head", head], "");
+    assert_eq!(truncated.code, 1);
+    assert!(truncated.err.contains("lines are missing"), "{}", truncated.err);
+    std::fs::write(&log, whole).expect("written");
     std::fs::write(&log, text.replacen("create-namespace", "rename-namespace", 1))
         .expect("written");
     let found = service.operate(&["audit"], "");

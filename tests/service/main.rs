@@ -9,7 +9,12 @@ mod load;
 mod log;
 mod plaintext;
 mod report;
+mod rooms;
 mod running;
+#[path = "../../crates/entropy/tests/rooms/simulated.rs"]
+mod simulated;
+mod spent_keys;
+mod start;
 mod state_files;
 mod tls;
 
@@ -323,6 +328,23 @@ fn sighup_takes_over_new_sources_and_drops_no_connection() {
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).expect("an answer");
     assert!(answer.starts_with(b"HTTP/1.1 200"));
+}
+
+#[test]
+fn a_reload_that_changes_the_quorum_holds_from_the_next_seed() {
+    let with_quorum = |quorum| {
+        let pool = format!("[pool]\nquorum = {quorum}\nreseed-interval = \"1s\"\n");
+        format!("{pool}grace-period = \"0s\"\n{ONE_KIND}")
+    };
+    let service = Running::start(&with_quorum(2));
+    assert_eq!(get(&service, "/random").status, 503, "one kind of two");
+    service.configure(&with_quorum(1));
+    service.signal(Signal::HUP);
+    service.wait_until("it never answers", |it| get(it, "/random").status == 200);
+    service.configure(&with_quorum(2));
+    service.signal(Signal::HUP);
+    service.wait_until("it answers on", |it| get(it, "/random").status == 503);
+    assert!(get(&service, "/random").text().contains("1 of 2"));
 }
 
 #[test]

@@ -43,6 +43,23 @@ fn the_report_has_the_states_and_alarms_of_a_running_service_and_none_of_its_sec
     assert!(page.contains(&tokens.display().to_string()), "the file is named, not read");
 }
 
+#[test]
+fn the_report_is_about_the_configuration_that_the_service_runs_with() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let sources = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n";
+    let service = Running::start(&format!("[http]\nmax-connections = 77\n{sources}"));
+    let config = service.state_dir().with_file_name("lavawall.toml");
+    let changed = "[http]\nmax-connections = 88\n[[source]]\ntype = \"os\"\nid = \"stranger\"\n";
+    fs::write(&config, changed).expect("written");
+    let page = report(&service, folder.path());
+    assert!(page.contains("The running service has it."), "whose it is");
+    assert!(page.contains(">77<") && !page.contains(">88<"), "its limit");
+    assert!(page.contains("[[source]] jitter") && !page.contains("stranger"), "its sources");
+    let differ = page.split("this command differ:").nth(1).expect("the difference");
+    let differ = differ.split("</p>").next().expect("a paragraph");
+    assert!(differ.contains("http.max-connections") && differ.contains("source."), "{differ}");
+}
+
 /// Waits until the status has the alarm of the source that is not there.
 fn wait_for_alarm(service: &Running) {
     let socket = format!("unix:{}", service.state_dir().join("admin.sock").display());

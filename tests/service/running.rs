@@ -15,6 +15,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How often the service is looked at while something is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
+/// The exit code of a call that the service refuses for now.
+const UNAVAILABLE: i32 = 69;
+
 /// Where the namespaces of Workers KV are.
 pub(crate) const NAMESPACES: &str = "/client/v4/accounts/default/storage/kv/namespaces";
 
@@ -270,9 +273,15 @@ impl Running {
         status.expect("the program").code().expect("it was not killed")
     }
 
-    /// As `operate`, for what must succeed; gives what it printed.
+    /// As `operate`, for what must succeed; gives what it printed. On a busy machine the service is ready
+    /// before its first seed: a call that is refused until then is repeated.
     pub(crate) fn done(&self, arguments: &[&str], lines: &str) -> String {
-        let output = self.operate(arguments, lines);
+        let until = Instant::now() + PATIENCE;
+        let mut output = self.operate(arguments, lines);
+        while output.code == UNAVAILABLE && Instant::now() < until {
+            std::thread::sleep(LOOK_EVERY);
+            output = self.operate(arguments, lines);
+        }
         assert_eq!(output.code, 0, "{arguments:?}: {}", output.err);
         output.out
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use sha2::{Digest, Sha256};
 
-use crate::secret::Secret;
+use crate::secret::{Secret, on_scrubbed_stack};
 
 /// The size of a block in bytes.
 pub const BLOCK_BYTES: usize = 32;
@@ -79,24 +79,23 @@ impl Conditioner {
     /// Hashes one sample, credited or not, and returns a block when it is complete. `credit_bits`
     /// is the min-entropy credited for the sample; `taken` is its time.
     pub fn absorb(&mut self, sample: &[u8], credit_bits: u32, taken: Instant) -> Option<Block> {
-        let mut partial = self.partial.take().unwrap_or_else(|| PartialBlock {
-            hash: start(&self.id, self.sequence),
-            samples: 0,
-            credit_bits: 0,
-            taken,
-        });
-        partial.hash.update((sample.len() as u64).to_be_bytes());
-        partial.hash.update(sample);
-        partial.samples = partial.samples.saturating_add(1);
-        partial.credit_bits = partial.credit_bits.saturating_add(credit_bits);
-        partial.taken = partial.taken.min(taken);
-        if partial.is_complete() {
-            self.sequence += 1;
-            Some(partial.finish())
-        } else {
-            self.partial = Some(partial);
-            None
-        }
+        on_scrubbed_stack(|| {
+            // In place: a hash that is moved stays where it was, too.
+            let partial = self.partial.get_or_insert_with(|| PartialBlock {
+                hash: start(&self.id, self.sequence),
+                samples: 0,
+                credit_bits: 0,
+                taken,
+            });
+            partial.add(sample, credit_bits, taken);
+            let block = partial.is_complete().then(|| partial.finish());
+            if block.is_some() {
+                self.sequence += 1;
+                // The hash zeroizes itself.
+                self.partial = None;
+            }
+            block
+        })
     }
 
     /// Withdraws the credit of the block being built. Its samples stay in, which is harmless.
@@ -108,15 +107,23 @@ impl Conditioner {
 }
 
 impl PartialBlock {
+    fn add(&mut self, sample: &[u8], credit_bits: u32, taken: Instant) {
+        self.hash.update((sample.len() as u64).to_be_bytes());
+        self.hash.update(sample);
+        self.samples = self.samples.saturating_add(1);
+        self.credit_bits = self.credit_bits.saturating_add(credit_bits);
+        self.taken = self.taken.min(taken);
+    }
+
     fn is_complete(&self) -> bool {
         self.credit_bits >= CREDIT_IN_BITS
             || (self.credit_bits == 0 && self.samples >= UNCREDITED_SAMPLES)
     }
 
-    fn finish(self) -> Block {
+    fn finish(&mut self) -> Block {
         let credited = self.credit_bits >= CREDIT_IN_BITS;
         Block {
-            bytes: Secret::filled_by(|bytes| self.hash.finalize_into(bytes.into())),
+            bytes: Secret::filled_by(|bytes| self.hash.finalize_into_reset(bytes.into())),
             credit_bits: if credited { BLOCK_CREDIT_BITS } else { 0 },
             taken: self.taken,
         }

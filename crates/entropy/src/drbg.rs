@@ -69,6 +69,12 @@ impl Shard {
         self.state.is_locked()
     }
 
+    /// As if the kernel had refused to keep the state out of swap.
+    #[cfg(test)]
+    pub(crate) fn forget_lock(&mut self) {
+        self.state.forget_lock();
+    }
+
     /// ```text
     /// old  = a draw from the shard as it is, or zeros when it has no key
     /// key' = HKDF-Expand(HKDF-Extract(salt = old, IKM = seed), "lavawall v1 shard" ‖ number)

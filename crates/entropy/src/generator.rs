@@ -25,7 +25,7 @@ use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::drbg::{self, KEY_BYTES, MAX_ANSWER_BYTES, Shard};
-use crate::secret::Secret;
+use crate::secret::{Secret, on_scrubbed_stack};
 
 use lease::{Lease, LeaseLimits, NotReady, Provenance, Quorum, Readiness};
 
@@ -121,7 +121,9 @@ impl Generator {
     /// # Errors
     /// The reason of the refusal. `out` is then all zeros.
     pub fn fill(&self, out: &mut [u8]) -> Result<(), NotReady> {
-        let filled = out.chunks_mut(MAX_ANSWER_BYTES).try_for_each(|piece| self.fill_piece(piece));
+        let filled = on_scrubbed_stack(|| {
+            out.chunks_mut(MAX_ANSWER_BYTES).try_for_each(|piece| self.fill_piece(piece))
+        });
         if filled.is_err() {
             out.zeroize();
         }
@@ -131,7 +133,7 @@ impl Generator {
     /// Mixes a seed into every shard and grants a new lease. `provenance` names its sources.
     pub fn reseed(&self, seed: &Secret<KEY_BYTES>, provenance: Provenance) {
         for (number, shard) in (0..).zip(&self.shards) {
-            shard.lock().reseed(seed, number);
+            on_scrubbed_stack(|| shard.lock().reseed(seed, number));
         }
         self.lease.seeded(provenance.seeded_at);
         self.provenance.store(Some(Arc::new(provenance)));
@@ -189,25 +191,25 @@ impl Generator {
 
     fn fill_piece(&self, piece: &mut [u8]) -> Result<(), NotReady> {
         self.lease.admit(piece.len(), (self.machine.clock)())?;
-        let key = self.answer_key()?;
+        let mut key = Zeroizing::new([0; KEY_BYTES]);
+        self.answer_key(&mut key)?;
         drbg::expand(&key, piece);
         Ok(())
     }
 
-    fn answer_key(&self) -> Result<Zeroizing<[u8; KEY_BYTES]>, NotReady> {
-        let mut key = Zeroizing::new([0; KEY_BYTES]);
+    fn answer_key(&self, key: &mut [u8; KEY_BYTES]) -> Result<(), NotReady> {
         let mut os = Zeroizing::new([0; KEY_BYTES]);
         self.shards[thread_number() % self.shards.len()]
             .lock()
-            .draw(&mut key)
+            .draw(key)
             .map_err(|drbg::Unseeded| NotReady::Unseeded)?;
         (self.machine.os)(os.as_mut_slice()).map_err(NotReady::OperatingSystem)?;
         let mut hash = Sha256::new();
         hash.update(ANSWER_LABEL);
         hash.update(key.as_slice());
         hash.update(os.as_slice());
-        hash.finalize_into((&mut *key).into());
-        Ok(key)
+        hash.finalize_into(key.into());
+        Ok(())
     }
 }
 

@@ -22,7 +22,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::conditioner::Block;
 use crate::sample::Kind;
-use crate::secret::{Locked, Secret};
+use crate::secret::{Locked, Secret, on_scrubbed_stack};
 
 /// The size of a seed in bytes.
 pub const SEED_BYTES: usize = 32;
@@ -171,13 +171,15 @@ impl Pool {
     /// Mixes bytes from an earlier run into the chain, without credit:
     /// `chain' = HMAC-SHA-256(chain, "lavawall v1 boot seed" ‖ bytes)`, RFC 5869's extract step.
     pub fn mix_in_boot_seed(&mut self, bytes: &[u8]) {
-        let salt = Zeroizing::new(*self.chain);
-        let mut extract = HkdfExtract::<Sha256>::new(Some(salt.as_slice()));
-        extract.input_ikm(BOOT_SEED_LABEL);
-        extract.input_ikm(bytes);
-        let (mut prk, _) = extract.finalize();
-        self.chain.copy_from_slice(&prk);
-        prk.as_mut_slice().zeroize();
+        on_scrubbed_stack(|| {
+            let salt = Zeroizing::new(*self.chain);
+            let mut extract = HkdfExtract::<Sha256>::new(Some(salt.as_slice()));
+            extract.input_ikm(BOOT_SEED_LABEL);
+            extract.input_ikm(bytes);
+            let (mut prk, _) = extract.finalize();
+            self.chain.copy_from_slice(&prk);
+            prk.as_mut_slice().zeroize();
+        });
     }
 
     /// Changes how many distinct kinds a seed needs.
@@ -188,10 +190,12 @@ impl Pool {
     /// Mixes a block into the state of source number `source`.
     pub fn absorb(&mut self, source: usize, block: &Block) {
         let Some(slot) = self.slots.get_mut(source) else { return };
-        let mut hash = Sha512::new();
-        hash.update(*slot.state);
-        hash.update(block.bytes.expose());
-        hash.finalize_into((&mut *slot.state).into());
+        on_scrubbed_stack(|| {
+            let mut hash = Sha512::new();
+            hash.update(*slot.state);
+            hash.update(block.bytes.expose());
+            hash.finalize_into((&mut *slot.state).into());
+        });
         if slot.member.kind == Kind::None {
             return;
         }
@@ -244,7 +248,7 @@ impl Pool {
     /// # Errors
     /// The shortfall; the pool is then unchanged.
     pub fn release(&mut self) -> Result<Release, Shortfall> {
-        self.release_of(Turn::Regular)
+        on_scrubbed_stack(|| self.release_of(Turn::Regular))
     }
 
     /// Makes a seed that answers a demand: of the states of the sources with enough credit since
@@ -254,7 +258,7 @@ impl Pool {
     /// # Errors
     /// The shortfall; the pool is then unchanged.
     pub fn release_fresh(&mut self) -> Result<Release, Shortfall> {
-        let release = self.release_of(Turn::Fresh)?;
+        let release = on_scrubbed_stack(|| self.release_of(Turn::Fresh))?;
         self.fresh_since = None;
         Ok(release)
     }

@@ -2,6 +2,7 @@
 //! out of swap, core dumps and child processes.
 
 mod locked;
+mod scrubbed_stack;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 pub use locked::{Locked, Plain};
+pub use scrubbed_stack::on_scrubbed_stack;
 
 /// `N` secret bytes on the heap: zeroized on drop, moved without leaving a copy, compared in
 /// constant time.

@@ -16,7 +16,7 @@ use crate::cli::kv::batch::Batch;
 use crate::cli::kv::bulk_pair::BulkPair;
 use crate::cli::kv::json_items;
 use crate::cli::kv::namespace;
-use crate::cli::kv::namespace::NamespaceClient;
+use crate::cli::kv::namespace::{BULK_PUT, NamespaceClient};
 use crate::cli::print;
 use crate::client::Payload;
 use crate::client::SecretBuffer;
@@ -111,7 +111,7 @@ fn put(namespace: &str, input: &Input) -> Result<(), CommandError> {
         json_items::each(input.open()?, &named, |number, pair: BulkPair| check(number, &pair))?;
     }
     let space = NamespaceClient::find(&input.connection, namespace)?;
-    send(input, &space, "PUT", "/bulk", |number, pair: &BulkPair| check(number, pair))
+    send(input, &space, "PUT", BULK_PUT, |number, pair: &BulkPair| check(number, pair))
 }
 
 fn delete(namespace: &str, input: &Input) -> Result<(), CommandError> {

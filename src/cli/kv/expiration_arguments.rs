@@ -21,11 +21,11 @@ pub(crate) struct ExpirationArguments {
 }
 
 impl ExpirationArguments {
-    /// The query of the write; empty when the record does not expire.
+    /// The end of the query of the write; empty when the record does not expire.
     pub(crate) fn query(&self) -> String {
         match (self.ttl, self.expires) {
-            (Some(seconds), _) => format!("?expiration_ttl={seconds}"),
-            (None, Some(seconds)) => format!("?expiration={seconds}"),
+            (Some(seconds), _) => format!("&expiration_ttl={seconds}"),
+            (None, Some(seconds)) => format!("&expiration={seconds}"),
             (None, None) => String::new(),
         }
     }

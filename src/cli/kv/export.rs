@@ -18,6 +18,7 @@ use zeroize::Zeroizing;
 use crate::api::store::{BULK_READS, BulkGet, BulkRecord, BulkValues, ValueForm};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
+use crate::cli::kv::age_identity;
 use crate::cli::kv::bulk_pair::BulkPair;
 use crate::cli::kv::namespace;
 use crate::cli::kv::namespace::NamespaceClient;
@@ -208,23 +209,25 @@ impl Progress {
 
 /// The recipients, at least one.
 fn recipients(arguments: &KvExportArguments) -> Result<Vec<Recipient>, CommandError> {
-    let wrong = |place: String| {
+    let wrong = |place: String, text: &str| {
+        let what = age_identity::what_is(text);
         CommandError::usage(format!(
-            "{place}: not a recipient, which is age1 and 58 letters and digits"
+            "{place}: not an X25519 recipient, which is age1 and 58 letters and digits: {what}"
         ))
     };
     let mut all = Vec::new();
     for text in &arguments.to {
-        all.push(text.parse().map_err(|_| wrong("--to".into()))?);
+        all.push(text.trim().parse().map_err(|_| wrong("--to".into(), text))?);
     }
     for path in &arguments.to_file {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| CommandError::unreadable(path, &error))?;
+        let text = std::fs::read(path).map_err(|error| CommandError::unreadable(path, &error))?;
+        // A secret key may have been named by mistake.
+        let text = Zeroizing::new(String::from_utf8_lossy(&Zeroizing::new(text)).into_owned());
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if !line.is_empty() && !line.starts_with('#') {
                 let place = || format!("{}:{}", path.display(), number + 1);
-                all.push(line.parse().map_err(|_| wrong(place()))?);
+                all.push(line.parse().map_err(|_| wrong(place(), line))?);
             }
         }
     }

@@ -8,15 +8,17 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use age::{DecryptError, Decryptor, IdentityFile};
+use age::armor::ArmoredReader;
+use age::{DecryptError, Decryptor};
 use clap::Args;
 
 use crate::api::store::{BULK_RECORDS, LIFE_SECONDS};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
+use crate::cli::kv::age_identity;
 use crate::cli::kv::batch::Batch;
 use crate::cli::kv::bulk_pair::BulkPair;
-use crate::cli::kv::namespace::NamespaceClient;
+use crate::cli::kv::namespace::{BULK_PUT, NamespaceClient};
 use crate::cli::kv::secret_lines::SecretLines;
 use crate::cli::print;
 use crate::cli::print::shown;
@@ -47,7 +49,8 @@ pub(crate) struct KvImportArguments {
     namespace: String,
     /// The export; - is standard input
     file: PathBuf,
-    /// File with the identity that opens it, as age-keygen makes it
+    /// File with the identity that opens it, as age-keygen makes it; asks for the passphrase of one that
+    /// age -p encrypted
     #[arg(long, short, value_name = "KEYFILE")]
     identity: PathBuf,
     #[command(flatten)]
@@ -99,13 +102,7 @@ pub(crate) fn run(arguments: &KvImportArguments) -> Result<(), CommandError> {
 fn open(file: Counted, arguments: &KvImportArguments) -> Result<impl Read + use<>, CommandError> {
     let path = &arguments.file;
     let key = &arguments.identity;
-    let no_key = || CommandError::usage(format!("{}: holds no age identity", key.display()));
-    let keys = File::open(key).map_err(|error| CommandError::unreadable(key, &error))?;
-    let keys = IdentityFile::from_buffer(BufReader::new(keys)).map_err(|_| no_key())?;
-    let keys = keys.into_identities().map_err(|_| no_key())?;
-    if keys.is_empty() {
-        return Err(no_key());
-    }
+    let keys = age_identity::read(key, path.as_os_str() == "-")?;
     let wrong = |error: DecryptError| {
         let reason = match error {
             DecryptError::NoMatchingKeys => format!("{} does not open it", key.display()),
@@ -113,7 +110,8 @@ fn open(file: Counted, arguments: &KvImportArguments) -> Result<impl Read + use<
         };
         CommandError::data(format!("{}: {reason}", path.display()))
     };
-    let opened = Decryptor::new_buffered(BufReader::with_capacity(1 << 17, file)).map_err(wrong)?;
+    let file = ArmoredReader::new(BufReader::with_capacity(1 << 17, file));
+    let opened = Decryptor::new_buffered(file).map_err(wrong)?;
     opened.decrypt(keys.iter().map(|key| key.as_ref() as &dyn age::Identity)).map_err(wrong)
 }
 
@@ -136,7 +134,7 @@ fn lines<R: io::BufRead>(
             Ok(None) => break,
             Err(error) => {
                 // The lines before the damage are authentic.
-                counts.written += batch.send(space, "PUT", "/bulk")?;
+                counts.written += batch.send(space, "PUT", BULK_PUT)?;
                 let reason = format!("the file is truncated or was changed: {error}");
                 return Err(damaged(number, &reason));
             }
@@ -151,12 +149,12 @@ fn lines<R: io::BufRead>(
             continue;
         }
         if !batch.takes(line.len()) {
-            counts.written += batch.send(space, "PUT", "/bulk")?;
+            counts.written += batch.send(space, "PUT", BULK_PUT)?;
             progress();
         }
         batch.add(line);
     }
-    counts.written += batch.send(space, "PUT", "/bulk")?;
+    counts.written += batch.send(space, "PUT", BULK_PUT)?;
     Ok(())
 }
 

@@ -3,7 +3,10 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
-use crate::api::store::{Envelope, ListedRecord, NamespaceEntry, PAGE_ITEMS, TitleRequest};
+use crate::api::store::{
+    ANY_NAMES, Envelope, LEAST_PAGE_ITEMS, ListedRecord, NAMES, NamespaceEntry, PAGE_ITEMS,
+    TitleRequest,
+};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
 use crate::cli::print::shown;
@@ -104,11 +107,13 @@ impl NamespaceClient {
         while left > 0 {
             let path = format!(
                 "/keys?limit={}&prefix={}&cursor={}",
-                left.min(PAGE_ITEMS),
+                left.clamp(LEAST_PAGE_ITEMS, PAGE_ITEMS),
                 escaped(prefix),
                 escaped(&cursor)
             );
-            let page: Envelope<Vec<ListedRecord>> = read(self.call("GET", &path, None, &[200])?)?;
+            let mut page: Envelope<Vec<ListedRecord>> =
+                read(self.call("GET", &path, None, &[200])?)?;
+            page.result.truncate(left);
             left = left.saturating_sub(page.result.len());
             act(page.result)?;
             cursor = page.result_info.and_then(|info| info.cursor).unwrap_or_default();
@@ -142,6 +147,14 @@ fn parse<T: DeserializeOwned>(answer: &[u8]) -> Result<Envelope<T>, CommandError
 /// Percent-encodes a text for a path or a query.
 pub(crate) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+/// A bulk write, below its namespace: names may be any that a record can have.
+pub(crate) const BULK_PUT: &str = "/bulk?names=any";
+
+/// The path of a write of a record's value, below its namespace.
+pub(crate) fn write_of(name: &str) -> String {
+    format!("{}?{NAMES}={ANY_NAMES}", value_of(name))
 }
 
 /// The path of a record's value, below its namespace.

@@ -14,7 +14,7 @@ use crate::cli::error::CommandError;
 use crate::cli::kv::expiration_arguments::ExpirationArguments;
 use crate::cli::kv::multipart_form::MultipartForm;
 use crate::cli::kv::namespace;
-use crate::cli::kv::namespace::{NamespaceClient, escaped, value_of};
+use crate::cli::kv::namespace::{NamespaceClient, escaped, value_of, write_of};
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::client::SecretBuffer;
@@ -87,7 +87,7 @@ pub(crate) fn put(arguments: &PutArguments) -> Result<(), CommandError> {
     }
     let value = value(arguments)?;
     let space = NamespaceClient::find(&arguments.connection, &arguments.namespace)?;
-    let path = format!("{}{}", value_of(&arguments.name), arguments.expiration.query());
+    let path = format!("{}{}", write_of(&arguments.name), arguments.expiration.query());
     let payload = match &arguments.metadata {
         None => Payload { media_type: "application/octet-stream".into(), bytes: value },
         Some(metadata) => MultipartForm::new(&value, metadata).into_payload(),

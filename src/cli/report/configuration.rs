@@ -1,16 +1,76 @@
 //! The effective configuration. It holds no secrets, only the names of their files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::api::keys::ConfigurationAnswer;
 use crate::calibrate::setup::Setup;
+use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::report::facts;
 use crate::config::Config;
 use crate::plan::PlannedSource;
 use crate::report::Fact;
 use crate::source::Facts;
+
+/// The most of an answer, in bytes.
+const ANSWER_LIMIT: usize = 1 << 20;
+
+/// The configuration that the report is about.
+pub(crate) struct InForce {
+    pub(crate) config: Config,
+    /// Calibrations are read from it.
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Where the configuration comes from, in sentences.
+    pub(crate) origin: String,
+}
+
+impl InForce {
+    /// The configuration that the service runs with, or else that of the file and the environment.
+    pub(crate) fn of(connection: &ConnectionArguments, file: Config, ask: bool) -> Self {
+        let asked = if ask { running(connection) } else { Err("--no-service".to_owned()) };
+        match asked {
+            Ok((config, state_dir)) => {
+                let mut origin = "The running service has it.".to_owned();
+                let other = config.differences(&file);
+                if !other.is_empty() {
+                    origin.push_str(" The file and the environment of this command differ: ");
+                    origin.push_str(&other.join(", "));
+                    origin.push('.');
+                }
+                Self { config, state_dir: Some(state_dir), origin }
+            }
+            Err(reason) => {
+                let state_dir = connection.state_dir().ok();
+                let origin = format!(
+                    "The file and the environment of this command say so; a service that runs may have \
+                     another: {reason}."
+                );
+                Self { config: file, state_dir, origin }
+            }
+        }
+    }
+}
+
+/// The configuration and the state directory of the running service, which its admin socket tells.
+fn running(connection: &ConnectionArguments) -> Result<(Config, PathBuf), String> {
+    let client = connection.client().map_err(|error| error.to_string())?;
+    let answer = client.call("GET", "/admin/configuration", None).and_then(|answer| {
+        if answer.status() == 404 {
+            return Ok(None);
+        }
+        answer.accepted(&[200])?.read(ANSWER_LIMIT).map(Some)
+    });
+    let answer = answer
+        .map_err(|error| error.to_string())?
+        .ok_or("it is told over the admin socket of a service of this version only")?;
+    let ConfigurationAnswer { configuration, state_dir } =
+        serde_json::from_slice(&answer).map_err(|error| error.to_string())?;
+    let config = Config::parse("of the running service", &configuration, std::iter::empty())
+        .map_err(|error| error.to_string())?;
+    Ok((config, state_dir.into()))
+}
 
 /// Every section.
 pub(crate) fn sections(

@@ -3,9 +3,9 @@
 mod files;
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use crate::calibrate::Sidecar;
-use crate::calibrate::capture::Amount;
 use crate::calibrate::setup::Setup;
 use crate::cli::progress::Bar;
 use crate::cli::report::facts;
@@ -28,6 +28,8 @@ pub(crate) struct Noises {
     pub(crate) files: NoiseFiles,
     pub(crate) threads: NonZeroUsize,
     pub(crate) samples: usize,
+    /// The most time for the capture of one source.
+    pub(crate) capture_time: Duration,
 }
 
 impl Noises {
@@ -42,7 +44,8 @@ impl Noises {
     /// Captures noise of a source now.
     pub(crate) fn capture(&self, config: &Config, entry: &SourceEntry) -> Found {
         print::note(&format!("{}: capturing {} symbols …", entry.id, self.samples));
-        let captured = noise_capture::capture(config, entry, Amount::Sequence(self.samples));
+        let captured =
+            noise_capture::capture_within(config, entry, self.samples, self.capture_time);
         let mut captured = captured.map_err(|error| error.to_string()).inspect_err(|reason| {
             print::note(&reason);
         })?;
@@ -87,6 +90,7 @@ impl Noises {
                     .map_or_else(|| "unknown".to_owned(), |it| it.setup.source_type.clone()),
                 kind: sidecar.map_or_else(|| "unknown".to_owned(), |it| it.kind.to_string()),
                 credit_basis: "not in this configuration".to_owned(),
+                credited: None,
                 facts: Vec::new(),
                 limits: Vec::new(),
                 noise,

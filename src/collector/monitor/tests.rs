@@ -122,3 +122,13 @@ fn pieces_come_from_all_of_a_picture_in_turn() {
     let parts: Vec<u8> = window.symbols.chunks(MOST_PER_SAMPLE).map(|piece| piece[0]).collect();
     assert_eq!(parts, [0, 1, 2, 3]);
 }
+
+#[test]
+fn a_figure_just_below_its_limit_is_shown_with_the_digits_that_tell_them_apart() {
+    let (mut monitor, _live, _start_ups) = watched();
+    let (min_entropy, samples, at) = (3.9996, WINDOW, std::time::SystemTime::now());
+    monitor.last = Some(LiveFigure { min_entropy, estimator: "lag", samples, at });
+    let Verdict::Low(finding) = monitor.verdict(Some(8.0)) else { panic!("worth less") };
+    let figures = "is worth 3.9996 bits a symbol by lag, at least 4.000 needed";
+    assert!(finding.detail.contains(figures), "{}", finding.detail);
+}

@@ -9,8 +9,9 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::api::keys::{
-    ClockAnswer, CompactionAnswer, ConfirmRequest, KeyEntry, KeyList, KeyringAnswer, ProofRequest,
-    RequestedSeal, RevokeRequest, SealAnswer, SealRequest, UnsealRequest, VersionAnswer,
+    ClockAnswer, CompactionAnswer, ConfigurationAnswer, ConfirmRequest, KeyEntry, KeyList,
+    KeyringAnswer, ProofRequest, RequestedSeal, RevokeRequest, SealAnswer, SealRequest,
+    UnsealRequest, VersionAnswer,
 };
 use crate::api::store::{LostRecord, RepairAnswer};
 use crate::http::body::Body;
@@ -128,6 +129,13 @@ pub(crate) async fn rotate_root(call: &mut OwnedCall) -> Outcome {
         Ok(answer(&state(store.keyring())))
     })
     .await
+}
+
+pub(crate) fn configuration(call: &OwnedCall) -> Response<Body> {
+    answer(&ConfigurationAnswer {
+        configuration: call.app.configuration.read().clone(),
+        state_dir: call.app.state_dir.display().to_string(),
+    })
 }
 
 pub(crate) async fn clock(call: &OwnedCall) -> Outcome {

@@ -1,11 +1,14 @@
-//! `/metrics`: counters and state in the text format of Prometheus.
+//! `/metrics`: counters and state, as `OpenMetrics` if that is asked for, else in the text format of
+//! Prometheus.
+
+mod text_format;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hyper::Response;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::{HeaderMap, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
 use prometheus_client::metrics::TypedMetric;
@@ -24,26 +27,47 @@ use lavawall_entropy::Readiness;
 /// The prefix of every name.
 const PREFIX: &str = "lavawall";
 
-/// `OpenMetrics` 1.0, which the encoder writes and every Prometheus since 2.5 reads.
-const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// `OpenMetrics` 1.0, which the encoder writes and every Prometheus since 2.5 asks for.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Every state. One of them is 1.
 const STATES: [Readiness; 4] =
     [Readiness::Starting, Readiness::Ready, Readiness::Degraded, Readiness::Refusing];
 
-/// The answer of `/metrics` at `now`.
-pub(crate) fn answer(app: &App, now: Instant) -> Response<Body> {
+/// The answer of `/metrics` at `now`, to a request with these headers.
+pub(crate) fn answer(app: &App, request: &HeaderMap, now: Instant) -> Response<Body> {
     let facts = Facts {
         status: status::of(app, now),
         incidents: app.incidents.count(),
         scrub_completed: app.store.as_ref().and_then(|store| store.scrub_progress().completed),
         meters: Arc::clone(&app.meters),
     };
-    let mut response = Response::new(Body::whole(render(facts)));
+    let mut text = render(facts);
+    let mut media_type = OPENMETRICS;
+    if !accepts_openmetrics(request) {
+        text = text_format::from_openmetrics(&text);
+        media_type = text_format::MEDIA_TYPE;
+    }
+    let mut response = Response::new(Body::whole(text));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    headers.insert(VARY, HeaderValue::from_static("accept"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// Whether the request names `OpenMetrics` among what it accepts, and not with a weight of zero (RFC 9110
+/// §12.5.1).
+fn accepts_openmetrics(request: &HeaderMap) -> bool {
+    let values = request.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|range| {
+        let mut parts = range.split(';').map(str::trim);
+        let is_named = parts
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("application/openmetrics-text"));
+        let weight = parts.find_map(|part| part.strip_prefix("q="));
+        is_named && weight.and_then(|weight| weight.parse::<f32>().ok()).is_none_or(|it| it > 0.0)
+    })
 }
 
 fn render(facts: Facts) -> String {
@@ -149,13 +173,17 @@ impl Facts {
         let healthy = self.sources(|source| Gauge::new(u32::from(healthy(source))));
         to.each("source_healthy", "1 while the source passes its health tests", healthy)?;
         let rate = self.sources(|source| Gauge::new(source.credit_bits_per_second));
-        to.each("source_credit_bits_per_second", "Credit over the last minute", rate)?;
+        to.each(
+            "source_credit_rate",
+            "Entropy credited over the last minute, in bits per second",
+            rate,
+        )?;
         let credit = self.sources(|source| Counter::new(source.credited_bits));
-        to.each("source_credited_bits", "Bits of entropy credited", credit)?;
+        to.each("source_credited_entropy", "Entropy credited since the start, in bits", credit)?;
         let help = "Min-entropy of one symbol in the last window of raw noise, in bits";
         let live = self.sources(|source| source.live.as_ref().map(|live| live.min_entropy));
         let live = live.filter_map(|(labels, h)| Some((labels, Gauge::new(h?))));
-        to.each("source_live_min_entropy_bits", help, live)?;
+        to.each("source_live_min_entropy", help, live)?;
         let samples = self.sources(|source| Counter::new(source.samples));
         to.each("source_samples", "Samples read", samples)?;
         let alarms = self.sources(|source| Counter::new(source.alarms));

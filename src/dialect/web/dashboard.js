@@ -63,6 +63,12 @@ function cell(label, className, ...parts) {
   return made;
 }
 
+// An age in the largest unit of which it has two.
+function ago(seconds) {
+  if (seconds < 120) return seconds + " s ago";
+  return seconds < 7200 ? Math.floor(seconds / 60) + " min ago" : Math.floor(seconds / 3600) + " h ago";
+}
+
 function row(source) {
   const made = element("tr");
   const role = [source.required && "required", source.in_last_seed && "in the last seed"];
@@ -75,7 +81,7 @@ function row(source) {
     cell("Credit", "figure", element("span", "", amount(source.credit_bits_per_second) + "/s"),
       element("small", "", amount(source.credited_bits) + " in all")),
     cell("Rests on", "", element("span", "", source.credit_basis),
-      source.live && element("small", "", "now " + source.live.min_entropy.toFixed(2) + " bits per symbol by " + source.live.estimator),
+      source.live && element("small", "", ago(source.live.age_seconds) + " " + source.live.min_entropy.toFixed(2) + " bits per symbol by " + source.live.estimator),
       source.identity && element("small", "", source.identity),
       source.virtual && element("span", "note", "on a bus that software can fake"),
       ...source.notes.map((note) => element("span", "note", note))),

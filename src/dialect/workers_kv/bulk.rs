@@ -14,11 +14,12 @@ use zeroize::Zeroizing;
 use crate::api::bounded_list::BoundedList;
 use crate::api::json::Json;
 use crate::api::store::{
-    BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkRecord, Envelope,
+    BULK_BYTES, BULK_READS, BULK_RECORDS, BulkCount, BulkFound, BulkGet, BulkRecord, StoreError,
     ValueForm,
 };
-use crate::dialect::workers_kv::bulk_body::BulkBody;
+use crate::dialect::workers_kv::bulk_body::{BulkBody, Names};
 use crate::dialect::workers_kv::envelope;
+use crate::dialect::workers_kv::path::KvQuery;
 use crate::dialect::workers_kv::values::{json_of, unix_now};
 use crate::http::body::Body;
 use crate::http::body_reading::BodyLimits;
@@ -53,15 +54,19 @@ enum Content<'a> {
     Text(&'a [u8]),
     Base64(&'a [u8]),
     Json(Json),
+    /// Not JSON, where JSON is wanted: null.
+    NotJson,
 }
 
 pub(crate) async fn put(
     call: &mut OwnedCall,
     namespace: NamespaceId,
+    query: &KvQuery,
 ) -> Result<Response<Body>, Refusal> {
+    let names = if query.allows_any_name() { Names::Any } else { Names::New };
     let body = call.receive(BodyLimits { bytes: BULK_BYTES, copies: 1 }).await?;
     let now = unix_now();
-    let body = on_thread(move || BulkBody::decode(body, now)).await?;
+    let body = on_thread(move || BulkBody::decode(body, names, now)).await?;
     let count = body.count();
     call.change_store(move |store| Ok(store.put(namespace, &body.puts(), now)?)).await?;
     Ok(envelope::result(counted(count)))
@@ -83,12 +88,19 @@ pub(crate) async fn get(
             return Err(ReadFailure::Needs(READ_COPIES * bytes));
         }
         let copies = if READ_COPIES_MOST * bytes > most { READ_COPIES } else { READ_COPIES_MOST };
-        let failure = RefCell::new(None);
+        let (failure, messages) = (RefCell::new(None), RefCell::new(Vec::new()));
         let left = RefCell::new(VALUE_LIMIT);
-        let values =
-            FoundRecords { records: &records, form, with_metadata, left: &left, failure: &failure };
+        let values = FoundRecords {
+            records: &records,
+            form,
+            with_metadata,
+            left: &left,
+            messages: &messages,
+            failure: &failure,
+        };
         let mut answer = BoundedAnswer(Zeroizing::new(Vec::with_capacity((copies - 1) * bytes)));
-        let written = serde_json::to_writer(&mut answer, &Envelope::of(FoundValues { values }));
+        let written =
+            serde_json::to_writer(&mut answer, &FoundEnvelope::of(FoundValues { values }));
         match (failure.into_inner(), written) {
             (Some(failure), _) => Err(failure),
             (None, Err(_)) => Err(ReadFailure::Needs(READ_COPIES_MOST * bytes)),
@@ -114,6 +126,21 @@ pub(crate) async fn delete(
     Ok(envelope::result(counted(count)))
 }
 
+/// The envelope of a bulk read: the messages are known once the values are written.
+#[derive(Serialize)]
+struct FoundEnvelope<'a> {
+    success: bool,
+    errors: [StoreError; 0],
+    result: FoundValues<'a>,
+    messages: &'a RefCell<Vec<StoreError>>,
+}
+
+impl<'a> FoundEnvelope<'a> {
+    fn of(result: FoundValues<'a>) -> Self {
+        Self { success: true, errors: [], messages: result.values.messages, result }
+    }
+}
+
 /// The result of a bulk read; see [`crate::api::store::BulkValues`].
 #[derive(Serialize)]
 struct FoundValues<'a> {
@@ -127,6 +154,8 @@ struct FoundRecords<'a> {
     with_metadata: bool,
     /// Bytes of values that the rest of the answer may have.
     left: &'a RefCell<usize>,
+    /// The values that are not JSON where JSON is wanted.
+    messages: &'a RefCell<Vec<StoreError>>,
     /// Why the answer cannot be written.
     failure: &'a RefCell<Option<ReadFailure>>,
 }
@@ -169,9 +198,14 @@ impl Serialize for FoundRecord<'_> {
         let value = match self.found.form {
             ValueForm::Text => Content::Text(&value.bytes),
             ValueForm::Base64 => Content::Base64(&value.bytes),
-            ValueForm::Json => Content::Json(Json::read(&value.bytes).map_err(|_| {
-                failed(Refusal::invalid("type: one of the values is not JSON").into())
-            })?),
+            ValueForm::Json => Json::read(&value.bytes).map_or_else(
+                |_| {
+                    let message = envelope::message(format!("{}: is not JSON", self.record.name()));
+                    self.found.messages.borrow_mut().push(message);
+                    Content::NotJson
+                },
+                Content::Json,
+            ),
         };
         let shown = match metadata {
             None => BulkFound::Value(value),
@@ -191,6 +225,7 @@ impl Serialize for Content<'_> {
             Self::Text(bytes) => to.collect_str(&Lossy(bytes)),
             Self::Base64(bytes) => to.collect_str(&BASE64.encode_display(bytes)),
             Self::Json(json) => json.serialize(to),
+            Self::NotJson => to.serialize_unit(),
         }
     }
 }
@@ -229,14 +264,15 @@ fn bytes_of(records: &RecordsSnapshot<'_>) -> Result<usize, ReadFailure> {
     let mut bytes = 0;
     for record in records.iter() {
         // Names and metadata are escaped in the answer.
-        bytes += ROW_BYTES + 3 * record.name().len() + METADATA_LIMIT;
+        // Twice: a message can name the record, too.
+        bytes += ROW_BYTES + 6 * record.name().len() + METADATA_LIMIT;
         match record.value_within(0) {
             Ok(value) => bytes += value.map_or(0, |value| value.bytes.len()),
             Err(KvError::NeedsMemory { bytes: row }) => bytes += row,
             Err(error) => return Err(error.into()),
         }
     }
-    if bytes > VALUE_LIMIT + BULK_READS * (2 * ROW_BYTES + 3 * NAME_LIMIT + METADATA_LIMIT) {
+    if bytes > VALUE_LIMIT + BULK_READS * (2 * ROW_BYTES + 6 * NAME_LIMIT + METADATA_LIMIT) {
         return Err(answer_too_large().into());
     }
     Ok(bytes)

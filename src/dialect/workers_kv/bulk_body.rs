@@ -8,7 +8,7 @@
 //! An escaped string is longer than its text, base64 longer than its bytes, and JSON longer than the same
 //! without spaces.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use data_encoding::BASE64;
 use serde_json::value::RawValue;
@@ -17,9 +17,9 @@ use zeroize::Zeroizing;
 use crate::api::bounded_list::BoundedList;
 use crate::api::json::Json;
 use crate::api::store::{BULK_RECORDS, BulkPut};
-use crate::dialect::workers_kv::values::{expirations, lives};
+use crate::dialect::workers_kv::values::{check_new_name, expirations, lives};
 use crate::http::body_reading::{ReceivedBody, read_json};
-use crate::http::refusal::Refusal;
+use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::kv::{METADATA_LIMIT, Put};
 
 /// The most bytes of one pair's metadata as it is sent, spaces and escapes included.
@@ -27,6 +27,15 @@ const METADATA_TEXT_LIMIT: usize = 64 * METADATA_LIMIT;
 
 /// Base64 that is decoded at a time, in bytes.
 const BASE64_CHUNK: usize = 4096;
+
+/// The names under which records may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Names {
+    /// Those of new records ([`check_new_name`]).
+    New,
+    /// All that a record can have.
+    Any,
+}
 
 /// A bulk write, decoded.
 pub(crate) struct BulkBody {
@@ -50,13 +59,21 @@ impl BulkBody {
     /// Decodes a body at the time `now`.
     ///
     /// # Errors
-    /// When it is not a list of pairs, or has too many of them.
-    pub(crate) fn decode(mut body: ReceivedBody, now: u64) -> Result<Self, Refusal> {
+    /// When it is not a list of pairs, has too many of them, or one with a name that is not allowed.
+    pub(crate) fn decode(mut body: ReceivedBody, names: Names, now: u64) -> Result<Self, Refusal> {
         let mut pairs = read_pairs(&body.bytes, now)?;
         for (pair, number) in pairs.iter_mut().zip(1..) {
             decode_pair(&mut body.bytes, pair, number)?;
         }
-        Ok(Self { body, pairs })
+        let decoded = Self { body, pairs };
+        if names == Names::New {
+            for (put, number) in decoded.puts().iter().zip(1..) {
+                check_new_name(put.name).map_err(|why| {
+                    Refusal::invalid_part(Part::Name, format!("pair {number}: {}", why.message))
+                })?;
+            }
+        }
+        Ok(decoded)
     }
 
     /// The number of records.
@@ -94,12 +111,12 @@ fn read_pairs(body: &[u8], now: u64) -> Result<Vec<DecodedPair>, Refusal> {
         if length > METADATA_TEXT_LIMIT {
             let why =
                 format!("pair {number}: metadata: at most {METADATA_LIMIT} bytes (got {length})");
-            return Err(Refusal::invalid(why));
+            return Err(Refusal::new(Class::TooLarge, Subject::Part(Part::Metadata), why));
         }
-        let expiry = match whole(number, "expiration_ttl", pair.expiration_ttl, lives())? {
+        let expiry = match seconds(number, Part::TimeToLive, pair.expiration_ttl, lives())? {
             Some(ttl) => Some(now.saturating_add(ttl)),
             // Ignored beside a time to live, as the service does.
-            None => whole(number, "expiration", pair.expiration, expirations(now))?,
+            None => seconds(number, Part::Expiration, pair.expiration, expirations(now))?,
         };
         let (name, value) = (place(pair.key), place(pair.value));
         Ok(DecodedPair { name, value, metadata, is_base64: pair.base64, expiry })
@@ -110,6 +127,10 @@ fn read_pairs(body: &[u8], now: u64) -> Result<Vec<DecodedPair>, Refusal> {
 /// Decodes the parts of a pair in their places.
 fn decode_pair(body: &mut [u8], pair: &mut DecodedPair, number: usize) -> Result<(), Refusal> {
     let wrong = |field, why| Refusal::invalid(format!("pair {number}: {field}: {why}"));
+    let wrong_metadata = || {
+        let why = format!("pair {number}: metadata: is too deep or large to be read");
+        Refusal::invalid_part(Part::Metadata, why)
+    };
     pair.name = unescape(body, &pair.name).ok_or_else(|| wrong("key", "is not text"))?;
     pair.value = unescape(body, &pair.value).ok_or_else(|| wrong("value", "is not text"))?;
     if pair.is_base64 {
@@ -117,35 +138,31 @@ fn decode_pair(body: &mut [u8], pair: &mut DecodedPair, number: usize) -> Result
         pair.value = decoded.ok_or_else(|| wrong("value", "is not base64"))?;
     }
     if let Some(metadata) = &pair.metadata {
-        let compact = compact(body, metadata);
-        let compact =
-            compact.ok_or_else(|| wrong("metadata", "is too deep or large to be read"))?;
-        pair.metadata = Some(compact);
+        pair.metadata = Some(compact(body, metadata).ok_or_else(wrong_metadata)?);
     }
     Ok(())
 }
 
-/// Clients send whole numbers as floating-point ones.
+/// Seconds as clients send them, floating-point numbers; a fraction of a second is dropped.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "checked to be a whole number within 53 bits"
+    reason = "checked to be within 53 bits; the fraction is to be dropped"
 )]
-fn whole(
+fn seconds(
     number: usize,
-    field: &str,
+    part: Part,
     value: Option<f64>,
-    range: std::ops::RangeInclusive<u64>,
+    range: RangeInclusive<u64>,
 ) -> Result<Option<u64>, Refusal> {
     let Some(value) = value else { return Ok(None) };
-    let is_whole = value.fract() == 0.0 && (0.0..9e15).contains(&value);
-    if is_whole && range.contains(&(value as u64)) {
+    if (0.0..9e15).contains(&value) && range.contains(&(value as u64)) {
         return Ok(Some(value as u64));
     }
+    let field = if part == Part::TimeToLive { "expiration_ttl" } else { "expiration" };
     let (least, most) = (range.start(), range.end());
-    Err(Refusal::invalid(format!(
-        "pair {number}: {field}: must be {least} to {most} (got {value})"
-    )))
+    let why = format!("pair {number}: {field}: must be {least} to {most} (got {value})");
+    Err(Refusal::invalid_part(part, why))
 }
 
 /// Decodes a JSON string, quotes included, in its place; `None` when the value is no string, or has half of a
@@ -311,17 +328,21 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_whole_and_within_their_range() {
+    fn seconds_are_within_their_range_and_their_fraction_is_dropped() {
         for (value, expected) in [
             (Some(60.0), Some(Some(60))),
             (None, Some(None)),
             (Some(59.0), None),
-            (Some(60.5), None),
+            (Some(60.5), Some(Some(60))),
+            (Some(59.9), None),
+            (Some(100.9), Some(Some(100))),
+            (Some(-0.5), None),
             (Some(-1.0), None),
             (Some(f64::NAN), None),
             (Some(1e300), None),
         ] {
-            assert_eq!(whole(1, "expiration_ttl", value, 60..=100).ok(), expected, "{value:?}");
+            let read = seconds(1, Part::TimeToLive, value, 60..=100).ok();
+            assert_eq!(read, expected, "{value:?}");
         }
     }
 

@@ -1,14 +1,15 @@
 //! Calls about namespaces.
 
 use hyper::Response;
+use serde::Deserialize;
 
-use crate::api::store::{NamespaceEntry, PAGE_ITEMS, PageInfo, TitleRequest};
+use crate::api::store::{NamespaceEntry, PAGE_ITEMS, PageInfo};
 use crate::audit::Actor;
 use crate::dialect::workers_kv::envelope;
-use crate::dialect::workers_kv::path::{KvQuery, namespace_not_found};
+use crate::dialect::workers_kv::path::{KvQuery, namespace_not_found, shortened};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
-use crate::http::refusal::Refusal;
+use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::keyring::{NamespaceId, NamespaceInfo};
 use crate::kv::Store;
 
@@ -29,8 +30,35 @@ fn find(store: &Store, id: NamespaceId) -> Result<NamespaceInfo, Refusal> {
     found.ok_or_else(namespace_not_found)
 }
 
+/// Whether a parameter with two choices has the second; it has the first when it is absent.
+fn second(query: &KvQuery, name: &str, choices: [&str; 2], part: Part) -> Result<bool, Refusal> {
+    match query.text(name) {
+        None => Ok(false),
+        Some(text) if choices.contains(&text) => Ok(text == choices[1]),
+        Some(text) => {
+            let [first, second] = choices;
+            let why = format!("{name}: must be {first} or {second} (got {})", shortened(text));
+            Err(Refusal::invalid_part(part, why))
+        }
+    }
+}
+
+/// The title in a request's body.
+async fn title(call: &mut OwnedCall) -> Result<String, Refusal> {
+    /// As [`crate::api::store::TitleRequest`], before its only member is checked.
+    #[derive(Deserialize)]
+    struct Given {
+        title: Option<serde_json::Value>,
+    }
+    let Given { title } = call.json(BODY_LIMIT).await?;
+    match title {
+        Some(serde_json::Value::String(title)) => Ok(title),
+        _ => Err(Refusal::new(Class::Invalid, Subject::Title, "title: must be given, as text")),
+    }
+}
+
 pub(crate) async fn create(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
-    let TitleRequest { title } = call.json(BODY_LIMIT).await?;
+    let title = title(call).await?;
     let info =
         call.act_on_store(move |store, actor| Ok(store.create_namespace(actor, &title)?)).await?;
     Ok(envelope::result(shown(&info)))
@@ -39,11 +67,13 @@ pub(crate) async fn create(call: &mut OwnedCall) -> Result<Response<Body>, Refus
 pub(crate) async fn list(call: &OwnedCall, query: &KvQuery) -> Result<Response<Body>, Refusal> {
     let page = query.number("page", 1..=u64::from(u32::MAX))?.unwrap_or(1);
     let per_page = query.number("per_page", 1..=PER_PAGE_LIMIT)?.unwrap_or(PER_PAGE);
+    let by_title = second(query, "order", ["id", "title"], Part::Order)?;
+    let descends = second(query, "direction", ["asc", "desc"], Part::Direction)?;
     let mut infos = call.on_store(|store| Ok(store.namespaces()?)).await?;
-    if query.text("order") == Some("title") {
+    if by_title {
         infos.sort_by(|one, other| one.title.cmp(&other.title));
     }
-    if query.text("direction") == Some("desc") {
+    if descends {
         infos.reverse();
     }
     let fits = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -70,7 +100,7 @@ pub(crate) async fn rename(
     call: &mut OwnedCall,
     id: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
-    let TitleRequest { title } = call.json(BODY_LIMIT).await?;
+    let title = title(call).await?;
     let rename = move |store: &Store, actor: &Actor| {
         store.rename_namespace(actor, id, &title)?;
         find(store, id)

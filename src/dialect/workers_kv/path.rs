@@ -2,19 +2,26 @@
 //! decoded: `a%2Fb` is one name.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use crate::http::refusal::{Class, Refusal, Subject};
+use crate::api::store::{ANY_NAMES, NAMES};
+use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::keyring::NamespaceId;
 
 /// The start of the dialect's paths.
 pub(crate) const PREFIX: &str = "/client/v4/";
 
 /// The path templates.
-pub(crate) const ENDPOINTS: [&str; 8] = [
+pub(crate) const ENDPOINTS: [&str; 13] = [
+    "/client/v4/user",
+    "/client/v4/user/tokens/verify",
+    "/client/v4/memberships",
+    "/client/v4/accounts",
+    "/client/v4/accounts/{account}",
     "/client/v4/accounts/{account}/storage/kv/namespaces",
     "/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}",
     "/client/v4/accounts/{account}/storage/kv/namespaces/{namespace}/keys",
@@ -26,7 +33,7 @@ pub(crate) const ENDPOINTS: [&str; 8] = [
 ];
 
 /// The only account.
-const ACCOUNT: &str = "default";
+pub(crate) const ACCOUNT: &str = "default";
 
 /// The operation of a request and its object.
 pub(crate) struct Target {
@@ -45,6 +52,11 @@ pub(crate) struct KvQuery(BTreeMap<String, String>);
 /// The operations.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
+    VerifyToken,
+    GetUser,
+    ListAccounts,
+    GetAccount,
+    ListMemberships,
     CreateNamespace,
     ListNamespaces,
     GetNamespace,
@@ -65,14 +77,34 @@ impl Target {
     pub(crate) fn parse(method: &Method, uri: &Uri) -> Result<Self, Refusal> {
         let rest = uri.path().strip_prefix(PREFIX).ok_or_else(no_route)?;
         let parts: Vec<_> = rest.splitn(8, '/').collect();
-        let ["accounts", account, "storage", "kv", "namespaces", below @ ..] = &parts[..] else {
-            return Err(no_route());
+        let of_no_namespace = |operation| {
+            let query = KvQuery::parse(uri.query().unwrap_or_default());
+            Self { operation, namespace: NamespaceId([0; 16]), query }
+        };
+        let about_caller = match &parts[..] {
+            ["user"] => Some(Operation::GetUser),
+            ["user", "tokens", "verify"] => Some(Operation::VerifyToken),
+            ["memberships"] => Some(Operation::ListMemberships),
+            ["accounts"] => Some(Operation::ListAccounts),
+            _ => None,
+        };
+        if let Some(operation) = about_caller {
+            return only_read(method, operation).map(of_no_namespace);
+        }
+        let (account, below) = match &parts[..] {
+            ["accounts", account] => (account, None),
+            ["accounts", account, "storage", "kv", "namespaces", below @ ..] => {
+                (account, Some(below))
+            }
+            _ => return Err(no_route()),
         };
         if decode(account)?.as_str() != ACCOUNT {
             let message = format!("could not route: the only account here is {ACCOUNT}");
             return Err(Refusal::not_found(message));
         }
-        let query = KvQuery::parse(uri.query().unwrap_or_default());
+        let Some(below) = below else {
+            return only_read(method, Operation::GetAccount).map(of_no_namespace);
+        };
         let (id, rest) = match below {
             [] | [""] => {
                 let operation = match method.as_str() {
@@ -80,12 +112,23 @@ impl Target {
                     "POST" => Operation::CreateNamespace,
                     _ => return Err(method_not_allowed("GET, HEAD, POST")),
                 };
-                return Ok(Self { operation, namespace: NamespaceId([0; 16]), query });
+                return Ok(of_no_namespace(operation));
             }
             [id, rest @ ..] => (id, rest),
         };
-        let namespace = NamespaceId::parse(id).ok_or_else(namespace_not_found)?;
-        Ok(Self { operation: within(method, rest)?, namespace, query })
+        let namespace = NamespaceId::parse(id).ok_or_else(|| {
+            let why = "namespace id: must be 32 lowercase hexadecimal digits (got ";
+            Refusal::invalid_part(Part::NamespaceId, format!("{why}{})", shortened(id)))
+        })?;
+        Ok(Self { namespace, ..of_no_namespace(within(method, rest)?) })
+    }
+}
+
+/// An operation that has no other method than GET.
+fn only_read(method: &Method, operation: Operation) -> Result<Operation, Refusal> {
+    match method.as_str() {
+        "GET" | "HEAD" => Ok(operation),
+        _ => Err(method_not_allowed("GET, HEAD")),
     }
 }
 
@@ -132,6 +175,12 @@ pub(crate) fn namespace_not_found() -> Refusal {
     Refusal::new(Class::NotFound, Subject::Namespace, "namespace not found")
 }
 
+/// The start of a value that is repeated to the caller.
+pub(crate) fn shortened(value: &str) -> String {
+    const MOST_CHARS: usize = 64;
+    value.chars().take(MOST_CHARS).collect()
+}
+
 fn decode(part: &str) -> Result<DecodedName, Refusal> {
     let decoded = percent_decode_str(part).decode_utf8();
     let decoded = decoded.map_err(|_| Refusal::invalid("the path is not UTF-8"))?;
@@ -148,21 +197,46 @@ impl KvQuery {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether a write may have a name that clients of the service could not write.
+    pub(crate) fn allows_any_name(&self) -> bool {
+        self.text(NAMES) == Some(ANY_NAMES)
+    }
+
     /// A whole number within `range`.
     pub(crate) fn number(
         &self,
         name: &str,
-        range: std::ops::RangeInclusive<u64>,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, Refusal> {
+        // Some clients send numbers as 60.0.
+        self.whole_part(name, range, |fraction| fraction.bytes().all(|digit| digit == b'0'))
+    }
+
+    /// A number of seconds within `range`; a fraction of a second is dropped.
+    pub(crate) fn seconds(
+        &self,
+        name: &str,
+        range: RangeInclusive<u64>,
+    ) -> Result<Option<u64>, Refusal> {
+        self.whole_part(name, range, |fraction| fraction.bytes().all(|it| it.is_ascii_digit()))
+    }
+
+    fn whole_part(
+        &self,
+        name: &str,
+        range: RangeInclusive<u64>,
+        may_follow: impl Fn(&str) -> bool,
     ) -> Result<Option<u64>, Refusal> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        // Some clients send numbers as 60.0.
-        let whole = text.strip_suffix(".0").unwrap_or(text);
-        match whole.parse().ok().filter(|number| range.contains(number)) {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let number = whole.parse().ok().filter(|number| range.contains(number));
+        match number.filter(|_| !fraction.is_empty() && may_follow(fraction)) {
             Some(number) => Ok(Some(number)),
             None => Err(Refusal::invalid(format!(
-                "{name}: must be {} to {} (got {text})",
+                "{name}: must be {} to {} (got {})",
                 range.start(),
-                range.end()
+                range.end(),
+                shortened(text)
             ))),
         }
     }
@@ -263,7 +337,7 @@ mod tests {
 
     #[test]
     fn numbers_are_bounded_on_both_sides() {
-        let query = KvQuery::parse("limit=10&ttl=60.0&bad=x&empty=");
+        let query = KvQuery::parse("limit=10&ttl=60.0&part=60.5&bad=x&dot=60.&two=6.0.0&empty=");
         let number = |name, range| query.number(name, range).map_err(|_| ());
         assert_eq!(number("limit", 10..=1000), Ok(Some(10)));
         assert_eq!(number("ttl", 60..=100), Ok(Some(60)));
@@ -272,5 +346,10 @@ mod tests {
         assert_eq!(number("bad", 1..=9), Err(()));
         assert_eq!(number("empty", 1..=9), Ok(None));
         assert_eq!(number("absent", 1..=9), Ok(None));
+        assert_eq!(number("part", 1..=99), Err(()));
+        let seconds = |name| query.seconds(name, 10..=60).map_err(|_| ());
+        assert_eq!(seconds("part"), Ok(Some(60)));
+        assert_eq!(seconds("limit"), Ok(Some(10)));
+        assert_eq!((seconds("bad"), seconds("dot"), seconds("two")), (Err(()), Err(()), Err(())));
     }
 }

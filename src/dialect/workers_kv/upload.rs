@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::api::json::Json;
 use crate::http::body_reading::{BodyLimits, ReceivedBody};
 use crate::http::call::{OwnedCall, on_thread};
-use crate::http::refusal::Refusal;
+use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::kv::{METADATA_LIMIT, VALUE_LIMIT};
 
 /// The most that a form adds to its value.
@@ -81,7 +81,7 @@ async fn form(body: &[u8], boundary: &str) -> Result<FormParts, Refusal> {
             // Some clients flatten an object and send its numbers as text: it cannot be rebuilt.
             name if name.starts_with("metadata[") => {
                 let why = "metadata: must be one part of JSON, as JSON.stringify gives it";
-                return Err(Refusal::invalid(why));
+                return Err(Refusal::invalid_part(Part::Metadata, why));
             }
             _ => continue,
         };
@@ -92,7 +92,10 @@ async fn form(body: &[u8], boundary: &str) -> Result<FormParts, Refusal> {
     let value = value.ok_or_else(|| Refusal::invalid("the form has no part named value"))?;
     let metadata = metadata.map(|json| match Json::read(&json) {
         Ok(json) => Ok(Zeroizing::new(json.text().as_bytes().to_vec())),
-        Err(_) => Err(Refusal::invalid("metadata: is not JSON, or too deep or large to be read")),
+        Err(_) => {
+            let why = "metadata: is not JSON, or too deep or large to be read";
+            Err(Refusal::invalid_part(Part::Metadata, why))
+        }
     });
     Ok(FormParts { value, metadata: metadata.transpose()? })
 }
@@ -103,10 +106,11 @@ fn broken_form(error: &multer::Error) -> Refusal {
         multer::Error::FieldSizeExceeded { field_name: Some(field), .. } if field == "value" => {
             Refusal::body_too_large(VALUE_LIMIT)
         }
-        multer::Error::FieldSizeExceeded { limit, field_name } => Refusal::invalid(format!(
-            "{}: at most {limit} bytes",
-            field_name.as_deref().unwrap_or("a part of the form")
-        )),
+        multer::Error::FieldSizeExceeded { limit, .. } => Refusal::new(
+            Class::TooLarge,
+            Subject::Part(Part::Metadata),
+            format!("metadata: at most {limit} bytes"),
+        ),
         _ => Refusal::invalid("the form is cut short or damaged"),
     }
 }

@@ -9,13 +9,13 @@ use hyper::{HeaderMap, Response};
 use zeroize::Zeroizing;
 
 use crate::api::json::Json;
-use crate::api::store::{LIFE_SECONDS, ListedRecord, PAGE_ITEMS, PageInfo};
+use crate::api::store::{LEAST_PAGE_ITEMS, LIFE_SECONDS, ListedRecord, PAGE_ITEMS, PageInfo};
 use crate::dialect::workers_kv::path::{DecodedName, KvQuery};
 use crate::dialect::workers_kv::{envelope, upload};
 use crate::http::body::Body;
 use crate::http::call::{OwnedCall, ReadFailure};
 use crate::http::memory_budget::SMALL_BYTES;
-use crate::http::refusal::{Class, Refusal, Subject};
+use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::http::respond::ok;
 use crate::keyring;
 use crate::keyring::NamespaceId;
@@ -23,6 +23,9 @@ use crate::kv::{Metadata, Put, Store};
 
 /// A hundred years: later is a typing error.
 const TTL_MOST: u64 = 100 * 365 * 24 * 60 * 60;
+
+/// Names per page, at the least.
+const LIST_LEAST: u64 = LEAST_PAGE_ITEMS as u64;
 
 /// Names per page, at the most and by default.
 const LIST_LIMIT: u64 = PAGE_ITEMS as u64;
@@ -70,11 +73,19 @@ pub(crate) async fn put(
     query: &KvQuery,
 ) -> Result<Response<Body>, Refusal> {
     let now = unix_now();
-    let expiry = match query.number("expiration_ttl", lives())? {
+    let expiry = match query
+        .seconds("expiration_ttl", lives())
+        .map_err(|refusal| refusal.about(Part::TimeToLive))?
+    {
         Some(ttl) => Some(now.saturating_add(ttl)),
         // Ignored beside a time to live, as the service does.
-        None => query.number("expiration", expirations(now))?,
+        None => query
+            .seconds("expiration", expirations(now))
+            .map_err(|refusal| refusal.about(Part::Expiration))?,
     };
+    if !query.allows_any_name() {
+        check_new_name(&name)?;
+    }
     let written = upload::value(call).await?;
     let put = move |store: &Store| {
         let one = Put { name: &name, value: written.value(), metadata: written.metadata(), expiry };
@@ -98,7 +109,10 @@ pub(crate) async fn list(
     namespace: NamespaceId,
     query: &KvQuery,
 ) -> Result<Response<Body>, Refusal> {
-    let limit = query.number("limit", 1..=LIST_LIMIT)?.unwrap_or(LIST_LIMIT);
+    let limit = query
+        .number("limit", LIST_LEAST..=LIST_LIMIT)
+        .map_err(|refusal| refusal.about(Part::Limit))?
+        .unwrap_or(LIST_LIMIT);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let prefix = Zeroizing::new(query.text("prefix").unwrap_or_default().to_owned());
     let after = query.text("cursor").map(read_cursor).transpose()?;
@@ -123,6 +137,21 @@ pub(crate) async fn list(
     let count = shown.len() as u64;
     let cursor = Some(cursor.unwrap_or_default());
     Ok(envelope::page_held(&shown, PageInfo { count, cursor, ..PageInfo::default() }, permit))
+}
+
+/// Checks that a record may be written under this name: "All printable, non-whitespace characters are
+/// valid" (reference of the service's API, `key_name`). Records that have other names can be read,
+/// listed and deleted.
+pub(crate) fn check_new_name(name: &str) -> Result<(), Refusal> {
+    let is_invalid = |letter: char| letter.is_control() || letter.is_whitespace();
+    match name.chars().position(is_invalid) {
+        None => Ok(()),
+        Some(place) => {
+            let why = "name: must have no white space and no control characters (got one as \
+                       character ";
+            Err(Refusal::invalid_part(Part::Name, format!("{why}{})", place + 1)))
+        }
+    }
 }
 
 fn key_not_found() -> Refusal {
@@ -153,7 +182,7 @@ fn cursor(last: &str) -> String {
 fn read_cursor(cursor: &str) -> Result<DecodedName, Refusal> {
     let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    name.map(Zeroizing::new).ok_or_else(|| Refusal::invalid("invalid cursor"))
+    name.map(Zeroizing::new).ok_or_else(|| Refusal::invalid_part(Part::Cursor, "invalid cursor"))
 }
 
 /// The time, in seconds since 1970.
@@ -171,5 +200,19 @@ mod tests {
             assert_eq!(read_cursor(&cursor(name)).expect("ours").as_str(), name);
         }
         assert!(read_cursor("*").is_err() && read_cursor("_w").is_err());
+    }
+
+    #[test]
+    fn a_new_name_is_printable_and_has_no_white_space() {
+        for name in ["a", "ä/b:!%+?#&\\\"'", "\u{1f30b}", "e\u{301}", "\u{1f469}\u{200d}\u{1f692}"]
+        {
+            assert!(check_new_name(name).is_ok(), "{name}");
+        }
+        for letter in
+            ['\0', '\t', '\n', '\r', '\u{1b}', ' ', '\u{7f}', '\u{85}', '\u{a0}', '\u{2028}']
+        {
+            let refusal = check_new_name(&format!("ä{letter}b")).expect_err("invalid");
+            assert!(refusal.message.ends_with("character 2)"), "{refusal:?}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The class of each error of keyring and store.
 
-use crate::http::refusal::{Class, Refusal, Subject};
+use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::keyring::KeyringError;
 use crate::keyring::seal::SealError;
 use crate::kv::KvError;
@@ -38,7 +38,9 @@ impl From<KeyringError> for Refusal {
             KeyringError::Present | KeyringError::Unsealed | KeyringError::Unprepared => {
                 shown(Class::Conflict, Subject::Operation)
             }
-            KeyringError::ActiveVersion { .. } => shown(Class::Conflict, Subject::Operation),
+            KeyringError::ActiveVersion { .. } | KeyringError::DestroyedVersion { .. } => {
+                shown(Class::Conflict, Subject::Operation)
+            }
             KeyringError::TitleTaken => shown(Class::Conflict, Subject::Title),
             KeyringError::Unproved { .. } => shown(Class::Forbidden, Subject::Operation),
             KeyringError::UnknownNamespace(_) => {
@@ -49,9 +51,10 @@ impl From<KeyringError> for Refusal {
             KeyringError::Changed { .. } | KeyringError::Format { .. } => {
                 hidden(Class::Damaged, STORE_FAILED)
             }
-            KeyringError::Title { .. }
-            | KeyringError::TitleControl { .. }
-            | KeyringError::TooMany { .. } => shown(Class::Invalid, Subject::Operation),
+            KeyringError::Title { .. } | KeyringError::TitleControl { .. } => {
+                shown(Class::Invalid, Subject::Title)
+            }
+            KeyringError::TooMany { .. } => shown(Class::Invalid, Subject::Operation),
             KeyringError::Seal(seal) => hidden(class_of_seal(seal), STORE_FAILED),
             _ => hidden(Class::Invalid, STORE_FAILED),
         }
@@ -86,10 +89,16 @@ impl From<KvError> for Refusal {
                 Self::new(Class::NotFound, Subject::Namespace, "namespace not found")
                     .with_operator_message(text)
             }
-            KvError::NameLength { .. }
-            | KvError::NameDots
-            | KvError::MetadataLength { .. }
-            | KvError::Expired { .. } => Self::invalid(text),
+            KvError::NameLength { value: 0, .. } | KvError::NameDots => {
+                Self::invalid_part(Part::Name, text)
+            }
+            KvError::NameLength { .. } => {
+                Self::new(Class::TooLarge, Subject::Part(Part::NameLength), text)
+            }
+            KvError::MetadataLength { .. } => {
+                Self::new(Class::TooLarge, Subject::Part(Part::Metadata), text)
+            }
+            KvError::Expired { .. } => Self::invalid_part(Part::Expiration, text),
             KvError::ValueLength { limit, .. } => {
                 Self::body_too_large(*limit).with_operator_message(text)
             }

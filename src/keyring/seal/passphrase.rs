@@ -6,7 +6,7 @@ use crate::crypto::codec::{Reader, Writer};
 use crate::crypto::key::{self, Key};
 use crate::keyring::seal::contract::{NewSeal, Offered, Seal, SealContext, SealKind};
 use crate::keyring::seal::error::SealError;
-use lavawall_entropy::Secret;
+use lavawall_entropy::{Secret, on_scrubbed_stack};
 
 /// 64 MiB, three passes, four lanes: the second recommended option of RFC 9106 §4.
 const MEMORY_KIB: u32 = 64 * 1024;
@@ -76,7 +76,7 @@ impl PassphraseSeal {
         let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let mut stretched = Ok(());
         let secret = Secret::filled_by(|out: &mut [u8; key::KEY_BYTES]| {
-            stretched = argon.hash_password_into(passphrase, &self.salt, out);
+            stretched = on_scrubbed_stack(|| argon.hash_password_into(passphrase, &self.salt, out));
         });
         stretched.map(|()| secret).map_err(failed)
     }

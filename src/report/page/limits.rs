@@ -26,7 +26,9 @@ pub(crate) fn table(limits: &[HealthLimit]) -> Markup {
                         td { (level(limit.severity)) }
                         @match &limit.rule {
                             LimitRule::Cutoff(it) => {
-                                td.number { (grouped(it.count)) }
+                                td.number { (grouped(it.count)) @if !it.can_be_reached() {
+                                    " " span class="state bad" { "never" }
+                                } }
                                 td {
                                     (it.formula) " with H = " (bits(it.h)) ", a = " (it.alpha.0)
                                     " (α = 2" sup { "−" (it.alpha.0) } ")"

@@ -2,10 +2,12 @@
 
 use maud::{Markup, html};
 
-use crate::report::requirement::{Standing, requirements};
+use crate::report::conformance::judged;
+use crate::report::content::Report;
+use crate::report::requirement::Standing;
 
-pub(crate) fn section() -> Markup {
-    let all = requirements();
+pub(crate) fn section(report: &Report) -> Markup {
+    let all = judged(report);
     let count = |standing| all.iter().filter(|it| it.standing == standing).count();
     html! {
         section #requirements {
@@ -14,7 +16,7 @@ pub(crate) fn section() -> Markup {
                 "The program's own view of SP 800-90B (2018), SP 800-90C (2025) and AIS 20/31, whose "
                 "clauses are numbered as in version 2 unless version 3 is named: "
                 (count(Standing::Met)) " met, " (count(Standing::Partly)) " partly, "
-                (count(Standing::Not)) " not."
+                (count(Standing::Not)) " not. A row that a credited source of this report does not meet is at most partly met."
             }
             div.wide { table.requirements {
                 thead { tr {

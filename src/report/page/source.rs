@@ -10,9 +10,17 @@ use crate::report::{planes, plots};
 use lavawall_assess::{Assessment, RestartTests, WANTED_SAMPLES};
 
 /// The assessed min-entropy, in bits per symbol.
+pub(crate) fn assessed(source: &ReportedSource) -> Option<f64> {
+    assessment(source).map(Assessment::min_entropy)
+}
+
+fn assessment(source: &ReportedSource) -> Option<&Assessment> {
+    source.noise.as_ref().ok().and_then(|noise| noise.found.assessment.as_ref().ok())
+}
+
+/// The assessed min-entropy in words.
 pub(crate) fn worth(source: &ReportedSource) -> String {
-    let found = source.noise.as_ref().ok().and_then(|noise| noise.found.assessment.as_ref().ok());
-    found.map_or_else(
+    assessment(source).map_or_else(
         || "-".to_owned(),
         |found| format!("{:.4} of {}", found.min_entropy(), found.bits),
     )
@@ -92,9 +100,11 @@ fn bit_planes(noise: &Noise) -> Markup {
                     }
                 }
             }
+            @for remark in planes::remarks(noise) { p.remark { (remark) } }
             p.caption {
                 "Each plane of bits over time, along the rows: the first "
-                (grouped(noise.first.len().min(PICTURED))) " symbols, one pixel each."
+                (grouped(noise.first.len().min(PICTURED))) " symbols, one pixel each. A plane is remarked on whose bits are biased, or correlated at a "
+                "distance up to " (planes::WIDTH) ", by more than 6 standard errors of fair bits."
             }
         }
     }

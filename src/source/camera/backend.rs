@@ -17,6 +17,13 @@ pub(super) trait CameraBackend: Send {
     /// The time from one frame to the next.
     fn interval(&self) -> Duration;
 
+    /// Tells the camera the frequency of the mains in Hz; `None`: to find it. Returns a note when it
+    /// has such a setting and does not take the value.
+    fn set_power_line(&mut self, hz: Option<u32>) -> Option<String> {
+        let _ = hz;
+        None
+    }
+
     /// Locks the settings that the camera adjusts by itself. Returns a note for each that cannot be
     /// locked.
     fn hold_settings(&mut self) -> Vec<String> {

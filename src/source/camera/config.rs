@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::source::frame_settings;
 use lavawall_entropy::PixelFormat;
@@ -28,6 +28,10 @@ pub struct CameraConfig {
     /// Frames per second, 1 to 240, default 10.
     #[serde(deserialize_with = "frame_settings::fps")]
     pub fps: u32,
+    /// Frequency of the mains in Hz, 50 or 60, for a camera that can avoid its flicker. Default: the
+    /// camera finds it, if it can.
+    #[serde(deserialize_with = "power_line_hz")]
+    pub power_line_hz: Option<u32>,
     /// Take a camera on a bus that software can fake. For the VM lab; default no.
     pub allow_virtual: bool,
     /// Once the picture has settled, hold exposure, gain, white balance and focus; default yes.
@@ -43,6 +47,7 @@ impl Default for CameraConfig {
             width: 1280,
             height: 720,
             fps: frame_settings::USUAL_FPS,
+            power_line_hz: None,
             allow_virtual: false,
             lock_settings: true,
         }
@@ -131,6 +136,15 @@ impl Backend {
     }
 }
 
+fn power_line_hz<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let hz = u32::deserialize(deserializer)?;
+    if [50, 60].contains(&hz) {
+        Ok(Some(hz))
+    } else {
+        Err(de::Error::custom(format!("must be 50 or 60 (got {hz})")))
+    }
+}
+
 /// A USB vendor or product number, as the kernel and `lsusb` write it.
 pub(super) fn four_hex_digits(text: &str) -> Option<u16> {
     let is_hex = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -163,6 +177,7 @@ mod tests {
             ("width = 7682", "must be from 16 to 7680 (got 7682)"),
             ("height = -1", "must be from 16 to 4320 (got -1)"),
             ("fps = 0", "must be from 1 to 240 (got 0)"),
+            ("power-line-hz = 55", "must be 50 or 60 (got 55)"),
         ] {
             let error = toml::from_str::<CameraConfig>(text).expect_err(text);
             assert!(error.message().contains(reason), "{error}");

@@ -128,6 +128,10 @@ impl CameraBackend for V4l2 {
         self.interval
     }
 
+    fn set_power_line(&mut self, hz: Option<u32>) -> Option<String> {
+        lock::set_power_line(self.device.as_fd(), hz)
+    }
+
     fn hold_settings(&mut self) -> Vec<String> {
         lock::hold(self.device.as_fd())
     }

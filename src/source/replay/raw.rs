@@ -20,11 +20,19 @@ impl RawVideo {
         let length = file.metadata().map_err(|error| error.to_string())?.len();
         let format = PixelFormat::Yuyv;
         let frame_bytes = format.payload_bytes(width, height).ok_or("frames are too large")?;
-        if length == 0 || length % frame_bytes as u64 != 0 {
+        let frames = length / frame_bytes as u64;
+        if frames == 0 {
             return Err(format!(
-                "{length} bytes are no whole number of {width}x{height} YUYV frames of \
-                 {frame_bytes} bytes"
+                "{length} bytes are less than a {width}x{height} YUYV frame of {frame_bytes} bytes"
             ));
+        }
+        let rest = length % frame_bytes as u64;
+        if rest != 0 {
+            tracing::warn!(
+                "{}: frame {frames} is truncated, or the frames are not {width}x{height}: its {rest} \
+                 bytes are left out",
+                path.display()
+            );
         }
         let frame = Frame { format, width, height, sequence: Some(0), damaged: false };
         Ok(Self { file: BufReader::new(file), frame, frame_bytes })

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use lavawall_entropy::Sample;
 
+/// The most seconds between two frames of a recording.
+pub(super) const SLOWEST_SECONDS: u64 = 60;
+
 /// A recording that has been opened.
 pub(super) trait Recording: Send {
     /// The next frame; false at the end.
@@ -16,7 +19,10 @@ pub(super) trait Recording: Send {
     fn rewind(&mut self) -> Result<(), String>;
 
     /// The time between frames, if the recording says.
-    fn interval(&self) -> Option<Duration> {
-        None
+    ///
+    /// # Errors
+    /// When it cannot be played at its own rate.
+    fn interval(&self) -> Result<Option<Duration>, String> {
+        Ok(None)
     }
 }

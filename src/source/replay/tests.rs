@@ -8,7 +8,14 @@ use std::time::Duration;
 const WALL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/frames/wall.y4m");
 
 fn config(path: &Path, repeat: bool) -> ReplayConfig {
-    ReplayConfig { path: path.to_owned(), repeat, width: 16, height: 16, fps: Some(240) }
+    ReplayConfig {
+        path: path.to_owned(),
+        repeat,
+        as_camera: false,
+        width: 16,
+        height: 16,
+        fps: Some(240),
+    }
 }
 
 /// The frames up to the end, at most `most`.
@@ -60,9 +67,9 @@ fn what_cannot_be_played_says_why() {
     };
     assert!(
         reason("odd.yuyv", &[0; 511])
-            .contains("511 bytes are no whole number of 16x16 YUYV frames")
+            .contains("511 bytes are less than a 16x16 YUYV frame of 512 bytes")
     );
-    assert!(reason("empty.raw", &[]).contains("0 bytes are no whole number"));
+    assert!(reason("empty.raw", &[]).contains("0 bytes are less than a 16x16 YUYV frame"));
     assert!(reason("empty.y4m", b"YUV4MPEG2 W16 H16\n").contains("it holds no frame"));
     let empty = tempfile::tempdir().expect("a directory");
     let error = play(&config(empty.path(), false), 1).expect_err("empty").to_string();
@@ -72,6 +79,52 @@ fn what_cannot_be_played_says_why() {
     assert!(error.contains("a.png: "), "{error}");
     let gone = play(&config(Path::new("/nowhere.y4m"), false), 1).expect_err("gone");
     assert!(matches!(gone, SourceError::Absent { .. }), "{gone}");
+}
+
+#[test]
+fn a_broken_picture_and_a_truncated_last_frame_are_left_out() {
+    let folder = tempfile::tempdir().expect("a directory");
+    for (name, level) in [("a.png", 10), ("c.png", 30), ("e.jpg", 50)] {
+        image::GrayImage::from_pixel(16, 16, image::Luma([level]))
+            .save(folder.path().join(name))
+            .expect("saved");
+    }
+    let whole = fs::read(folder.path().join("c.png")).expect("saved");
+    for (name, content) in
+        [("b.png", &whole[..whole.len() / 2]), ("d.jpg", b"no picture"), ("f.png", b"")]
+    {
+        fs::write(folder.path().join(name), content).expect("writable");
+    }
+    std::os::unix::fs::symlink("nowhere", folder.path().join("g.png")).expect("a link");
+    let levels = |repeat| {
+        let frames = play(&config(folder.path(), repeat), 7).expect("plays");
+        frames.iter().map(|frame| frame[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(levels(false), [10, 30, 50]);
+    assert_eq!(levels(true), [10, 30, 50, 10, 30, 50, 10]);
+    let files = tempfile::tempdir().expect("a directory");
+    let raw = files.path().join("two.yuyv");
+    fs::write(&raw, [vec![1; 512], vec![2; 511]].concat()).expect("writable");
+    assert_eq!(play(&config(&raw, true), 3).expect("plays"), vec![vec![1; 512]; 3]);
+    let y4m = files.path().join("two.y4m");
+    let frame = |level: u8| [b"FRAME\n".as_slice(), &[level; 256]].concat();
+    let bytes = [b"YUV4MPEG2 W16 H16 Cmono\n".as_slice(), &frame(1), &frame(2)].concat();
+    fs::write(&y4m, &bytes[..bytes.len() - 1]).expect("writable");
+    assert_eq!(play(&config(&y4m, true), 3).expect("plays"), vec![vec![1; 256]; 3]);
+    assert_eq!(play(&config(&y4m, false), 3).expect("plays").len(), 1);
+}
+
+#[test]
+fn the_configured_rate_wins_over_one_that_cannot_be_played() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = folder.path().join("fast.y4m");
+    let frame = [b"FRAME\n".as_slice(), &[1; 256]].concat();
+    let header = b"YUV4MPEG2 W16 H16 F1000:1 Cmono\n".as_slice();
+    fs::write(&path, [header, &frame].concat()).expect("writable");
+    assert_eq!(play(&config(&path, false), 9).expect("plays").len(), 1);
+    let own = ReplayConfig { fps: None, ..config(&path, false) };
+    let error = play(&own, 9).expect_err("too fast").to_string();
+    assert!(error.contains("(got 1000 in 1 s); fps sets another"), "{error}");
 }
 
 /// The shipped recording: three seconds, drawn by [`Wall`].

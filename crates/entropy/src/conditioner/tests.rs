@@ -55,6 +55,20 @@ fn a_source_without_credit_gives_blocks_worth_nothing() {
 }
 
 #[test]
+fn an_uncredited_block_has_eight_samples() {
+    let mut conditioner = Conditioner::new("replay");
+    for _ in 0..3 {
+        for _ in 0..7 {
+            assert!(conditioner.absorb(b"x", 0, Instant::now()).is_none());
+        }
+        let block = conditioner.absorb(b"x", 0, Instant::now()).expect("eight samples");
+        assert_eq!(block.credit_bits, 0);
+    }
+    // With any credit it waits for 320 bits.
+    assert!((0..20).all(|_| conditioner.absorb(b"x", 1, Instant::now()).is_none()));
+}
+
+#[test]
 fn blocks_differ_by_source_and_by_sequence() {
     let mut conditioner = Conditioner::new("a");
     let first = conditioner.absorb(b"x", 320, Instant::now()).expect("a block");

@@ -194,6 +194,74 @@ fn ready_at(start: Instant) -> Generator {
 }
 
 #[test]
+fn a_check_gives_the_refusal_that_an_answer_would_get() {
+    let start = Instant::now();
+    let generator = ready_at(start);
+    assert!(generator.check(start).is_ok());
+    let late = start + LIMITS.reseed_interval * 2 + LIMITS.grace_period;
+    assert!(matches!(generator.check(late), Err(NotReady::Expired(_))));
+    generator.halt("SHA-256".into());
+    assert!(matches!(generator.check(start), Err(NotReady::Halted(_))));
+}
+
+#[test]
+fn the_quorum_that_was_reported_is_told() {
+    let generator = ready_at(Instant::now());
+    assert_eq!(*generator.quorum(), quorum(&BOTH));
+    generator.report_quorum(quorum(&BOTH[..1]), Instant::now());
+    assert_eq!(*generator.quorum(), quorum(&BOTH[..1]));
+}
+
+#[test]
+fn memory_counts_as_locked_only_when_every_shard_is() {
+    let machine = Machine { os: known_os(0), clock: Instant::now };
+    let generator = Generator::new(3, LIMITS, machine).expect("memory");
+    let may_lock = crate::secret::Locked::<[u8; 1]>::zeroed().expect("memory").is_locked();
+    assert_eq!(generator.is_memory_locked(), may_lock);
+    generator.shards[1].lock().forget_lock();
+    assert!(!generator.is_memory_locked());
+}
+
+#[test]
+fn threads_spread_over_the_shards() {
+    let machine = Machine { os: known_os(9), clock: Instant::now };
+    let generator = Generator::new(2, LIMITS, machine).expect("memory");
+    generator.reseed(&Secret::take(&mut [5; KEY_BYTES]), provenance(1, Instant::now()));
+    // Threads get numbers in turn; other tests take numbers between. All 64 of one parity by
+    // chance: once in 2⁶³ runs.
+    let answers: Vec<_> = (0..64)
+        .map(|_| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| answer(&generator, 32)).join().expect("an answer")
+            })
+        })
+        .collect();
+    for number in 0..2 {
+        let mut shard = Shard::unseeded().expect("memory for a shard");
+        shard.reseed(&Secret::take(&mut [5; KEY_BYTES]), number);
+        let mut draw = [0; KEY_BYTES];
+        shard.draw(&mut draw).expect("the shard is seeded");
+        let key = Sha256::digest([b"lavawall v1 answer".as_slice(), &draw, &[9; 32]].concat());
+        let mut first = vec![0; 32];
+        drbg::expand(&key.into(), &mut first);
+        assert!(answers.contains(&first), "shard {number} is not used");
+    }
+}
+
+#[test]
+fn a_thread_keeps_its_number() {
+    assert_eq!(thread_number(), thread_number());
+    let other = std::thread::spawn(thread_number).join().expect("a number");
+    assert_ne!(other, thread_number());
+}
+
+#[test]
+fn debug_output_names_the_shards_and_nothing_of_them() {
+    let text = format!("{:?}", seeded(7, known_os(0)));
+    assert_eq!(text, "Generator { shards: 1, .. }");
+}
+
+#[test]
 fn a_lost_quorum_degrades_for_the_grace_period_and_then_refuses() {
     let start = Instant::now();
     let generator = ready_at(start);

@@ -63,4 +63,16 @@ mod tests {
             assert!(window(8, 4).all(|symbol| test.push(symbol).is_none()));
         }
     }
+
+    #[test]
+    fn a_reset_begins_a_window_and_counts_from_zero() {
+        let mut test = AdaptiveProportion::new(8, 5);
+        for _ in 0..10 {
+            // Half a window, all of it matches: the next symbol begins a window of its own.
+            assert!(window(4, 4).all(|symbol| test.push(symbol).is_none()));
+            test.reset();
+        }
+        assert!(window(7, 0).all(|symbol| test.push(symbol + 100).is_none()));
+        assert_eq!(test.push(102), None, "the first symbol is the first since the reset");
+    }
 }

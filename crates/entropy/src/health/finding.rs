@@ -13,6 +13,21 @@ pub struct Finding {
     pub detail: String,
 }
 
+impl Finding {
+    /// A figure with this many decimals, and more where it would look like the limit beside it.
+    #[must_use]
+    pub fn figure(value: f64, decimals: usize, limit: &str) -> String {
+        /// More than the digits of a double (IEEE 754).
+        const MOST_DECIMALS: usize = 17;
+        let limit = limit.parse::<f64>().ok();
+        let shown = |decimals: usize| format!("{value:.decimals$}");
+        (decimals..MOST_DECIMALS)
+            .map(shown)
+            .find(|text| text.parse().ok() != limit)
+            .unwrap_or_else(|| shown(decimals))
+    }
+}
+
 /// The effect of a finding on the source's credit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -98,5 +113,25 @@ impl HealthTest {
 impl fmt::Display for HealthTest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_never_looks_like_the_limit_that_it_is_beyond() {
+        for (value, decimals, limit, expected) in [
+            (0.25, 2, "0.1", "0.25"),
+            (0.104, 2, "0.1", "0.104"),
+            (0.100_04, 2, "0.1", "0.10004"),
+            (f64::from(0.1_f32), 2, "0.1", "0.100000001"),
+            (99.6, 0, "100", "99.6"),
+            (3.9996, 3, "4.000", "3.9996"),
+            (0.1, 2, "0.1", "0.10"),
+        ] {
+            assert_eq!(Finding::figure(value, decimals, limit), expected);
+        }
     }
 }

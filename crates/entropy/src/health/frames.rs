@@ -9,15 +9,19 @@
 //! Only the first failed test is reported: a covered lens is not also reported as too quiet.
 //! Thresholds are starting values, for a camera that has not been calibrated.
 
+mod block_memory;
 mod config;
 mod correlation;
 mod differences;
 mod fingerprints;
+mod flicker;
+mod lags;
 mod limits;
 mod luma;
 mod motion;
 mod noise_model;
 mod scene;
+mod second_differences;
 mod transfer;
 mod variance;
 
@@ -28,12 +32,16 @@ use crate::health::limit::HealthLimit;
 use crate::health::symbols::{EntropyClaim, SymbolTests};
 use crate::sample::{Frame, Sample, Shape};
 
-use correlation::Correlation;
-use differences::{Differences, MOST_UNCHANGED};
+use block_memory::BlockMemory;
+use correlation::{Correlation, LEAST_BLOCKS};
+use differences::{BLOCK, Differences, MOST_UNCHANGED};
 use fingerprints::{Fingerprints, Match};
+use flicker::Flicker;
+use lags::Lags;
 use luma::Luma;
 use motion::Motion;
 use noise_model::NoiseModel;
+use second_differences::SecondDifferences;
 use transfer::Transfer;
 use variance::{LEAST_ACTIVE, Variance};
 
@@ -68,10 +76,14 @@ pub struct FrameTests {
     assessed: Option<f64>,
     transfer: Transfer,
     fingerprints: Fingerprints,
+    blocks: BlockMemory,
     luma: Luma,
     differences: Differences,
+    second: SecondDifferences,
     variance: Variance,
     correlation: Correlation,
+    flicker: Flicker,
+    lags: Lags,
     noise_model: NoiseModel,
     motion: Motion,
     symbols: SymbolTests,
@@ -92,10 +104,14 @@ impl FrameTests {
             assessed: None,
             transfer: Transfer::default(),
             fingerprints: Fingerprints::new(known),
+            blocks: BlockMemory::default(),
             luma: Luma::default(),
             differences: Differences::default(),
+            second: SecondDifferences::default(),
             variance: Variance::default(),
             correlation: Correlation::default(),
+            flicker: Flicker::default(),
+            lags: Lags::default(),
             noise_model: NoiseModel::default(),
             motion: Motion::default(),
             symbols: SymbolTests::binary(claim),
@@ -103,6 +119,14 @@ impl FrameTests {
             has_noise: false,
             size: None,
         }
+    }
+
+    /// Whether pictures of this size in pixels can be credited: a smaller one has too few blocks to
+    /// judge its noise.
+    #[must_use]
+    pub fn can_judge(width: u32, height: u32) -> bool {
+        let across = |pixels: u32| usize::try_from(pixels).map_or(0, |it| it / FRAME_STEP / BLOCK);
+        across(width).saturating_mul(across(height)) >= LEAST_BLOCKS
     }
 
     /// The first failed test of a raw frame, or its credit.
@@ -124,8 +148,19 @@ impl FrameTests {
             return Ok(Credit::default());
         }
         self.check_unchanged()?;
-        self.variance.push(&self.differences);
-        self.correlation.push(&self.differences);
+        if self.second.push(&self.luma, &self.differences, &self.variance.held) {
+            self.second.set_aside(&self.variance.values);
+            self.variance.push(&self.differences, &self.second);
+            if self.variance.is_known() {
+                let judged = self.variance.judged(&self.second);
+                self.correlation.push(self.luma.width, &judged, &self.luma.values);
+                self.flicker.push(self.correlation.flicker, sample.taken);
+                self.check_noise_seen()?;
+            }
+        } else {
+            self.correlation.interrupt();
+            self.lags.interrupt();
+        }
         self.check_noise()?;
         // Pairs do not overlap: each reading is counted once.
         if self.count.is_multiple_of(2) { self.value() } else { Ok(Credit::default()) }
@@ -149,42 +184,67 @@ impl FrameTests {
         }
     }
 
+    /// Detects noise that was seen before.
+    fn check_noise_seen(&mut self) -> Result<(), Finding> {
+        if !self.config.remember {
+            return Ok(());
+        }
+        let lags = self.lags.push(&self.correlation.now);
+        let seen = self.blocks.push(&self.luma, &self.variance.are_active());
+        lags?;
+        seen.map_or(Ok(()), |(seen, all)| {
+            Err(Finding {
+                test: HealthTest::LoopedReplay,
+                severity: Severity::Persistent,
+                detail: format!(
+                    "{seen} of {all} blocks that this camera gave before: a recording is played"
+                ),
+            })
+        })
+    }
+
     fn check_unchanged(&self) -> Result<(), Finding> {
         let share = self.differences.unchanged_share();
         if share <= MOST_UNCHANGED {
             return Ok(());
         }
+        let limit = format!("{:.0}", MOST_UNCHANGED * 100.0);
         Err(Finding {
             test: HealthTest::Frozen,
             severity: Severity::Intermittent,
             detail: format!(
-                "{:.1} % of the pixels unchanged, limit {:.0} %",
-                share * 100.0,
-                MOST_UNCHANGED * 100.0
+                "{} % of the pixels unchanged, limit {limit} %",
+                Finding::figure(share * 100.0, 1, &limit)
             ),
         })
     }
 
     /// Tests the averages in time, once they are valid.
     fn check_noise(&mut self) -> Result<(), Finding> {
-        noise_model::check_level(&self.variance, &self.differences)?;
+        let curve = noise_model::curve(&self.variance, &self.differences);
+        noise_model::check_level(&curve)?;
         if self.count < WARM_UP {
             return Ok(());
         }
-        self.correlation.check()?;
+        self.correlation.check().map_err(|mut finding| {
+            if let Some(remark) = self.flicker.remark() {
+                finding.detail = format!("{}; {remark}", finding.detail);
+            }
+            finding
+        })?;
         let share = self.variance.active_share(&self.differences);
         if share < LEAST_ACTIVE {
+            let limit = format!("{:.0}", LEAST_ACTIVE * 100.0);
             return Err(Finding {
                 test: HealthTest::TooQuiet,
                 severity: Severity::Intermittent,
                 detail: format!(
-                    "noise in {:.1} % of the pixels, at least {:.0} % needed",
-                    share * 100.0,
-                    LEAST_ACTIVE * 100.0
+                    "noise in {} % of the pixels, at least {limit} % needed",
+                    Finding::figure(share * 100.0, 1, &limit)
                 ),
             });
         }
-        self.noise_model.check_curve(&self.variance, &self.differences)
+        self.noise_model.check_curve(&curve)
     }
 
     /// Tests the lowest bits of the active pixels' differences, and computes their credit.
@@ -205,7 +265,8 @@ impl FrameTests {
         }
         let is_enough = self.variance.active_share(&self.differences) >= LEAST_ACTIVE;
         self.has_noise = is_enough;
-        let bits = if self.config.credited && is_enough {
+        let is_credited = self.config.credited && is_enough && self.correlation.is_judged;
+        let bits = if is_credited {
             self.assessed.map_or_else(|| credit(symbols), |h| credit_assessed(symbols, h))
         } else {
             0
@@ -222,8 +283,11 @@ impl FrameTests {
 
     fn forget_pixels(&mut self) {
         self.differences = Differences::default();
+        self.second = SecondDifferences::default();
         self.variance = Variance::default();
         self.correlation = Correlation::default();
+        self.flicker = Flicker::default();
+        self.lags = Lags::default();
         self.noise_model = NoiseModel::default();
         self.count = 0;
     }

@@ -38,6 +38,14 @@ pub struct Cutoff {
     pub count: u32,
 }
 
+impl Cutoff {
+    /// Whether a sequence of symbols can have this count: at least one, and no more than its window.
+    #[must_use]
+    pub fn can_be_reached(&self) -> bool {
+        self.count > 0 && self.window.is_none_or(|window| self.count <= window)
+    }
+}
+
 impl HealthLimit {
     /// A count computed from the claimed min-entropy.
     #[must_use]

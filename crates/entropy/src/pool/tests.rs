@@ -93,6 +93,18 @@ fn one_kind_is_no_quorum_of_two() {
 }
 
 #[test]
+fn a_changed_quorum_holds_from_the_next_seed() {
+    let mut pool = pool(1);
+    fill(&mut pool, &[0]);
+    pool.set_quorum(2);
+    let shortfall = pool.release().expect_err("one kind of two");
+    assert_eq!((shortfall.needed, shortfall.present), (2, vec![KINDS[0]]));
+    pool.set_quorum(1);
+    assert_eq!(pool.shortfall(), None);
+    seed(&mut pool);
+}
+
+#[test]
 fn two_sources_of_one_kind_count_once() {
     let twins = vec![member("a", Kind::Device), member("b", Kind::Device)];
     let mut pool = Pool::new(twins, 2).expect("memory for a pool");

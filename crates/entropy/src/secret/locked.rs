@@ -62,8 +62,10 @@ impl<T: Plain> Locked<T> {
         let mut owned = Self { page, len, pinned: false };
         // SAFETY: the range is exactly the mapping made above.
         unsafe {
-            mm::madvise(start, len, Advice::LinuxDontDump)?;
-            mm::madvise(start, len, Advice::LinuxWipeOnFork)?;
+            mm::madvise(start, len, Advice::LinuxDontDump)
+                .map_err(|error| refused("MADV_DONTDUMP", "3.4", error))?;
+            mm::madvise(start, len, Advice::LinuxWipeOnFork)
+                .map_err(|error| refused("MADV_WIPEONFORK", "4.14", error))?;
             owned.pinned = mm::mlock(start, len).is_ok();
         }
         Ok(owned)
@@ -74,6 +76,19 @@ impl<T: Plain> Locked<T> {
     pub fn is_locked(&self) -> bool {
         self.pinned
     }
+
+    /// As if the kernel had refused to keep the pages out of swap.
+    #[cfg(test)]
+    pub(crate) fn forget_lock(&mut self) {
+        self.pinned = false;
+    }
+}
+
+/// The error of a kernel that lacks an advice, and the first version of Linux that has it.
+fn refused(advice: &str, since: &str, error: rustix::io::Errno) -> std::io::Error {
+    let error = std::io::Error::from(error);
+    let text = format!("madvise({advice}), which needs Linux {since} or later: {error}");
+    std::io::Error::new(error.kind(), text)
 }
 
 impl<T: Plain> Deref for Locked<T> {
@@ -136,5 +151,19 @@ mod tests {
             assert!(flags.iter().any(|known| known == flag), "{meaning}: {flags:?}");
         }
         assert_eq!(locked.is_locked(), flags.iter().any(|known| known == "lo"));
+    }
+
+    #[test]
+    fn pages_are_whole_their_own_and_unmapped_when_dropped() {
+        let page = rustix::param::page_size();
+        let mut locked = Locked::<[u8; 5000]>::zeroed().expect("memory");
+        assert_eq!(locked.len, 5000_usize.next_multiple_of(page));
+        locked.fill(7);
+        let start = locked.page.as_ptr().addr();
+        assert!(format!("{locked:?}").starts_with("Locked { pinned: "), "{locked:?}");
+        drop(locked);
+        let maps = std::fs::read_to_string("/proc/self/smaps").expect("proc is mounted");
+        let begins = format!("{start:x}-{:x} rw", start + 5000_usize.next_multiple_of(page));
+        assert!(!maps.contains(&begins), "it is still mapped");
     }
 }

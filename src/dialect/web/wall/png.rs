@@ -7,6 +7,7 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError};
 
 use crate::collector::status::Picture;
+use crate::source::jpeg_tables::with_standard_tables;
 use lavawall_entropy::PixelFormat;
 
 /// The most pixels of one picture: 4K UHD, the most that a USB camera gives.
@@ -69,7 +70,7 @@ fn raw(picture: &Picture) -> Result<&[u8], Unshowable> {
 }
 
 fn jpeg_to_rgb(picture: &Picture) -> Result<Vec<u8>, Unshowable> {
-    let decoder = JpegDecoder::new(Cursor::new(&picture.bytes))?;
+    let decoder = JpegDecoder::new(Cursor::new(with_standard_tables(&picture.bytes)))?;
     let (width, height) = decoder.dimensions();
     // Before anything of that size is allocated.
     if (width, height) != (picture.frame.width, picture.frame.height) {

@@ -24,6 +24,19 @@ pub(super) const CAPTURE: u32 = 1;
 pub(super) const MEMORY_MAPPED: u32 = 1;
 /// `V4L2_FIELD_NONE`: progressive.
 pub(super) const PROGRESSIVE: u32 = 1;
+/// `enum v4l2_field`, by its numbers: the orders of lines that a driver can answer with.
+pub(super) const FIELDS: [&str; 10] = [
+    "any",
+    "none",
+    "top",
+    "bottom",
+    "interlaced",
+    "seq-tb",
+    "seq-bt",
+    "alternate",
+    "interlaced-tb",
+    "interlaced-bt",
+];
 /// `V4L2_BUF_FLAG_ERROR`: the driver knows that this frame is damaged.
 pub(super) const DAMAGED: u32 = 0x40;
 /// `V4L2_BUF_FLAG_TIMESTAMP_MASK`
@@ -92,7 +105,9 @@ pub(super) struct VideoFormat {
     pub(super) height: u32,
     pub(super) four_cc: u32,
     pub(super) field: u32,
-    rest_of_union: [u32; 46],
+    /// From the start of one line to that of the next.
+    pub(super) bytes_per_line: u32,
+    rest_of_union: [u32; 45],
 }
 
 impl VideoFormat {
@@ -104,7 +119,8 @@ impl VideoFormat {
             height,
             four_cc: four_cc(format),
             field: PROGRESSIVE,
-            rest_of_union: [0; 46],
+            bytes_per_line: 0,
+            rest_of_union: [0; 45],
         }
     }
 }

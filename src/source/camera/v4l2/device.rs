@@ -74,12 +74,19 @@ impl VideoDevice {
                 config.width, config.height
             )));
         }
+        self.check_lines(&format, config)?;
         let mut parameters = StreamParameters::frames_per_second(config.fps);
         let interval = match abi::set_parameters(self, &mut parameters) {
             Ok(()) if parameters.interval.iter().all(|part| *part > 0) => parameters.interval,
             _ => [1, config.fps],
         };
         Ok(Duration::from_secs(interval[0].into()) / interval[1])
+    }
+
+    /// Refuses interlaced fields and padded lines, which would look like damaged frames.
+    fn check_lines(&self, format: &VideoFormat, config: &CameraConfig) -> Result<(), SourceError> {
+        check_lines(format, config.format.payload_bytes(config.width, 1))
+            .map_err(|reason| self.refused(reason))
     }
 
     /// The formats and sizes that the camera offers, for an error.
@@ -139,7 +146,63 @@ impl AsFd for VideoDevice {
     }
 }
 
+/// Checks that lines come from top to bottom, each as long as its readings. `line` is that length in
+/// bytes; `None` for pictures without lines.
+fn check_lines(format: &VideoFormat, line: Option<usize>) -> Result<(), String> {
+    let (any, number) = (0, format.field);
+    if number != any && number != abi::PROGRESSIVE {
+        let known = usize::try_from(number).ok().and_then(|number| abi::FIELDS.get(number));
+        let name = known.map_or_else(|| number.to_string(), |name| (*name).to_owned());
+        return Err(format!(
+            "it gives interlaced fields ({name}), and only progressive pictures are used; choose another \
+             size or format"
+        ));
+    }
+    let Some(line) = line.and_then(|line| u32::try_from(line).ok()) else { return Ok(()) };
+    // Some drivers do not fill it in.
+    if format.bytes_per_line == 0 || format.bytes_per_line == line {
+        return Ok(());
+    }
+    Err(format!(
+        "its lines are {} bytes apart (bytesperline), and only lines of {line} bytes without padding are \
+         used; choose another width",
+        format.bytes_per_line
+    ))
+}
+
 /// The four letters of a format.
 fn name_of(four_cc: u32) -> String {
     abi::text(&four_cc.to_le_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lavawall_entropy::PixelFormat;
+
+    #[test]
+    fn interlaced_fields_and_padded_lines_are_refused_by_name() {
+        let answer = |field, bytes_per_line| {
+            let mut format = VideoFormat::capture(640, 480, PixelFormat::Yuyv);
+            (format.field, format.bytes_per_line) = (field, bytes_per_line);
+            check_lines(&format, PixelFormat::Yuyv.payload_bytes(640, 1))
+        };
+        for (field, bytes_per_line) in [(1, 1280), (0, 1280), (1, 0)] {
+            assert_eq!(answer(field, bytes_per_line), Ok(()));
+        }
+        for (field, name) in
+            [(4, "(interlaced)"), (7, "(alternate)"), (9, "(interlaced-bt)"), (77, "(77)")]
+        {
+            let error = answer(field, 1280).expect_err(name);
+            assert!(error.contains("interlaced fields") && error.contains(name), "{error}");
+        }
+        for bytes_per_line in [1279, 1281, 1344] {
+            let error = answer(1, bytes_per_line).expect_err("padded");
+            let apart = format!("its lines are {bytes_per_line} bytes apart (bytesperline)");
+            assert!(error.contains(&apart) && error.contains("lines of 1280 bytes"), "{error}");
+        }
+        let mut mjpeg = VideoFormat::capture(640, 480, PixelFormat::Mjpeg);
+        mjpeg.bytes_per_line = 77;
+        assert_eq!(check_lines(&mjpeg, PixelFormat::Mjpeg.payload_bytes(640, 1)), Ok(()));
+    }
 }

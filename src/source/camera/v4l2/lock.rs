@@ -49,6 +49,38 @@ pub(super) fn hold(device: BorrowedFd<'_>) -> Vec<String> {
     held.collect()
 }
 
+/// `V4L2_CID_POWER_LINE_FREQUENCY`
+const POWER_LINE: u32 = 0x0098_0918;
+
+/// Tells the camera the frequency of the mains, in Hz, or to find it. Returns a note when it has the
+/// setting and does not take the value.
+pub(super) fn set_power_line(device: BorrowedFd<'_>, hz: Option<u32>) -> Option<String> {
+    let now = read(device, POWER_LINE)?;
+    power_line(now, hz, |value| write(device, POWER_LINE, value))
+}
+
+/// As [`set_power_line`], of a camera whose setting is `now`.
+fn power_line(
+    now: i32,
+    hz: Option<u32>,
+    set: impl FnOnce(i32) -> rustix::io::Result<()>,
+) -> Option<String> {
+    // V4L2_CID_POWER_LINE_FREQUENCY_50HZ, _60HZ and _AUTO
+    let wanted = match hz {
+        Some(50) => 1,
+        Some(_) => 2,
+        None => 3,
+    };
+    if now == wanted {
+        return None;
+    }
+    let error = set(wanted).err()?;
+    Some(match hz {
+        Some(hz) => format!("the mains' {hz} Hz cannot be set: {error}"),
+        None => "it does not find the mains' frequency itself: set power-line-hz".to_owned(),
+    })
+}
+
 fn read(device: BorrowedFd<'_>, id: u32) -> Option<i32> {
     let mut control = Control { id, value: 0 };
     read_control(device, &mut control).ok().map(|()| control.value)
@@ -56,4 +88,27 @@ fn read(device: BorrowedFd<'_>, id: u32) -> Option<i32> {
 
 fn write(device: BorrowedFd<'_>, id: u32, value: i32) -> rustix::io::Result<()> {
     set_control(device, &mut Control { id, value })
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn the_mains_frequency_is_set_unless_it_is_set_and_a_refusal_is_noted() {
+        for (now, hz, wanted) in [(0, Some(50), 1), (1, Some(60), 2), (2, None, 3)] {
+            let mut set = None;
+            let note = power_line(now, hz, |value| {
+                set = Some(value);
+                Ok(())
+            });
+            assert_eq!((set, note), (Some(wanted), None), "{hz:?}");
+            let note = power_line(wanted, hz, |_| panic!("it is set"));
+            assert_eq!(note, None, "{hz:?}");
+            let note = power_line(now, hz, |_| Err(Errno::RANGE)).expect("a note");
+            assert!(note.contains("mains"), "{note}");
+        }
+    }
 }

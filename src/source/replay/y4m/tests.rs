@@ -37,9 +37,27 @@ fn luma_is_taken_and_colour_passed_over_whatever_its_size() {
 fn the_header_gives_size_and_rate() {
     let header = Header::parse("YUV4MPEG2 W640 H360 F30000:1001 Ip C420jpeg").expect("valid");
     assert_eq!((header.width, header.height, header.colour), (640, 360, Colour::Half));
-    let interval = header.interval.expect("given").as_secs_f64();
+    let interval = header.rate.interval().expect("valid").expect("given").as_secs_f64();
     assert!((interval - 0.033_366_67).abs() < 1e-6, "{interval}");
-    assert_eq!(Header::parse("YUV4MPEG2 W16 H16 F0:0").expect("valid").interval, None);
+    let interval = |rate: &str| {
+        Header::parse(&format!("YUV4MPEG2 W16 H16 F{rate}")).expect("a header").rate.interval()
+    };
+    assert_eq!(interval("0:0"), Ok(None));
+    for (rate, ms) in [("1:2", 2000), ("1:60", 60_000), ("2:3", 1500), ("240:1", 4), ("60:1", 16)] {
+        assert_eq!(interval(rate).expect(rate).expect("given").as_millis(), ms, "{rate}");
+    }
+    for rate in
+        ["1:61", "241:1", "1000:1", "24001:100", "1:0", "0:1", "4294967295:1", "1:4294967295"]
+    {
+        let (frames, seconds) = rate.split_once(':').expect("two numbers");
+        let got = format!("(got {frames} in {seconds} s); fps sets another");
+        let error = interval(rate).expect_err(rate);
+        assert!(
+            error.starts_with("its rate must be from one frame in 60 s to 240 a second"),
+            "{error}"
+        );
+        assert!(error.ends_with(&got), "{error}");
+    }
 }
 
 #[test]
@@ -51,11 +69,8 @@ fn a_header_that_cannot_be_says_which_tag_its_limit_and_the_value() {
         ("YUV4MPEG2 W15 H16", "width must be from 16 to 7680 (got \"15\")"),
         ("YUV4MPEG2 W16 H99999", "height must be from 16 to 4320 (got \"99999\")"),
         ("YUV4MPEG2 W-16 H16", "width must be from 16 to 7680 (got \"-16\")"),
-        (
-            "YUV4MPEG2 W16 H16 F1000:1",
-            "rate must be A:B, up to 240 frames a second (got \"1000:1\")",
-        ),
-        ("YUV4MPEG2 W16 H16 F1:0", "rate must be A:B, up to 240 frames a second (got \"1:0\")"),
+        ("YUV4MPEG2 W16 H16 F25", "rate must be A:B, two whole numbers (got \"25\")"),
+        ("YUV4MPEG2 W16 H16 F-1:1", "rate must be A:B, two whole numbers (got \"-1:1\")"),
         ("YUV4MPEG2 W16 H16 It", "interlaced frames (It) are not played"),
     ] {
         assert_eq!(Header::parse(header).expect_err(header), reason);
@@ -65,12 +80,17 @@ fn a_header_that_cannot_be_says_which_tag_its_limit_and_the_value() {
 }
 
 #[test]
-fn a_frame_that_is_not_whole_is_an_error_with_its_number() {
+fn a_last_frame_that_is_truncated_is_left_out_and_its_number_is_known() {
     let whole = file("W17 H16 C444", &[(7, 544), (8, 544)]);
-    for cut in [1, 544, 545, 544 + 272] {
-        let error = play(&whole[..whole.len() - cut]).expect_err("cut");
-        assert!(error.starts_with("frame 1 is not whole"), "{error}");
+    let frame = 6 + 272 + 544;
+    for cut in 1..frame {
+        let mut player = Player::new(&whole[..whole.len() - cut]).expect("a header");
+        let mut sample = Sample::new(std::time::Instant::now());
+        assert_eq!(player.next(&mut sample), Ok(true));
+        assert_eq!(player.next(&mut sample), Ok(false), "{cut} bytes cut");
+        assert_eq!(player.truncated, Some(1), "{cut} bytes cut");
     }
+    assert_eq!(play(&whole[..whole.len() - frame]).expect("one frame").len(), 1);
     let mut wrong = whole;
     let second = wrong.windows(5).rposition(|five| five == b"FRAME").expect("there");
     wrong[second] = b'G';

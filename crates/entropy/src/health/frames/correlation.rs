@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use crate::health::finding::{Finding, HealthTest, Severity};
-use crate::health::frames::differences::{Block, Differences, for_each_block};
+use crate::health::frames::differences::{Block, for_each_block};
 
 /// More correlation than this is a compressed or filtered feed: twice what raw cameras show.
 pub(super) const MOST: f32 = 0.1;
@@ -19,8 +19,8 @@ const WHITE: f32 = -2.0 / 3.0;
 const LEAST_PAIRS: f32 = 24.0;
 
 /// Fewer blocks than this scatter too much to say anything: a picture of 128 × 96 pixels has
-/// this many. A smaller one earns no credit, either.
-const LEAST_BLOCKS: usize = 12;
+/// this many. A smaller one earns no credit, nor does a frame in which fewer can be judged.
+pub(super) const LEAST_BLOCKS: usize = 12;
 
 /// Running correlation in space and in time, of second differences: what moves evenly, as lava
 /// does for the length of three frames, is not in them.
@@ -29,41 +29,56 @@ pub(super) struct Correlation {
     space: f32,
     /// As measured; [`rho`] converts it.
     time: f32,
-    now: Zeroizing<Vec<f32>>,
+    /// The mean square of the share by which the light of a row changed in the last frame.
+    pub(super) flicker: f32,
+    /// The last frame had enough blocks to judge.
+    pub(super) is_judged: bool,
+    /// The judged second differences, less what flickering light adds.
+    pub(super) now: Zeroizing<Vec<f32>>,
     before: Zeroizing<Vec<f32>>,
 }
 
 impl Default for Correlation {
     fn default() -> Self {
-        Self { space: 0.0, time: WHITE, now: Zeroizing::default(), before: Zeroizing::default() }
+        let (now, before) = <(Zeroizing<Vec<f32>>, Zeroizing<Vec<f32>>)>::default();
+        Self { space: 0.0, time: WHITE, flicker: 0.0, is_judged: false, now, before }
     }
 }
 
 impl Correlation {
     /// Takes the next differences. The middle one of all blocks counts: what moves is in some.
-    pub(super) fn push(&mut self, differences: &Differences) {
-        let residuals = &differences.residuals;
-        if differences.before.len() != residuals.len() {
-            return;
-        }
+    pub(super) fn push(&mut self, width: usize, judged: &[f32], brightness: &[u8]) {
         std::mem::swap(&mut self.now, &mut self.before);
         self.now.clear();
-        self.now
-            .extend(residuals.iter().zip(differences.before.iter()).map(|(now, then)| now - then));
+        self.now.extend_from_slice(judged);
+        self.flicker = flicker(width, judged, brightness);
+        for_each_block(width, judged.len(), |block| {
+            for row in block.rows() {
+                take_off_flicker(&mut self.now[row.clone()], &brightness[row]);
+            }
+        });
         let has_before = self.before.len() == self.now.len();
         let (mut space, mut time) = (Vec::new(), Vec::new());
-        for_each_block(differences.width, residuals.len(), |block| {
+        for_each_block(width, judged.len(), |block| {
             space.extend(in_space(&self.now, block));
             if has_before {
                 time.extend(in_time(&self.now, &self.before, block));
             }
         });
-        if let Some(space) = median(&mut space) {
+        let (space, time) = (median(&mut space), median(&mut time));
+        self.is_judged = space.is_some() && time.is_some();
+        if let Some(space) = space {
             self.space += WEIGHT * (space - self.space);
         }
-        if let Some(time) = median(&mut time) {
+        if let Some(time) = time {
             self.time += WEIGHT * (time - self.time);
         }
+    }
+
+    /// The next frame has no predecessor.
+    pub(super) fn interrupt(&mut self) {
+        self.now.clear();
+        self.is_judged = false;
     }
 
     /// Tests whether the correlation is that of raw noise.
@@ -71,11 +86,14 @@ impl Correlation {
         for (name, value) in
             [("neighbouring pixels", self.space), ("successive frames", rho(self.time))]
         {
-            if value > MOST {
+            if value.is_nan() || value.abs() > MOST {
                 return Err(Finding {
                     test: HealthTest::Denoised,
                     severity: Severity::Intermittent,
-                    detail: format!("the noise of {name} correlates by {value:.2}, limit {MOST}"),
+                    detail: format!(
+                        "the noise of {name} correlates by {}, limit {MOST}",
+                        Finding::figure(f64::from(value), 2, &MOST.to_string())
+                    ),
                 });
             }
         }
@@ -83,17 +101,22 @@ impl Correlation {
     }
 }
 
-/// The correlation of each reading with its right neighbour.
-///
-/// Taking a block's mean off makes white noise look correlated by −1 / (n − 1), with n readings.
+/// The correlation of each reading with its right neighbour: 1 − γ(1) / γ(2, 3), where γ(k) is the
+/// mean square of the differences of readings k apart in a row (a variogram). What a row has in
+/// common is in none of them.
 fn in_space(values: &[f32], block: &Block) -> Option<f32> {
-    let mut sums = Sums::default();
-    let mut readings = 0.0;
+    let (mut near, mut far) = (MeanSquare::default(), MeanSquare::default());
     for row in block.rows() {
-        values[row.clone()].iter().filter(|value| !value.is_nan()).for_each(|_| readings += 1.0);
-        values[row].windows(2).for_each(|pair| sums.add(pair[0], pair[1]));
+        let row = &values[row];
+        for (place, value) in row.iter().enumerate() {
+            let other = |distance: usize| row.get(place + distance).map(|other| other - value);
+            near.add(other(1));
+            far.add(other(2));
+            far.add(other(3));
+        }
     }
-    sums.correlation().map(|correlation| correlation + 1.0 / f32::max(readings - 1.0, 1.0))
+    let (near, far) = (near.mean()?, far.mean()?);
+    (far > f32::EPSILON).then(|| 1.0 - near / far)
 }
 
 /// The correlation of each reading with itself a frame before.
@@ -113,6 +136,55 @@ fn in_time(now: &[f32], before: &[f32], block: &Block) -> Option<f32> {
 fn rho(c: f32) -> f32 {
     let under_the_root = 4.0 * c * c - 12.0 * c - 7.0;
     (3.0 + 2.0 * c - under_the_root.max(0.0).sqrt()) / 2.0
+}
+
+/// The mean square, over the rows, of the share by which the light changed.
+fn flicker(width: usize, judged: &[f32], brightness: &[u8]) -> f32 {
+    let width = width.max(1);
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (row, light) in judged.chunks(width).zip(brightness.chunks(width)) {
+        let share = share_of_light(row, light);
+        sum += share * share;
+        count += 1.0;
+    }
+    sum / f32::max(count, 1.0)
+}
+
+/// The share of their brightness by which the readings of a row changed, by least squares.
+fn share_of_light(row: &[f32], brightness: &[u8]) -> f32 {
+    let (mut products, mut squares) = (0.0, 0.0);
+    for (value, light) in row.iter().zip(brightness).filter(|(value, _)| !value.is_nan()) {
+        products += value * f32::from(*light);
+        squares += f32::from(*light) * f32::from(*light);
+    }
+    products / f32::max(squares, 1.0)
+}
+
+/// Takes off what grows with brightness in one row of a block: light that flickers changes all
+/// readings of a row by the same part of their brightness.
+fn take_off_flicker(row: &mut [f32], brightness: &[u8]) {
+    let share = share_of_light(row, brightness);
+    row.iter_mut().zip(brightness).for_each(|(value, light)| *value -= share * f32::from(*light));
+}
+
+/// The mean of squares.
+#[derive(Default)]
+struct MeanSquare {
+    sum: f32,
+    count: f32,
+}
+
+impl MeanSquare {
+    fn add(&mut self, value: Option<f32>) {
+        if let Some(value) = value.filter(|value| !value.is_nan()) {
+            self.sum += value * value;
+            self.count += 1.0;
+        }
+    }
+
+    fn mean(&self) -> Option<f32> {
+        (self.count >= LEAST_PAIRS).then(|| self.sum / self.count)
+    }
 }
 
 /// Sums over pairs of residuals.
@@ -159,5 +231,58 @@ mod tests {
         }
         assert!(rho(WHITE).abs() < 1e-6);
         assert!(rho(0.3) > MOST, "more than any filter leaves");
+    }
+
+    /// A block of 8 × 8 readings that look random.
+    fn readings() -> Vec<f32> {
+        (0..64_u16).map(|place| f32::from(place.wrapping_mul(40_503) >> 8) - 127.0).collect()
+    }
+
+    /// The one block of these readings.
+    fn of_one_block(visit: impl Fn(&Block) -> Option<f32>) -> f32 {
+        let mut found = None;
+        for_each_block(8, 64, |block| found = visit(block));
+        found.expect("enough pairs")
+    }
+
+    /// The correlation of these pairs.
+    fn correlation(pairs: &[(f32, f32)]) -> f32 {
+        let sum = |of: fn(&(f32, f32)) -> f32| pairs.iter().map(of).sum::<f32>();
+        sum(|(a, b)| a * b) / (sum(|(a, _)| a * a) * sum(|(_, b)| b * b)).sqrt()
+    }
+
+    #[test]
+    fn a_reading_out_of_range_takes_only_its_own_pairs_out_of_the_space() {
+        for out in [vec![], vec![0], vec![27], vec![63], vec![8, 9, 40]] {
+            let mut values = readings();
+            for place in &out {
+                values[*place] = f32::NAN;
+            }
+            let pairs: Vec<_> = values
+                .chunks_exact(8)
+                .flat_map(|row| row.windows(2).map(|pair| (pair[0], pair[1])))
+                .filter(|(left, right)| !left.is_nan() && !right.is_nan())
+                .collect();
+            let readings = f32::from(64 - u8::try_from(out.len()).expect("a few"));
+            let expected = correlation(&pairs) + 1.0 / (readings - 1.0);
+            let found = of_one_block(|block| in_space(&values, block));
+            assert!((found - expected).abs() < 1e-4, "{out:?}: {found} for {expected}");
+        }
+    }
+
+    #[test]
+    fn a_reading_out_of_range_in_either_frame_takes_only_its_own_pair_out_of_the_time() {
+        let (mut now, mut before) = (readings(), readings());
+        before.reverse();
+        now[5] = f32::NAN;
+        before[50] = f32::NAN;
+        let pairs: Vec<_> = now
+            .iter()
+            .zip(&before)
+            .filter(|(now, before)| !now.is_nan() && !before.is_nan())
+            .map(|(now, before)| (*now, *before))
+            .collect();
+        let found = of_one_block(|block| in_time(&now, &before, block));
+        assert!((found - correlation(&pairs)).abs() < 1e-4, "{found}");
     }
 }

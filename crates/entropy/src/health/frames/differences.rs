@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     fn luma(width: usize, values: impl IntoIterator<Item = u8>) -> Luma {
-        Luma { width, values: Zeroizing::new(values.into_iter().collect()) }
+        Luma { width, values: Zeroizing::new(values.into_iter().collect()), ..Luma::default() }
     }
 
     #[test]

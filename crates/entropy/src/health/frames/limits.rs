@@ -4,7 +4,7 @@ use crate::health::finding::{HealthTest, Severity};
 use crate::health::frames::config::FramesConfig;
 use crate::health::frames::differences::MOST_UNCHANGED;
 use crate::health::frames::variance::LEAST_ACTIVE;
-use crate::health::frames::{correlation, motion, noise_model, scene};
+use crate::health::frames::{correlation, lags, motion, noise_model, scene};
 use crate::health::limit::HealthLimit;
 
 /// Every threshold, in the order in which a picture is looked at.
@@ -30,7 +30,12 @@ pub(super) fn of(config: FramesConfig) -> Vec<HealthLimit> {
         ),
     ];
     if config.remember {
-        let rule = "a payload that this camera gave before".to_owned();
+        let rule = format!(
+            "a payload or most of the blocks given before, or noise that correlates by over ±{} \
+             with that of 2 to {} frames before",
+            lags::MOST,
+            lags::MOST_LAG
+        );
         limits.push(HealthLimit::threshold(HealthTest::LoopedReplay, Severity::Persistent, rule));
     }
     limits.extend([
@@ -44,7 +49,7 @@ pub(super) fn of(config: FramesConfig) -> Vec<HealthLimit> {
         ),
         alarm(
             HealthTest::Denoised,
-            format!("neighbours in space or in time correlate by over {}", correlation::MOST),
+            format!("neighbours in space or in time correlate by over ±{}", correlation::MOST),
         ),
         alarm(
             HealthTest::TooQuiet,

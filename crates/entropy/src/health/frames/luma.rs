@@ -13,12 +13,16 @@ pub const FRAME_STEP: usize = 4;
 pub(super) struct Luma {
     pub(super) width: usize,
     pub(super) values: Zeroizing<Vec<u8>>,
+    /// The slope at each reading in steps per two pixels, to the right and down, from the pixels
+    /// beside it; zero at the border.
+    pub(super) slopes: Zeroizing<Vec<[i16; 2]>>,
 }
 
 impl Luma {
     /// Takes the readings of a whole frame; `None`, and none taken, when its pixels are coded.
     pub(super) fn fill(&mut self, frame: &Frame, payload: &[u8]) -> Option<()> {
         self.values.clear();
+        self.slopes.clear();
         self.width = 0;
         let step = frame.format.luma_step()?;
         let row_bytes = usize::try_from(frame.width).ok()?.checked_mul(step)?;
@@ -29,7 +33,26 @@ impl Luma {
         self.width = row_bytes.div_ceil(step * FRAME_STEP);
         self.values.reserve(rows.len() * self.width);
         rows.for_each(|row| self.values.extend(row.iter().step_by(step * FRAME_STEP)));
+        self.take_slopes(payload, row_bytes, step);
         Some(())
+    }
+
+    fn take_slopes(&mut self, payload: &[u8], row_bytes: usize, step: usize) {
+        self.slopes.reserve(self.values.len());
+        for start in (0..payload.len()).step_by(row_bytes * FRAME_STEP) {
+            let row = &payload[start..start + row_bytes];
+            let above = start.checked_sub(row_bytes).map_or(row, |at| &payload[at..start]);
+            let below = payload.get(start + row_bytes..start + 2 * row_bytes).unwrap_or(row);
+            let has_both = above.as_ptr() != row.as_ptr() && below.as_ptr() != row.as_ptr();
+            for place in (0..row_bytes).step_by(step * FRAME_STEP) {
+                let right = match (place.checked_sub(step), row.get(place + step)) {
+                    (Some(left), Some(right)) => slope(row[left], *right),
+                    _ => 0,
+                };
+                let down = if has_both { slope(above[place], below[place]) } else { 0 };
+                self.slopes.push([right, down]);
+            }
+        }
     }
 
     /// No readings: the pixels were coded.
@@ -56,6 +79,10 @@ impl Luma {
     }
 }
 
+fn slope(from: u8, to: u8) -> i16 {
+    i16::from(to) - i16::from(from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +105,14 @@ mod tests {
     }
 
     #[test]
+    fn readings_have_their_room_before_they_are_taken() {
+        // A vector that grows while it holds readings leaves a copy that is not zeroized.
+        let mut luma = Luma::default();
+        luma.fill(&frame(PixelFormat::Grey, 20, 28), &[7; 20 * 28]).expect("raw");
+        assert_eq!((luma.values.len(), luma.values.capacity()), (35, 35));
+    }
+
+    #[test]
     fn coded_pictures_have_no_readings() {
         let mut luma = Luma::default();
         assert!(luma.fill(&frame(PixelFormat::Mjpeg, 16, 16), &[0xff; 99]).is_none());
@@ -86,7 +121,11 @@ mod tests {
 
     #[test]
     fn block_means_leave_out_what_fills_no_block() {
-        let luma = Luma { width: 5, values: Zeroizing::new(vec![1, 3, 5, 7, 99, 1, 3, 5, 7, 99]) };
+        let luma = Luma {
+            width: 5,
+            values: Zeroizing::new(vec![1, 3, 5, 7, 99, 1, 3, 5, 7, 99]),
+            ..Luma::default()
+        };
         assert_eq!(luma.block_means(2), [2.0, 6.0]);
         assert_eq!(luma.block_means(16), [2.0, 6.0], "no block is larger than the picture");
         assert_eq!(Luma::default().block_means(2), [0.0; 0]);

@@ -78,7 +78,7 @@ mod tests {
             let block = place / 16 / BLOCK * 4 + place % 16 / BLOCK;
             if block == bright_block { light + 40 } else { light }
         };
-        Luma { width: 16, values: Zeroizing::new((0..256).map(value).collect()) }
+        Luma { width: 16, values: Zeroizing::new((0..256).map(value).collect()), ..Luma::default() }
     }
 
     /// The minutes at which a notice is given, with one picture per minute.
@@ -106,5 +106,18 @@ mod tests {
         assert!(noticed(|minute| wall((minute % 16) as usize, 80)).is_empty());
         let once = noticed(|minute| wall(usize::from(minute >= 12), 80));
         assert_eq!(once, [10, 11, 22, 23, 24]);
+    }
+
+    #[test]
+    fn pictures_that_cannot_be_compared_count_as_motion_and_a_common_change_does_not() {
+        assert!(has_moved(&[80.0; 4], &[80.0; 5]), "another size");
+        assert!(has_moved(&[80.0; 5], &[80.0; 4]), "another size");
+        assert!(has_moved(&[], &[]), "no block");
+        assert!(!has_moved(&[80.0; 4], &[80.0; 4]));
+        assert!(!has_moved(&[80.0; 4], &[90.0; 4]), "the light");
+        // The limit itself is no motion.
+        assert!(!has_moved(&[80.0; 4], &[80.0, 80.0, 80.0, 80.0 + MOVED]));
+        assert!(has_moved(&[80.0; 4], &[80.0, 80.0, 80.0, 80.5 + MOVED]));
+        assert!(has_moved(&[80.0; 4], &[80.0, 80.0, 80.0, 79.5 - MOVED]));
     }
 }

@@ -15,7 +15,7 @@ const BINS: usize = 8;
 const LEARNED_AT: u32 = 96;
 
 /// A level of brightness needs this many readings.
-const LEAST_READINGS: u32 = 64;
+const LEAST_READINGS: usize = 64;
 
 /// The highest ratio of a level's variance to the learned one, and the lowest as its reciprocal.
 /// Warming up doubles a sensor's dark noise about every 8 °C; a factor of four leaves room for
@@ -29,28 +29,37 @@ pub(super) const MOST_VARIANCE: f64 = 256.0;
 /// The learned curve of the sensor.
 #[derive(Debug, Default)]
 pub(super) struct NoiseModel {
-    frames: u32,
-    learned: Option<[Option<f64>; BINS]>,
+    levels: [Level; BINS],
 }
+
+/// One level of brightness: what was learned of it. A level that the scene did not have before is
+/// learned when it comes.
+#[derive(Debug, Default)]
+struct Level {
+    frames: u32,
+    mean: f64,
+}
+
+impl Level {
+    /// Takes the next variance: its ratio to the learned mean, once that is learned.
+    fn change(&mut self, now: f64) -> Option<f64> {
+        if self.frames < LEARNED_AT {
+            self.frames += 1;
+            self.mean += (now - self.mean) / f64::from(self.frames);
+            return None;
+        }
+        Some(now / self.mean)
+    }
+}
+
+/// The variance at each level of brightness; `None` where too few readings have it.
+pub(super) type Curve = [Option<f64>; BINS];
 
 impl NoiseModel {
     /// Learns the curve, then compares with it.
-    pub(super) fn check_curve(
-        &mut self,
-        variance: &Variance,
-        differences: &Differences,
-    ) -> Result<(), Finding> {
-        self.frames = self.frames.saturating_add(1);
-        if self.frames < LEARNED_AT {
-            return Ok(());
-        }
-        let now = curve(variance, differences);
-        let learned = self.learned.get_or_insert(now);
-        let changes = learned.iter_mut().zip(now).filter_map(|(learned, now)| {
-            let now = now?;
-            // A level that the scene did not have before is learned when it comes.
-            Some(now / *learned.get_or_insert(now))
-        });
+    pub(super) fn check_curve(&mut self, now: &Curve) -> Result<(), Finding> {
+        let changes =
+            self.levels.iter_mut().zip(now).filter_map(|(level, now)| level.change((*now)?));
         let changes: Vec<_> = changes.collect();
         let is_off = |change: &f64| *change > MOST_CHANGE || *change < 1.0 / MOST_CHANGE;
         if changes.iter().filter(|change| is_off(change)).count() * 2 <= changes.len() {
@@ -58,15 +67,14 @@ impl NoiseModel {
         }
         let worst = changes.into_iter().max_by(|a, b| a.ln().abs().total_cmp(&b.ln().abs()));
         Err(alarm(format!(
-            "the variance at one brightness is {:.2} times what it was, limit {MOST_CHANGE}",
-            worst.unwrap_or(1.0)
+            "the variance at one brightness is {} times what it was, limit {MOST_CHANGE}",
+            Finding::figure(worst.unwrap_or(1.0), 2, &MOST_CHANGE.to_string())
         )))
     }
 }
 
 /// Tests for more noise than a sensor makes.
-pub(super) fn check_level(variance: &Variance, differences: &Differences) -> Result<(), Finding> {
-    let curve = curve(variance, differences);
+pub(super) fn check_level(curve: &Curve) -> Result<(), Finding> {
     let loud = curve.iter().flatten().filter(|level| **level > MOST_VARIANCE).count();
     let known = curve.iter().flatten().count();
     if known == 0 || loud * 2 <= known {
@@ -76,17 +84,23 @@ pub(super) fn check_level(variance: &Variance, differences: &Differences) -> Res
     Err(alarm(format!("σ up to {:.0} steps: more than a sensor makes", most.sqrt())))
 }
 
-/// The mean variance at each level of brightness.
-fn curve(variance: &Variance, differences: &Differences) -> [Option<f64>; BINS] {
-    let mut sums = [(0.0, 0u32); BINS];
+/// The middle variance at each level of brightness: a few readings that an edge has passed do not
+/// change it.
+pub(super) fn curve(variance: &Variance, differences: &Differences) -> Curve {
+    let mut levels: [Vec<f32>; BINS] = Default::default();
     for (value, variance) in variance.by_brightness(differences) {
-        let (sum, count) = &mut sums[usize::from(value) * BINS / 256];
-        *sum += f64::from(variance);
-        *count += 1;
+        levels[usize::from(value) * BINS / 256].push(variance);
     }
-    sums.map(|(sum, count)| (count >= LEAST_READINGS).then(|| sum / f64::from(count)))
+    levels.map(|mut level| {
+        let middle = level.len() / 2;
+        (level.len() >= LEAST_READINGS)
+            .then(|| f64::from(*level.select_nth_unstable_by(middle, f32::total_cmp).1))
+    })
 }
 
 fn alarm(detail: String) -> Finding {
     Finding { test: HealthTest::NoiseModel, severity: Severity::Intermittent, detail }
 }
+
+#[cfg(test)]
+mod tests;

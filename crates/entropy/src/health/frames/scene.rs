@@ -37,7 +37,9 @@ pub(super) fn check(luma: &Luma) -> Result<(), Finding> {
     }
     let white = f64::from(at_least(WHITE)) / f64::from(total.max(1));
     if white > MOST_WHITE {
-        let detail = format!("{:.0} % white, limit {:.0} %", white * 100.0, MOST_WHITE * 100.0);
+        let limit = format!("{:.0}", MOST_WHITE * 100.0);
+        let detail =
+            format!("{} % white, limit {limit} %", Finding::figure(white * 100.0, 0, &limit));
         return Err(alarm(HealthTest::Saturated, detail));
     }
     Ok(())
@@ -55,7 +57,11 @@ mod tests {
 
     /// 40 by 40 readings.
     fn picture(value: impl Fn(usize) -> u8) -> Luma {
-        Luma { width: 40, values: Zeroizing::new((0..1600).map(value).collect()) }
+        Luma {
+            width: 40,
+            values: Zeroizing::new((0..1600).map(value).collect()),
+            ..Luma::default()
+        }
     }
 
     fn test_of(luma: &Luma) -> Option<HealthTest> {

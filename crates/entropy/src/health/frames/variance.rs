@@ -2,14 +2,25 @@
 
 use zeroize::Zeroizing;
 
-use crate::health::frames::differences::{Differences, share};
+use crate::health::frames::differences::{BLOCK, Block, Differences, for_each_block, share};
+use crate::health::frames::second_differences::{SecondDifferences, WHITE_VARIANCE};
 
 /// The weight of one frame in the running mean: it remembers about sixteen.
 const WEIGHT: f32 = 1.0 / 16.0;
 
 /// The least variance of an active reading: σ ≥ 0.5 steps. Below that rounding swallows the noise
 /// where a reading lies in the middle of a step.
-const ACTIVE: f32 = 0.25;
+pub(super) const ACTIVE: f32 = 0.25;
+
+/// The square of four standard deviations: noise is further from the middle of its row in one
+/// reading of 16,000.
+const OUTLIER: f32 = 16.0;
+
+/// Frames after which the variances are above two thirds of the truth: 1 − (15/16)²⁰ = 0.72.
+const KNOWN_AT: u32 = 20;
+
+/// For how many frames a reading is set aside after an outlier: the memory of its variance.
+const HOLD: u8 = 16;
 
 /// The least share of active readings.
 pub(super) const LEAST_ACTIVE: f64 = 0.3;
@@ -17,31 +28,104 @@ pub(super) const LEAST_ACTIVE: f64 = 0.3;
 /// The running variance of every reading.
 #[derive(Debug, Default)]
 pub(super) struct Variance {
+    frames: u32,
     /// Starts at zero, and so below the truth.
-    values: Zeroizing<Vec<f32>>,
+    pub(super) values: Zeroizing<Vec<f32>>,
+    /// The readings whose last second difference is no noise: an edge has passed.
+    outliers: Vec<bool>,
+    /// For how many frames each reading is set aside: an edge has passed, and may not be past.
+    pub(super) held: Vec<u8>,
+    /// Whether each reading is judged and counted: in range, in a block with noise, moved neither
+    /// by a shake nor with an edge.
+    judged: Vec<bool>,
 }
 
 impl Variance {
-    /// Takes the next differences. A difference has twice the variance of a reading.
-    pub(super) fn push(&mut self, differences: &Differences) {
-        if self.values.len() != differences.residuals.len() {
-            self.values = Zeroizing::new(vec![0.0; differences.residuals.len()]);
+    /// Takes the next second differences, each less the mean of its row in the block, which is
+    /// flickering light.
+    pub(super) fn push(&mut self, differences: &Differences, second: &SecondDifferences) {
+        let readings = differences.residuals.len();
+        if self.values.len() != readings {
+            self.values = Zeroizing::new(vec![0.0; readings]);
+            self.judged = vec![false; readings];
+            self.held = vec![0; readings];
         }
-        for (variance, residual) in self.values.iter_mut().zip(differences.residuals.iter()) {
-            if !residual.is_nan() {
-                *variance += WEIGHT * (residual * residual / 2.0 - *variance);
+        self.frames = self.frames.saturating_add(1);
+        self.outliers.clear();
+        self.outliers.resize(readings, false);
+        for_each_block(differences.width, second.values.len(), |block| {
+            let usual = self.mean(block, &differences.residuals).max(ACTIVE);
+            for row in block.rows() {
+                let outliers = &mut self.outliers[row.clone()];
+                push_row(&mut self.values[row.clone()], outliers, &second.values[row], usual);
+            }
+        });
+        self.hold(differences.width);
+        for_each_block(differences.width, second.values.len(), |block| {
+            // A single reading without noise can seem to have some for a few frames; a block cannot.
+            let has_noise = self.mean(block, &differences.residuals) >= ACTIVE;
+            for place in block.rows().flatten() {
+                let is_in_range = !differences.residuals[place].is_nan();
+                let is_still = !second.is_moved(place) && self.held[place] == 0;
+                self.judged[place] = has_noise && is_in_range && is_still;
+            }
+        });
+    }
+
+    /// Sets aside the outliers and the readings beside, above and below them.
+    fn hold(&mut self, width: usize) {
+        self.held.iter_mut().for_each(|frames| *frames = frames.saturating_sub(1));
+        // Before, the variances are too low, and noise is taken for outliers.
+        if !self.is_known() {
+            return;
+        }
+        for (place, _) in self.outliers.iter().enumerate().filter(|(_, is_outlier)| **is_outlier) {
+            for beside in [Some(place), place.checked_sub(1), place.checked_sub(width)] {
+                beside.into_iter().for_each(|beside| self.held[beside] = HOLD);
+            }
+            for beside in [place + 1, place + width] {
+                self.held.get_mut(beside).into_iter().for_each(|frames| *frames = HOLD);
             }
         }
     }
 
-    /// The differences of the active readings: those in range that vary enough.
+    /// The variances are near the truth.
+    pub(super) fn is_known(&self) -> bool {
+        self.frames >= KNOWN_AT
+    }
+
+    /// The mean variance of a block's readings in range.
+    fn mean(&self, block: &Block, residuals: &[f32]) -> f32 {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for place in block.rows().flatten().filter(|place| !residuals[*place].is_nan()) {
+            sum += self.values[place];
+            count += 1.0;
+        }
+        sum / f32::max(count, 1.0)
+    }
+
+    /// The second differences of the judged readings; NaN elsewhere.
+    pub(super) fn judged(&self, second: &SecondDifferences) -> Zeroizing<Vec<f32>> {
+        let readings = second.values.iter().zip(self.judged.iter());
+        Zeroizing::new(
+            readings.map(|(value, is_judged)| if *is_judged { *value } else { f32::NAN }).collect(),
+        )
+    }
+
+    /// The readings that are judged and vary enough.
+    pub(super) fn are_active(&self) -> Vec<bool> {
+        let readings = self.values.iter().zip(self.judged.iter());
+        readings.map(|(variance, is_judged)| *is_judged && *variance >= ACTIVE).collect()
+    }
+
+    /// The differences of the active readings: those judged that vary enough.
     pub(super) fn active<'a>(
         &'a self,
         differences: &'a Differences,
     ) -> impl Iterator<Item = i16> + 'a {
-        let readings = self.values.iter().zip(differences.residuals.iter());
-        readings.zip(differences.steps.iter()).filter_map(|((variance, residual), step)| {
-            (!residual.is_nan() && *variance >= ACTIVE).then_some(*step)
+        let readings = self.values.iter().zip(self.judged.iter());
+        readings.zip(differences.steps.iter()).filter_map(|((variance, is_judged), step)| {
+            (*is_judged && *variance >= ACTIVE).then_some(*step)
         })
     }
 
@@ -50,14 +134,50 @@ impl Variance {
         share(self.active(differences).count(), self.values.len())
     }
 
-    /// Each reading in range: its brightness and its variance.
+    /// Each judged reading: its brightness and its variance.
     pub(super) fn by_brightness<'a>(
         &'a self,
         differences: &'a Differences,
     ) -> impl Iterator<Item = (u8, f32)> + 'a {
-        let readings = self.values.iter().zip(differences.residuals.iter());
-        readings.zip(differences.values.iter()).filter_map(|((variance, residual), value)| {
-            (!residual.is_nan()).then_some((*value, *variance))
-        })
+        let readings = self.values.iter().zip(self.judged.iter());
+        readings
+            .zip(differences.values.iter())
+            .filter_map(|((variance, is_judged), value)| is_judged.then_some((*value, *variance)))
+    }
+}
+
+/// Adds the second differences of one row of a block, less what they have in common, to the running
+/// variances. An outlier counts as much as the least outlier, so that an edge that passes is
+/// forgotten soon and noise that grows is followed. `usual` is the variance of the block.
+fn push_row(variances: &mut [f32], outliers: &mut [bool], values: &[f32], usual: f32) {
+    let mut sorted = [0.0; BLOCK];
+    let mut count = 0;
+    for value in values.iter().filter(|value| !value.is_nan()) {
+        sorted[count] = *value;
+        count += 1;
+    }
+    if count < 2 {
+        return;
+    }
+    let middle = *sorted[..count].select_nth_unstable_by(count / 2, f32::total_cmp).1;
+    let (mut sum, mut kept) = (0.0, 0.0);
+    for ((value, variance), is_outlier) in values.iter().zip(&*variances).zip(&mut *outliers) {
+        let rest = value - middle;
+        *is_outlier = rest * rest > OUTLIER * WHITE_VARIANCE * variance.max(usual);
+        if !*is_outlier && !rest.is_nan() {
+            sum += rest;
+            kept += 1.0;
+        }
+    }
+    let mean = middle + sum / f32::max(kept, 1.0);
+    // Taking the mean of n values off leaves (n − 1) / n of their variance.
+    let scale = kept / f32::max(kept - 1.0, 1.0) / WHITE_VARIANCE;
+    for ((variance, value), is_outlier) in variances.iter_mut().zip(values).zip(outliers) {
+        let rest = value - mean;
+        if *is_outlier {
+            *variance += WEIGHT * (OUTLIER * variance.max(usual) - *variance);
+        } else if kept > 1.0 && !rest.is_nan() {
+            *variance += WEIGHT * (rest * rest * scale - *variance);
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::sample::Shape;
 #[derive(Default)]
 struct Scripted {
     spoilt: bool,
+    assessed: Option<f64>,
 }
 
 const FINE: u8 = 0;
@@ -42,7 +43,20 @@ impl Inspect for Scripted {
     }
 
     fn claimed(&self) -> Option<f64> {
-        Some(1.0)
+        Some(self.assessed.unwrap_or(1.0))
+    }
+
+    fn claim(&mut self, assessed: Option<f64>) -> bool {
+        std::mem::replace(&mut self.assessed, assessed) != assessed
+    }
+
+    fn limits(&self) -> Vec<HealthLimit> {
+        let (test, severity) = (HealthTest::RepetitionCount, Severity::Intermittent);
+        vec![HealthLimit::threshold(test, severity, "a rule".to_owned())]
+    }
+
+    fn noise(&self, sample: &Sample, into: &mut Vec<u8>) {
+        into.extend_from_slice(sample.bytes());
     }
 
     fn reset(&mut self) {
@@ -280,4 +294,86 @@ fn what_others_find_fault_with_is_withdrawn_and_held_until_it_is_mended() {
     assert_eq!(rig.gate.state(), GateState::Starting { passed: 128 });
     rig.start_up();
     assert_eq!(rig.admit(FINE).credit_bits, 100);
+}
+
+#[test]
+fn a_changed_claim_needs_a_start_up_test_and_an_equal_one_does_not() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    assert_eq!(rig.gate.claimed(), Some(1.0));
+    for (number, claim) in (2..).zip([Some(0.5), None, Some(0.25)]) {
+        rig.gate.claim(claim);
+        assert_eq!(rig.gate.state(), GateState::Starting { passed: 0 });
+        assert_eq!(rig.gate.start_ups(), number);
+        assert_eq!(rig.gate.claimed(), Some(claim.unwrap_or(1.0)));
+        rig.start_up();
+        rig.gate.claim(claim);
+        assert_eq!(rig.admit(FINE).credit_bits, 100, "the same claim");
+    }
+}
+
+#[test]
+fn a_changed_claim_during_an_alarm_does_not_end_its_back_off() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    rig.admit(INTERMITTENT);
+    let (alarmed, start_ups) = (rig.gate.state(), rig.gate.start_ups());
+    rig.gate.claim(Some(0.5));
+    assert_eq!((rig.gate.state(), rig.gate.start_ups()), (alarmed, start_ups));
+    assert_eq!(rig.admit(FINE).credit_bits, 0);
+    assert_eq!(rig.gate.state(), alarmed);
+}
+
+#[test]
+fn a_restart_forgets_failures_alarms_and_what_the_tests_remember() {
+    let mut rig = Rig::new();
+    for _ in 0..3 {
+        rig.back_off();
+    }
+    rig.start_up();
+    rig.admit(LASTING);
+    let start_ups = rig.gate.start_ups();
+    rig.gate.restart();
+    assert_eq!(rig.gate.state(), GateState::Starting { passed: 0 });
+    assert_eq!(rig.gate.start_ups(), start_ups + 1);
+    assert_eq!(rig.back_off(), BACK_OFF_FIRST, "as for a new source");
+}
+
+#[test]
+fn a_fault_found_outside_does_not_clear_what_the_sample_itself_lost() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    let finding =
+        |severity| Finding { test: HealthTest::BelowClaim, severity, detail: String::new() };
+    // Four failures: the sample's own is the fourth, and the other one the fifth.
+    for _ in 0..3 {
+        rig.back_off();
+    }
+    rig.start_up();
+    let mut admission = rig.admit(PERSISTENT);
+    assert!(admission.withdrawn && admission.incident);
+    rig.gate.object(&mut admission, finding(Severity::Intermittent), rig.now);
+    assert!(admission.withdrawn && admission.incident);
+    let mut admission = rig.admit(FINE);
+    rig.gate.object(&mut admission, finding(Severity::Notice), rig.now);
+    assert!(admission.withdrawn && !admission.incident);
+}
+
+#[test]
+fn a_hold_without_an_alarm_is_one_of_the_shortest_back_off() {
+    let mut rig = Rig::new();
+    rig.start_up();
+    let mut admission = rig.admit(FINE);
+    rig.gate.hold(&mut admission, rig.now);
+    assert_eq!(rig.gate.state(), GateState::Alarmed { until: rig.now + BACK_OFF_FIRST });
+}
+
+#[test]
+fn limits_and_noise_are_those_of_the_tests() {
+    let mut rig = Rig::new();
+    rig.admit(FINE);
+    assert_eq!(rig.gate.limits().len(), 1);
+    let mut noise = Vec::new();
+    rig.gate.noise(&Sample::of(Shape::Bytes, &[7], rig.now), &mut noise);
+    assert_eq!(noise, [7]);
 }

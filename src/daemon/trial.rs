@@ -1,0 +1,69 @@
+//! Tries all that a start needs besides the sources: state directory, certificates, tokens, addresses.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+use crate::daemon::{DaemonError, admin_socket};
+use crate::http::AccessControl;
+use crate::net::tcp::Listeners;
+use crate::net::unix::AdminSocket;
+use crate::state::{LOCK, StateDir};
+
+/// Does what a start does, in its order, and undoes it. The answer are faults that a start survives.
+///
+/// # Errors
+/// As a start.
+pub(crate) fn try_start(config: &Config) -> Result<Vec<String>, DaemonError> {
+    let path = config.state_dir.clone().map_or_else(StateDir::default_path, Ok)?;
+    let traces = Traces::before(&path);
+    let state_dir = StateDir::open(&path)?;
+    AccessControl::load(&config.http)?;
+    let address = config.http.listen;
+    drop(
+        Listeners::bind(address, config.http.threads())
+            .map_err(|error| DaemonError::Listen { address, error })?,
+    );
+    let socket = admin_socket(config, &state_dir);
+    let mut remarks = Vec::new();
+    match AdminSocket::bind(&socket) {
+        Ok(bound) => {
+            drop(bound);
+            // Best effort: a start replaces it.
+            let _ = std::fs::remove_file(&socket);
+        }
+        Err(error) => remarks.push(format!("the admin socket {}: {error}", socket.display())),
+    }
+    drop(state_dir);
+    drop(traces);
+    Ok(remarks)
+}
+
+/// What a trial makes: a lock of this user would keep another user's service from starting.
+struct Traces {
+    lock: Option<PathBuf>,
+    /// The folders that were missing, the deepest first.
+    folders: Vec<PathBuf>,
+}
+
+impl Traces {
+    fn before(state_dir: &Path) -> Self {
+        let lock = state_dir.join(LOCK);
+        let folders = state_dir.ancestors().take_while(|folder| !folder.exists());
+        Self {
+            folders: folders.map(Path::to_owned).collect(),
+            lock: Some(lock).filter(|it| !it.exists()),
+        }
+    }
+}
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        // Best effort: what remains harms no start of the same user.
+        if let Some(lock) = &self.lock {
+            let _ = std::fs::remove_file(lock);
+        }
+        for folder in self.folders.iter().filter(|folder| !folder.as_os_str().is_empty()) {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What a start needs, as `serve` and `check` find it, and how it is told.
+
+use std::fs;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::running::{Output, PATIENCE, Running, ended, get, lavawall, run};
+
+/// Two sources that every machine has.
+const TWO_KINDS: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n";
+
+/// A folder with a configuration in it.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn of(configuration: &str) -> Self {
+        let place = Self(tempfile::tempdir().expect("a directory"));
+        fs::write(place.path("lavawall.toml"), configuration).expect("written");
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs a command that must end, with the configuration and this state directory.
+    fn run(&self, name: &str, state: &Path) -> Output {
+        let mut command = Command::new("timeout");
+        command.arg("60").arg(lavawall()).arg(name).arg("--state-dir").arg(state);
+        ended(command.arg("--config").arg(self.path("lavawall.toml")))
+    }
+}
+
+#[test]
+fn check_refuses_what_serve_refuses_with_the_same_words_and_exit_code() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("its address").port();
+    let service = Running::start(TWO_KINDS);
+    let in_use = service.state_dir();
+    let free = |place: &Place| place.path("state");
+    for (http, state, code) in [
+        (format!("listen = \"127.0.0.1:{port}\""), None, 77),
+        ("listen = \"127.0.0.1:0\"".to_owned(), Some(in_use), 77),
+        ("tls-certificate = \"none.pem\"\ntls-key = \"none.key\"".to_owned(), None, 78),
+        ("tokens = \"/nowhere/tokens\"".to_owned(), None, 78),
+        ("listen = \"127.0.0.1:0\"".to_owned(), Some("/proc/lavawall".into()), 73),
+    ] {
+        let place = Place::of(&format!("[http]\n{http}\n{TWO_KINDS}"));
+        let state = state.unwrap_or_else(|| free(&place));
+        let (check, serve) = (place.run("check", &state), place.run("serve", &state));
+        assert_eq!((check.code, serve.code), (code, code), "{http}: {}{}", check.err, serve.err);
+        let last = |output: &Output| output.err.lines().last().map(str::to_owned);
+        assert_eq!(last(&check), last(&serve), "{http}");
+    }
+}
+
+#[test]
+fn check_leaves_nothing_behind() {
+    let place = Place::of(&format!("[http]\nlisten = \"127.0.0.1:0\"\n{TWO_KINDS}"));
+    let checked = place.run("check", &place.path("deep/state"));
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    assert!(!place.path("deep").exists());
+    let state = place.path("state");
+    fs::create_dir(&state).expect("made");
+    fs::set_permissions(&state, PermissionsExt::from_mode(0o700)).expect("changed");
+    assert_eq!(place.run("check", &state).code, 0);
+    assert_eq!(fs::read_dir(&state).expect("there").count(), 0);
+}
+
+#[test]
+fn a_service_manager_with_an_abstract_socket_is_notified() {
+    let name = format!("lavawall-test-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(&name).expect("a name");
+    let manager = UnixDatagram::bind_addr(&address).expect("a socket");
+    manager.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let _service = Running::start_with(TWO_KINDS, |_| {
+        let mut command = Command::new(lavawall());
+        command.env("NOTIFY_SOCKET", format!("@{name}"));
+        command
+    });
+    let mut message = [0; 1024];
+    loop {
+        let length = manager.recv(&mut message).expect("a message");
+        if String::from_utf8_lossy(&message[..length]).contains("READY=1\n") {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_path_too_long_for_a_socket_is_told_and_another_can_be_configured() {
+    let place = Place::of("");
+    let deep = place.path(&"d".repeat(110));
+    let other = place.path("operator.sock");
+    let configuration = format!("admin-socket = {:?}\n{TWO_KINDS}", other.display().to_string());
+    let service = Running::start(&configuration);
+    assert!(!service.state_dir().join("admin.sock").exists());
+    let config = service.state_dir().with_file_name("lavawall.toml");
+    let config = config.to_str().expect("a path");
+    let keys = run(&["keys", "--config", config]);
+    assert_eq!(keys.code, 0, "{}", keys.err);
+    // The socket of a service that runs is not taken from it, and a file that is none is not removed.
+    let file = place.path("a file");
+    fs::write(&file, "kept").expect("written");
+    for (path, part) in [
+        (other, "another program listens on it"),
+        (file.clone(), "it exists and is no socket"),
+        (deep, "that of a socket at most 107: set admin-socket"),
+    ] {
+        let configuration = format!("admin-socket = {:?}\n{TWO_KINDS}", path.display().to_string());
+        let second = Running::start(&configuration);
+        second.wait_for_log(part);
+        assert_eq!(get(&second, "/random").status, 200, "randomness goes on");
+    }
+    assert_eq!(fs::read_to_string(file).expect("there"), "kept");
+    assert_eq!(run(&["keys", "--config", config]).code, 0);
+}
+
+#[test]
+fn a_relative_xdg_state_home_is_ignored() {
+    let home = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(lavawall());
+    command.arg("keys").env("HOME", home.path()).env("XDG_STATE_HOME", "relative");
+    let keys = ended(command.current_dir(home.path()));
+    let socket = home.path().join(".local/state/lavawall/admin.sock");
+    assert!(keys.err.contains(&socket.display().to_string()), "{}", keys.err);
+}
+
+#[test]
+fn an_address_that_lacks_a_part_is_told_what_is_missing() {
+    for (listen, part) in [
+        (":8080", "the address is missing"),
+        ("8080", "an address and a port"),
+        ("::1:8080", "needs brackets"),
+    ] {
+        for command in ["serve", "check"] {
+            let refused = run(&[command, "--listen", listen]);
+            assert_eq!(refused.code, 64, "{listen}: {}", refused.err);
+            assert!(refused.err.contains(part), "{listen}: {}", refused.err);
+        }
+        let place = Place::of(&format!("[http]\nlisten = {listen:?}\n"));
+        let refused = place.run("serve", &place.path("state"));
+        assert_eq!(refused.code, 78, "{listen}: {}", refused.err);
+        assert!(refused.err.contains(part), "{listen}: {}", refused.err);
+    }
+    let local = Running::start(&format!("[http]\nlisten = \"localhost:0\"\n{TWO_KINDS}"));
+    assert_eq!(get(&local, "/health/live").status, 200);
+}
+
+#[test]
+fn a_command_whose_output_is_lost_says_so() {
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
+    for arguments in [
+        &["--help"][..],
+        &["--version"],
+        &["help", "serve"],
+        &["serve", "--help"],
+        &["completions", "bash"],
+        &["token", "caller"],
+        &["random", "8", "--local"],
+        &["check", "--listen", "127.0.0.1:0"],
+    ] {
+        let state = tempfile::tempdir().expect("a directory");
+        let mut command = Command::new(lavawall());
+        command.args(arguments).env("HOME", state.path()).env_remove("XDG_STATE_HOME");
+        let status = command.stdout(full()).status().expect("the program");
+        assert_eq!(status.code(), Some(74), "{arguments:?}");
+    }
+    // The hash of a token is output too, on standard error.
+    let status = Command::new(lavawall()).args(["token", "caller"]).stderr(full()).output();
+    let output = status.expect("the program");
+    assert_eq!(output.status.code(), Some(74));
+    assert!(output.stdout.is_empty(), "a token without its hash is good for nothing");
+}
+
+/// A folder as systemd makes it for `LoadCredential=`: the user's own, and closed to it for writing.
+#[test]
+fn files_of_root_reach_the_service_as_credentials() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = Place::of("");
+    let user = 65534;
+    let credentials = place.path("credentials");
+    fs::create_dir(&credentials).expect("made");
+    let made = run(&["token", "tester"]);
+    fs::write(credentials.join("tokens"), &made.err).expect("written");
+    for (path, mode) in [(credentials.join("tokens"), 0o400), (credentials.clone(), 0o500)] {
+        std::os::unix::fs::chown(&path, Some(user), None).expect("given away");
+        fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("changed");
+    }
+    fs::set_permissions(place.path(""), PermissionsExt::from_mode(0o755)).expect("changed");
+    let tokens = credentials.join("tokens");
+    let config = format!("[http]\nlisten = \"127.0.0.1:0\"\ntokens = {tokens:?}\n{TWO_KINDS}");
+    fs::write(place.path("lavawall.toml"), config).expect("written");
+    fs::set_permissions(place.path("lavawall.toml"), PermissionsExt::from_mode(0o644))
+        .expect("changed");
+    // By another process: a test that forks while this one holds it open for writing would make it busy.
+    let program = place.path("lavawall");
+    let copied = Command::new("cp").arg(lavawall()).arg(&program).status();
+    assert!(copied.expect("cp").success());
+    let state = place.path("state");
+    fs::create_dir(&state).expect("made");
+    std::os::unix::fs::chown(&state, Some(user), None).expect("given away");
+    fs::set_permissions(&state, PermissionsExt::from_mode(0o700)).expect("changed");
+    let check = |config: &Path| {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(&program);
+        command.arg("check").arg("--config").arg(config).arg("--state-dir").arg(&state);
+        ended(command.uid(user).gid(user))
+    };
+    let checked = check(&place.path("lavawall.toml"));
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    // Without the credential the file is root's.
+    std::os::unix::fs::chown(&tokens, Some(0), None).expect("taken back");
+    assert_eq!(check(&place.path("lavawall.toml")).code, 78);
+}
