@@ -16,7 +16,7 @@ const ROUNDS: usize = 150;
 fn bulk(text: &str) -> String {
     let pairs: Vec<_> = (0..RECORDS)
         .map(|number| {
-            format!(r#"{{"key":"name {number:03}","value":"{text}","metadata":"{text}"}}"#)
+            format!(r#"{{"key":"name-{number:03}","value":"{text}","metadata":"{text}"}}"#)
         })
         .collect();
     format!("[{}]", pairs.join(","))
@@ -35,7 +35,7 @@ fn bulk_gets_and_lists_never_mix_two_bulk_writes() {
     let id = namespace(&service, "first");
     let path = format!("{id}/bulk");
     result(&service, "PUT", &path, &bulk("first"));
-    let names: Vec<_> = (0..RECORDS).map(|number| format!("\"name {number:03}\"")).collect();
+    let names: Vec<_> = (0..RECORDS).map(|number| format!("\"name-{number:03}\"")).collect();
     let plain = format!(r#"{{"keys":[{}]}}"#, names.join(","));
     let full = format!(r#"{{"keys":[{}],"withMetadata":true}}"#, names.join(","));
     let writing = AtomicUsize::new(2);

@@ -258,13 +258,18 @@ mod tests {
             for place in &out {
                 values[*place] = f32::NAN;
             }
-            let pairs: Vec<_> = values
-                .chunks_exact(8)
-                .flat_map(|row| row.windows(2).map(|pair| (pair[0], pair[1])))
-                .filter(|(left, right)| !left.is_nan() && !right.is_nan())
-                .collect();
-            let readings = f32::from(64 - u8::try_from(out.len()).expect("a few"));
-            let expected = correlation(&pairs) + 1.0 / (readings - 1.0);
+            let mean_square = |distances: &[usize]| {
+                let squares = values.chunks_exact(8).flat_map(|row| {
+                    distances.iter().flat_map(|distance| {
+                        row.iter()
+                            .zip(&row[*distance..])
+                            .map(|(left, right)| (right - left).powi(2))
+                    })
+                });
+                let squares: Vec<_> = squares.filter(|square| !square.is_nan()).collect();
+                squares.iter().sum::<f32>() / f32::from(u16::try_from(squares.len()).expect("few"))
+            };
+            let expected = 1.0 - mean_square(&[1]) / mean_square(&[2, 3]);
             let found = of_one_block(|block| in_space(&values, block));
             assert!((found - expected).abs() < 1e-4, "{out:?}: {found} for {expected}");
         }

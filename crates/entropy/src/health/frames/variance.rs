@@ -12,8 +12,9 @@ const WEIGHT: f32 = 1.0 / 16.0;
 /// where a reading lies in the middle of a step.
 pub(super) const ACTIVE: f32 = 0.25;
 
-/// The square of four standard deviations: noise is further from the middle of its row in one
-/// reading of 16,000.
+/// The square of four standard deviations. Gaussian noise is further from the middle of the eight
+/// readings of its row, whose variance is a fifth of a reading's, in one reading of 4,000; with the
+/// readings beside it and the frames of [`HOLD`], some 2 % of pure noise is set aside.
 const OUTLIER: f32 = 16.0;
 
 /// Frames after which the variances are above two thirds of the truth: 1 − (15/16)²⁰ = 0.72.
