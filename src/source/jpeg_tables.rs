@@ -1,6 +1,6 @@
 //! Pictures of webcams: JPEG without Huffman tables, which are then those of the standard.
 
-/// The segment by which a motion JPEG says that its tables may be left out (`AVI1` in the OpenDML
+/// The segment by which a motion JPEG says that its tables may be left out (`AVI1` in the `OpenDML`
 /// extensions of AVI): APP0, its length, the name, and the flag of progressive fields.
 const MOTION_JPEG: [u8; 10] = [0xff, 0xe0, 0x00, 0x08, b'A', b'V', b'I', b'1', 0x00, 0x00];
 

@@ -90,12 +90,12 @@ async fn form(body: &[u8], boundary: &str) -> Result<FormParts, Refusal> {
         }
     }
     let value = value.ok_or_else(|| Refusal::invalid("the form has no part named value"))?;
-    let metadata = metadata.map(|json| match Json::read(&json) {
-        Ok(json) => Ok(Zeroizing::new(json.text().as_bytes().to_vec())),
-        Err(_) => {
+    let metadata = metadata.map(|json| {
+        let read = Json::read(&json).map_err(|_| {
             let why = "metadata: is not JSON, or too deep or large to be read";
-            Err(Refusal::invalid_part(Part::Metadata, why))
-        }
+            Refusal::invalid_part(Part::Metadata, why)
+        })?;
+        Ok::<_, Refusal>(Zeroizing::new(read.text().as_bytes().to_vec()))
     });
     Ok(FormParts { value, metadata: metadata.transpose()? })
 }

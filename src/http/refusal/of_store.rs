@@ -35,12 +35,11 @@ impl From<KeyringError> for Refusal {
             KeyringError::File { .. } | KeyringError::Anchor(_) => {
                 hidden(Class::Unavailable, STORE_FAILED)
             }
-            KeyringError::Present | KeyringError::Unsealed | KeyringError::Unprepared => {
-                shown(Class::Conflict, Subject::Operation)
-            }
-            KeyringError::ActiveVersion { .. } | KeyringError::DestroyedVersion { .. } => {
-                shown(Class::Conflict, Subject::Operation)
-            }
+            KeyringError::Present
+            | KeyringError::Unsealed
+            | KeyringError::Unprepared
+            | KeyringError::ActiveVersion { .. }
+            | KeyringError::DestroyedVersion { .. } => shown(Class::Conflict, Subject::Operation),
             KeyringError::TitleTaken => shown(Class::Conflict, Subject::Title),
             KeyringError::Unproved { .. } => shown(Class::Forbidden, Subject::Operation),
             KeyringError::UnknownNamespace(_) => {

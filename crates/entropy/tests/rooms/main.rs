@@ -1,6 +1,5 @@
 //! Cameras in ordinary rooms are credited for the whole run; feeds that are no live camera's are not.
 #![expect(
-    clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "small numbers of a simulation"

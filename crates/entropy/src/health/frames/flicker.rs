@@ -59,10 +59,14 @@ mod tests {
 
     #[test]
     fn the_beat_of_a_rate_that_divides_the_flicker_is_zero() {
+        let is_beat = |rate, beats: [f32; 2]| {
+            let found = MAINS.map(|mains| beat(mains, rate));
+            found.iter().zip(beats).all(|(found, expected)| (found - expected).abs() < 1e-3)
+        };
         for (rate, beats) in [(10.0, [0.0, 0.0]), (15.0, [5.0, 0.0]), (30.0, [10.0, 0.0])] {
-            assert_eq!(MAINS.map(|mains| beat(mains, rate)), beats, "{rate}");
+            assert!(is_beat(rate, beats), "{rate}");
         }
-        assert_eq!(MAINS.map(|mains| beat(mains, 25.0)), [0.0, 5.0]);
+        assert!(is_beat(25.0, [0.0, 5.0]));
     }
 
     #[test]

@@ -81,11 +81,11 @@ impl Variance {
             return;
         }
         for (place, _) in self.outliers.iter().enumerate().filter(|(_, is_outlier)| **is_outlier) {
-            for beside in [Some(place), place.checked_sub(1), place.checked_sub(width)] {
-                beside.into_iter().for_each(|beside| self.held[beside] = HOLD);
-            }
-            for beside in [place + 1, place + width] {
-                self.held.get_mut(beside).into_iter().for_each(|frames| *frames = HOLD);
+            let before = [1, width].into_iter().filter_map(|step| place.checked_sub(step));
+            for beside in before.chain([place, place + 1, place + width]) {
+                if let Some(frames) = self.held.get_mut(beside) {
+                    *frames = HOLD;
+                }
             }
         }
     }
