@@ -776,7 +776,7 @@ fn readers_are_answered_while_hundreds_of_writers_wait_for_the_disk() {
     let put = |number: usize| {
         let mut client = Client::connect(kv.appliance.address);
         client.send(&format!(
-            "PUT {NAMESPACES}/{id}/values/{number} HTTP/1.1\r\nhost: localhost\r\n\
+            "PUT {NAMESPACES}{id}/values/{number} HTTP/1.1\r\nhost: localhost\r\n\
              authorization: Bearer it\r\ncontent-length: 1\r\n\r\n1"
         ));
         client
