@@ -1,7 +1,6 @@
 //! One request on its way through a dialect, and the answer.
 
 use std::future::Future;
-use std::hint::black_box;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -197,20 +196,15 @@ pub(crate) async fn on_thread<T: Send + 'static>(
 ) -> Result<T, Refusal> {
     let scrubbed = move || {
         let done = below(work);
-        scrub_stack();
+        // Ciphers and parsers leave blocks of text there.
+        zeroize::zeroize_stack::<STACK_BYTES>();
         done
     };
     tokio::task::spawn_blocking(scrubbed).await.unwrap_or_else(|_| Err(Refusal::internal()))
 }
 
-/// Does the work in frames of its own, which [`scrub_stack`] reaches.
+/// Does the work in frames of its own, which the scrub of the stack reaches.
 #[inline(never)]
 fn below<T>(work: impl FnOnce() -> T) -> T {
     work()
-}
-
-/// Overwrites the part of the stack that finished calls used: ciphers and parsers leave blocks of text there.
-#[inline(never)]
-fn scrub_stack() {
-    black_box(&mut [0_u8; STACK_BYTES]);
 }

@@ -65,10 +65,12 @@ impl MemoryBudget {
             return Err(Refusal::beyond_memory(bytes, self.most));
         }
         let [tiny, small, large] = &self.classes;
-        let class = match bytes {
-            ..=TINY_BYTES => tiny,
-            ..=SMALL_BYTES => small,
-            _ => large,
+        let class = if bytes <= TINY_BYTES {
+            tiny
+        } else if bytes <= SMALL_BYTES {
+            small
+        } else {
+            large
         };
         let acquire = Arc::clone(class).acquire_many_owned(units(bytes));
         match timeout(self.wait, acquire).await {

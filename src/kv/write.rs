@@ -145,12 +145,11 @@ impl Store {
                 if is_whole {
                     return None;
                 }
-                let added = match edits.next() {
-                    Some(edit) => batch.add(material, commits, edit),
-                    None => {
-                        is_whole = true;
-                        self.add_commit_rows(&mut batch, commits)
-                    }
+                let added = if let Some(edit) = edits.next() {
+                    batch.add(material, commits, edit)
+                } else {
+                    is_whole = true;
+                    self.add_commit_rows(&mut batch, commits)
                 };
                 if let Err(error) = added {
                     failure = Some(error);

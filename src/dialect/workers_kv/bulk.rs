@@ -80,7 +80,7 @@ pub(crate) async fn get(
     bounded(keys.0.len(), BULK_READS)?;
     let names: BTreeSet<_> = keys.0.iter().map(|name| RecordName::of(name)).collect();
     let read = move |store: &Store, most: usize| {
-        let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+        let names: Vec<_> = names.iter().map(RecordName::as_str).collect();
         // One snapshot: of a bulk write, the answer has all records or none.
         let records = store.records(namespace, &names, unix_now())?;
         let bytes = bytes_of(&records)?;

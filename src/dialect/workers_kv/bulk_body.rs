@@ -241,6 +241,8 @@ fn compact(body: &mut [u8], place: &Range<usize>) -> Option<Range<usize>> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -290,7 +292,8 @@ mod tests {
             for (at, character) in text.chars().enumerate() {
                 if at % every == 0 || character.is_control() || "\"\\".contains(character) {
                     for unit in character.encode_utf16(&mut [0; 2]) {
-                        units.push_str(&format!("\\u{unit:04x}"));
+                        // Writing to a String cannot fail.
+                        let _ = write!(units, "\\u{unit:04x}");
                     }
                 } else {
                     units.push(character);

@@ -28,7 +28,7 @@ fn a_value_opens_only_with_its_own_place_name_versions_and_expiry() {
     let (head, _) = RowHeader::read(&row).expect("whole");
     assert_eq!(head, HEAD);
     let open = |address, head, name, expiry| {
-        open_value(&key(9), address, head, name, expiry, row.to_vec()).map(|value| value.to_vec())
+        open_value(&key(9), address, head, name, expiry, row.clone()).map(|value| value.to_vec())
     };
     assert_eq!(open(ADDRESS, HEAD, "a name", 5), Ok(b"a value".to_vec()));
     let elsewhere = RecordAddress { namespace: NamespaceId([7; 16]), ..ADDRESS };
