@@ -110,9 +110,13 @@ impl BodyReader {
     }
 }
 
+/// Some clients begin JSON with a byte order mark, which a parser may ignore (RFC 8259 §8.1).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Reads a body of JSON.
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::invalid(json_fault(&error)))
+    let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    serde_json::from_slice(json).map_err(|error| Refusal::invalid(json_fault(&error)))
 }
 
 /// Reads and drops the rest of a request's body, as far as it is short and arrives at once, so that

@@ -696,6 +696,18 @@ fn a_disk_that_fails_is_503_and_what_was_acknowledged_stays() {
     assert_eq!(kv.call("GET", &format!("{id}/values/a"), "x", b"").text(), "3");
 }
 
+#[test]
+fn a_byte_order_mark_before_json_is_skipped() {
+    let kv = Kv::start();
+    let id = kv.namespace("first");
+    let marked = |json: &str| format!("\u{feff}{json}").into_bytes();
+    let pairs = marked(r#"[{"key":"a","value":"MQ==","base64":true}]"#);
+    assert_eq!(kv.call("PUT", &format!("{id}/bulk"), "application/json", &pairs).status, 200);
+    let names = marked(r#"{"keys":["a"]}"#);
+    let read = kv.call("POST", &format!("{id}/bulk/get"), "application/json", &names);
+    assert_eq!(read.json()["result"]["values"]["a"], "1", "{}", read.text());
+}
+
 /// A storage that writes only while its gate is open.
 struct GatedStorage {
     memory: MemoryStorage,

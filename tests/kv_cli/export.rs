@@ -295,6 +295,8 @@ fn an_encrypted_identity_opens_with_its_passphrase_in_armour_or_not() {
         assert_eq!(code, 65, "{err}");
         assert!(err.contains("truncated or changed"), "{err}");
     }
+    // As an editor leaves it that begins files with a byte order mark.
+    fs::write(&one_file, ["\u{feff}".as_bytes(), &text].concat()).expect("written");
     // The export itself in armour.
     let mut out = age::armor::ArmoredWriter::wrap_output(
         fs::File::create(&armoured_file).expect("a file"),

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::cli::ask;
 use crate::cli::error::CommandError;
+use crate::cli::kv::json_items::BYTE_ORDER_MARK;
 
 /// The most bytes of a file with identities: thousands of them.
 const FILE_LIMIT: usize = 1 << 20;
@@ -30,7 +31,11 @@ pub(crate) type Identities = Vec<Box<dyn Identity + Send + Sync>>;
 pub(crate) fn read(path: &Path, is_input_taken: bool) -> Result<Identities, CommandError> {
     let file = File::open(path).map_err(|error| CommandError::unreadable(path, &error))?;
     let bytes = whole(file).map_err(|error| CommandError::unreadable(path, &error))?;
-    let text = match opened(path, &bytes, is_input_taken)? {
+    let text = match opened(
+        path,
+        bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes),
+        is_input_taken,
+    )? {
         Some(clear) => clear,
         None => bytes,
     };
@@ -95,7 +100,7 @@ fn whole(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 /// The lines without the white space around them, which age does not take.
 fn trimmed(text: &str) -> Zeroizing<String> {
     let mut lines = Zeroizing::new(String::with_capacity(text.len() + 1));
-    for line in text.lines() {
+    for line in text.strip_prefix('\u{feff}').unwrap_or(text).lines() {
         lines.push_str(line.trim());
         lines.push('\n');
     }
@@ -109,7 +114,7 @@ fn is_age_file(bytes: &[u8]) -> bool {
 
 /// The name of the first thing in a text; none of its letters.
 pub(crate) fn what_is(text: &str) -> &'static str {
-    let mut lines = text.lines().map(str::trim);
+    let mut lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines().map(str::trim);
     let first = lines.find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
     let begins =
         |with: &str| first.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));

@@ -148,7 +148,8 @@ fn send<T: serde::Serialize + serde::de::DeserializeOwned>(
 fn get(namespace: &str, input: &Input) -> Result<(), CommandError> {
     let unreadable = |error: io::Error| CommandError::unreadable(Path::new(&input.named()), &error);
     let text = SecretBuffer::read(input.open()?, BULK_BYTES).map_err(unreadable)?;
-    let names = serde_json::from_slice(&text).map_err(|_| {
+    let json = text.strip_prefix(json_items::BYTE_ORDER_MARK).unwrap_or(&text);
+    let names = serde_json::from_slice(json).map_err(|_| {
         let form = "must be [\"name\", …] or {\"keys\": [\"name\", …]}";
         CommandError::data(format!("{}: {form}", input.named()))
     })?;

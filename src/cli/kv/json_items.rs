@@ -12,6 +12,9 @@ use serde_json::{Deserializer, Error};
 use crate::cli::error::CommandError;
 use crate::exitcode::Exit;
 
+/// U+FEFF in UTF-8.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Calls `act` with every item and its number, from 1. Returns the number of items.
 pub(crate) fn each<T: DeserializeOwned>(
     from: impl Read,
@@ -19,7 +22,7 @@ pub(crate) fn each<T: DeserializeOwned>(
     act: impl FnMut(usize, T) -> Result<(), CommandError>,
 ) -> Result<usize, CommandError> {
     let mut from = BufReader::with_capacity(1 << 18, from);
-    let first = first(&mut from)
+    let first = after_mark(&mut from)
         .map_err(|error| CommandError::new(Exit::Io, format!("{named}: {error}")))?;
     let mut walk = Walk { act, number: 0, error: None, item: PhantomData };
     let walked = if first == Some(b'[') {
@@ -40,6 +43,14 @@ pub(crate) fn each<T: DeserializeOwned>(
 }
 
 /// The first byte that is not white space; it is not consumed.
+/// The first byte of JSON, after a byte order mark, which some editors write.
+fn after_mark(from: &mut impl BufRead) -> std::io::Result<Option<u8>> {
+    if from.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
+        from.consume(BYTE_ORDER_MARK.len());
+    }
+    first(from)
+}
+
 fn first(from: &mut impl BufRead) -> std::io::Result<Option<u8>> {
     loop {
         let buffer = from.fill_buf()?;
