@@ -90,6 +90,9 @@ fn serve(listeners: Listeners) {
         board: Arc::default(),
         incidents: Arc::default(),
         fresh: Arc::new(|| Box::pin(std::future::pending())),
+        configuration: Arc::default(),
+        state_dir: std::path::PathBuf::new(),
+        calls_memory: 256 << 20,
         store: Some(Arc::new(store)),
         store_tokens,
     };
