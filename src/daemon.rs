@@ -124,17 +124,12 @@ pub(crate) fn run(
     options: &Options,
     reread: impl Fn() -> Result<Config, ConfigError>,
 ) -> Result<(), DaemonError> {
-    crate::machine::return_freed_memory();
     harden::leave_no_core_dump();
     harden::take_descriptors(config.http.max_connections);
-    let path = config.state_dir.clone().map_or_else(StateDir::default_path, Ok)?;
-    let state_dir = Arc::new(StateDir::open(&path)?);
-    let access = Arc::new(AccessControl::load(&config.http)?);
-    let address = config.http.listen;
-    let listeners = Listeners::bind(address, config.http.threads())
-        .map_err(|error| DaemonError::Listen { address, error })?;
+    let StartResources { state_dir, access, listeners } =
+        StartResources::take(config, &state_dir(config)?)?;
     let socket = bind_admin_socket(&admin_socket(config, &state_dir));
-    let service = Service::start(config, options, state_dir, access)?;
+    let service = Service::start(config, options, Arc::new(state_dir), Arc::new(access))?;
     let address = listeners.address();
     let ready_file = ReadyFile::new(options.ready_file.clone(), address)?;
     tracing::info!(
@@ -162,6 +157,29 @@ pub(crate) fn run(
     }
     service.leave_boot_seed();
     ended.and(served.map_err(DaemonError::Http))
+}
+
+/// What a start takes besides the sources. [`trial::try_start`] takes it, too.
+struct StartResources {
+    state_dir: StateDir,
+    access: AccessControl,
+    listeners: Listeners,
+}
+
+impl StartResources {
+    fn take(config: &Config, state_dir: &Path) -> Result<Self, DaemonError> {
+        let state_dir = StateDir::open(state_dir)?;
+        let access = AccessControl::load(&config.http)?;
+        let address = config.http.listen;
+        let listeners = Listeners::bind(address, config.http.threads())
+            .map_err(|error| DaemonError::Listen { address, error })?;
+        Ok(Self { state_dir, access, listeners })
+    }
+}
+
+/// The path of the state directory.
+fn state_dir(config: &Config) -> Result<PathBuf, StateDirError> {
+    config.state_dir.clone().map_or_else(StateDir::default_path, Ok)
 }
 
 /// The operator reads it; the service works without it.

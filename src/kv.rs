@@ -52,7 +52,7 @@ pub use edit::{METADATA_LIMIT, VALUE_LIMIT};
 pub use error::KvError;
 pub use name::NAME_LIMIT;
 pub(crate) use name::RecordName;
-pub(crate) use read::Metadata;
+pub(crate) use read::{ListRange, Metadata};
 pub(crate) use snapshot::{RecordsSnapshot, SnapshotRecord};
 pub use store::Store;
 

@@ -9,6 +9,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Error, from_slice};
 
+/// U+FEFF in UTF-8. Some programs begin a file or a body with it, and a parser may ignore it (RFC 8259 §8.1).
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The text after a byte order mark.
+pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text)
+}
+
 /// Text that is one JSON value. Members keep their order, and numbers their digits.
 ///
 /// A `serde_json::Value` would hold numbers of more than 64 bits as the nearest ones of 53, and take many

@@ -11,6 +11,7 @@ use crate::cli::start_arguments::StartArguments;
 use crate::daemon;
 use crate::daemon::{Options, harden};
 use crate::exitcode::Exit;
+use crate::machine::return_freed_memory;
 use crate::service_log;
 
 /// Run the randomness service
@@ -45,6 +46,7 @@ enum LogFormat {
 }
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
+    return_freed_memory();
     let is_limit_survived = harden::survive_file_size_limit();
     arguments.start_log()?;
     if let Err(error) = is_limit_survived {

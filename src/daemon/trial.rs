@@ -3,27 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
-use crate::daemon::{DaemonError, admin_socket};
-use crate::http::AccessControl;
-use crate::net::tcp::Listeners;
+use crate::daemon::{DaemonError, StartResources, admin_socket, state_dir};
 use crate::net::unix::AdminSocket;
-use crate::state::{LOCK, StateDir};
+use crate::state::LOCK;
 
 /// Does what a start does, in its order, and undoes it. The answer are faults that a start survives.
 ///
 /// # Errors
 /// As a start.
 pub(crate) fn try_start(config: &Config) -> Result<Vec<String>, DaemonError> {
-    let path = config.state_dir.clone().map_or_else(StateDir::default_path, Ok)?;
-    let traces = Traces::before(&path);
-    let state_dir = StateDir::open(&path)?;
-    AccessControl::load(&config.http)?;
-    let address = config.http.listen;
-    drop(
-        Listeners::bind(address, config.http.threads())
-            .map_err(|error| DaemonError::Listen { address, error })?,
-    );
-    let socket = admin_socket(config, &state_dir);
+    let path = state_dir(config)?;
+    // Dropped last: it removes files of the state directory.
+    let _traces = Traces::before(&path);
+    let taken = StartResources::take(config, &path)?;
+    let socket = admin_socket(config, &taken.state_dir);
     let mut remarks = Vec::new();
     match AdminSocket::bind(&socket) {
         Ok(bound) => {
@@ -33,8 +26,6 @@ pub(crate) fn try_start(config: &Config) -> Result<Vec<String>, DaemonError> {
         }
         Err(error) => remarks.push(format!("the admin socket {}: {error}", socket.display())),
     }
-    drop(state_dir);
-    drop(traces);
     Ok(remarks)
 }
 

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use crate::api::bounded_list::TOO_MANY;
+use crate::api::json::without_mark;
 use crate::http::memory_budget::{MemoryBudget, MemoryPermit, TINY_BYTES};
 use crate::http::refusal::Refusal;
 use lavawall_entropy::append_secret;
@@ -110,13 +111,9 @@ impl BodyReader {
     }
 }
 
-/// Some clients begin JSON with a byte order mark, which a parser may ignore (RFC 8259 §8.1).
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-
 /// Reads a body of JSON.
 pub(crate) fn read_json<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
-    let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-    serde_json::from_slice(json).map_err(|error| Refusal::invalid(json_fault(&error)))
+    serde_json::from_slice(without_mark(body)).map_err(|error| Refusal::invalid(json_fault(&error)))
 }
 
 /// Reads and drops the rest of a request's body, as far as it is short and arrives at once, so that

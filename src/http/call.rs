@@ -18,6 +18,7 @@ use crate::http::memory_budget::MemoryPermit;
 use crate::http::refusal::Refusal;
 use crate::kv::{KvError, Store};
 use crate::net::activity::{Activity, Busy};
+use lavawall_entropy::scrubbing_stack;
 
 /// More than the calls of the store use of the stack, in bytes.
 const STACK_BYTES: usize = 64 << 10;
@@ -194,17 +195,7 @@ impl OwnedCall {
 pub(crate) async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    let scrubbed = move || {
-        let done = below(work);
-        // Ciphers and parsers leave blocks of text there.
-        zeroize::zeroize_stack::<STACK_BYTES>();
-        done
-    };
+    // Ciphers and parsers leave blocks of text there.
+    let scrubbed = move || scrubbing_stack::<STACK_BYTES, _>(work);
     tokio::task::spawn_blocking(scrubbed).await.unwrap_or_else(|_| Err(Refusal::internal()))
-}
-
-/// Does the work in frames of its own, which the scrub of the stack reaches.
-#[inline(never)]
-fn below<T>(work: impl FnOnce() -> T) -> T {
-    work()
 }

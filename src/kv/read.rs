@@ -25,6 +25,17 @@ const NAME_COPIES: usize = 8;
 /// Metadata of a list is in memory twice, and in the answer as it is.
 const JSON_COPIES: usize = 3;
 
+/// The records that a list asks for: up to `limit` whose names begin with `prefix` and come after `after`.
+#[derive(Debug, Clone, Copy)]
+pub struct ListRange<'a> {
+    /// The beginning of the names.
+    pub prefix: &'a str,
+    /// The last name before them.
+    pub after: Option<&'a str>,
+    /// The most of them.
+    pub limit: usize,
+}
+
 /// The value of a record.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Value {
@@ -134,7 +145,7 @@ impl Store {
         limit: usize,
         now: u64,
     ) -> Result<RecordPage, KvError> {
-        self.list_within(id, prefix, after, limit, (now, usize::MAX))
+        self.list_within(id, &ListRange { prefix, after, limit }, now, usize::MAX)
     }
 
     /// As [`Store::list`], in at most `most` bytes of memory, those of the answer included.
@@ -144,10 +155,9 @@ impl Store {
     pub fn list_within(
         &self,
         id: NamespaceId,
-        prefix: &str,
-        after: Option<&str>,
-        limit: usize,
-        (now, most): (u64, usize),
+        &ListRange { prefix, after, limit }: &ListRange<'_>,
+        now: u64,
+        most: usize,
     ) -> Result<RecordPage, KvError> {
         let (snapshot, more) = self.records_where(id, |index, _| {
             let slots = index.after(prefix, after, now).take(limit.saturating_add(1));

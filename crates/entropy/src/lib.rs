@@ -9,7 +9,7 @@ mod sample;
 mod secret;
 
 // Secrets: zeroized on drop, never printed, compared in constant time.
-pub use secret::{Locked, Plain, Secret, append_secret, on_scrubbed_stack};
+pub use secret::{Locked, Plain, Secret, append_secret, on_scrubbed_stack, scrubbing_stack};
 
 // Samples: raw bytes of a noise source.
 pub use sample::{DELTA_BYTES, Frame, Kind, PixelFormat, Sample, Shape};

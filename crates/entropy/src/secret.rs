@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 pub use locked::{Locked, Plain};
-pub use scrubbed_stack::on_scrubbed_stack;
+pub use scrubbed_stack::{on_scrubbed_stack, scrubbing_stack};
 
 /// `N` secret bytes on the heap: zeroized on drop, moved without leaving a copy, compared in
 /// constant time.

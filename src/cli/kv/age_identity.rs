@@ -9,9 +9,9 @@ use age::secrecy::SecretString;
 use age::{DecryptError, Decryptor, Identity, IdentityFile, scrypt};
 use zeroize::Zeroizing;
 
+use crate::api::json::without_mark;
 use crate::cli::ask;
 use crate::cli::error::CommandError;
-use crate::cli::kv::json_items::BYTE_ORDER_MARK;
 
 /// The most bytes of a file with identities: thousands of them.
 const FILE_LIMIT: usize = 1 << 20;
@@ -31,14 +31,7 @@ pub(crate) type Identities = Vec<Box<dyn Identity + Send + Sync>>;
 pub(crate) fn read(path: &Path, is_input_taken: bool) -> Result<Identities, CommandError> {
     let file = File::open(path).map_err(|error| CommandError::unreadable(path, &error))?;
     let bytes = whole(file).map_err(|error| CommandError::unreadable(path, &error))?;
-    let text = match opened(
-        path,
-        bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes),
-        is_input_taken,
-    )? {
-        Some(clear) => clear,
-        None => bytes,
-    };
+    let text = opened(path, without_mark(&bytes), is_input_taken)?.unwrap_or(bytes);
     let no_key = |what: &str| CommandError::usage(format!("{}: {what}", path.display()));
     let Ok(text) = std::str::from_utf8(&text) else {
         return Err(no_key("holds no age identity"));

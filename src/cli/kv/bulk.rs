@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::api::json::Json;
+use crate::api::json::{Json, without_mark};
 use crate::api::store::{BULK_BYTES, BULK_READS, BULK_RECORDS, BulkValues};
 use crate::cli::connection_arguments::ConnectionArguments;
 use crate::cli::error::CommandError;
@@ -148,8 +148,7 @@ fn send<T: serde::Serialize + serde::de::DeserializeOwned>(
 fn get(namespace: &str, input: &Input) -> Result<(), CommandError> {
     let unreadable = |error: io::Error| CommandError::unreadable(Path::new(&input.named()), &error);
     let text = SecretBuffer::read(input.open()?, BULK_BYTES).map_err(unreadable)?;
-    let json = text.strip_prefix(json_items::BYTE_ORDER_MARK).unwrap_or(&text);
-    let names = serde_json::from_slice(json).map_err(|_| {
+    let names = serde_json::from_slice(without_mark(&text)).map_err(|_| {
         let form = "must be [\"name\", …] or {\"keys\": [\"name\", …]}";
         CommandError::data(format!("{}: {form}", input.named()))
     })?;

@@ -9,11 +9,9 @@ use serde::Deserializer as _;
 use serde::de::{DeserializeOwned, Error as _, SeqAccess, Visitor};
 use serde_json::{Deserializer, Error};
 
+use crate::api::json::BYTE_ORDER_MARK;
 use crate::cli::error::CommandError;
 use crate::exitcode::Exit;
-
-/// U+FEFF in UTF-8.
-pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Calls `act` with every item and its number, from 1. Returns the number of items.
 pub(crate) fn each<T: DeserializeOwned>(

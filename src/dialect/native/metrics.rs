@@ -20,6 +20,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::api::status::{SourceStatus, Status, StoreSize};
 use crate::http::app::App;
 use crate::http::body::Body;
+use crate::http::format::negotiate;
 use crate::http::meters::Meters;
 use crate::http::status;
 use lavawall_entropy::Readiness;
@@ -29,6 +30,10 @@ const PREFIX: &str = "lavawall";
 
 /// `OpenMetrics` 1.0, which the encoder writes and every Prometheus since 2.5 asks for.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What a request can accept, the usual one first, and the media type of the answer.
+const OFFERS: [(&str, &str); 2] =
+    [("text/plain", text_format::MEDIA_TYPE), ("application/openmetrics-text", OPENMETRICS)];
 
 /// Every state. One of them is 1.
 const STATES: [Readiness; 4] =
@@ -43,10 +48,11 @@ pub(crate) fn answer(app: &App, request: &HeaderMap, now: Instant) -> Response<B
         meters: Arc::clone(&app.meters),
     };
     let mut text = render(facts);
-    let mut media_type = OPENMETRICS;
-    if !accepts_openmetrics(request) {
+    let accept = request.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    // One that accepts neither gets the usual form: a monitor is told nothing by a refusal.
+    let media_type = negotiate(accept, &OFFERS).unwrap_or(text_format::MEDIA_TYPE);
+    if media_type != OPENMETRICS {
         text = text_format::from_openmetrics(&text);
-        media_type = text_format::MEDIA_TYPE;
     }
     let mut response = Response::new(Body::whole(text));
     let headers = response.headers_mut();
@@ -54,20 +60,6 @@ pub(crate) fn answer(app: &App, request: &HeaderMap, now: Instant) -> Response<B
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-/// Whether the request names `OpenMetrics` among what it accepts, and not with a weight of zero (RFC 9110
-/// §12.5.1).
-fn accepts_openmetrics(request: &HeaderMap) -> bool {
-    let values = request.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_named = parts
-            .next()
-            .is_some_and(|name| name.eq_ignore_ascii_case("application/openmetrics-text"));
-        let weight = parts.find_map(|part| part.strip_prefix("q="));
-        is_named && weight.and_then(|weight| weight.parse::<f32>().ok()).is_none_or(|it| it > 0.0)
-    })
 }
 
 fn render(facts: Facts) -> String {

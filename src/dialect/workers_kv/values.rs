@@ -19,7 +19,7 @@ use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::http::respond::ok;
 use crate::keyring;
 use crate::keyring::NamespaceId;
-use crate::kv::{Metadata, Put, Store};
+use crate::kv::{ListRange, Metadata, Put, Store};
 
 /// A hundred years: later is a typing error.
 const TTL_MOST: u64 = 100 * 365 * 24 * 60 * 60;
@@ -118,13 +118,8 @@ pub(crate) async fn list(
     let after = query.text("cursor").map(read_cursor).transpose()?;
     let list = move |store: &Store, most| {
         let after = after.as_ref().map(|after| after.as_str());
-        Ok::<_, ReadFailure>(store.list_within(
-            namespace,
-            &prefix,
-            after,
-            limit,
-            (unix_now(), most),
-        )?)
+        let range = ListRange { prefix: &prefix, after, limit };
+        Ok::<_, ReadFailure>(store.list_within(namespace, &range, unix_now(), most)?)
     };
     let (page, permit) = call.read_within(SMALL_BYTES, list).await?;
     let cursor = page.records.last().filter(|_| page.more).map(|last| cursor(&last.name));

@@ -364,7 +364,7 @@ impl Storage for RedbStorage {
                 let table = opened.database.begin_read()?.open_table(definition(table))?;
                 Ok(table.get(key)?.map(|row| RowWithin::copied(row.value(), most)))
             },
-            |rows| Ok(rows.get(table, key)?.map(|row| RowWithin::copied(&row, most))),
+            |rows| Ok(rows.get(table, key)?.map(|row| RowWithin::checked(row, most))),
         )
     }
 
@@ -548,7 +548,7 @@ impl Snapshot for RedbSnapshot<'_> {
                         what: StorageAccess::Read,
                         reason: error.to_string(),
                     })?;
-                    return Ok(row.map(|row| RowWithin::copied(&row, most)));
+                    return Ok(row.map(|row| RowWithin::checked(row, most)));
                 }
                 _ => Err("the snapshot has no transaction".to_owned()),
             },

@@ -195,7 +195,9 @@ impl RowWithin {
         if let Self::Row(row) = self { Some(row) } else { None }
     }
 
-    fn checked(row: Vec<u8>, most: usize) -> Self {
+    /// The row, if it has up to `most` bytes.
+    #[must_use]
+    pub fn checked(row: Vec<u8>, most: usize) -> Self {
         if row.len() > most { Self::Longer(row.len()) } else { Self::Row(row) }
     }
 }

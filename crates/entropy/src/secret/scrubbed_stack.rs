@@ -32,16 +32,21 @@ const GAP_BYTES: usize = 256;
 /// # Security
 /// Overwrites 16 KiB. What `compute` leaves below that, in registers or on the heap stays.
 pub fn on_scrubbed_stack<T>(compute: impl FnOnce() -> T) -> T {
-    let _scrub = Scrub;
+    scrubbing_stack::<SCRUBBED_BYTES, T>(compute)
+}
+
+/// As [`on_scrubbed_stack`], and overwrites `BYTES` bytes, for computations that use more.
+pub fn scrubbing_stack<const BYTES: usize, T>(compute: impl FnOnce() -> T) -> T {
+    let _scrub = Scrub::<BYTES>;
     below_a_gap(compute)
 }
 
 /// Overwrites when it is dropped: then the frames of the computation are gone.
-struct Scrub;
+struct Scrub<const BYTES: usize>;
 
-impl Drop for Scrub {
+impl<const BYTES: usize> Drop for Scrub<BYTES> {
     fn drop(&mut self) {
-        zeroize::zeroize_stack::<SCRUBBED_BYTES>();
+        zeroize::zeroize_stack::<BYTES>();
     }
 }
 
