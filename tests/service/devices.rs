@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -12,7 +13,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::running::{Running, get};
+use crate::running::{Running, get, lavawall};
 
 /// How long anything is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -297,16 +298,20 @@ fn a_replay_goes_on_over_broken_pictures_and_a_truncated_frame_and_says_so() {
 
 #[test]
 fn a_source_that_gets_no_thread_is_one_incident_and_starts_when_there_is_one() {
-    let service = Running::start("[[source]]\ntype = \"os\"\n");
+    // A thread that has ended leaves no stack to the next one.
+    let service = Running::start_with("[[source]]\ntype = \"os\"\n", |_| {
+        let mut command = Command::new(lavawall());
+        command.env("GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=0");
+        command
+    });
     // Less than the stack of a thread.
     service.limit_memory(Some(1 << 20));
     service.configure("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");
     service.signal(Signal::HUP);
-    let end = Instant::now() + PATIENCE;
-    while service.log().matches("no thread").count() < 3 {
-        assert!(Instant::now() < end, "it is not tried again: {}", service.log());
-        std::thread::yield_now();
-    }
+    service.wait_for_log("no thread");
+    // Threads that end from here on make no room.
+    service.map_no_more_memory();
+    service.wait_until("it is not tried again", |it| it.log().matches("no thread").count() >= 3);
     let incidents = || {
         let status: Value = serde_json::from_str(&get(&service, "/status").text()).expect("JSON");
         let incidents = status["incidents"].as_array().expect("a list");
@@ -316,11 +321,7 @@ fn a_source_that_gets_no_thread_is_one_incident_and_starts_when_there_is_one() {
     assert_eq!(report(&service, "jitter")["state"], "absent");
     service.limit_memory(None);
     wait_for(&service, "jitter", "its thread", |report| report["state"] == "healthy");
-    let end = Instant::now() + PATIENCE;
-    while get(&service, "/health/ready").status != 200 {
-        assert!(Instant::now() < end, "it is not ready: {}", service.log());
-        std::thread::yield_now();
-    }
+    service.wait_until("it is not ready", |it| get(it, "/health/ready").status == 200);
     assert_eq!(incidents(), 1);
 }
 

@@ -222,6 +222,12 @@ impl Running {
         prlimit(Some(Pid::from_child(&self.child)), Resource::As, limit).expect("allowed");
     }
 
+    /// Lets it map no more memory, however much it frees.
+    pub(crate) fn map_no_more_memory(&self) {
+        let limit = Rlimit { current: Some(0), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::As, limit).expect("allowed");
+    }
+
     /// Waits until the service has used no processor time for a while: it can do nothing more for
     /// those who have asked.
     pub(crate) fn wait_until_idle(&self) {
