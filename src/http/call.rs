@@ -199,3 +199,43 @@ pub(crate) async fn on_thread<T: Send + 'static>(
     let scrubbed = move || scrubbing_stack::<STACK_BYTES, _>(work);
     tokio::task::spawn_blocking(scrubbed).await.unwrap_or_else(|_| Err(Refusal::internal()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::hint::black_box;
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    const LEFT: [u8; 12 << 10] = [0x3c; 12 << 10];
+
+    /// Leaves bytes on the stack, 16 KiB below the caller; returns their address.
+    #[inline(never)]
+    fn leave_below() -> usize {
+        let gap = [0_u8; 16 << 10];
+        black_box(&gap);
+        let place = leave();
+        black_box(&gap);
+        place
+    }
+
+    #[inline(never)]
+    fn leave() -> usize {
+        let left = LEFT;
+        black_box(&left).as_ptr().addr()
+    }
+
+    #[test]
+    fn what_work_leaves_on_the_stack_of_its_thread_is_overwritten() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let place = runtime.block_on(on_thread(|| Ok(leave_below())));
+        // The thread waits for more work, and its stack is there.
+        let memory = File::open("/proc/self/mem").expect("proc is mounted");
+        let mut seen = LEFT;
+        let place = place.ok().expect("no refusal") as u64;
+        memory.read_exact_at(&mut seen, place).expect("the stack is mapped");
+        let left = seen.iter().filter(|byte| **byte == LEFT[0]).count();
+        assert!(left < 16, "{left} bytes are left");
+    }
+}

@@ -20,6 +20,9 @@ use crate::tls::Access;
 /// What is looked for at a time, in bytes.
 const WINDOW: usize = 16;
 
+/// Connections are not closed for being idle while anything is waited for.
+const KEPT_OPEN: &str = "idle-timeout = \"1h\"\n";
+
 /// A large value.
 const VALUE_BYTES: usize = 3 << 20;
 
@@ -189,7 +192,7 @@ fn nothing_of_a_record_is_left_after_seal_with_connections_kept_open() {
     if !rustix::process::geteuid().is_root() {
         return; // others may not read the memory of the service
     }
-    let service = Running::start(TWO_KINDS);
+    let service = Running::start(&format!("[http]\n{KEPT_OPEN}{TWO_KINDS}"));
     let id = namespace(&service);
     let plaintext = Plaintext::new();
     let calls = plaintext.calls(&id);
@@ -217,7 +220,7 @@ fn nothing_of_a_record_is_left_after_seal_over_tls_either() {
         return; // others may not read the memory of the service
     }
     let access = Access::new();
-    let service = access.start();
+    let service = access.start_with(KEPT_OPEN);
     let plaintext = Plaintext::new();
     let token = token(&service);
     let titled = br#"{"title":"first"}"#.to_vec();

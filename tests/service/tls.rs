@@ -45,7 +45,7 @@ impl Access {
     }
 
     /// Starts a service with more keys of `[http]`.
-    fn start_with(&self, http: &str) -> Running {
+    pub(crate) fn start_with(&self, http: &str) -> Running {
         Running::start(&format!(
             "[http]\n{http}tls-certificate = '{}'\ntls-key = '{}'\ntokens = '{}'\n{TWO_KINDS}",
             self.certificate().display(),
