@@ -66,8 +66,15 @@ fn start() {
     println!("resident memory      {:.1} MiB  (aim 30 MiB)\n", median(memory_kib) / 1024.0);
 }
 
+/// The service, once it answers: without a seed it refuses.
+fn seeded() -> Server {
+    let service = Server::lavawall();
+    load::first_byte(&service.url("/random"));
+    service
+}
+
 fn requests() {
-    let (ours, theirs) = (Server::lavawall(), Server::fixed());
+    let (ours, theirs) = (seeded(), Server::fixed());
     let (mut our_rate, mut their_rate) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         our_rate.push(load::requests_a_second(&ours.url("/random?bytes=32")));
@@ -120,7 +127,7 @@ fn copies() {
 }
 
 fn body() {
-    let ours = Server::lavawall();
+    let ours = seeded();
     let theirs = Server::nginx();
     let url = ours.url(&format!("/random?bytes={}", BODY_GIB << 30));
     let files = BODY_GIB / servers::FILE_GIB;
