@@ -4,6 +4,7 @@
 //! status   /status, which the dashboard, /metrics and the report show too
 //! keys     /admin/…, over the admin socket
 //! store    /client/v4/…, the Workers KV dialect
+//! tenants  /admin/tenants… and /tenants/me/usage
 //! random   /random and its relatives as JSON
 //! problem  RFC 9457, the error answer
 //! ```
@@ -20,6 +21,7 @@ pub(crate) mod random;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod store;
+pub(crate) mod tenants;
 
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,7 @@ mod service_arguments;
 mod source_arguments;
 mod start_arguments;
 mod status;
+mod tenant;
 mod thread_arguments;
 mod token;
 mod when;
@@ -72,6 +73,7 @@ enum Command {
     Keys(keys::KeysArguments),
     Audit(audit::AuditArguments),
     Kv(Box<kv::KvArguments>),
+    Tenant(tenant::TenantArguments),
     Token(token::TokenArguments),
     Completions(completions::CompletionsArguments),
 }
@@ -99,6 +101,7 @@ impl Cli {
             Command::Keys(arguments) => keys::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
             Command::Kv(arguments) => kv::run(&arguments),
+            Command::Tenant(arguments) => tenant::run(&arguments),
             Command::Token(arguments) => token::run(&arguments),
             Command::Completions(arguments) => completions::run(&arguments, &mut Self::command()),
         };

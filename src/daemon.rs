@@ -289,6 +289,7 @@ impl Service {
             state_dir: self.state_dir.path().to_owned(),
             store: self.keys.as_ref().map(KeyUpkeep::store),
             store_tokens: self.keys.as_ref().map(KeyUpkeep::tokens).unwrap_or_default(),
+            tenants: self.keys.as_ref().map(KeyUpkeep::tenants).unwrap_or_default(),
             calls_memory: config.kv.large_calls(),
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! net ─ connection ─ dispatch ─ dialect (a parameter) ─┬─ call ─ body reading, store, generator
 //!                       │                              └─ respond, or refusal ─ problem
-//!                       └ host, caller, meters
+//!                       └ host, identification, rate limit, meters
 //! ```
 //! Each server thread has a runtime and a listening socket of its own; threads share the generator,
 //! the store and counters and nothing else.
@@ -19,17 +19,20 @@ pub(crate) mod dialect;
 pub(crate) mod dispatch;
 pub(crate) mod format;
 pub(crate) mod host;
+pub(crate) mod identification;
 pub(crate) mod memory_budget;
 pub(crate) mod meters;
 pub(crate) mod problem;
 pub(crate) mod provenance;
 pub(crate) mod query;
+pub(crate) mod rate_limit;
 pub(crate) mod refusal;
 pub(crate) mod respond;
 pub(crate) mod routes;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod stream;
+pub(crate) mod tenant_usage;
 
 pub use access::AccessControl;
 pub(crate) use access::AccessError;

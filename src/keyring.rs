@@ -34,7 +34,7 @@ pub use error::KeyringError;
 pub use handle::Keyring;
 pub use id::NamespaceId;
 pub(crate) use key_version::VersionState;
-pub(crate) use namespaces::{NamespaceInfo, NamespaceKeys};
+pub(crate) use namespaces::{NamespaceDraft, NamespaceInfo, NamespaceKeys};
 pub use paths::Places;
 pub(crate) use provenance::seconds;
 pub(crate) use rotation::KeyInfo;

@@ -8,6 +8,8 @@ use std::time::{Instant, SystemTime};
 
 pub(crate) use clock_reading::{ClockReading, slept};
 pub(crate) use heap::return_freed_memory;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use jiff::{Timestamp, Unit};
 use lavawall_entropy::Machine;
 pub use wiping_allocator::WipingAllocator;
@@ -37,6 +39,15 @@ pub(crate) fn compact_time(at: SystemTime) -> String {
     timestamp(at).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
+/// The day of a date as 2026-01-31, in days since 1970-01-01; `None` when it is none.
+#[must_use]
+pub(crate) fn day_of_date(text: &str) -> Option<u64> {
+    // The parser would accept a time of day after it.
+    let date = text.parse::<Date>().ok().filter(|_| text.len() == "2026-01-31".len())?;
+    let seconds = date.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second();
+    Some(u64::try_from(seconds).ok()? / (24 * 60 * 60))
+}
+
 fn timestamp(at: SystemTime) -> Timestamp {
     Timestamp::try_from(at).unwrap_or_default()
 }
@@ -45,6 +56,15 @@ fn timestamp(at: SystemTime) -> Timestamp {
 mod tests {
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};
+
+    #[test]
+    fn dates_are_days_since_1970() {
+        assert_eq!(day_of_date("1970-01-01"), Some(0));
+        assert_eq!(day_of_date("2026-11-28"), Some(20_785));
+        for text in ["", "1969-12-31", "2026-11-31", "2026-11-28T00:00", "28.11.2026"] {
+            assert_eq!(day_of_date(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn times_are_written_to_the_second_in_utc() {

@@ -14,7 +14,7 @@ use arbitrary::Arbitrary;
 
 use lavawall::{AccessControl, HttpConfig, ServiceParts};
 use lavawall::Listeners;
-use lavawall::{ReloadableTokens, Tokens, hash_token};
+use lavawall::{ReloadableTokens, Tenants, Tokens, hash_token};
 use lavawall::Store;
 use lavawall::MemoryStorage;
 use libfuzzer_sys::fuzz_target;
@@ -84,7 +84,7 @@ fn serve(listeners: Listeners) {
     let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
     store.open().expect("opened");
     let store_tokens = Arc::new(ReloadableTokens::default());
-    store_tokens.set(Tokens::parse(&format!("admin {}", hash_token(TOKEN))).expect("a token"));
+    store_tokens.set(Tokens::parse(&format!("admin {}", hash_token(TOKEN))).expect("a token").of_operators());
     let parts = ServiceParts {
         generator,
         board: Arc::default(),
@@ -95,6 +95,7 @@ fn serve(listeners: Listeners) {
         calls_memory: 256 << 20,
         store: Some(Arc::new(store)),
         store_tokens,
+        tenants: Arc::new(Tenants::none()),
     };
     let config = HttpConfig { idle_timeout: Duration::from_secs(5), ..HttpConfig::default() };
     let access = Arc::new(AccessControl::load(&config).expect("nothing to load"));

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::api::json::Json;
 use crate::api::store::{BulkFound, BulkValues, Envelope};
-use crate::api::{keys, problem, random, status, store};
+use crate::api::{keys, problem, random, status, store, tenants};
 
 /// The place of the schemas in the document.
 const PLACE: &str = "/components/schemas";
@@ -25,6 +25,11 @@ pub(crate) fn schemas() -> BTreeMap<String, Value> {
     add::<keys::ProofRequest>(&mut requests);
     add::<keys::ConfirmRequest>(&mut requests);
     add::<keys::RevokeRequest>(&mut requests);
+    add::<tenants::CreateTenantRequest>(&mut requests);
+    add::<tenants::NewTokenRequest>(&mut requests);
+    add::<tenants::LimitsRequest>(&mut requests);
+    add::<tenants::PermissionsRequest>(&mut requests);
+    add::<tenants::RemoveTenantRequest>(&mut requests);
     add::<store::TitleRequest>(&mut requests);
     add::<store::BulkPut>(&mut requests);
     add::<store::BulkGet>(&mut requests);
@@ -40,6 +45,11 @@ pub(crate) fn schemas() -> BTreeMap<String, Value> {
     add::<keys::KeyList>(&mut answers);
     add::<keys::ClockAnswer>(&mut answers);
     add::<keys::ConfigurationAnswer>(&mut answers);
+    add::<tenants::NewTokenAnswer>(&mut answers);
+    add::<tenants::RemovedTenant>(&mut answers);
+    add::<tenants::TenantList>(&mut answers);
+    add::<tenants::TenantEntry>(&mut answers);
+    add::<tenants::UsageAnswer>(&mut answers);
     add::<store::RepairAnswer>(&mut answers);
     add::<keys::VersionAnswer>(&mut answers);
     add::<keys::CompactionAnswer>(&mut answers);

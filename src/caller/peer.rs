@@ -2,7 +2,7 @@
 
 /// The peer of a unix socket, as the kernel identifies it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// Its effective user.
-    pub uid: u32,
+    pub(crate) uid: u32,
 }

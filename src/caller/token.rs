@@ -8,13 +8,14 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 
-use crate::caller::identity::Caller;
+use crate::caller::permission::Permission;
+use crate::caller::tenant::{Origin, Tenant};
 
 /// The scheme before the digits on a line of the file.
-const SCHEME: &str = "sha256:";
+pub(super) const SCHEME: &str = "sha256:";
 
 /// SHA-256 (FIPS 180-4).
-const HASH_BYTES: usize = 32;
+pub(super) const HASH_BYTES: usize = 32;
 
 /// Far more tokens than any service hands out; comparing all of them takes a quarter of a
 /// millisecond.
@@ -47,10 +48,10 @@ pub enum TokenError {
     Empty,
 }
 
-/// The tokens that are accepted, by name.
+/// The tokens that are accepted: each is a tenant that may ask for random bytes and read the status.
 #[derive(Default)]
 pub struct Tokens {
-    names: Vec<Arc<str>>,
+    tenants: Vec<Arc<Tenant>>,
     hashes: Vec<[u8; HASH_BYTES]>,
 }
 
@@ -76,13 +77,13 @@ impl Tokens {
                 .ok()
                 .and_then(|hash| hash.try_into().ok())
                 .ok_or(bad("the hash must be 64 hexadecimal digits"))?;
-            if tokens.names.iter().any(|known| **known == *name) {
+            if tokens.tenants.iter().any(|known| *known.name == *name) {
                 return Err(bad("this name is on an earlier line too"));
             }
-            if tokens.names.len() == TOKENS_LIMIT {
+            if tokens.tenants.len() == TOKENS_LIMIT {
                 return Err(bad("there are more than 10000 tokens"));
             }
-            tokens.names.push(name.into());
+            tokens.tenants.push(Arc::new(Tenant::of_token_file(name)));
             tokens.hashes.push(hash);
         }
         if tokens.hashes.is_empty() {
@@ -91,28 +92,42 @@ impl Tokens {
         Ok(tokens)
     }
 
-    /// The name of `token`, if it is one of these.
+    /// The same tokens, of operators: they may do everything.
+    #[must_use]
+    pub fn of_operators(mut self) -> Self {
+        for tenant in &mut self.tenants {
+            let account = Arc::clone(tenant.account());
+            let permissions = vec![Permission::Operator];
+            *tenant = Arc::new(Tenant::new(&tenant.name, Origin::TokenFile, permissions, account));
+        }
+        self
+    }
+
+    /// The holder of `token`, if it is one of these.
     ///
     /// # Security
     /// Compares with every hash in constant time: the time reveals neither whether the token is known
     /// nor its place in the list.
     #[must_use]
-    pub fn name_of(&self, token: &[u8]) -> Option<&Arc<str>> {
+    pub(crate) fn holder(&self, token: &[u8]) -> Option<&Arc<Tenant>> {
         let hash = digest(token);
         // 0 for none; the list is far shorter than u32.
         let found = self.hashes.iter().zip(1_u32..).fold(0, |found, (known, number)| {
             u32::conditional_select(&found, &number, known.ct_eq(&hash))
         });
-        self.names.get(usize::try_from(found).ok()?.checked_sub(1)?)
+        self.tenants.get(usize::try_from(found).ok()?.checked_sub(1)?)
     }
 
-    /// The caller with these `Authorization` values: exactly one, with a known bearer token.
-    pub fn identify<'v>(&self, mut values: impl Iterator<Item = &'v [u8]>) -> Option<Caller> {
-        let token = values.next().and_then(bearer)?;
-        if values.next().is_some() {
-            return None;
+    /// Goes on with the accounts of `earlier` tokens of the same names.
+    fn take_accounts(&mut self, earlier: &Self) {
+        for tenant in &mut self.tenants {
+            let Some(known) = earlier.tenants.iter().find(|it| it.name == tenant.name) else {
+                continue;
+            };
+            let (permissions, account) =
+                (tenant.permissions().to_vec(), Arc::clone(known.account()));
+            *tenant = Arc::new(Tenant::new(&tenant.name, tenant.origin, permissions, account));
         }
-        self.name_of(token).map(|name| Caller::Token(Arc::clone(name)))
     }
 }
 
@@ -128,7 +143,10 @@ pub struct ReloadableTokens(ArcSwapOption<Tokens>);
 
 impl ReloadableTokens {
     /// Replaces the tokens. Counts from the next request on, also of open connections.
-    pub fn set(&self, tokens: Tokens) {
+    pub fn set(&self, mut tokens: Tokens) {
+        if let Some(earlier) = self.0.load().as_ref() {
+            tokens.take_accounts(earlier);
+        }
         self.0.store(Some(Arc::new(tokens)));
     }
 
@@ -138,9 +156,15 @@ impl ReloadableTokens {
         self.0.load().is_some()
     }
 
-    /// As [`Tokens::identify`], by the current tokens.
-    pub fn identify<'v>(&self, values: impl Iterator<Item = &'v [u8]>) -> Option<Caller> {
-        self.0.load().as_ref()?.identify(values)
+    /// The holder of `token`, by the current tokens.
+    #[must_use]
+    pub(crate) fn holder(&self, token: &[u8]) -> Option<Arc<Tenant>> {
+        self.0.load().as_ref()?.holder(token).cloned()
+    }
+
+    /// The tenants that hold tokens now.
+    pub(crate) fn tenants(&self) -> Vec<Arc<Tenant>> {
+        self.0.load().as_ref().map(|tokens| tokens.tenants.clone()).unwrap_or_default()
     }
 }
 
@@ -152,7 +176,7 @@ pub fn bearer(authorization: &[u8]) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer ") && !token.is_empty()).then_some(token)
 }
 
-fn digest(token: &[u8]) -> [u8; HASH_BYTES] {
+pub(super) fn digest(token: &[u8]) -> [u8; HASH_BYTES] {
     Sha256::digest(token).into()
 }
 
@@ -171,7 +195,7 @@ mod tests {
             abc.replace('b', "B")
         );
         let tokens = Tokens::parse(&text).expect("valid");
-        let name_of = |token| tokens.name_of(token).map(|name| &**name);
+        let name_of = |token| tokens.holder(token).map(|tenant| &*tenant.name);
         assert_eq!((name_of(b"one"), name_of(b"abc")), (Some("first"), Some("second")));
         assert_eq!((name_of(b"on"), name_of(b""), name_of(b"first")), (None, None, None));
     }
@@ -198,14 +222,17 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_shows_one_token_and_no_more() {
-        let tokens = Tokens::parse(&format!("ci {}", hash_token("one"))).expect("valid");
-        let identify = |values: &[&'static [u8]]| tokens.identify(values.iter().copied());
-        assert_eq!(identify(&[b"Bearer one"]), Some(Caller::Token("ci".into())));
-        let one: &[u8] = b"Bearer one";
-        for values in [vec![], vec![&b"Bearer two"[..]], vec![b"Basic one"], vec![one, one]] {
-            assert_eq!(identify(&values), None);
-        }
+    fn a_reload_keeps_the_accounts_of_those_that_stay() {
+        let tokens = ReloadableTokens::default();
+        let set = |text: &str| tokens.set(Tokens::parse(text).expect("valid"));
+        set(&format!("ci {}", hash_token("one")));
+        let before = tokens.holder(b"one").expect("known");
+        set(&format!("new {}\nci {}", hash_token("three"), hash_token("two")));
+        let after = tokens.holder(b"two").expect("known");
+        assert!(tokens.holder(b"one").is_none());
+        assert!(Arc::ptr_eq(before.account(), after.account()));
+        let new = tokens.holder(b"three").expect("known");
+        assert!(!Arc::ptr_eq(before.account(), new.account()));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use crate::cli::error::CommandError;
 use crate::cli::operator::Operator;
 use crate::cli::when::When;
 use crate::cli::{key_versions, print, rotation};
-use crate::exitcode::Exit;
 
 /// List keys with their provenance, and rotate those that should not be trusted
 ///
@@ -93,11 +92,7 @@ impl KeysArguments {
         if !self.json {
             return Ok(print::line(table::of(keys).trim_end())?);
         }
-        for key in keys {
-            let line = serde_json::to_string(key);
-            print::line(line.map_err(|error| CommandError::new(Exit::Io, error))?)?;
-        }
-        Ok(())
+        Ok(keys.iter().try_for_each(print::json)?)
     }
 
     fn picks(&self, key: &KeyEntry) -> bool {

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::exitcode::Exit;
 
 /// Writes one line to standard output.
@@ -11,6 +13,20 @@ use crate::exitcode::Exit;
 /// As [`write()`].
 pub(crate) fn line(text: impl Display) -> Result<(), Exit> {
     write(format!("{text}\n").as_bytes())
+}
+
+/// Writes a value as one line of JSON.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(crate) fn json(value: &impl Serialize) -> Result<(), Exit> {
+    match serde_json::to_string(value) {
+        Ok(text) => line(text),
+        Err(error) => {
+            self::error(&error);
+            Err(Exit::Software)
+        }
+    }
 }
 
 /// As [`line()`], for a command with more to do or a verdict to give: a closed pipe does not end it.

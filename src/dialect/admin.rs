@@ -14,14 +14,26 @@
 //! POST /admin/store/repair                     accepts the loss of a damaged store
 //! GET  /admin/keys                             every key version, with its provenance
 //! POST /admin/store/compact                    gives free space of the store back to the disk
+//! GET  /admin/tenants                          every tenant
+//! POST /admin/tenants          {name, …}       makes one; answers with its token, once
+//! GET  /admin/tenants/{name}
+//! GET  /admin/tenants/{name}/usage?from=&to=
+//! POST /admin/tenants/{name}/limits            {rate, burst, bytes, long_answers}
+//! POST /admin/tenants/{name}/permissions       {allow, deny}
+//! POST /admin/tenants/{name}/tokens            another token; answers with it, once
+//! POST /admin/tenants/{name}/tokens/{number}/revoke
+//! POST /admin/tenants/{name}/remove            {shred}
 //! POST /admin/namespaces/{id}/rotate
 //! POST /admin/namespaces/{id}/revoke {version}
 //! ```
 
 mod calls;
+mod tenants;
 
 use hyper::{Method, Response};
 
+use crate::caller::permission::Needed;
+use crate::caller::usage::Protocol;
 use crate::http::body::Body;
 use crate::http::call::{Call, OwnedCall, Reply};
 use crate::http::dialect::Dialect;
@@ -33,7 +45,7 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 15] = [
+const ENDPOINTS: [&str; 23] = [
     "/admin/clock",
     "/admin/clock/confirm",
     "/admin/configuration",
@@ -47,6 +59,14 @@ const ENDPOINTS: [&str; 15] = [
     "/admin/keys",
     "/admin/store/compact",
     "/admin/store/repair",
+    "/admin/tenants",
+    "/admin/tenants/{tenant}",
+    "/admin/tenants/{tenant}/limits",
+    "/admin/tenants/{tenant}/permissions",
+    "/admin/tenants/{tenant}/remove",
+    "/admin/tenants/{tenant}/tokens",
+    "/admin/tenants/{tenant}/tokens/{number}/revoke",
+    "/admin/tenants/{tenant}/usage",
     "/admin/namespaces/{namespace}/rotate",
     "/admin/namespaces/{namespace}/revoke",
 ];
@@ -61,6 +81,15 @@ impl Dialect for Admin {
 
     fn endpoints(&self) -> Vec<&'static str> {
         ENDPOINTS.to_vec()
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Admin
+    }
+
+    /// Only peers reach it, and the operator may do everything.
+    fn needed(&self, _path: &str) -> Option<Needed<'static>> {
+        None
     }
 
     fn is_for_peers_only(&self) -> bool {
@@ -106,8 +135,28 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         (&Method::POST, ["store", "repair"]) => calls::repair(call).await,
         (&Method::GET, ["keys"]) => calls::keys(call).await,
         (&Method::POST, ["store", "compact"]) => calls::compact(call).await,
+        (&Method::GET, ["tenants"]) => tenants::list(call),
+        (&Method::POST, ["tenants"]) => tenants::create(call).await,
+        (&Method::GET, ["tenants", name]) => tenants::get(call, name),
+        (_, ["tenants", name, rest @ ..]) => tenant(call, (*name).to_owned(), rest).await,
         (&Method::POST, ["namespaces", id, "rotate"]) => calls::rotate(call, namespace(id)?).await,
         (&Method::POST, ["namespaces", id, "revoke"]) => calls::revoke(call, namespace(id)?).await,
+        _ => Err(Refusal::not_found("there is no such administrator's call")),
+    }
+}
+
+async fn tenant(
+    call: &mut OwnedCall,
+    name: String,
+    rest: &[&str],
+) -> Result<Response<Body>, Refusal> {
+    match (call.request.method(), rest) {
+        (&Method::GET, ["usage"]) => tenants::usage(call, name).await,
+        (&Method::POST, ["limits"]) => tenants::limit(call, name).await,
+        (&Method::POST, ["permissions"]) => tenants::permit(call, name).await,
+        (&Method::POST, ["tokens"]) => tenants::new_token(call, name).await,
+        (&Method::POST, ["tokens", number, "revoke"]) => tenants::revoke(call, name, number).await,
+        (&Method::POST, ["remove"]) => tenants::remove(call, name).await,
         _ => Err(Refusal::not_found("there is no such administrator's call")),
     }
 }

@@ -12,6 +12,9 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use serde_json::json;
 
+use crate::caller::permission::Needed;
+use crate::caller::tenant::Origin;
+use crate::caller::usage::Protocol;
 use crate::caller::{Caller, Peer};
 use crate::dialect::native::list_query::List;
 use crate::http::app::App;
@@ -20,15 +23,21 @@ use crate::http::dialect::{Dialect, ROOT};
 use crate::http::refusal::Refusal;
 use crate::http::respond::json_line;
 use crate::http::routes::{self, Route};
-use crate::http::status;
+use crate::http::{problem, status, tenant_usage};
 
 /// Answered without a token: a monitor need not be a caller.
 const LIVE: &str = "/health/live";
 const READY: &str = "/health/ready";
 
+/// A tenant may always know what it has used.
+const OWN_USAGE: &str = "/tenants/me/usage";
+
+const RANDOM: &str = "/random";
+const RANDOM_LISTS: &str = "/random/";
+
 /// The hot path first.
-const ROUTES: [Route<Native>; 9] = [
-    ("/random", |_, call| random::answer(call)),
+const ROUTES: [Route<Native>; 10] = [
+    (RANDOM, |_, call| random::answer(call)),
     ("/random/integers", |_, call| lists::answer(&call, List::integers)),
     ("/random/uuids", |_, call| lists::answer(&call, List::uuids)),
     ("/random/strings", |_, call| lists::answer(&call, List::strings)),
@@ -39,8 +48,14 @@ const ROUTES: [Route<Native>; 9] = [
         let status = status::of(call.app, Instant::now());
         Ok(Reply::Now(json_line(StatusCode::OK, &status)))
     }),
+    (OWN_USAGE, |_, call| own_usage(call)),
     ("/metrics", |_, call| {
-        Ok(Reply::Now(metrics::answer(call.app, call.request.headers(), Instant::now())))
+        Ok(Reply::Now(metrics::answer(
+            call.app,
+            &call.caller,
+            call.request.headers(),
+            Instant::now(),
+        )))
     }),
 ];
 
@@ -56,6 +71,19 @@ impl Dialect for Native {
         routes::paths(&ROUTES)
     }
 
+    fn protocol(&self) -> Protocol {
+        Protocol::Native
+    }
+
+    fn needed(&self, path: &str) -> Option<Needed<'static>> {
+        match path {
+            LIVE | READY | OWN_USAGE => None,
+            _ if path == RANDOM || path.starts_with(RANDOM_LISTS) => Some(Needed::Random),
+            // Also paths that do not exist.
+            _ => Some(Needed::StatusRead),
+        }
+    }
+
     fn authenticate(
         &self,
         app: &App,
@@ -65,13 +93,24 @@ impl Dialect for Native {
         if matches!(request.uri().path(), LIVE | READY) {
             return Ok(peer.map_or(Caller::Anonymous, Caller::Peer));
         }
-        app.access.identify(peer, request.headers())
+        app.identify(peer, request.headers())
     }
 
     fn answer(&self, call: Call<'_>) -> Reply {
         routes::answer(self, &ROUTES, call)
             .unwrap_or_else(|refusal| Reply::Now(self.render(refusal)))
     }
+}
+
+fn own_usage(call: Call<'_>) -> Result<Reply, Refusal> {
+    let days = tenant_usage::days(call.query())?;
+    let tenant = call.caller.tenant().filter(|tenant| tenant.origin == Origin::Stored);
+    let name = tenant.ok_or_else(Refusal::no_tenant)?.name.to_string();
+    let call = call.into_owned();
+    Ok(Reply::later(async move {
+        let answer = tenant_usage::answer(&call, name, days).await;
+        answer.unwrap_or_else(|refusal| problem::render(&refusal))
+    }))
 }
 
 fn ready(call: &Call<'_>) -> Result<Reply, Refusal> {

@@ -9,16 +9,18 @@ mod bulk_body;
 mod envelope;
 mod namespaces;
 mod path;
+mod permissions;
 mod upload;
 mod values;
 
-use hyper::body::Incoming;
-use hyper::{HeaderMap, Request, Response};
+use hyper::body::{Body as _, Incoming};
+use hyper::{HeaderMap, Method, Request, Response};
 
 use crate::audit::Asked;
+use crate::caller::permission::Needed;
+use crate::caller::usage::Protocol;
 use crate::caller::{Caller, Peer};
 use crate::dialect::workers_kv::path::{ENDPOINTS, Operation, PREFIX, Target};
-use crate::http::access::by_token;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, OwnedCall, Reply};
@@ -37,7 +39,16 @@ impl Dialect for WorkersKv {
         ENDPOINTS.to_vec()
     }
 
-    /// The operator, or the holder of the administrator's token.
+    fn protocol(&self) -> Protocol {
+        Protocol::WorkersKv
+    }
+
+    /// It depends on the namespace.
+    fn needed(&self, _path: &str) -> Option<Needed<'static>> {
+        None
+    }
+
+    /// The operator, or the holder of a token.
     fn authenticate(
         &self,
         app: &App,
@@ -45,16 +56,22 @@ impl Dialect for WorkersKv {
         request: &Request<Incoming>,
     ) -> Result<Caller, Refusal> {
         app.store()?;
-        if let Some(peer) = peer {
-            return Ok(Caller::Peer(peer));
-        }
-        if !app.store_tokens.is_set() {
+        if peer.is_none() && !app.store_tokens.is_set() {
             return Err(Refusal::unavailable(
                 "the administrator's token is made once the generator has its first seed",
             ));
         }
-        by_token(&app.store_tokens, request.headers()).map_err(|refusal| {
-            if has_key_of_account(request.headers()) { key_of_account() } else { refusal }
+        let identified = match app.identify(peer, request.headers()) {
+            Ok(Caller::Anonymous) => Err(Refusal::unauthenticated()),
+            identified => identified,
+        };
+        identified.map_err(|refusal| {
+            let is_unknown = refusal.class == Class::Unauthenticated;
+            if is_unknown && has_key_of_account(request.headers()) {
+                key_of_account()
+            } else {
+                refusal
+            }
         })
     }
 
@@ -62,6 +79,13 @@ impl Dialect for WorkersKv {
         let mut call = call.into_owned();
         Reply::later(async move {
             let answer = route(&mut call).await;
+            if let (Ok(answer), Some(tenant)) = (&answer, call.caller.tenant()) {
+                if *call.request.method() != Method::HEAD {
+                    let bytes = answer.body().size_hint().exact().unwrap_or_default();
+                    tenant.charge_after(Protocol::WorkersKv, bytes);
+                }
+                tenant.count_key_use(Protocol::WorkersKv);
+            }
             call.finish(answer.unwrap_or_else(|refusal| envelope::render(&refusal))).await
         })
     }
@@ -84,6 +108,7 @@ impl Dialect for WorkersKv {
 async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
     let target = Target::parse(call.request.method(), call.request.uri())?;
     let namespace = target.namespace;
+    permissions::check(call, &target)?;
     match target.operation {
         Operation::VerifyToken => Ok(account::verify_token(&call.caller)),
         Operation::GetUser => Ok(account::user(&call.caller)),

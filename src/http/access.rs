@@ -4,15 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use hyper::HeaderMap;
-use hyper::header::AUTHORIZATION;
 use rustls::ServerConfig;
 
 use crate::caller::token::{ReloadableTokens, TokenError, Tokens};
-use crate::caller::{Caller, Peer};
 use crate::durable;
 use crate::http::config::HttpConfig;
-use crate::http::refusal::Refusal;
 use crate::net::tls;
 use crate::net::tls::TlsError;
 
@@ -98,23 +94,13 @@ impl AccessControl {
         self.tls.load_full()
     }
 
-    /// The caller of a request with these headers. A peer on the operator's socket needs no token.
-    /// Without a configured token file no caller needs one.
-    pub(crate) fn identify(
-        &self,
-        peer: Option<Peer>,
-        headers: &HeaderMap,
-    ) -> Result<Caller, Refusal> {
-        match peer {
-            Some(peer) => Ok(Caller::Peer(peer)),
-            None if self.tokens_path.is_none() => Ok(Caller::Anonymous),
-            None => by_token(&self.tokens, headers),
-        }
+    /// Whether every caller needs a token.
+    pub(crate) fn needs_token(&self) -> bool {
+        self.tokens_path.is_some()
     }
-}
 
-/// The caller whose token is in these headers.
-pub(crate) fn by_token(tokens: &ReloadableTokens, headers: &HeaderMap) -> Result<Caller, Refusal> {
-    let values = headers.get_all(AUTHORIZATION).iter().map(hyper::header::HeaderValue::as_bytes);
-    tokens.identify(values).ok_or_else(Refusal::unauthenticated)
+    /// The tokens of the token file.
+    pub(crate) fn tokens(&self) -> &ReloadableTokens {
+        &self.tokens
+    }
 }

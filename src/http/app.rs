@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 
 use crate::audit::Asked;
+use crate::caller::tenants::Tenants;
 use crate::caller::token::ReloadableTokens;
 use crate::collector::status::StatusBoard;
 use crate::http::access::AccessControl;
@@ -65,6 +66,8 @@ pub struct ServiceParts {
     pub store: Option<Arc<Store>>,
     /// The tokens that admit to the store.
     pub store_tokens: Arc<ReloadableTokens>,
+    /// The tenants.
+    pub tenants: Arc<Tenants>,
     /// Memory for the bodies and answers of large calls together, in bytes.
     pub calls_memory: usize,
 }
@@ -79,6 +82,7 @@ pub(crate) struct App {
     pub(crate) state_dir: PathBuf,
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) store_tokens: Arc<ReloadableTokens>,
+    pub(crate) tenants: Arc<Tenants>,
     pub(crate) access: Arc<AccessControl>,
     pub(crate) hosts: HostNames,
     pub(crate) bodies: BodyReader,
@@ -90,6 +94,7 @@ pub(crate) struct App {
     pub(crate) close_connections: watch::Sender<()>,
     pub(crate) meters: Arc<Meters>,
     pub(crate) max_bytes: u64,
+    pub(crate) metrics_tenants: usize,
     pub(crate) fresh_timeout: Duration,
     pub(crate) started: Instant,
     provenance: ProvenanceHeaders,
@@ -111,6 +116,7 @@ impl App {
             state_dir: parts.state_dir,
             store: parts.store,
             store_tokens: parts.store_tokens,
+            tenants: parts.tenants,
             access,
             hosts: HostNames::new(&config.hosts),
             bodies: BodyReader::new(config.idle_timeout),
@@ -120,6 +126,7 @@ impl App {
             close_connections: watch::Sender::new(()),
             meters: Arc::new(meters),
             max_bytes: config.max_bytes.as_u64(),
+            metrics_tenants: config.metrics_tenants,
             fresh_timeout: config.fresh_timeout,
             started: Instant::now(),
             provenance: ProvenanceHeaders::default(),

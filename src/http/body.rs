@@ -9,6 +9,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Bytes;
 use zeroize::Zeroizing;
 
+use crate::caller::tenant::Reservation;
 use crate::http::memory_budget::MemoryPermit;
 use crate::http::meters::Meters;
 use crate::http::stream::RandomStream;
@@ -35,6 +36,8 @@ pub(crate) struct RandomBody {
     stream: RandomStream,
     meters: Arc<Meters>,
     first: Option<Bytes>,
+    /// The bytes that are charged as they are sent.
+    reservation: Option<Reservation>,
     pause: Option<Pause>,
 }
 
@@ -63,8 +66,14 @@ impl Body {
     }
 
     /// A body of `first` and the rest of `stream`.
-    pub(crate) fn random(first: Bytes, stream: RandomStream, meters: Arc<Meters>) -> Self {
-        Self::Random(Box::new(RandomBody { stream, meters, first: Some(first), pause: None }))
+    pub(crate) fn random(
+        first: Bytes,
+        stream: RandomStream,
+        meters: Arc<Meters>,
+        reservation: Option<Reservation>,
+    ) -> Self {
+        let first = Some(first);
+        Self::Random(Box::new(RandomBody { stream, meters, first, reservation, pause: None }))
     }
 }
 
@@ -102,11 +111,18 @@ impl RandomBody {
         self.first.as_ref().map_or(0, Bytes::len) as u64 + self.stream.length()
     }
 
+    fn charge(&mut self, sent: &Bytes) {
+        if let Some(reservation) = &mut self.reservation {
+            reservation.charge(sent.len() as u64);
+        }
+    }
+
     fn poll_buffer(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if let Some(first) = self.first.take() {
+            self.charge(&first);
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
         if self.stream.length() == 0 {
@@ -118,7 +134,10 @@ impl RandomBody {
         self.pause = None;
         match self.stream.next_buffer() {
             Ok(buffer) => {
-                self.meters.add_bytes(buffer.as_ref().map_or(0, Bytes::len));
+                if let Some(buffer) = &buffer {
+                    self.meters.add_bytes(buffer.len());
+                    self.charge(buffer);
+                }
                 Poll::Ready(buffer.map(|buffer| Ok(Frame::data(buffer))))
             }
             Err(why) => {

@@ -115,6 +115,11 @@ pub(crate) struct OwnedCall {
 }
 
 impl OwnedCall {
+    /// The query, empty if there is none.
+    pub(crate) fn query(&self) -> &str {
+        self.request.uri().query().unwrap_or_default()
+    }
+
     /// Receives a body.
     pub(crate) async fn receive(&mut self, limits: BodyLimits) -> Result<ReceivedBody, Refusal> {
         self.app.bodies.receive(&self.app.memory, &mut self.request, limits).await
@@ -168,18 +173,26 @@ impl OwnedCall {
         &self,
         work: impl FnOnce(&Store, &Actor) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let store = Arc::clone(self.app.store()?);
-        let actor = Actor::named(self.caller.to_string());
         let turn = Arc::clone(&self.app.writers).acquire_owned();
         let Ok(Ok(turn)) = timeout(self.app.idle_timeout, turn).await else {
             return Err(Refusal::unavailable("too much is being written at once, try later"));
         };
         // The thread goes on when the caller is gone: it keeps the turn.
-        on_thread(move || {
+        self.operate(move |store, actor| {
             let _turn = turn;
-            work(&store, &actor)
+            work(store, actor)
         })
         .await
+    }
+
+    /// As [`Self::act_on_store`], for the operator: does not wait for those who write records.
+    pub(crate) async fn operate<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store, &Actor) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let store = Arc::clone(self.app.store()?);
+        let actor = Actor::named(self.caller.to_string());
+        on_thread(move || work(&store, &actor)).await
     }
 
     /// Ends the call: reads the rest of a body that was not needed, or was refused.
@@ -233,9 +246,9 @@ mod tests {
         // The thread waits for more work, and its stack is there.
         let memory = File::open("/proc/self/mem").expect("proc is mounted");
         let mut seen = LEFT;
-        let place = place.ok().expect("no refusal") as u64;
+        let place = place.expect("no refusal") as u64;
         memory.read_exact_at(&mut seen, place).expect("the stack is mapped");
-        let left = seen.iter().filter(|byte| **byte == LEFT[0]).count();
+        let left: usize = seen.iter().map(|byte| usize::from(*byte == LEFT[0])).sum();
         assert!(left < 16, "{left} bytes are left");
     }
 }

@@ -22,6 +22,9 @@ const THREADS_LIMIT: usize = 1024;
 /// The most file descriptors of a process on a default kernel (`fs.nr_open`).
 const CONNECTIONS_LIMIT: usize = 1 << 20;
 
+/// More names than a monitor should keep time series of.
+const METRICS_TENANTS_LIMIT: usize = 10_000;
+
 /// Timeouts longer than a day are a typing error, and shorter than 100 ms cut off honest clients.
 const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_hours(24);
@@ -46,6 +49,9 @@ pub struct HttpConfig {
     /// File of hashed tokens, one per line: `name sha256:HEX`. When given, every call but
     /// `/health/…` needs one of them.
     pub tokens: Option<PathBuf>,
+    /// Tenants that `/metrics` names, the first by name; the others are counted together as `other`. Each
+    /// name is up to twelve time series of a monitor.
+    pub metrics_tenants: usize,
     /// Consent to serve randomness to a network in the clear, to anyone.
     pub listen_beyond_loopback_without_tls_or_tokens: bool,
     /// Worker threads; by default one per core.
@@ -75,6 +81,7 @@ impl Default for HttpConfig {
             tls_certificate: None,
             tls_key: None,
             tokens: None,
+            metrics_tenants: 100,
             listen_beyond_loopback_without_tls_or_tokens: false,
             threads: None,
             max_connections: 4096,
@@ -95,6 +102,9 @@ impl HttpConfig {
         within("max-bytes", &self.max_bytes, &size, || "1B to 1TiB".to_owned())?;
         within("max-connections", &self.max_connections, &(1..=CONNECTIONS_LIMIT), || {
             format!("1 to {CONNECTIONS_LIMIT}")
+        })?;
+        within("metrics-tenants", &self.metrics_tenants, &(0..=METRICS_TENANTS_LIMIT), || {
+            format!("0 to {METRICS_TENANTS_LIMIT}")
         })?;
         within("threads", &self.threads(), &(1..=THREADS_LIMIT), || {
             format!("1 to {THREADS_LIMIT}")
@@ -249,6 +259,7 @@ mod tests {
             ("max-connections = 0", "max-connections"),
             ("max-connections = 1048577", "max-connections"),
             ("threads = 1025", "threads"),
+            ("metrics-tenants = 10001", "metrics-tenants"),
             ("idle-timeout = \"99ms\"", "idle-timeout"),
             ("drain-timeout = \"25h\"", "drain-timeout"),
             ("fresh-timeout = \"0s\"", "fresh-timeout"),

@@ -3,6 +3,8 @@
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
+use crate::caller::permission::Needed;
+use crate::caller::usage::Protocol;
 use crate::caller::{Caller, Peer};
 use crate::http::app::App;
 use crate::http::body::Body;
@@ -28,6 +30,13 @@ pub(crate) trait Dialect: Send + Sync {
     /// The templates of the paths that it serves, with `{name}` for a part that callers choose.
     fn endpoints(&self) -> Vec<&'static str>;
 
+    /// The name under which its use is counted.
+    fn protocol(&self) -> Protocol;
+
+    /// The permission that a call at `path` needs before it is answered; `None` when it needs none, or
+    /// one that depends on more than the path: then the dialect checks it.
+    fn needed(&self, path: &str) -> Option<Needed<'static>>;
+
     /// Whether it exists only for peers on the operator's socket.
     fn is_for_peers_only(&self) -> bool {
         false
@@ -38,14 +47,14 @@ pub(crate) trait Dialect: Send + Sync {
         false
     }
 
-    /// Identifies the caller: by default a peer, or the holder of one of the service's tokens.
+    /// Identifies the caller: by default a peer, the holder of a token, or no one where none is needed.
     fn authenticate(
         &self,
         app: &App,
         peer: Option<Peer>,
         request: &Request<Incoming>,
     ) -> Result<Caller, Refusal> {
-        app.access.identify(peer, request.headers())
+        app.identify(peer, request.headers())
     }
 
     /// Answers a call of an identified caller.

@@ -5,11 +5,15 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 
+use crate::caller::permission::Needed;
+use crate::caller::tenant::Tenant;
+use crate::caller::usage::Protocol;
 use crate::caller::{Caller, Peer};
 use crate::http::app::App;
 use crate::http::body::Body;
@@ -18,6 +22,7 @@ use crate::http::dialect::{Destination, Dialects};
 use crate::http::host;
 use crate::http::meters::{MeterId, Meters};
 use crate::http::problem;
+use crate::http::rate_limit;
 use crate::http::refusal::Refusal;
 use crate::net::activity::Activity;
 
@@ -40,15 +45,27 @@ impl Handler {
         Self { app, dialects, activity, peer }
     }
 
-    fn answer(&self, destination: &Destination<'_>, request: Request<Incoming>) -> Reply {
+    /// The answer, and the tenant whose it is.
+    fn answer(
+        &self,
+        destination: &Destination<'_>,
+        request: Request<Incoming>,
+    ) -> (Reply, Option<Arc<Tenant>>) {
         let dialect = destination.dialect;
         if let Err(refusal) = self.admit(&request, dialect.is_page(request.uri().path())) {
-            return Reply::Now(problem::render(&refusal));
+            return (Reply::Now(problem::render(&refusal)), None);
         }
         let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
         match dialect.authenticate(&self.app, self.peer, &request) {
-            Ok(caller) => dialect.answer(call(caller, request)),
-            Err(refusal) => dialect.turn_away(call(Caller::Anonymous, request), refusal),
+            Ok(caller) => {
+                let tenant = caller.tenant().cloned();
+                let reply = match admit_caller(&caller, dialect.needed(request.uri().path())) {
+                    Ok(()) => dialect.answer(call(caller, request)),
+                    Err(refusal) => dialect.turn_away(call(caller, request), refusal),
+                };
+                (reply, tenant)
+            }
+            Err(refusal) => (dialect.turn_away(call(Caller::Anonymous, request), refusal), None),
         }
     }
 
@@ -60,6 +77,17 @@ impl Handler {
     }
 }
 
+/// Checks the limits of a caller, then its permission.
+fn admit_caller(caller: &Caller, needed: Option<Needed<'_>>) -> Result<(), Refusal> {
+    if let Some(tenant) = caller.tenant() {
+        tenant.admit(Instant::now())?;
+    }
+    match needed {
+        Some(needed) if !caller.may(needed) => Err(Refusal::not_permitted(needed)),
+        _ => Ok(()),
+    }
+}
+
 impl hyper::service::Service<Request<Incoming>> for Handler {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -68,15 +96,39 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     fn call(&self, request: Request<Incoming>) -> MeteredReply {
         let destination = self.dialects.find(request.uri().path(), self.peer.is_some());
         let is_head = request.method() == Method::HEAD;
-        match self.answer(&destination, request) {
-            Reply::Now(response) => {
-                self.app.meters.add_request(destination.meter, response.status());
+        let (reply, tenant) = self.answer(&destination, request);
+        let count =
+            Count { meter: destination.meter, tenant, protocol: destination.dialect.protocol() };
+        match reply {
+            Reply::Now(mut response) => {
+                count.add(&self.app.meters, &mut response);
                 MeteredReply::Now(Some(finished(response, is_head)))
             }
             Reply::Later(work) => {
                 let meters = Arc::clone(&self.app.meters);
-                MeteredReply::Later { work, meters, meter: destination.meter, is_head }
+                MeteredReply::Later { work, meters, count, is_head }
             }
+        }
+    }
+}
+
+/// Where an answer is counted.
+pub(crate) struct Count {
+    meter: MeterId,
+    tenant: Option<Arc<Tenant>>,
+    protocol: Protocol,
+}
+
+impl Count {
+    fn add(&self, meters: &Meters, response: &mut Response<Body>) {
+        meters.add_request(self.meter, response.status());
+        let Some(tenant) = &self.tenant else { return };
+        if response.status() != StatusCode::TOO_MANY_REQUESTS {
+            tenant.count_request(self.protocol);
+        }
+        // Other dialects say it in forms of their own.
+        if self.protocol == Protocol::Native {
+            rate_limit::add_headers(tenant, response.headers_mut());
         }
     }
 }
@@ -89,7 +141,7 @@ pub(crate) enum MeteredReply {
     Later {
         work: Pin<Box<dyn Future<Output = Response<Body>> + Send>>,
         meters: Arc<Meters>,
-        meter: MeterId,
+        count: Count,
         is_head: bool,
     },
 }
@@ -102,9 +154,9 @@ impl Future for MeteredReply {
             Self::Now(response) => {
                 Poll::Ready(Ok(response.take().expect("an answer is polled until it is ready")))
             }
-            Self::Later { work, meters, meter, is_head } => {
-                let response = ready!(work.as_mut().poll(cx));
-                meters.add_request(*meter, response.status());
+            Self::Later { work, meters, count, is_head } => {
+                let mut response = ready!(work.as_mut().poll(cx));
+                count.add(meters, &mut response);
                 Poll::Ready(Ok(finished(response, *is_head)))
             }
         }

@@ -37,6 +37,15 @@ pub(crate) fn render(refusal: &Refusal) -> Response<Body> {
             problem.limit = Some(invalid.limit.clone());
             problem.value = Some(invalid.value.clone());
         }
+        Subject::Limit(limit) => {
+            problem.field = Some(limit.field.to_owned());
+            problem.limit = Some(limit.limit.clone());
+            problem.value = Some(limit.value.clone());
+        }
+        Subject::Permission(permission) => {
+            problem.field = Some("permission".to_owned());
+            problem.limit = Some(permission.clone());
+        }
         Subject::Accept(offers) => {
             problem.field = Some("Accept".to_owned());
             problem.limit = Some(offers.clone());
@@ -71,6 +80,8 @@ fn kind(refusal: &Refusal) -> (&'static str, &'static str) {
         Subject::Host { .. } => ("host", "Not one host"),
         Subject::Sender { .. } => ("cross-site", "Sent by a page of another site"),
         Subject::Token | Subject::ForeignCredentials => ("unauthorized", "Unauthorized"),
+        Subject::Permission(_) => ("not-permitted", "Not permitted"),
+        Subject::Limit(_) => ("too-many-requests", "A limit of this tenant is reached"),
         Subject::Parameter(_) => ("invalid-parameter", "Invalid parameter"),
         Subject::Accept(_) => ("not-acceptable", "Not acceptable"),
         Subject::Seed(_) => ("not-ready", "Not enough independent randomness"),

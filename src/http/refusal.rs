@@ -2,6 +2,7 @@
 //! words that each dialect renders in a shape of its own.
 
 mod of_store;
+mod of_tenants;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use hyper::StatusCode;
 use hyper::header::{ALLOW, CONNECTION, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 
+use crate::caller::permission::Needed;
 use crate::http::query::Invalid;
 use crate::service_log::log_limit::LogLimit;
 use lavawall_entropy::{NotReady, Quorum};
@@ -26,7 +28,7 @@ pub(crate) enum Class {
     Invalid,
     /// The caller is not identified.
     Unauthenticated,
-    /// The caller's secret is not the right one.
+    /// The caller's secret is not the right one, or it may not do this.
     Forbidden,
     /// The object does not exist.
     NotFound,
@@ -42,6 +44,8 @@ pub(crate) enum Class {
     Conflict,
     /// The request or its answer is too large.
     TooLarge,
+    /// A limit of the tenant is exceeded.
+    TooManyRequests,
     /// Stored data is damaged, or its key is gone.
     Damaged,
     /// A fault in this program.
@@ -66,6 +70,7 @@ impl Class {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Damaged | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Incomplete | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -99,6 +104,10 @@ pub(crate) enum Subject {
     Token,
     /// The headers of another way to identify a caller, which this service does not have.
     ForeignCredentials,
+    /// The permission that is needed.
+    Permission(String),
+    /// A limit of the tenant.
+    Limit(Box<LimitRefusal>),
     /// A parameter of the query.
     Parameter(Box<Invalid>),
     /// The `Accept` header, and the media types on offer.
@@ -117,6 +126,15 @@ pub(crate) enum Subject {
     Record,
     /// A part of a call to the store.
     Part(Part),
+}
+
+/// A limit that a call exceeds.
+#[derive(Debug)]
+pub(crate) struct LimitRefusal {
+    pub(crate) field: &'static str,
+    pub(crate) limit: String,
+    pub(crate) value: String,
+    pub(crate) retry_after: Duration,
 }
 
 /// The parts of a call to the store for which a dialect has codes.
@@ -219,6 +237,19 @@ impl Refusal {
             Subject::Token,
             "a bearer token that this service knows is needed",
         )
+    }
+
+    /// The caller is no tenant whose use is recorded.
+    pub(crate) fn no_tenant() -> Self {
+        let message = "only a tenant of the service has recorded use: send its token";
+        Self::new(Class::Unauthenticated, Subject::Token, message)
+    }
+
+    /// The tenant may not do this.
+    pub(crate) fn not_permitted(needed: Needed<'_>) -> Self {
+        let permission = needed.to_string();
+        let message = format!("this tenant has not the permission {permission}");
+        Self::new(Class::Forbidden, Subject::Permission(permission), message)
     }
 
     /// A part of a call is malformed, or out of a limit.
@@ -325,6 +356,10 @@ impl Refusal {
                 _ => 2,
             }),
             Subject::FreshSeed(waited) => Some(waited.as_secs().max(1)),
+            Subject::Limit(limit) => {
+                let seconds = limit.retry_after.as_millis().div_ceil(1000).max(1);
+                u64::try_from(seconds).ok()
+            }
             _ => (self.class == Class::Unavailable).then_some(RETRY_AFTER_SECONDS),
         }
     }

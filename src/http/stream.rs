@@ -55,6 +55,11 @@ impl RandomStream {
         self.length
     }
 
+    /// Whether the next buffer is the last.
+    pub(crate) fn is_one_buffer(&self) -> bool {
+        self.left <= self.form.buffer_bytes() as u64
+    }
+
     /// The next buffer, or `None` at the end.
     ///
     /// # Errors

@@ -94,10 +94,32 @@ impl Keyring {
         actor: &Actor,
         title: &str,
     ) -> Result<NamespaceDraft, KeyringError> {
-        self.audited(AuditEvent::new(actor, "create-namespace"), |_| self.draw_namespace(title))
+        self.audited(AuditEvent::new(actor, "create-namespace"), |_| {
+            self.draw_namespace(title, NamespaceId(key::draw(&self.generator)?))
+        })
     }
 
-    fn draw_namespace(&self, title: &str) -> Result<NamespaceDraft, KeyringError> {
+    /// As [`Keyring::draft_namespace`], with an id that the program fixes.
+    ///
+    /// # Errors
+    /// Also when there is, or was, a namespace of this id.
+    pub(crate) fn draft_namespace_with_id(
+        &self,
+        actor: &Actor,
+        title: &str,
+        id: NamespaceId,
+    ) -> Result<NamespaceDraft, KeyringError> {
+        self.audited(AuditEvent::new(actor, "create-namespace").on(id), |_| {
+            self.look(|keyset| {
+                let is_known =
+                    keyset.namespaces.contains_key(&id) || keyset.tombstones.contains(&id);
+                if is_known { Err(KeyringError::TitleTaken) } else { Ok(()) }
+            })?;
+            self.draw_namespace(title, id)
+        })
+    }
+
+    fn draw_namespace(&self, title: &str, id: NamespaceId) -> Result<NamespaceDraft, KeyringError> {
         self.look(|keyset| check_room(keyset, title))?;
         let (key, provenance) = KeyProvenance::draw(&self.generator)?;
         let mut namespace = NamespaceKeyset {
@@ -107,7 +129,7 @@ impl Keyring {
             versions: Vec::new(),
         };
         namespace.rotate(key, provenance);
-        Ok(NamespaceDraft { id: NamespaceId(key::draw(&self.generator)?), namespace })
+        Ok(NamespaceDraft { id, namespace })
     }
 
     /// Takes a draft into the keyring.
@@ -171,6 +193,18 @@ impl Keyring {
         self.look(|keyset| {
             keyset.namespaces.get(&id).map(keys).ok_or(KeyringError::UnknownNamespace(id))
         })
+    }
+
+    /// Looks at the title of a namespace; `None` when there is no such namespace.
+    ///
+    /// # Errors
+    /// When the keyring is not unsealed.
+    pub(crate) fn look_at_title<T>(
+        &self,
+        id: NamespaceId,
+        look: impl FnOnce(Option<&str>) -> T,
+    ) -> Result<T, KeyringError> {
+        self.look(|keyset| Ok(look(keyset.namespaces.get(&id).map(|it| it.title.as_str()))))
     }
 
     /// The key under which the store seals its commit count.

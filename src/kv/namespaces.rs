@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::audit::Actor;
-use crate::keyring::{KeyringError, NamespaceId, NamespaceInfo};
+use crate::keyring::{KeyringError, NamespaceDraft, NamespaceId, NamespaceInfo};
 use crate::kv::commit_rows::clearing;
 use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::error::KvError;
@@ -25,9 +25,30 @@ impl Store {
     /// # Errors
     /// When the title is taken or invalid, or nothing can be written.
     pub fn create_namespace(&self, actor: &Actor, title: &str) -> Result<NamespaceInfo, KvError> {
+        self.create(actor, || self.keyring.draft_namespace(actor, title))
+    }
+
+    /// As [`Store::create_namespace`], with an id that the program fixes.
+    ///
+    /// # Errors
+    /// Also when there is, or was, a namespace of this id.
+    pub(crate) fn create_namespace_with_id(
+        &self,
+        actor: &Actor,
+        title: &str,
+        id: NamespaceId,
+    ) -> Result<NamespaceInfo, KvError> {
+        self.create(actor, || self.keyring.draft_namespace_with_id(actor, title, id))
+    }
+
+    fn create(
+        &self,
+        actor: &Actor,
+        draft: impl FnOnce() -> Result<NamespaceDraft, KeyringError>,
+    ) -> Result<NamespaceInfo, KvError> {
         let mut writer = self.writer();
         self.refuse_if_read_only()?;
-        let draft = self.keyring.draft_namespace(actor, title)?;
+        let draft = draft()?;
         if !self.is_open() {
             // A store that was refused is left as it is.
             return Err(KvError::Closed);

@@ -44,7 +44,7 @@ pub(crate) fn read_or_make(
         )
         .into());
     }
-    Ok(Tokens::parse(&format!("admin {}", hash_token(token)))?)
+    Ok(Tokens::parse(&format!("admin {}", hash_token(token)))?.of_operators())
 }
 
 fn make(state_dir: &StateDir, generator: &Generator) -> Result<Zeroizing<Vec<u8>>, AnyError> {

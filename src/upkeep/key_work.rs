@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::audit::{Actor, AuditError};
+use crate::caller::tenants::Tenants;
 use crate::caller::token::ReloadableTokens;
 use crate::config::Config;
 use crate::incident::IncidentLog;
@@ -39,6 +40,14 @@ const SCRUB_EVERY: Duration = Duration::from_secs(1);
 /// The most sweeps in a row.
 const SWEEPS: usize = 20;
 
+/// The callers that the state directory and the store name.
+#[derive(Clone, Default)]
+pub(crate) struct KnownCallers {
+    /// The administrator's token.
+    pub(crate) tokens: Arc<ReloadableTokens>,
+    pub(crate) tenants: Arc<Tenants>,
+}
+
 /// The work of the thread, and its state.
 pub(crate) struct KeyWork {
     init: bool,
@@ -46,7 +55,7 @@ pub(crate) struct KeyWork {
     generator: Arc<Generator>,
     incidents: Arc<IncidentLog>,
     store: Arc<Store>,
-    tokens: Arc<ReloadableTokens>,
+    callers: KnownCallers,
     keyring: Arc<Keyring>,
     has_token: bool,
     rotation_rate: u32,
@@ -71,7 +80,7 @@ impl KeyWork {
         generator: &Arc<Generator>,
         incidents: &Arc<IncidentLog>,
         store: &Arc<Store>,
-        tokens: &Arc<ReloadableTokens>,
+        callers: KnownCallers,
         keyring: Arc<Keyring>,
     ) -> Self {
         Self {
@@ -80,7 +89,7 @@ impl KeyWork {
             generator: Arc::clone(generator),
             incidents: Arc::clone(incidents),
             store: Arc::clone(store),
-            tokens: Arc::clone(tokens),
+            callers,
             keyring,
             has_token: false,
             rotation_rate: config.kv.rotation_rate,
@@ -111,6 +120,12 @@ impl KeyWork {
                 self.anchor_commits();
             }
             report_unlogged(&self.keyring.audit().write_turned_away(Instant::now()));
+        }
+        if self.store.is_open()
+            && let Err(error) =
+                self.callers.tenants.write_usage(&self.store, keyring::seconds(SystemTime::now()))
+        {
+            tracing::error!("the use of tenants in the last second is not written: {error}");
         }
         self.anchor_commits();
         report_unlogged(&self.keyring.audit().finish());
@@ -169,7 +184,7 @@ impl KeyWork {
         }
         if !self.has_token {
             let tokens = admin_token::read_or_make(&self.state_dir, &self.generator)?;
-            self.tokens.set(tokens);
+            self.callers.tokens.set(tokens);
             self.has_token = true;
         }
         match self.keyring.condition() {
@@ -191,6 +206,9 @@ impl KeyWork {
         if !store.is_open() {
             self.open(store)?;
         }
+        for finding in self.callers.tenants.load(store)? {
+            self.report(finding);
+        }
         if self.scrub_rate > 0 && Instant::now() >= self.scrub_due {
             store.scrub(self.scrub_rate, SystemTime::now())?;
             self.scrub_due = Instant::now() + SCRUB_EVERY;
@@ -204,6 +222,8 @@ impl KeyWork {
             return Ok(EVERY);
         }
         let now = keyring::seconds(SystemTime::now());
+        self.callers.tenants.finish_removals(store, &Actor::SERVICE)?;
+        self.callers.tenants.write_usage(store, now)?;
         for _ in 0..SWEEPS {
             if store.sweep(now)? == 0 {
                 break;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 
+use crate::caller::tenants::Tenants;
 use crate::caller::token::ReloadableTokens;
 use crate::config::Config;
 use crate::incident::IncidentLog;
@@ -12,13 +13,13 @@ use crate::keyring::{Keyring, Places};
 use crate::kv::Store;
 use crate::kv::engine::ENGINES;
 use crate::state::{AUDIT_LOG, StateDir};
-use crate::upkeep::key_work::KeyWork;
+use crate::upkeep::key_work::{KeyWork, KnownCallers};
 use lavawall_entropy::Generator;
 
 /// The thread; stopped and joined when dropped.
 pub(crate) struct KeyUpkeep {
     store: Arc<Store>,
-    tokens: Arc<ReloadableTokens>,
+    callers: KnownCallers,
     looked: Arc<AtomicBool>,
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -46,16 +47,16 @@ impl KeyUpkeep {
         let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
             .with_value_cache(values)
             .with_commit_mark(state_dir.file("store.commits"));
-        let (store, tokens) = (Arc::new(store), Arc::<ReloadableTokens>::default());
+        let (store, callers) = (Arc::new(store), KnownCallers::default());
         let mut work =
-            KeyWork::new(config, state_dir, generator, incidents, &store, &tokens, keyring);
+            KeyWork::new(config, state_dir, generator, incidents, &store, callers.clone(), keyring);
         let looked = Arc::new(AtomicBool::new(false));
         let has_looked = Arc::clone(&looked);
         let (stop, stopped) = mpsc::channel::<()>();
         let thread = std::thread::Builder::new()
             .name("keys".into())
             .spawn(move || work.run(&stopped, &has_looked))?;
-        Ok(Self { store, tokens, looked, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { store, callers, looked, stop: Some(stop), thread: Some(thread) })
     }
 
     /// Whether the first start's work was done, or failed.
@@ -73,9 +74,14 @@ impl KeyUpkeep {
         Arc::clone(&self.store)
     }
 
+    /// The tenants; known once the store was open.
+    pub(crate) fn tenants(&self) -> Arc<Tenants> {
+        Arc::clone(&self.callers.tenants)
+    }
+
     /// The tokens that admit to the store; set once the administrator's token is read or made.
     pub(crate) fn tokens(&self) -> Arc<ReloadableTokens> {
-        Arc::clone(&self.tokens)
+        Arc::clone(&self.callers.tokens)
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use lavawall::IncidentLog;
 use lavawall::Listeners;
-use lavawall::ReloadableTokens;
 use lavawall::StatusBoard;
 use lavawall::Store;
 use lavawall::{AccessControl, Fresh, HttpConfig, ServiceParts, serve};
+use lavawall::{ReloadableTokens, Tenants};
 use lavawall_entropy::{Contribution, Generator, Kind, LeaseLimits, Provenance, Quorum, Secret};
 use tokio::sync::watch;
 
@@ -78,6 +78,7 @@ impl Appliance {
             state_dir: std::path::PathBuf::new(),
             store,
             store_tokens: store_tokens.unwrap_or_default(),
+            tenants: Arc::new(Tenants::none()),
             calls_memory: 100 << 20,
         };
         let guard = Arc::clone(&access);

@@ -61,7 +61,9 @@ impl Kv {
         store.open().expect("opened");
         let store = Arc::new(store);
         let tokens = ReloadableTokens::default();
-        tokens.set(Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token"));
+        tokens.set(
+            Tokens::parse(&format!("admin {}", hash_token("it"))).expect("a token").of_operators(),
+        );
         let fresh: lavawall::Fresh = Arc::new(|| Box::pin(std::future::pending()));
         let kept = Some((Arc::clone(&store), Arc::new(tokens)));
         let appliance = Appliance::with_store(generator, config, fresh, kept);

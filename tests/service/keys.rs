@@ -81,6 +81,7 @@ fn every_described_call_of_the_operator_is_served_on_the_socket_alone() {
         }
         assert!(item["servers"][0]["description"].as_str().is_some_and(|it| it.contains("socket")));
         let path = template.replace("{id}", "00112233445566778899aabbccddeeff");
+        let path = path.replace("{tenant}", "acme").replace("{number}", "1");
         assert_eq!(get(&service, &path).status, 404, "{template} over TCP");
         for method in item.as_object().expect("an item").keys().filter(|it| *it != "servers") {
             let answer = over_socket(&method.to_uppercase(), &path);
@@ -88,7 +89,7 @@ fn every_described_call_of_the_operator_is_served_on_the_socket_alone() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 15);
+    assert_eq!(calls, 24);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod simulated;
 mod spent_keys;
 mod start;
 mod state_files;
+mod tenants;
 mod tls;
 
 use std::io::{Read, Write};

@@ -51,7 +51,7 @@ pub(crate) async fn keyring(call: &OwnedCall) -> Outcome {
 
 pub(crate) async fn init(call: &mut OwnedCall) -> Outcome {
     let request: SealRequest = call.json(BODY_LIMIT).await?;
-    call.act_on_store(move |store, actor| {
+    call.operate(move |store, actor| {
         let shares = store.init(actor, &choice(request.seal))?;
         wait_for_records(store);
         Ok(handed_out(&shares, None))
@@ -61,7 +61,7 @@ pub(crate) async fn init(call: &mut OwnedCall) -> Outcome {
 
 pub(crate) async fn unseal(call: &mut OwnedCall) -> Outcome {
     let UnsealRequest { piece } = call.json(BODY_LIMIT).await?;
-    call.act_on_store(move |store, actor| {
+    call.operate(move |store, actor| {
         let keyring = store.keyring();
         match piece {
             Some(piece) => drop(keyring.unseal(actor, piece.as_bytes())?),
@@ -78,7 +78,7 @@ pub(crate) async fn unseal(call: &mut OwnedCall) -> Outcome {
 
 pub(crate) async fn seal(call: &OwnedCall) -> Outcome {
     let sealed = call
-        .act_on_store(|store, actor| {
+        .operate(|store, actor| {
             store.seal(actor)?;
             Ok(answer(&state(store.keyring())))
         })
@@ -89,7 +89,7 @@ pub(crate) async fn seal(call: &OwnedCall) -> Outcome {
 
 pub(crate) async fn rekey(call: &mut OwnedCall) -> Outcome {
     let request: SealRequest = call.json(BODY_LIMIT).await?;
-    call.act_on_store(move |store, actor| {
+    call.operate(move |store, actor| {
         let proof = pieces(&request.proof);
         let (id, shares) = store.keyring().prepare_seal(actor, &proof, &choice(request.seal))?;
         if shares.is_empty() {
@@ -106,7 +106,7 @@ pub(crate) async fn confirm(call: &mut OwnedCall) -> Outcome {
     let ConfirmRequest { prepared } = call.json(BODY_LIMIT).await?;
     let id = HEXLOWER.decode(prepared.as_bytes()).ok().and_then(|id| id.try_into().ok());
     let id: PreparedId = id.ok_or(KeyringError::Unprepared)?;
-    call.act_on_store(move |store, actor| {
+    call.operate(move |store, actor| {
         let done = store.keyring().put_in_force(actor, &id);
         let is_in_force = KeyringError::took_effect(&done);
         done.map_err(|error| {
@@ -124,7 +124,7 @@ pub(crate) async fn confirm(call: &mut OwnedCall) -> Outcome {
 
 pub(crate) async fn rotate_root(call: &mut OwnedCall) -> Outcome {
     let ProofRequest { proof } = call.json(BODY_LIMIT).await?;
-    call.act_on_store(move |store, actor| {
+    call.operate(move |store, actor| {
         store.keyring().rotate_root(actor, &pieces(&proof))?;
         Ok(answer(&state(store.keyring())))
     })
@@ -143,7 +143,7 @@ pub(crate) async fn clock(call: &OwnedCall) -> Outcome {
 }
 
 pub(crate) async fn confirm_clock(call: &OwnedCall) -> Outcome {
-    call.act_on_store(|store, actor| {
+    call.operate(|store, actor| {
         store.confirm_clock(actor)?;
         Ok(answer(&clock_of(store)))
     })
@@ -160,7 +160,7 @@ fn clock_of(store: &Store) -> ClockAnswer {
 }
 
 pub(crate) async fn repair(call: &OwnedCall) -> Outcome {
-    call.act_on_store(|store, actor| {
+    call.operate(|store, actor| {
         let repair =
             store.repair(actor, &format!(".damaged-{}", compact_time(SystemTime::now())))?;
         let wide = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
@@ -204,7 +204,7 @@ pub(crate) async fn keys(call: &OwnedCall) -> Outcome {
 }
 
 pub(crate) async fn compact(call: &OwnedCall) -> Outcome {
-    call.act_on_store(|store, actor| {
+    call.operate(|store, actor| {
         let Compaction { before, after } = store.compact(actor)?;
         let (before, after) = (status::store_size(before), status::store_size(after));
         Ok(answer(&CompactionAnswer { before, after }))
@@ -213,7 +213,7 @@ pub(crate) async fn compact(call: &OwnedCall) -> Outcome {
 }
 
 pub(crate) async fn rotate(call: &OwnedCall, id: NamespaceId) -> Outcome {
-    call.act_on_store(move |store, actor| {
+    call.operate(move |store, actor| {
         Ok(answer(&VersionAnswer { version: store.rotate(actor, id)? }))
     })
     .await
@@ -221,7 +221,7 @@ pub(crate) async fn rotate(call: &OwnedCall, id: NamespaceId) -> Outcome {
 
 pub(crate) async fn revoke(call: &mut OwnedCall, id: NamespaceId) -> Outcome {
     let RevokeRequest { version } = call.json(BODY_LIMIT).await?;
-    call.act_on_store(move |store, actor| {
+    call.operate(move |store, actor| {
         store.revoke(actor, id, version)?;
         Ok(answer(&VersionAnswer { version }))
     })

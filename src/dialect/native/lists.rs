@@ -13,6 +13,7 @@ use crate::http::buffer::AnswerBuffer;
 use crate::http::call::{Call, Reply};
 use crate::http::format::ListFormat;
 use crate::http::query::Invalid;
+use crate::http::rate_limit;
 use crate::http::refusal::Refusal;
 use crate::http::respond::ok;
 use lavawall_entropy::{Generator, NotReady};
@@ -35,6 +36,7 @@ pub(crate) fn answer(
     let body = write(&list, format, &mut Words::new(&app.generator))?;
     let mut buffer = AnswerBuffer::new(body.len());
     buffer.bytes().copy_from_slice(body.as_bytes());
+    rate_limit::charge(&call.caller, call.request.method(), body.len() as u64)?;
     app.meters.add_bytes(body.len());
     Ok(Reply::Now(ok(headers, Body::whole(buffer.into_bytes()))))
 }

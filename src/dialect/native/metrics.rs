@@ -1,6 +1,7 @@
 //! `/metrics`: counters and state, as `OpenMetrics` if that is asked for, else in the text format of
 //! Prometheus.
 
+mod tenants;
 mod text_format;
 
 use std::fmt;
@@ -18,6 +19,9 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::api::status::{SourceStatus, Status, StoreSize};
+use crate::caller::Caller;
+use crate::caller::usage::Usage;
+use crate::dialect::native::metrics::tenants::TenantUse;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::format::negotiate;
@@ -39,13 +43,19 @@ const OFFERS: [(&str, &str); 2] =
 const STATES: [Readiness; 4] =
     [Readiness::Starting, Readiness::Ready, Readiness::Degraded, Readiness::Refusing];
 
-/// The answer of `/metrics` at `now`, to a request with these headers.
-pub(crate) fn answer(app: &App, request: &HeaderMap, now: Instant) -> Response<Body> {
+/// The answer of `/metrics` at `now`, to a caller's request with these headers.
+pub(crate) fn answer(
+    app: &App,
+    caller: &Caller,
+    request: &HeaderMap,
+    now: Instant,
+) -> Response<Body> {
     let facts = Facts {
         status: status::of(app, now),
         incidents: app.incidents.count(),
         scrub_completed: app.store.as_ref().and_then(|store| store.scrub_progress().completed),
         meters: Arc::clone(&app.meters),
+        tenants: tenants::rows(app, caller),
     };
     let mut text = render(facts);
     let accept = request.get(ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -77,6 +87,7 @@ struct Facts {
     incidents: u64,
     scrub_completed: Option<SystemTime>,
     meters: Arc<Meters>,
+    tenants: Vec<TenantUse>,
 }
 
 impl Collector for Facts {
@@ -85,6 +96,7 @@ impl Collector for Facts {
         self.write_state(&mut sheet)?;
         self.write_store(&mut sheet)?;
         self.write_traffic(&mut sheet)?;
+        self.write_tenants(&mut sheet)?;
         self.write_sources(&mut sheet)
     }
 }
@@ -158,6 +170,29 @@ impl Facts {
         to.one("connections", "Connections served", None, &Counter::new(served))?;
         let help = "Connections refused because all were in use";
         to.one("connections_turned_away", help, None, &Counter::new(turned_away))
+    }
+
+    /// Nothing without tenants.
+    fn write_tenants(&self, to: &mut Sheet<'_>) -> fmt::Result {
+        if self.tenants.is_empty() {
+            return Ok(());
+        }
+        let requests = self.tenants(|usage| usage.requests);
+        to.each("tenant_requests", "Calls that were answered, by tenant", requests)?;
+        let bytes = self.tenants(|usage| usage.bytes);
+        to.each("tenant_answer_bytes", "Bytes of answers, by tenant", bytes)?;
+        let key_uses = self.tenants(|usage| usage.key_uses);
+        to.each("tenant_key_uses", "Calls that used a key, by tenant", key_uses)
+    }
+
+    fn tenants<'f>(
+        &'f self,
+        count: impl Fn(&Usage) -> u64 + 'f,
+    ) -> impl Iterator<Item = ([(&'static str, &'f str); 2], Counter<u64>)> {
+        self.tenants.iter().map(move |row| {
+            let labels = [("tenant", &*row.tenant), ("dialect", row.protocol)];
+            (labels, Counter::new(count(&row.usage)))
+        })
     }
 
     fn write_sources(&self, to: &mut Sheet<'_>) -> fmt::Result {

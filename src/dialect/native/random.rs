@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use hyper::header::ACCEPT;
-use hyper::{HeaderMap, Response};
+use hyper::{HeaderMap, Method, Response};
 
+use crate::caller::Caller;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, Reply};
 use crate::http::format::{RandomFormat, negotiate};
 use crate::http::problem;
 use crate::http::query::RandomQuery;
+use crate::http::rate_limit;
 use crate::http::refusal::Refusal;
 use crate::http::respond::ok;
 use crate::http::stream::RandomStream;
@@ -24,12 +26,13 @@ pub(crate) fn answer(call: Call<'_>) -> Result<Reply, Refusal> {
         None => accepted(call.request.headers(), &RandomFormat::OFFERS)?,
     };
     if !query.fresh {
-        return draw(call.app, query.bytes, format).map(Reply::Now);
+        return draw(call.app, &call.caller, call.request.method(), query.bytes, format)
+            .map(Reply::Now);
     }
     let call = call.into_owned();
     Ok(Reply::later(async move {
         let answer = match wait_for_fresh_seed(&call.app).await {
-            Ok(()) => draw(&call.app, query.bytes, format),
+            Ok(()) => draw(&call.app, &call.caller, call.request.method(), query.bytes, format),
             Err(refusal) => Err(refusal),
         };
         answer.unwrap_or_else(|refusal| problem::render(&refusal))
@@ -48,16 +51,27 @@ pub(crate) fn accepted<T: Copy>(
 }
 
 /// The answer: the first buffer is drawn at once, so that a refusal is a 503 and not half a body.
-fn draw(app: &App, bytes: u64, format: RandomFormat) -> Result<Response<Body>, Refusal> {
+fn draw(
+    app: &App,
+    caller: &Caller,
+    method: &Method,
+    bytes: u64,
+    format: RandomFormat,
+) -> Result<Response<Body>, Refusal> {
     let headers = app.random_headers(format.media_type());
     let mut stream = RandomStream::new(Arc::clone(&app.generator), format, bytes);
+    let length = stream.length();
+    if stream.is_one_buffer() {
+        // A refusal of the generator charges nothing.
+        let whole = stream.next_buffer()?.unwrap_or_default();
+        rate_limit::charge(caller, method, length)?;
+        app.meters.add_bytes(whole.len());
+        return Ok(ok(headers, Body::whole(whole)));
+    }
+    let reservation = rate_limit::reserve(caller, method, length)?;
     let first = stream.next_buffer()?.unwrap_or_default();
     app.meters.add_bytes(first.len());
-    let body = if stream.length() == 0 {
-        Body::whole(first)
-    } else {
-        Body::random(first, stream, Arc::clone(&app.meters))
-    };
+    let body = Body::random(first, stream, Arc::clone(&app.meters), reservation);
     Ok(ok(headers, body))
 }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::caller::permission::Needed;
+use crate::caller::usage::Protocol;
 use crate::dialect::web::dashboard::dashboard;
 use crate::dialect::web::docs::docs;
 use crate::dialect::web::openapi::openapi;
@@ -33,6 +35,15 @@ impl Dialect for Web {
 
     fn endpoints(&self) -> Vec<&'static str> {
         routes::paths(&ROUTES)
+    }
+
+    fn protocol(&self) -> Protocol {
+        Protocol::Web
+    }
+
+    /// The data of the pages are the status.
+    fn needed(&self, _path: &str) -> Option<Needed<'static>> {
+        Some(Needed::StatusRead)
     }
 
     fn is_page(&self, path: &str) -> bool {

@@ -18,6 +18,7 @@ use crate::service_log::log_limit::LogLimit;
 
 /// The service's own codes, as its clients show them.
 mod code {
+    pub(crate) const THROTTLED: u32 = 971;
     pub(crate) const NO_ROUTE: u32 = 7_003;
     pub(crate) const AUTHENTICATION: u32 = 10_000;
     pub(crate) const KEY_NOT_FOUND: u32 = 10_009;
@@ -62,7 +63,10 @@ fn shape(refusal: &Refusal) -> (StatusCode, u32, &str) {
         (Class::Unauthenticated, Subject::Token) => {
             (status, code::AUTHENTICATION, "Authentication error")
         }
-        (Class::Unauthenticated, _) => (status, code::AUTHENTICATION, message),
+        (Class::Unauthenticated, _) | (Class::Forbidden, Subject::Permission(_)) => {
+            (status, code::AUTHENTICATION, message)
+        }
+        (Class::TooManyRequests, _) => (status, code::THROTTLED, message),
         (Class::NotFound, Subject::Path) => (status, code::NO_ROUTE, message),
         (Class::NotFound, Subject::Record) => (status, code::KEY_NOT_FOUND, message),
         (Class::NotFound, Subject::Namespace) => (status, code::NAMESPACE_NOT_FOUND, message),

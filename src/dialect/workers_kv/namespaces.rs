@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 use crate::api::store::{NamespaceEntry, PAGE_ITEMS, PageInfo};
 use crate::audit::Actor;
-use crate::dialect::workers_kv::envelope;
 use crate::dialect::workers_kv::path::{KvQuery, namespace_not_found, shortened};
+use crate::dialect::workers_kv::{envelope, permissions};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::{Class, Part, Refusal, Subject};
@@ -59,6 +59,7 @@ async fn title(call: &mut OwnedCall) -> Result<String, Refusal> {
 
 pub(crate) async fn create(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
     let title = title(call).await?;
+    permissions::check_title(call, &title)?;
     let info =
         call.act_on_store(move |store, actor| Ok(store.create_namespace(actor, &title)?)).await?;
     Ok(envelope::result(shown(&info)))
@@ -70,6 +71,7 @@ pub(crate) async fn list(call: &OwnedCall, query: &KvQuery) -> Result<Response<B
     let by_title = second(query, "order", ["id", "title"], Part::Order)?;
     let descends = second(query, "direction", ["asc", "desc"], Part::Direction)?;
     let mut infos = call.on_store(|store| Ok(store.namespaces()?)).await?;
+    infos.retain(|info| permissions::is_visible(call, info));
     if by_title {
         infos.sort_by(|one, other| one.title.cmp(&other.title));
     }
@@ -101,6 +103,7 @@ pub(crate) async fn rename(
     id: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
     let title = title(call).await?;
+    permissions::check_title(call, &title)?;
     let rename = move |store: &Store, actor: &Actor| {
         store.rename_namespace(actor, id, &title)?;
         find(store, id)

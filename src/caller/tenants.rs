@@ -1,0 +1,161 @@
+//! The tenants that the store keeps, and the index by which a token finds its tenant.
+
+mod changes;
+mod error;
+mod records;
+mod usage_records;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+use data_encoding::HEXLOWER_PERMISSIVE;
+use parking_lot::Mutex;
+
+use crate::caller::tenant::{Account, Origin, Tenant, TenantRecord, unix_now};
+use crate::caller::token::{HASH_BYTES, SCHEME, digest};
+
+pub(crate) use changes::{NewToken, TenantChange, TokenTerms};
+pub(crate) use error::TenantError;
+pub(crate) use records::TENANTS_NAMESPACE;
+
+/// The tenants that the store keeps. Read when the store is opened, and held from then on: sealing the
+/// keyring takes no caller's randomness away.
+#[derive(Default)]
+pub struct Tenants {
+    index: ArcSwap<Index>,
+    /// One change at a time.
+    changes: Mutex<()>,
+}
+
+/// All tenants at some time.
+#[derive(Clone, Default)]
+struct Index {
+    is_loaded: bool,
+    tenants: BTreeMap<String, StoredTenant>,
+    /// By the token's hash. A lookup takes the same time however many there are, and what its time tells
+    /// is about the hash: a token has 256 bits and cannot be guessed from it.
+    tokens: HashMap<[u8; HASH_BYTES], IndexedToken>,
+}
+
+/// A tenant and its record.
+#[derive(Clone)]
+pub(crate) struct StoredTenant {
+    pub(crate) record: Arc<TenantRecord>,
+    pub(crate) tenant: Arc<Tenant>,
+}
+
+#[derive(Clone)]
+struct IndexedToken {
+    tenant: Arc<Tenant>,
+    expires_at: Option<u64>,
+    last_use: Arc<AtomicU64>,
+}
+
+/// Whose token it is.
+pub(crate) enum TokenOwner {
+    /// Of this tenant.
+    Tenant(Arc<Tenant>),
+    /// Of no tenant, revoked or expired.
+    Unknown,
+    /// The tenants were not read yet.
+    NotLoaded,
+}
+
+impl Tenants {
+    /// No tenants, for a service whose store keeps none: every token is unknown.
+    #[must_use]
+    pub fn none() -> Self {
+        let index = Index { is_loaded: true, ..Index::default() };
+        Self { index: ArcSwap::from_pointee(index), changes: Mutex::default() }
+    }
+
+    /// Whose token this is.
+    pub(crate) fn owner(&self, token: &[u8]) -> TokenOwner {
+        let index = self.index.load();
+        if !index.is_loaded {
+            return TokenOwner::NotLoaded;
+        }
+        let Some(known) = index.tokens.get(&digest(token)) else { return TokenOwner::Unknown };
+        let now = unix_now();
+        if known.expires_at.is_some_and(|at| at <= now) {
+            return TokenOwner::Unknown;
+        }
+        known.last_use.store(now, Ordering::Relaxed);
+        TokenOwner::Tenant(Arc::clone(&known.tenant))
+    }
+
+    /// Whether they were read.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.index.load().is_loaded
+    }
+
+    /// All, by name.
+    ///
+    /// # Errors
+    /// When they were not read yet.
+    pub(crate) fn all(&self) -> Result<Vec<StoredTenant>, TenantError> {
+        if self.is_loaded() { Ok(self.list()) } else { Err(TenantError::NotLoaded) }
+    }
+
+    /// All that are known, by name.
+    pub(crate) fn list(&self) -> Vec<StoredTenant> {
+        self.index.load().tenants.values().cloned().collect()
+    }
+
+    /// The tenant of this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn find(&self, name: &str) -> Result<StoredTenant, TenantError> {
+        let index = self.index.load();
+        if !index.is_loaded {
+            return Err(TenantError::NotLoaded);
+        }
+        let found = index.tenants.get(name).filter(|it| !it.record.is_removed).cloned();
+        found.ok_or_else(|| TenantError::Unknown(name.to_owned()))
+    }
+}
+
+impl Index {
+    /// Takes over the record of one tenant, with its account.
+    fn put(&mut self, record: TenantRecord, account: Arc<Account>) {
+        self.take_out(&record.name);
+        account.limiter.set(record.limits);
+        let permissions = record.permissions.clone();
+        let tenant = Tenant::new(&record.name, Origin::Stored, permissions, account);
+        let tenant = Arc::new(tenant);
+        let tokens = if record.is_removed { &[] } else { record.tokens.as_slice() };
+        for token in tokens {
+            let Some(hash) = read_hash(&token.hash) else { continue };
+            let last_use = tenant.account().last_use(token.number);
+            let (tenant, expires_at) = (Arc::clone(&tenant), token.expires_at);
+            self.tokens.insert(hash, IndexedToken { tenant, expires_at, last_use });
+        }
+        let name = record.name.clone();
+        self.tenants.insert(name, StoredTenant { record: Arc::new(record), tenant });
+    }
+
+    /// Removes a tenant and its tokens.
+    fn take_out(&mut self, name: &str) {
+        let Some(old) = self.tenants.remove(name) else { return };
+        for token in &old.record.tokens {
+            if let Some(hash) = read_hash(&token.hash) {
+                self.tokens.remove(&hash);
+            }
+        }
+    }
+}
+
+fn read_hash(text: &str) -> Option<[u8; HASH_BYTES]> {
+    let digits = text.strip_prefix(SCHEME)?;
+    HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?.try_into().ok()
+}
+
+impl fmt::Debug for Tenants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Tenants({})", self.index.load().tenants.len())
+    }
+}

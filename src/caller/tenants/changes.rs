@@ -1,0 +1,265 @@
+//! Changes of tenants: each is written to the audit log, then to the store, then takes effect.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64URL_NOPAD;
+use zeroize::Zeroizing;
+
+use crate::audit::{Actor, AuditEvent};
+use crate::caller::limits::Limits;
+use crate::caller::permission::Permission;
+use crate::caller::tenant::{
+    Account, NOTE_MOST, TOKENS_MOST, TenantRecord, TokenRecord, is_tenant_name, unix_now,
+};
+use crate::caller::tenants::records::{
+    TENANTS_NAMESPACE, is_recorded, last_uses_name, make_namespace, names, tenant_name, write,
+};
+use crate::caller::tenants::{Index, StoredTenant, TenantError, Tenants};
+use crate::caller::token::hash_token;
+use crate::keyring::NamespaceInfo;
+use crate::kv::Store;
+use lavawall_entropy::Generator;
+
+/// Tenants in all: their records are held in memory.
+const TENANTS_MOST: usize = 100_000;
+
+/// A token that was made, shown once.
+pub(crate) struct NewToken {
+    pub(crate) number: u32,
+    pub(crate) token: Zeroizing<String>,
+}
+
+/// What to change of a tenant.
+pub(crate) enum TenantChange {
+    /// Its limits.
+    Limits(Limits),
+    /// Its permissions.
+    Permissions(Vec<Permission>),
+    /// A token is revoked.
+    Revoke(u32),
+}
+
+/// What the operator says about a token.
+#[derive(Default)]
+pub(crate) struct TokenTerms {
+    pub(crate) note: Option<String>,
+    pub(crate) expires_at: Option<u64>,
+}
+
+impl Tenants {
+    /// Makes a tenant with its first token.
+    ///
+    /// # Errors
+    /// When the name cannot be one or is taken, or nothing can be written.
+    pub(crate) fn create(
+        &self,
+        store: &Store,
+        generator: &Generator,
+        actor: &Actor,
+        name: &str,
+        permissions: Vec<Permission>,
+        terms: TokenTerms,
+    ) -> Result<NewToken, TenantError> {
+        if !is_tenant_name(name) {
+            return Err(TenantError::Name(name.to_owned()));
+        }
+        let _change = self.changes.lock();
+        let index = self.loaded()?;
+        if index.tenants.contains_key(name) || is_recorded(store, name)? {
+            return Err(TenantError::NameTaken(name.to_owned()));
+        }
+        if index.tenants.len() >= TENANTS_MOST {
+            return Err(TenantError::TooMany { limit: TENANTS_MOST });
+        }
+        let mut record = TenantRecord {
+            name: name.to_owned(),
+            created_at: unix_now(),
+            permissions,
+            limits: Limits::default(),
+            tokens: Vec::new(),
+            last_token: 0,
+            is_removed: false,
+        };
+        let token = add_token(&mut record, generator, terms)?;
+        make_namespace(store, actor)?;
+        self.write(store, &event(actor, "create-tenant", name), record, Arc::default())?;
+        Ok(token)
+    }
+
+    /// Changes a tenant; the new record.
+    ///
+    /// # Errors
+    /// When there is no such tenant or token, or nothing can be written.
+    pub(crate) fn change(
+        &self,
+        store: &Store,
+        actor: &Actor,
+        name: &str,
+        change: TenantChange,
+    ) -> Result<StoredTenant, TenantError> {
+        let _change = self.changes.lock();
+        let StoredTenant { record, tenant } = self.find(name)?;
+        let mut record = TenantRecord::clone(&record);
+        let event = match change {
+            TenantChange::Limits(limits) => {
+                record.limits = limits;
+                event(actor, "limit-tenant", name)
+            }
+            TenantChange::Permissions(permissions) => {
+                record.permissions = permissions;
+                event(actor, "permit-tenant", name)
+            }
+            TenantChange::Revoke(number) => {
+                let before = record.tokens.len();
+                record.tokens.retain(|token| token.number != number);
+                if record.tokens.len() == before {
+                    return Err(TenantError::UnknownToken { tenant: name.to_owned(), number });
+                }
+                event(actor, "revoke-token", &format!("{name}, token {number}"))
+            }
+        };
+        self.write(store, &event, record, Arc::clone(tenant.account()))?;
+        self.find(name)
+    }
+
+    /// Makes another token of a tenant.
+    ///
+    /// # Errors
+    /// When there is no such tenant, it has too many tokens, or nothing can be written.
+    pub(crate) fn new_token(
+        &self,
+        store: &Store,
+        generator: &Generator,
+        actor: &Actor,
+        name: &str,
+        terms: TokenTerms,
+    ) -> Result<NewToken, TenantError> {
+        let _change = self.changes.lock();
+        let StoredTenant { record, tenant } = self.find(name)?;
+        let mut record = TenantRecord::clone(&record);
+        let token = add_token(&mut record, generator, terms)?;
+        let event = event(actor, "create-token", &format!("{name}, token {}", token.number));
+        self.write(store, &event, record, Arc::clone(tenant.account()))?;
+        Ok(token)
+    }
+
+    /// Removes a tenant: its tokens count no more, its namespaces are destroyed, then its records go.
+    /// After a crash the removal goes on when the store is opened. Returns the titles of the namespaces.
+    ///
+    /// # Errors
+    /// When there is no such tenant, it has namespaces and `shred` is false, or nothing can be written.
+    pub(crate) fn remove(
+        &self,
+        store: &Store,
+        actor: &Actor,
+        name: &str,
+        shred: bool,
+    ) -> Result<Vec<String>, TenantError> {
+        let _change = self.changes.lock();
+        let StoredTenant { record, tenant } = self.find(name)?;
+        let namespaces = namespaces_of(store, name)?;
+        if !namespaces.is_empty() && !shred {
+            let count = namespaces.len();
+            return Err(TenantError::HasNamespaces { tenant: name.to_owned(), count });
+        }
+        let record = TenantRecord { is_removed: true, ..TenantRecord::clone(&record) };
+        let event = event(actor, "remove-tenant", name);
+        self.write(store, &event, record, Arc::clone(tenant.account()))?;
+        self.finish_removal(store, actor, name)?;
+        Ok(namespaces.into_iter().map(|it| it.title).collect())
+    }
+
+    /// Goes on with removals that were interrupted.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub(crate) fn finish_removals(&self, store: &Store, actor: &Actor) -> Result<(), TenantError> {
+        let _change = self.changes.lock();
+        for tenant in self.list().into_iter().filter(|it| it.record.is_removed) {
+            self.finish_removal(store, actor, &tenant.record.name)?;
+        }
+        Ok(())
+    }
+
+    fn finish_removal(&self, store: &Store, actor: &Actor, name: &str) -> Result<(), TenantError> {
+        for namespace in namespaces_of(store, name)? {
+            store.delete_namespace(actor, namespace.id)?;
+        }
+        let mut records = names(store, &format!("usage/{name}/"))?;
+        records.push(last_uses_name(name));
+        // The last: with it the rest would be forgotten.
+        records.push(tenant_name(name));
+        let records: Vec<_> = records.iter().map(String::as_str).collect();
+        store.delete(TENANTS_NAMESPACE, &records)?;
+        let mut index = Index::clone(&self.index.load());
+        index.take_out(name);
+        self.index.store(Arc::new(index));
+        Ok(())
+    }
+
+    fn write(
+        &self,
+        store: &Store,
+        event: &AuditEvent,
+        record: TenantRecord,
+        account: Arc<Account>,
+    ) -> Result<(), TenantError> {
+        let audit = store.keyring().audit();
+        audit.done(event)?;
+        if let Err(error) = write(store, &tenant_name(&record.name), &record) {
+            audit.refused(event, &error)?;
+            return Err(error);
+        }
+        let mut index = Index::clone(&self.index.load());
+        index.put(record, account);
+        self.index.store(Arc::new(index));
+        Ok(())
+    }
+
+    fn loaded(&self) -> Result<Arc<Index>, TenantError> {
+        Some(self.index.load_full()).filter(|it| it.is_loaded).ok_or(TenantError::NotLoaded)
+    }
+}
+
+/// The namespaces that are a tenant's own: those whose titles begin with its name and a slash.
+fn namespaces_of(store: &Store, name: &str) -> Result<Vec<NamespaceInfo>, TenantError> {
+    let mut namespaces = store.namespaces()?;
+    let own = format!("{name}/");
+    namespaces.retain(|it| it.id != TENANTS_NAMESPACE && it.title.starts_with(&own));
+    Ok(namespaces)
+}
+
+fn event(actor: &Actor, operation: &'static str, detail: &str) -> AuditEvent {
+    AuditEvent::new(actor, operation).detail(detail)
+}
+
+fn add_token(
+    record: &mut TenantRecord,
+    generator: &Generator,
+    terms: TokenTerms,
+) -> Result<NewToken, TenantError> {
+    let now = unix_now();
+    if record.tokens.len() >= TOKENS_MOST {
+        return Err(TenantError::TooManyTokens(record.name.clone()));
+    }
+    if let Some(note) = &terms.note
+        && (note.len() > NOTE_MOST || note.contains(char::is_control))
+    {
+        return Err(TenantError::Note(note.len()));
+    }
+    if let Some(value) = terms.expires_at.filter(|at| *at <= now) {
+        return Err(TenantError::Expired { value, now });
+    }
+    let mut bytes = Zeroizing::new([0; 32]);
+    generator.fill(bytes.as_mut_slice())?;
+    let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
+    record.last_token += 1;
+    record.tokens.push(TokenRecord {
+        number: record.last_token,
+        hash: hash_token(&token),
+        created_at: now,
+        expires_at: terms.expires_at,
+        note: terms.note,
+    });
+    Ok(NewToken { number: record.last_token, token })
+}
