@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! requests   /random?bytes=32, 64 connections, wrk     peer: hyper answering 32 fixed bytes
+//! tenants    /random?bytes=32 with token, limits and meter, of one tenant and of 10,000    peer: without
 //! body       10 GiB in one answer, curl                peer: nginx sending a file from memory
 //! records    PUT and GET of 1 KiB, 64 connections, wrk     peers: Redis (appendfsync always), etcd
 //! copies     `lavawall kv export` and `import`         peer: the age library alone, the same bytes
@@ -19,18 +20,24 @@ mod load;
 mod servers;
 #[path = "http/stores.rs"]
 mod stores;
+#[path = "http/tenants.rs"]
+mod tenants;
 
 use std::time::Instant;
 
 use copies::Copies;
 use servers::Server;
 use stores::Peer;
+use tenants::Tenants;
 
 /// Rounds of each peer.
 const ROUNDS: usize = 5;
 
 /// The size of the long answer, in GiB.
 const BODY_GIB: u64 = 10;
+
+/// Tenants of the larger service.
+const TENANTS: u32 = 10_000;
 
 fn main() {
     if std::env::args().nth(1).as_deref() == Some(servers::FIXED) {
@@ -40,6 +47,7 @@ fn main() {
     let parts = [
         ("start", start as fn()),
         ("requests", requests),
+        ("tenants", tenants),
         ("records", records),
         ("copies", copies),
         ("body", body),
@@ -84,6 +92,29 @@ fn requests() {
     println!("/random?bytes=32     {ours:.0} requests a second");
     println!("bare hyper           {theirs:.0} requests a second");
     println!("ratio                {:.2}  (aim 0.85)\n", ours / theirs);
+}
+
+fn tenants() {
+    let without = seeded();
+    let (one, many) = (Tenants::new(1), Tenants::new(TENANTS));
+    let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        rates[0].push(load::requests_a_second(&without.url("/random?bytes=32")));
+        rates[1].push(one.requests_a_second());
+        rates[2].push(many.requests_a_second());
+    }
+    let [off, first, last] = rates.map(median);
+    println!("without tenants      {off:.0} requests a second");
+    println!(
+        "one tenant           {first:.0} requests a second, ratio {:.2}  (aim 0.93)",
+        first / off
+    );
+    println!(
+        "10,000 tenants       {last:.0} requests a second, ratio {:.2}  (aim 0.93)",
+        last / off
+    );
+    let kib = many.resident_kib().saturating_sub(one.resident_kib());
+    println!("memory of a tenant   {:.2} KiB\n", kib as f64 / f64::from(TENANTS));
 }
 
 fn records() {

@@ -15,6 +15,12 @@ pub(crate) fn requests_a_second(url: &str) -> f64 {
     rate(&["wrk", "-t", "1", "-c", "64", "-d", ROUND, url])
 }
 
+/// As [`requests_a_second`], with a token.
+pub(crate) fn requests_a_second_with(url: &str, token: &str) -> f64 {
+    let header = format!("authorization: Bearer {token}");
+    rate(&["wrk", "-t", "1", "-c", "64", "-d", ROUND, "-H", &header, url])
+}
+
 fn rate(command: &[&str]) -> f64 {
     let text = run(command);
     assert!(!text.contains("Non-2xx"), "{text}");
