@@ -3,12 +3,13 @@
 //! ```text
 //! net ─ connection ─ dispatch ─ dialect (a parameter) ─┬─ call ─ body reading, store, generator
 //!                       │                              └─ respond, or refusal ─ problem
-//!                       └ host, identification, rate limit, meters
+//!                       └ host, identification, rate limit, meters, access log
 //! ```
 //! Each server thread has a runtime and a listening socket of its own; threads share the generator,
 //! the store and counters and nothing else.
 
 pub(crate) mod access;
+pub(crate) mod access_log;
 pub(crate) mod app;
 pub(crate) mod body;
 pub(crate) mod body_reading;
@@ -27,6 +28,7 @@ pub(crate) mod provenance;
 pub(crate) mod query;
 pub(crate) mod rate_limit;
 pub(crate) mod refusal;
+pub(crate) mod request_id;
 pub(crate) mod respond;
 pub(crate) mod routes;
 pub(crate) mod server;

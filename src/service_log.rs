@@ -160,17 +160,19 @@ fn write_all(messages: &Receiver<LogMessage>, writer: &mut LineWriter<impl Write
 }
 
 /// Writes whole lines, and begins a new line after one that was cut off.
-struct LineWriter<W> {
+pub(crate) struct LineWriter<W> {
     to: W,
     is_torn: bool,
 }
 
 impl<W: Write> LineWriter<W> {
-    fn new(to: W) -> Self {
+    pub(crate) fn new(to: W) -> Self {
         Self { to, is_torn: false }
     }
 
-    fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+    /// # Errors
+    /// When the line cannot be written whole.
+    pub(crate) fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
         if self.is_torn {
             self.write_whole(b"\n")?;
         }
@@ -194,7 +196,7 @@ impl<W: Write> LineWriter<W> {
 }
 
 /// Descriptor 2. The standard library's own takes a closed one for written.
-struct StandardError;
+pub(crate) struct StandardError;
 
 impl Write for StandardError {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,5 +1,6 @@
 //! Tries all that a start needs besides the sources: state directory, certificates, tokens, addresses.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use crate::config::Config;
@@ -14,7 +15,7 @@ use crate::state::LOCK;
 pub(crate) fn try_start(config: &Config) -> Result<Vec<String>, DaemonError> {
     let path = state_dir(config)?;
     // Dropped last: it removes files of the state directory.
-    let _traces = Traces::before(&path);
+    let _traces = Traces::before(&path, config.http.access_log.as_deref());
     let taken = StartResources::take(config, &path)?;
     let socket = admin_socket(config, &taken.state_dir);
     let mut remarks = Vec::new();
@@ -31,18 +32,18 @@ pub(crate) fn try_start(config: &Config) -> Result<Vec<String>, DaemonError> {
 
 /// What a trial makes: a lock of this user would keep another user's service from starting.
 struct Traces {
-    lock: Option<PathBuf>,
+    files: Vec<PathBuf>,
     /// The folders that were missing, the deepest first.
     folders: Vec<PathBuf>,
 }
 
 impl Traces {
-    fn before(state_dir: &Path) -> Self {
-        let lock = state_dir.join(LOCK);
+    fn before(state_dir: &Path, access_log: Option<&Path>) -> Self {
+        let files = iter::once(state_dir.join(LOCK)).chain(access_log.map(Path::to_owned));
         let folders = state_dir.ancestors().take_while(|folder| !folder.exists());
         Self {
             folders: folders.map(Path::to_owned).collect(),
-            lock: Some(lock).filter(|it| !it.exists()),
+            files: files.filter(|it| !it.exists()).collect(),
         }
     }
 }
@@ -50,8 +51,8 @@ impl Traces {
 impl Drop for Traces {
     fn drop(&mut self) {
         // Best effort: what remains harms no start of the same user.
-        if let Some(lock) = &self.lock {
-            let _ = std::fs::remove_file(lock);
+        for file in &self.files {
+            let _ = std::fs::remove_file(file);
         }
         for folder in self.folders.iter().filter(|folder| !folder.as_os_str().is_empty()) {
             let _ = std::fs::remove_dir(folder);

@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 
 use crate::caller::token::{ReloadableTokens, TokenError, Tokens};
 use crate::durable;
+use crate::http::access_log::AccessLog;
 use crate::http::config::HttpConfig;
 use crate::net::tls;
 use crate::net::tls::TlsError;
@@ -22,6 +23,14 @@ pub enum AccessError {
     /// The token file cannot be read.
     #[error("{}: {error}", path.display())]
     TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        error: std::io::Error,
+    },
+    /// The access log cannot be opened.
+    #[error("http.access-log = {}: {error}", path.display())]
+    Log {
         /// The file.
         path: PathBuf,
         /// The system's error.
@@ -44,16 +53,21 @@ pub struct AccessControl {
     tls: ArcSwapOption<ServerConfig>,
     tokens_path: Option<PathBuf>,
     tokens: ReloadableTokens,
+    log: Option<AccessLog>,
 }
 
 impl AccessControl {
-    /// Loads the configured files; with neither certificate nor tokens, everybody may call in the
+    /// Loads the configured files, and opens the access log; with neither certificate nor tokens, everybody may call in the
     /// clear.
     ///
     /// # Errors
     /// Names the file and the fault in it.
     pub fn load(config: &HttpConfig) -> Result<Self, AccessError> {
+        let open = |path: &PathBuf| {
+            AccessLog::open(path).map_err(|error| AccessError::Log { path: path.clone(), error })
+        };
         let access = Self {
+            log: config.access_log.as_ref().map(open).transpose()?,
             certificate_and_key: config.tls_certificate.clone().zip(config.tls_key.clone()),
             tls: ArcSwapOption::empty(),
             tokens_path: config.tokens.clone(),
@@ -80,6 +94,9 @@ impl AccessControl {
             self.tokens.set(tokens);
         }
         self.tls.store(tls);
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
         Ok(())
     }
 
@@ -97,6 +114,11 @@ impl AccessControl {
     /// Whether every caller needs a token.
     pub(crate) fn needs_token(&self) -> bool {
         self.tokens_path.is_some()
+    }
+
+    /// The access log, if there is one.
+    pub(crate) fn log(&self) -> Option<&AccessLog> {
+        self.log.as_ref()
     }
 
     /// The tokens of the token file.

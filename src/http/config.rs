@@ -52,6 +52,9 @@ pub struct HttpConfig {
     /// Tenants that `/metrics` names, the first by name; the others are counted together as `other`. Each
     /// name is up to twelve time series of a monitor.
     pub metrics_tenants: usize,
+    /// File of the access log, or `journal` for standard error: one line of JSON per answer. None by
+    /// default.
+    pub access_log: Option<PathBuf>,
     /// Consent to serve randomness to a network in the clear, to anyone.
     pub listen_beyond_loopback_without_tls_or_tokens: bool,
     /// Worker threads; by default one per core.
@@ -82,6 +85,7 @@ impl Default for HttpConfig {
             tls_key: None,
             tokens: None,
             metrics_tenants: 100,
+            access_log: None,
             listen_beyond_loopback_without_tls_or_tokens: false,
             threads: None,
             max_connections: 4096,

@@ -5,25 +5,26 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
 use crate::caller::permission::Needed;
-use crate::caller::tenant::Tenant;
 use crate::caller::usage::Protocol;
 use crate::caller::{Caller, Peer};
+use crate::http::access_log::LoggedRequest;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Destination, Dialects};
 use crate::http::host;
-use crate::http::meters::{MeterId, Meters};
+use crate::http::meters::MeterId;
 use crate::http::problem;
 use crate::http::rate_limit;
 use crate::http::refusal::Refusal;
+use crate::http::request_id::{REQUEST_ID, RequestIds};
 use crate::net::activity::Activity;
 
 /// Answers the requests of one connection.
@@ -33,6 +34,7 @@ pub(crate) struct Handler {
     activity: Arc<Activity>,
     /// The operator's process, on the operator's socket.
     peer: Option<Peer>,
+    ids: RequestIds,
 }
 
 impl Handler {
@@ -42,30 +44,29 @@ impl Handler {
         activity: Arc<Activity>,
         peer: Option<Peer>,
     ) -> Self {
-        Self { app, dialects, activity, peer }
+        Self { app, dialects, activity, peer, ids: RequestIds::default() }
     }
 
-    /// The answer, and the tenant whose it is.
-    fn answer(
-        &self,
-        destination: &Destination<'_>,
-        request: Request<Incoming>,
-    ) -> (Reply, Option<Arc<Tenant>>) {
+    /// The answer, and who called.
+    fn answer(&self, destination: &Destination<'_>, request: Request<Incoming>) -> (Reply, Caller) {
         let dialect = destination.dialect;
         if let Err(refusal) = self.admit(&request, dialect.is_page(request.uri().path())) {
-            return (Reply::Now(problem::render(&refusal)), None);
+            return (Reply::Now(problem::render(&refusal)), Caller::Anonymous);
         }
         let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
         match dialect.authenticate(&self.app, self.peer, &request) {
             Ok(caller) => {
-                let tenant = caller.tenant().cloned();
+                let who = caller.clone();
                 let reply = match admit_caller(&caller, dialect.needed(request.uri().path())) {
                     Ok(()) => dialect.answer(call(caller, request)),
                     Err(refusal) => dialect.turn_away(call(caller, request), refusal),
                 };
-                (reply, tenant)
+                (reply, who)
             }
-            Err(refusal) => (dialect.turn_away(call(Caller::Anonymous, request), refusal), None),
+            Err(refusal) => {
+                let call = call(Caller::Anonymous, request);
+                (dialect.turn_away(call, refusal), Caller::Anonymous)
+            }
         }
     }
 
@@ -96,17 +97,30 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     fn call(&self, request: Request<Incoming>) -> MeteredReply {
         let destination = self.dialects.find(request.uri().path(), self.peer.is_some());
         let is_head = request.method() == Method::HEAD;
-        let (reply, tenant) = self.answer(&destination, request);
-        let count =
-            Count { meter: destination.meter, tenant, protocol: destination.dialect.protocol() };
+        let id = Some(self.ids.next(request.headers()));
+        let mut logged = self.app.access.log().map(|_| {
+            Box::new(LoggedRequest {
+                at: SystemTime::now(),
+                began: Instant::now(),
+                caller: String::new(),
+                dialect: destination.dialect.protocol().name(),
+                method: request.method().clone(),
+                endpoint: self.dialects.meter_labels()[destination.meter.0],
+            })
+        });
+        let (reply, caller) = self.answer(&destination, request);
+        if let Some(logged) = &mut logged {
+            logged.caller = caller.to_string();
+        }
+        let protocol = destination.dialect.protocol();
+        let mut count = Count { meter: destination.meter, caller, protocol, id, logged };
         match reply {
             Reply::Now(mut response) => {
-                count.add(&self.app.meters, &mut response);
+                count.add(&self.app, &mut response);
                 MeteredReply::Now(Some(finished(response, is_head)))
             }
             Reply::Later(work) => {
-                let meters = Arc::clone(&self.app.meters);
-                MeteredReply::Later { work, meters, count, is_head }
+                MeteredReply::Later { work, app: Arc::clone(&self.app), count, is_head }
             }
         }
     }
@@ -115,14 +129,25 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
 /// Where an answer is counted.
 pub(crate) struct Count {
     meter: MeterId,
-    tenant: Option<Arc<Tenant>>,
+    caller: Caller,
     protocol: Protocol,
+    /// Until the answer has it.
+    id: Option<HeaderValue>,
+    logged: Option<Box<LoggedRequest>>,
 }
 
 impl Count {
-    fn add(&self, meters: &Meters, response: &mut Response<Body>) {
-        meters.add_request(self.meter, response.status());
-        let Some(tenant) = &self.tenant else { return };
+    fn add(&mut self, app: &App, response: &mut Response<Body>) {
+        app.meters.add_request(self.meter, response.status());
+        if let Some(id) = self.id.take() {
+            if let (Some(log), Some(logged)) = (app.access.log(), &self.logged) {
+                let bytes = response.body().size_hint().exact();
+                let text = id.to_str().unwrap_or_default();
+                log.write(logged, text, response.status().as_u16(), bytes);
+            }
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        let Some(tenant) = self.caller.tenant() else { return };
         if response.status() != StatusCode::TOO_MANY_REQUESTS {
             tenant.count_request(self.protocol);
         }
@@ -140,7 +165,7 @@ pub(crate) enum MeteredReply {
     /// To be counted.
     Later {
         work: Pin<Box<dyn Future<Output = Response<Body>> + Send>>,
-        meters: Arc<Meters>,
+        app: Arc<App>,
         count: Count,
         is_head: bool,
     },
@@ -154,9 +179,9 @@ impl Future for MeteredReply {
             Self::Now(response) => {
                 Poll::Ready(Ok(response.take().expect("an answer is polled until it is ready")))
             }
-            Self::Later { work, meters, count, is_head } => {
+            Self::Later { work, app, count, is_head } => {
                 let mut response = ready!(work.as_mut().poll(cx));
-                count.add(meters, &mut response);
+                count.add(app, &mut response);
                 Poll::Ready(Ok(finished(response, *is_head)))
             }
         }

@@ -1,5 +1,6 @@
 //! The real program over real sockets: what an operator, a caller and a service manager see.
 
+mod access_log;
 mod calibration;
 mod clock;
 mod devices;

@@ -22,6 +22,7 @@ use crate::api::status::{SourceStatus, Status, StoreSize};
 use crate::caller::Caller;
 use crate::caller::usage::Usage;
 use crate::dialect::native::metrics::tenants::TenantUse;
+use crate::http::access_log::AccessLog;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::format::negotiate;
@@ -56,6 +57,7 @@ pub(crate) fn answer(
         scrub_completed: app.store.as_ref().and_then(|store| store.scrub_progress().completed),
         meters: Arc::clone(&app.meters),
         tenants: tenants::rows(app, caller),
+        access_log_lost: app.access.log().map(AccessLog::lost_lines),
     };
     let mut text = render(facts);
     let accept = request.get(ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -88,6 +90,8 @@ struct Facts {
     scrub_completed: Option<SystemTime>,
     meters: Arc<Meters>,
     tenants: Vec<TenantUse>,
+    /// Absent without an access log.
+    access_log_lost: Option<u64>,
 }
 
 impl Collector for Facts {
@@ -138,6 +142,10 @@ impl Facts {
         to.one("incidents", "Things an operator must look at", None, &incidents)?;
         let lost = Counter::new(status.log_lines_lost);
         to.one("log_lines_lost", "Lines of the log that could not be written", None, &lost)?;
+        if let Some(lost) = self.access_log_lost {
+            let help = "Lines of the access log that could not be written";
+            to.one("access_log_lines_lost", help, None, &Counter::new(lost))?;
+        }
         let suppressed = Counter::new(status.log_lines_suppressed);
         to.one("log_lines_suppressed", "Lines that callers caused, suppressed", None, &suppressed)
     }
