@@ -30,7 +30,7 @@ impl Tenants {
             let name = format!("t{number}");
             let made =
                 call(&mut calls, "POST", "/admin/tenants", &format!("{{\"name\":\"{name}\"}}"));
-            token = made.split('"').rev().nth(1).expect("a token").to_owned();
+            made.split('"').rev().nth(1).expect("a token").clone_into(&mut token);
             call(&mut calls, "POST", &format!("/admin/tenants/{name}/limits"), LIMITS);
         }
         Self { server, token }
