@@ -71,6 +71,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Reads the only answer on a connection.
+    pub(crate) fn read(mut stream: TcpStream) -> Self {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("an answer");
+        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("headers");
+        let headers = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+        let status = headers.split(' ').nth(1).and_then(|code| code.parse().ok());
+        Self { status: status.expect("a status"), body: bytes.split_off(end + 4), headers }
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -141,12 +151,7 @@ impl Running {
             ask.extend([name, ": ", value, "\r\n"]);
         }
         stream.write_all(format!("{ask}\r\n").as_bytes()).expect("sent");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("an answer");
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("headers");
-        let headers = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-        let status = headers.split(' ').nth(1).and_then(|code| code.parse().ok());
-        Answer { status: status.expect("a status"), body: bytes.split_off(end + 4), headers }
+        Answer::read(stream)
     }
 
     /// The file with the administrator's token, once it is there: it takes a seed, for which readiness waits

@@ -17,7 +17,7 @@ const USAGE: i32 = 64;
 fn call(service: &Running, token: &str, method: &str, path: &str, body: &str) -> Answer {
     let mut stream = service.connect();
     send(&mut stream, token, method, path, body);
-    read(stream)
+    Answer::read(stream)
 }
 
 fn send(stream: &mut TcpStream, token: &str, method: &str, path: &str, body: &str) {
@@ -28,15 +28,6 @@ fn send(stream: &mut TcpStream, token: &str, method: &str, path: &str, body: &st
          {token}\r\ncontent-length: {length}\r\n\r\n{body}"
     )
     .expect("sent");
-}
-
-fn read(mut stream: TcpStream) -> Answer {
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("an answer");
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("headers");
-    let headers = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
-    let status = headers.split(' ').nth(1).and_then(|code| code.parse().ok());
-    Answer { status: status.expect("a status"), body: bytes.split_off(end + 4), headers }
 }
 
 fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
@@ -337,14 +328,14 @@ fn a_long_answer_is_charged_as_far_as_it_was_sent() {
     let mut first = ask("/random?bytes=83886080", "GET");
     let mut head = vec![0; 1 << 20];
     first.read_exact(&mut head).expect("a megabyte");
-    let second = read(ask("/random?bytes=70000", "GET"));
+    let second = Answer::read(ask("/random?bytes=70000", "GET"));
     assert_eq!((second.status, json(&second)["field"].clone()), (429, "long-answers".into()));
-    let short = read(ask("/random?bytes=30000000&format=raw", "GET"));
+    let short = Answer::read(ask("/random?bytes=30000000&format=raw", "GET"));
     assert_eq!(short.status, 429);
     drop(first);
     service.wait_until("nothing is given back", |it| {
         call(it, &token, "GET", "/random?bytes=65000", "").status == 200 && {
-            let answer = read(ask("/random?bytes=83886080", "HEAD"));
+            let answer = Answer::read(ask("/random?bytes=83886080", "HEAD"));
             let left = header(&answer, "ratelimit").expect("what is left").to_owned();
             let left =
                 left.split("r=").nth(1).and_then(|it| it.split(';').next()).expect("a number");
