@@ -82,18 +82,21 @@ impl Limiter {
         Self(Mutex::new(LimiterState { limits, days, ..LimiterState::default() }))
     }
 
-    /// Sets other limits. What is used stays used.
+    /// Sets other limits. Bytes that are used stay used; requests under another rate do not count.
     pub(crate) fn set(&self, limits: Limits) {
-        self.0.lock().limits = limits;
+        let mut state = self.0.lock();
+        if (state.limits.rate, state.limits.burst) != (limits.rate, limits.burst) {
+            state.arrival = None;
+        }
+        state.limits = limits;
     }
 
-    /// Admits one request, and refuses it when the bytes of the day are used up.
+    /// Admits one request.
     ///
     /// # Errors
-    /// The limit that is exceeded; then nothing is counted.
-    pub(crate) fn admit(&self, now: Instant, unix: u64) -> Result<(), Exceeded> {
+    /// When the rate is exceeded; then the request is not counted.
+    pub(crate) fn admit(&self, now: Instant) -> Result<(), Exceeded> {
         let mut state = self.0.lock();
-        state.check_bytes(unix, 1)?;
         let Some(rate) = state.limits.rate else { return Ok(()) };
         let interval = rate.window() / rate.requests();
         let arrival = state.arrival.map_or(now, |arrival| arrival.max(now));
@@ -103,6 +106,14 @@ impl Limiter {
         }
         state.arrival = Some(arrival + interval);
         Ok(())
+    }
+
+    /// Whether a byte is left.
+    ///
+    /// # Errors
+    /// When none is.
+    pub(crate) fn check_bytes(&self, unix: u64) -> Result<(), Exceeded> {
+        self.0.lock().check_bytes(unix, 1)
     }
 
     /// Uses bytes, if as many are left.
@@ -231,7 +242,7 @@ mod tests {
     fn a_burst_is_admitted_and_then_the_rate() {
         let (limiter, start) =
             (Limiter::new(limits(Some("2/s"), Some(3), None), 0, 0), Instant::now());
-        let admit = |ms| limiter.admit(start + Duration::from_millis(ms), 0);
+        let admit = |ms| limiter.admit(start + Duration::from_millis(ms));
         assert_eq!([admit(0), admit(0), admit(0)], [Ok(()); 3]);
         let refused = admit(0).expect_err("one over");
         assert_eq!(refused.retry_after, Duration::from_millis(500));
@@ -253,7 +264,8 @@ mod tests {
         let refused = limiter.use_bytes(MIDNIGHT - 1, 1).expect_err("one over");
         let limit = ExceededLimit::BytesPerDay { most: 100, left: 0, wanted: 1 };
         assert_eq!(refused, Exceeded { limit, retry_after: Duration::from_secs(1) });
-        assert!(limiter.admit(Instant::now(), MIDNIGHT - 1).is_err(), "no request either");
+        assert!(limiter.check_bytes(MIDNIGHT - 1).is_err());
+        assert_eq!(limiter.admit(Instant::now()), Ok(()), "requests are another limit");
         assert_eq!(limiter.use_bytes(MIDNIGHT, 100), Ok(()));
         assert!(limiter.use_bytes(MIDNIGHT - 1, 1).is_err(), "the clock went back");
         assert!(limiter.use_bytes(MIDNIGHT, 1).is_err(), "and on again");
@@ -291,6 +303,17 @@ mod tests {
         assert_eq!(limiter.use_bytes(MIDNIGHT, 10), Ok(()));
     }
 
+    #[test]
+    fn requests_under_another_rate_do_not_count() {
+        let (limiter, now) =
+            (Limiter::new(limits(Some("1/h"), None, None), MIDNIGHT, 0), Instant::now());
+        assert_eq!(limiter.admit(now), Ok(()));
+        limiter.set(limits(Some("1/h"), None, Some(1)));
+        assert!(limiter.admit(now).is_err(), "the rate is the same");
+        limiter.set(limits(Some("50/s"), None, None));
+        assert_eq!(limiter.admit(now), Ok(()));
+    }
+
     /// A limiter as plain as can be: every admitted request and every byte in lists.
     #[derive(Default)]
     struct Model {
@@ -322,8 +345,9 @@ mod tests {
                     (level.saturating_sub(ns(*arrival) - at) + interval, ns(*arrival))
                 });
                 let level = level.0.saturating_sub(ns(ms) - level.1);
-                let is_admitted = used < most && level <= interval * u128::from(burst - 1);
-                prop_assert_eq!(limiter.admit(now, day).is_ok(), is_admitted);
+                let is_admitted = level <= interval * u128::from(burst - 1);
+                prop_assert_eq!(limiter.admit(now).is_ok(), is_admitted);
+                prop_assert_eq!(limiter.check_bytes(day).is_ok(), used < most);
                 if is_admitted {
                     model.arrivals.push(ms);
                 }

@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// More requests in a window than any machine answers.
 const REQUESTS_MOST: u32 = 1_000_000_000;
 
+/// More bytes than a machine sends in a day: 1 EiB.
+const BYTES_MOST: u64 = 1 << 60;
+
 /// Limits; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -56,7 +59,7 @@ pub(crate) enum LimitError {
     )]
     Rate,
     /// Bytes per day.
-    #[error("must be a size per day, such as 1MiB/day")]
+    #[error("must be a size of at most 1EiB per day, such as 1MiB/day")]
     DailyBytes,
 }
 
@@ -128,7 +131,11 @@ impl FromStr for DailyBytes {
     fn from_str(text: &str) -> Result<Self, LimitError> {
         let size = text.strip_suffix("/day").ok_or(LimitError::DailyBytes)?;
         let size: ByteSize = size.parse().map_err(|_| LimitError::DailyBytes)?;
-        Ok(Self(size.as_u64()))
+        // The parser gives the largest number for what is larger.
+        Some(size.as_u64())
+            .filter(|bytes| *bytes <= BYTES_MOST)
+            .map(Self)
+            .ok_or(LimitError::DailyBytes)
     }
 }
 
@@ -151,7 +158,7 @@ mod tests {
         }
         assert_eq!("1MiB/day".parse(), Ok(DailyBytes(1 << 20)));
         assert_eq!("0B/day".parse(), Ok(DailyBytes(0)));
-        for text in ["1MiB", "MiB/day", "1MiB/s", "-1B/day", ""] {
+        for text in ["1MiB", "MiB/day", "1MiB/s", "-1B/day", "2EiB/day", "99999EiB/day", ""] {
             assert_eq!(text.parse::<DailyBytes>(), Err(LimitError::DailyBytes), "{text}");
         }
     }

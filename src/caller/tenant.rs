@@ -127,6 +127,12 @@ impl Tenant {
         &self.account
     }
 
+    /// Whether the store keeps it.
+    #[must_use]
+    pub(crate) fn is_stored(&self) -> bool {
+        self.origin == Origin::Stored
+    }
+
     /// Whether it may do this.
     #[must_use]
     pub(crate) fn may(&self, needed: Needed<'_>) -> bool {
@@ -144,7 +150,15 @@ impl Tenant {
     /// # Errors
     /// The limit that is exceeded.
     pub(crate) fn admit(&self, now: Instant) -> Result<(), Exceeded> {
-        self.account.limiter.admit(now, unix_now())
+        self.account.limiter.admit(now)
+    }
+
+    /// Whether a byte of an answer is left.
+    ///
+    /// # Errors
+    /// When none is.
+    pub(crate) fn check_bytes(&self) -> Result<(), Exceeded> {
+        self.account.limiter.check_bytes(unix_now())
     }
 
     /// Uses bytes of an answer, if as many are left.

@@ -92,6 +92,15 @@ impl Tenants {
         self.index.load().is_loaded
     }
 
+    /// A tenant as it is now: its permissions may have changed since the call began. `None` when it was
+    /// removed.
+    pub(crate) fn now(&self, tenant: &Arc<Tenant>) -> Option<Arc<Tenant>> {
+        match tenant.origin {
+            Origin::TokenFile => Some(Arc::clone(tenant)),
+            Origin::Stored => self.find(&tenant.name).ok().map(|found| found.tenant),
+        }
+    }
+
     /// All, by name.
     ///
     /// # Errors

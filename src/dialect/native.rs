@@ -13,7 +13,6 @@ use hyper::{Request, StatusCode};
 use serde_json::json;
 
 use crate::caller::permission::Needed;
-use crate::caller::tenant::Origin;
 use crate::caller::usage::Protocol;
 use crate::caller::{Caller, Peer};
 use crate::dialect::native::list_query::List;
@@ -104,7 +103,7 @@ impl Dialect for Native {
 
 fn own_usage(call: Call<'_>) -> Result<Reply, Refusal> {
     let days = tenant_usage::days(call.query())?;
-    let tenant = call.caller.tenant().filter(|tenant| tenant.origin == Origin::Stored);
+    let tenant = call.caller.tenant().filter(|tenant| tenant.is_stored());
     let name = tenant.ok_or_else(Refusal::no_tenant)?.name.to_string();
     let call = call.into_owned();
     Ok(Reply::later(async move {

@@ -21,6 +21,7 @@ use crate::caller::permission::Needed;
 use crate::caller::usage::Protocol;
 use crate::caller::{Caller, Peer};
 use crate::dialect::workers_kv::path::{ENDPOINTS, Operation, PREFIX, Target};
+use crate::dialect::workers_kv::permissions::Access;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, OwnedCall, Reply};
@@ -79,13 +80,6 @@ impl Dialect for WorkersKv {
         let mut call = call.into_owned();
         Reply::later(async move {
             let answer = route(&mut call).await;
-            if let (Ok(answer), Some(tenant)) = (&answer, call.caller.tenant()) {
-                if *call.request.method() != Method::HEAD {
-                    let bytes = answer.body().size_hint().exact().unwrap_or_default();
-                    tenant.charge_after(Protocol::WorkersKv, bytes);
-                }
-                tenant.count_key_use(Protocol::WorkersKv);
-            }
             call.finish(answer.unwrap_or_else(|refusal| envelope::render(&refusal))).await
         })
     }
@@ -107,8 +101,33 @@ impl Dialect for WorkersKv {
 
 async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
     let target = Target::parse(call.request.method(), call.request.uri())?;
+    let access = permissions::access(&target.operation);
+    if let Some(access) = access {
+        permissions::check(&call.app, &call.caller, target.namespace, access)?;
+    }
+    let Some(tenant) = call.caller.tenant().cloned() else { return answer(call, target).await };
+    if access == Some(Access::Read) {
+        tenant.check_bytes()?;
+    }
+    if access.is_some() {
+        // Also for a client that does not wait for the answer.
+        tenant.count_key_use(Protocol::WorkersKv);
+    }
+    let answer = answer(call, target).await?;
+    let bytes =
+        answer.body().size_hint().exact().filter(|_| *call.request.method() != Method::HEAD);
+    let bytes = bytes.unwrap_or_default();
+    match access {
+        Some(Access::Read) => tenant.charge(Protocol::WorkersKv, bytes)?,
+        // It was done.
+        Some(Access::Write) => tenant.charge_after(Protocol::WorkersKv, bytes),
+        None => {}
+    }
+    Ok(answer)
+}
+
+async fn answer(call: &mut OwnedCall, target: Target) -> Result<Response<Body>, Refusal> {
     let namespace = target.namespace;
-    permissions::check(call, &target)?;
     match target.operation {
         Operation::VerifyToken => Ok(account::verify_token(&call.caller)),
         Operation::GetUser => Ok(account::user(&call.caller)),

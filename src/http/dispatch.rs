@@ -158,6 +158,15 @@ impl Count {
     }
 }
 
+/// A call whose client has gone before the answer was there counts, too.
+impl Drop for Count {
+    fn drop(&mut self) {
+        if let (Some(_), Some(tenant)) = (&self.id, self.caller.tenant()) {
+            tenant.count_request(self.protocol);
+        }
+    }
+}
+
 /// A [`Reply`] that is counted when it is there.
 pub(crate) enum MeteredReply {
     /// Already counted.

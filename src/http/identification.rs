@@ -8,6 +8,7 @@ use crate::caller::token::bearer;
 use crate::caller::{Caller, Peer};
 use crate::http::app::App;
 use crate::http::refusal::Refusal;
+use crate::keyring::Condition;
 
 impl App {
     /// The caller of a request with these headers. A peer on the operator's socket needs no token, and
@@ -31,6 +32,11 @@ impl App {
         }
     }
 
+    fn has_keyring(&self) -> bool {
+        let condition = self.store.as_ref().map(|store| store.keyring().condition());
+        condition.is_some_and(|condition| condition != Condition::Absent)
+    }
+
     fn without_token(&self) -> Result<Caller, Refusal> {
         if self.access.needs_token() {
             return Err(Refusal::unauthenticated());
@@ -45,7 +51,7 @@ impl App {
         }
         match self.tenants.owner(token) {
             TokenOwner::Tenant(tenant) => Ok(Caller::Tenant(tenant)),
-            TokenOwner::NotLoaded if self.store.is_some() => Err(Refusal::unavailable(
+            TokenOwner::NotLoaded if self.has_keyring() => Err(Refusal::unavailable(
                 "the tenants are read once the keyring is open, and until then their tokens are unknown",
             )),
             TokenOwner::NotLoaded | TokenOwner::Unknown => Err(Refusal::unauthenticated()),

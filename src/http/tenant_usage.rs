@@ -37,7 +37,18 @@ pub(crate) fn days(query: &str) -> Result<RangeInclusive<u64>, Invalid> {
     });
     let (from, to) = (days.next().transpose()?.flatten(), days.next().transpose()?.flatten());
     let to = to.unwrap_or(unix_now() / DAY_SECONDS);
-    Ok(from.unwrap_or_else(|| to.saturating_sub(DAYS - 1))..=to)
+    let from = from.unwrap_or_else(|| to.saturating_sub(DAYS - 1));
+    if from > to {
+        let [given, _] = &given;
+        let value = given.as_deref().unwrap_or_default();
+        return Err(Invalid::new(
+            "from",
+            "it is after the last day",
+            "a date up to that of to",
+            value,
+        ));
+    }
+    Ok(from..=to)
 }
 
 /// The use of the tenant of this name.
@@ -103,7 +114,13 @@ mod tests {
         assert_eq!(days("from=2026-11-01&to=2026-11-02"), Ok(20_758..=20_759));
         let month = days("to=2026-11-30").expect("valid");
         assert_eq!(month.count(), 31);
-        for query in ["from=yesterday", "to=2026-11-31", "from=2026-11-01T00:00:00Z", "since=1"] {
+        for query in [
+            "from=yesterday",
+            "to=2026-11-31",
+            "from=2026-11-01T00:00:00Z",
+            "since=1",
+            "from=2026-11-02&to=2026-11-01",
+        ] {
             assert!(days(query).is_err(), "{query}");
         }
     }

@@ -462,3 +462,141 @@ fn a_kill_at_any_time_leaves_a_change_of_tenants_done_or_not_done() {
         });
     }
 }
+
+#[test]
+fn no_change_of_many_at_a_time_is_lost() {
+    let service = Running::start(TWO_KINDS);
+    create(&service, "acme", &[]);
+    std::thread::scope(|scope| {
+        for number in 0..12 {
+            let permission = format!("kv:read:n{number}");
+            let service = &service;
+            scope.spawn(move || {
+                service.done(&["tenant", "permit", "acme", "--allow", &permission], "");
+            });
+        }
+    });
+    let shown = service.done(&["tenant", "show", "acme", "--json"], "");
+    assert_eq!(shown.matches("kv:read:n").count(), 12, "{shown}");
+}
+
+#[test]
+fn a_rename_makes_nothing_readable() {
+    let service = Running::start(TWO_KINDS);
+    let (logs, app) = (namespace(&service, "logs/audit"), namespace(&service, "app/data"));
+    let allow = ["kv:write:logs/*", "kv:read:app/*", "kv:write:app/*"];
+    let allow: Vec<_> = allow.iter().flat_map(|it| ["--allow", it]).collect();
+    let token = create(&service, "acme", &allow);
+    let rename = |id: &str, title: &str| {
+        let body = format!("{{\"title\":\"{title}\"}}");
+        let answer = call(&service, &token, "PUT", &format!("{NAMESPACES}/{id}"), &body);
+        (answer.status, answer.text())
+    };
+    assert_eq!(rename(&logs, "app/audit").0, 403);
+    assert_eq!(rename(&logs, "logs/more").0, 200);
+    assert_eq!(rename(&app, "app/more").0, 200);
+    // The service's own titles are of no caller.
+    let admin = std::fs::read_to_string(service.token_file()).expect("a token");
+    let body = "{\"title\":\"lavawall/tenants\"}";
+    let own = call(&service, admin.trim(), "POST", NAMESPACES, body);
+    assert!(own.status == 400 && own.text().contains("must not begin with lavawall/"));
+}
+
+#[test]
+fn what_a_tenant_may_do_is_checked_again_after_a_slow_body() {
+    let service = Running::start(TWO_KINDS);
+    let allow = ["--allow", "kv:read:red/*", "--allow", "kv:write:red/*"];
+    let red = create(&service, "red", &allow);
+    let id = namespace(&service, "red/data");
+    // All but the last byte.
+    let begin = |method: &str, path: &str, body: &str| {
+        let mut stream = service.connect();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close");
+        let start = &body[..length - 1];
+        write!(
+            stream,
+            "{head}\r\nauthorization: Bearer {red}\r\ncontent-length: {length}\r\n\r\n{start}"
+        )
+        .expect("sent");
+        stream
+    };
+    let place = format!("{NAMESPACES}/{id}");
+    let slow = [
+        begin("PUT", &format!("{place}/values/a"), "x!"),
+        begin("PUT", &format!("{place}/bulk"), "[{\"key\":\"b\",\"value\":\"x\"}]"),
+        begin("POST", &format!("{place}/bulk/get"), "{\"keys\":[\"a\"]}"),
+        begin("POST", &format!("{place}/bulk/delete"), "[\"a\"]"),
+        begin("PUT", &place, "{\"title\":\"red/other\"}"),
+    ];
+    let ends = ["!", "]", "}", "]", "}"];
+    let late = begin("POST", NAMESPACES, "{\"title\":\"red/late\"}");
+    // Both are checked before their bodies.
+    service.wait_until_idle();
+    service.done(&["kv", "namespaces", "rename", "red/data", "secret"], "");
+    for (mut stream, end) in slow.into_iter().zip(ends) {
+        stream.write_all(end.as_bytes()).expect("sent");
+        let answer = Answer::read(stream);
+        assert_eq!(answer.status, 404, "{}", answer.text());
+    }
+    service.done(&["tenant", "remove", "red"], "");
+    let mut late = late;
+    late.write_all(b"}").expect("sent");
+    assert_eq!(Answer::read(late).status, 401);
+    let titles = service.done(&["kv", "namespaces", "list"], "");
+    assert!(titles.contains("secret") && !titles.contains("red/"), "{titles}");
+    assert_eq!(service.done(&["kv", "list", "secret"], "").trim(), "");
+}
+
+#[test]
+fn bytes_of_records_are_limited_and_what_gives_none_goes_on() {
+    let service = Running::start(TWO_KINDS);
+    let allow = ["--allow", "random", "--allow", "kv:read:data", "--allow", "kv:write:data"];
+    let token = create(&service, "acme", &allow);
+    let id = namespace(&service, "data");
+    service.done(&["tenant", "limit", "acme", "--bytes", "100kB/day"], "");
+    let value = |name: &str| format!("{NAMESPACES}/{id}/values/{name}");
+    let ask =
+        |method: &str, path: &str, body: &str| call(&service, &token, method, path, body).status;
+    assert_eq!(ask("PUT", &value("large"), &"x".repeat(90_000)), 200);
+    assert_eq!(ask("PUT", &value("small"), "x"), 200);
+    // At a time: no more than fit.
+    let statuses: Vec<_> = std::thread::scope(|scope| {
+        let asks: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| ask("GET", &value("large"), ""))).collect();
+        asks.into_iter().map(|it| it.join().expect("no panic")).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 429)), "{statuses:?}");
+    assert_eq!(ask("GET", "/random?bytes=20000", ""), 429);
+    assert_eq!(ask("GET", "/random?bytes=1000", ""), 200, "they are left");
+    // Nothing but the rest of the day is given to the tenant by these.
+    assert_eq!(ask("HEAD", &value("small"), ""), 200);
+    assert_eq!(ask("HEAD", "/random?bytes=20000", ""), 200);
+    assert_eq!(ask("PUT", &value("small"), "y"), 200);
+    assert_eq!(ask("GET", "/tenants/me/usage", ""), 200);
+    let used = usage(&service, "acme")["total"]["workers-kv"].clone();
+    assert_eq!(used["key_uses"], 2 + 8 + 2, "{used}");
+    assert_eq!(ask("GET", "/client/v4/user", ""), 200);
+    assert_eq!(usage(&service, "acme")["total"]["workers-kv"]["key_uses"], used["key_uses"]);
+    assert_eq!(usage(&service, "acme")["total"]["workers-kv"]["bytes"], used["bytes"]);
+}
+
+#[test]
+fn a_token_is_revoked_and_use_is_kept_also_around_a_sealed_keyring() {
+    let mut service = Running::start(TWO_KINDS);
+    let token = create(&service, "acme", &[]);
+    service.done(&["tenant", "limit", "acme", "--bytes", "100B/day"], "");
+    assert_eq!(call(&service, &token, "GET", "/random?bytes=60", "").status, 200);
+    service.done(&["seal"], "");
+    let revoked = service.operate(&["tenant", "token", "acme", "--revoke", "1"], "");
+    assert!(revoked.code != 0 && revoked.err.contains("sealed"), "{}", revoked.err);
+    assert_eq!(call(&service, &token, "GET", "/random", "").status, 401);
+    service.signal(Signal::TERM);
+    service.wait();
+    service.start_again();
+    service.wait_until("the tenants are not read", |it| {
+        call(it, &token, "GET", "/random?bytes=41", "").status == 429
+    });
+    assert_eq!(usage(&service, "acme")["total"]["native"]["bytes"], 60);
+}

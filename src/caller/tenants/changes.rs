@@ -16,12 +16,15 @@ use crate::caller::tenants::records::{
 };
 use crate::caller::tenants::{Index, StoredTenant, TenantError, Tenants};
 use crate::caller::token::hash_token;
-use crate::keyring::NamespaceInfo;
-use crate::kv::Store;
+use crate::keyring::{KeyringError, NamespaceInfo};
+use crate::kv::{KvError, Store};
 use lavawall_entropy::Generator;
 
 /// Tenants in all: their records are held in memory.
 const TENANTS_MOST: usize = 100_000;
+
+/// The longest life of a token, in seconds: a hundred years. More is a typing error.
+const LIFE_MOST: u64 = 100 * 365 * 24 * 60 * 60;
 
 /// A token that was made, shown once.
 pub(crate) struct NewToken {
@@ -86,19 +89,22 @@ impl Tenants {
         Ok(token)
     }
 
-    /// Changes a tenant; the new record.
+    /// Changes a tenant as `decide` says of its present record; the new one. Changes come one after
+    /// another: none is lost. A token that is revoked counts no more from here on, also when that cannot
+    /// be written.
     ///
     /// # Errors
-    /// When there is no such tenant or token, or nothing can be written.
-    pub(crate) fn change(
+    /// When there is no such tenant or token, `decide` refuses, or nothing can be written.
+    pub(crate) fn change<E: From<TenantError>>(
         &self,
         store: &Store,
         actor: &Actor,
         name: &str,
-        change: TenantChange,
-    ) -> Result<StoredTenant, TenantError> {
+        decide: impl FnOnce(&TenantRecord) -> Result<TenantChange, E>,
+    ) -> Result<StoredTenant, E> {
         let _change = self.changes.lock();
         let StoredTenant { record, tenant } = self.find(name)?;
+        let change = decide(&record)?;
         let mut record = TenantRecord::clone(&record);
         let event = match change {
             TenantChange::Limits(limits) => {
@@ -113,13 +119,15 @@ impl Tenants {
                 let before = record.tokens.len();
                 record.tokens.retain(|token| token.number != number);
                 if record.tokens.len() == before {
-                    return Err(TenantError::UnknownToken { tenant: name.to_owned(), number });
+                    let tenant = name.to_owned();
+                    return Err(TenantError::UnknownToken { tenant, number }.into());
                 }
+                self.put(record.clone(), Arc::clone(tenant.account()));
                 event(actor, "revoke-token", &format!("{name}, token {number}"))
             }
         };
         self.write(store, &event, record, Arc::clone(tenant.account()))?;
-        self.find(name)
+        Ok(self.find(name)?)
     }
 
     /// Makes another token of a tenant.
@@ -155,16 +163,27 @@ impl Tenants {
         name: &str,
         shred: bool,
     ) -> Result<Vec<String>, TenantError> {
-        let _change = self.changes.lock();
-        let StoredTenant { record, tenant } = self.find(name)?;
+        let change = self.changes.lock();
+        let known = match self.find(name) {
+            // A record that is not understood can be removed all the same.
+            Err(TenantError::Unknown(_)) if is_recorded(store, name)? => None,
+            found => Some(found?),
+        };
         let namespaces = namespaces_of(store, name)?;
         if !namespaces.is_empty() && !shred {
             let count = namespaces.len();
             return Err(TenantError::HasNamespaces { tenant: name.to_owned(), count });
         }
-        let record = TenantRecord { is_removed: true, ..TenantRecord::clone(&record) };
         let event = event(actor, "remove-tenant", name);
-        self.write(store, &event, record, Arc::clone(tenant.account()))?;
+        match known {
+            Some(StoredTenant { record, tenant }) => {
+                let record = TenantRecord { is_removed: true, ..TenantRecord::clone(&record) };
+                self.write(store, &event, record, Arc::clone(tenant.account()))?;
+            }
+            None => drop(store.keyring().audit().done(&event)?),
+        }
+        // Others change their tenants while namespaces are destroyed.
+        drop(change);
         self.finish_removal(store, actor, name)?;
         Ok(namespaces.into_iter().map(|it| it.title).collect())
     }
@@ -174,7 +193,6 @@ impl Tenants {
     /// # Errors
     /// When nothing can be written.
     pub(crate) fn finish_removals(&self, store: &Store, actor: &Actor) -> Result<(), TenantError> {
-        let _change = self.changes.lock();
         for tenant in self.list().into_iter().filter(|it| it.record.is_removed) {
             self.finish_removal(store, actor, &tenant.record.name)?;
         }
@@ -183,7 +201,16 @@ impl Tenants {
 
     fn finish_removal(&self, store: &Store, actor: &Actor, name: &str) -> Result<(), TenantError> {
         for namespace in namespaces_of(store, name)? {
-            store.delete_namespace(actor, namespace.id)?;
+            match store.delete_namespace(actor, namespace.id) {
+                // Its call and the upkeep may both remove it.
+                Err(KvError::Keyring(KeyringError::UnknownNamespace(_))) | Ok(()) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let _change = self.changes.lock();
+        if self.index.load().tenants.get(name).is_some_and(|it| !it.record.is_removed) {
+            // The other one was faster, and a new tenant has the name.
+            return Ok(());
         }
         let mut records = names(store, &format!("usage/{name}/"))?;
         records.push(last_uses_name(name));
@@ -195,6 +222,26 @@ impl Tenants {
         index.take_out(name);
         self.index.store(Arc::new(index));
         Ok(())
+    }
+
+    /// Runs `work` while no tenant is removed, if this one is still there.
+    ///
+    /// # Errors
+    /// When it was removed.
+    pub(crate) fn while_known<T, E: From<TenantError>>(
+        &self,
+        name: &str,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _change = self.changes.lock();
+        self.find(name)?;
+        work()
+    }
+
+    fn put(&self, record: TenantRecord, account: Arc<Account>) {
+        let mut index = Index::clone(&self.index.load());
+        index.put(record, account);
+        self.index.store(Arc::new(index));
     }
 
     fn write(
@@ -210,9 +257,7 @@ impl Tenants {
             audit.refused(event, &error)?;
             return Err(error);
         }
-        let mut index = Index::clone(&self.index.load());
-        index.put(record, account);
-        self.index.store(Arc::new(index));
+        self.put(record, account);
         Ok(())
     }
 
@@ -249,6 +294,9 @@ fn add_token(
     }
     if let Some(value) = terms.expires_at.filter(|at| *at <= now) {
         return Err(TenantError::Expired { value, now });
+    }
+    if let Some(value) = terms.expires_at.filter(|at| *at > now.saturating_add(LIFE_MOST)) {
+        return Err(TenantError::ExpiresLate(value));
     }
     let mut bytes = Zeroizing::new([0; 32]);
     generator.fill(bytes.as_mut_slice())?;

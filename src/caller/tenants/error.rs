@@ -49,6 +49,9 @@ pub(crate) enum TenantError {
         /// The time.
         now: u64,
     },
+    /// A token would never expire.
+    #[error("expires: must be within a hundred years (got {0} seconds since 1970)")]
+    ExpiresLate(u64),
     /// The tenant still has namespaces.
     #[error(
         "tenant {tenant} has {count} namespaces, whose titles begin with {tenant}/: their records would \

@@ -59,10 +59,23 @@ impl Tenants {
         let mut index = Index { is_loaded: true, ..Index::default() };
         let now = unix_now();
         for name in names(store, TENANT)? {
-            match read_tenant(store, &name, now) {
-                Ok(Some((record, account))) => index.put(record, Arc::new(account)),
+            match read::<TenantRecord>(store, &name) {
+                Ok(Some(record)) => {
+                    let mut lost = |error: TenantError| {
+                        findings
+                            .push(format!("the use of tenant {} is lost: {error}", record.name));
+                    };
+                    let account = restored(store, &record, now, &mut lost);
+                    index.put(record, Arc::new(account));
+                }
                 Ok(None) => {}
-                Err(error) => findings.push(format!("a tenant is not known: {error}")),
+                Err(error) => {
+                    let tenant = name.trim_start_matches(TENANT);
+                    findings.push(format!(
+                        "tenant {tenant} is not known, and its tokens do not count: {error}; make it again \
+                         after: lavawall tenant remove {tenant}"
+                    ));
+                }
             }
         }
         self.index.store(Arc::new(index));
@@ -70,19 +83,25 @@ impl Tenants {
     }
 }
 
-/// A tenant's record and its account.
-fn read_tenant(
+/// The account of a tenant, with its use of today. What does not open is `lost`.
+fn restored(
     store: &Store,
-    name: &str,
+    record: &TenantRecord,
     now: u64,
-) -> Result<Option<(TenantRecord, Account)>, TenantError> {
-    let Some(record) = read::<TenantRecord>(store, name)? else { return Ok(None) };
-    let day = usage_name(&record.name, now / DAY_SECONDS);
-    let usage: DayUsage = read(store, &day)?.unwrap_or_default();
-    let uses: BTreeMap<u32, u64> = read(store, &last_uses_name(&record.name))?.unwrap_or_default();
-    let uses: Vec<_> = uses.into_iter().collect();
-    let account = Account::restored(record.limits, now, usage, &uses);
-    Ok(Some((record, account)))
+    lost: &mut impl FnMut(TenantError),
+) -> Account {
+    let day = read::<DayUsage>(store, &usage_name(&record.name, now / DAY_SECONDS));
+    let uses = read::<BTreeMap<u32, u64>>(store, &last_uses_name(&record.name));
+    let usage = day.unwrap_or_else(|error| {
+        lost(error);
+        None
+    });
+    let uses = uses.unwrap_or_else(|error| {
+        lost(error);
+        None
+    });
+    let uses: Vec<_> = uses.unwrap_or_default().into_iter().collect();
+    Account::restored(record.limits, now, usage.unwrap_or_default(), &uses)
 }
 
 /// Whether there is a record of this tenant, also one that is not understood.

@@ -8,7 +8,7 @@ use crate::caller::tenant::{WrittenUsage, unix_now};
 use crate::caller::tenants::records::{json, last_uses_name, names, read, usage_name};
 use crate::caller::tenants::{StoredTenant, TENANTS_NAMESPACE, TenantError, Tenants};
 use crate::caller::usage::{DayUsage, add_since};
-use crate::kv::{Put, Store};
+use crate::kv::{KvError, Put, Store};
 
 /// How long the use of a day is kept, in days.
 const KEPT_DAYS: u64 = 32;
@@ -66,9 +66,7 @@ impl Tenants {
         for record in names(store, &prefix)? {
             let day = record.strip_prefix(&prefix).and_then(|day| day.parse::<u64>().ok());
             let Some(day) = day.filter(|day| days.contains(day)) else { continue };
-            if let Some(usage) = read(store, &record)? {
-                used.insert(day, usage);
-            }
+            used.insert(day, read_day(store, name, day)?);
         }
         // With what is not written yet.
         let now = unix_now();
@@ -78,6 +76,17 @@ impl Tenants {
             used.insert(change.written.day, change.written.usage);
         }
         Ok(used)
+    }
+}
+
+/// The use of a day. A record that does not open holds up nothing: it is written anew.
+fn read_day(store: &Store, name: &str, day: u64) -> Result<DayUsage, TenantError> {
+    match read(store, &usage_name(name, day)) {
+        Ok(usage) => Ok(usage.unwrap_or_default()),
+        Err(TenantError::Malformed(_) | TenantError::Store(KvError::Damaged(_))) => {
+            Ok(DayUsage::new())
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -101,7 +110,7 @@ fn change(
         written.usage.clone()
     } else {
         // The clock may have gone back to a day that has a record.
-        read(store, &usage_name(name, day))?.unwrap_or_default()
+        read_day(store, name, day)?
     };
     let mut records = Vec::new();
     add_since(&mut usage, hour, &written.counters, &counters);

@@ -1,5 +1,6 @@
 //! The calls: one key operation each, on a thread that may wait for a disk.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use data_encoding::HEXLOWER;
@@ -14,6 +15,7 @@ use crate::api::keys::{
     UnsealRequest, VersionAnswer,
 };
 use crate::api::store::{LostRecord, RepairAnswer};
+use crate::caller::tenant::unix_now;
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
@@ -77,8 +79,13 @@ pub(crate) async fn unseal(call: &mut OwnedCall) -> Outcome {
 }
 
 pub(crate) async fn seal(call: &OwnedCall) -> Outcome {
+    let tenants = Arc::clone(&call.app.tenants);
     let sealed = call
-        .operate(|store, actor| {
+        .operate(move |store, actor| {
+            // From here on it cannot be written.
+            if let Err(error) = tenants.write_usage(store, unix_now()) {
+                tracing::error!("the use of tenants in the last second is not written: {error}");
+            }
             store.seal(actor)?;
             Ok(answer(&state(store.keyring())))
         })

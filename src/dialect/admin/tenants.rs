@@ -10,6 +10,7 @@ use crate::api::tenants::{
 };
 use crate::caller::limits::{DailyBytes, Limits};
 use crate::caller::permission::Permission;
+use crate::caller::tenant::TenantRecord;
 use crate::caller::tenants::{NewToken, StoredTenant, TenantChange, TokenTerms};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
@@ -71,15 +72,14 @@ pub(crate) async fn revoke(call: &OwnedCall, name: String, number: &str) -> Outc
 
 pub(crate) async fn limit(call: &mut OwnedCall, name: String) -> Outcome {
     let request: LimitsRequest = call.json(BODY_LIMIT).await?;
-    change(call, name, move |now| limits(now.record.limits, &request).map(TenantChange::Limits))
-        .await
+    change(call, name, move |now| limits(now.limits, &request).map(TenantChange::Limits)).await
 }
 
 pub(crate) async fn permit(call: &mut OwnedCall, name: String) -> Outcome {
     let PermissionsRequest { allow, deny } = call.json(BODY_LIMIT).await?;
     let (allow, deny) = (read_permissions(&allow)?, read_permissions(&deny)?);
     change(call, name, move |now| {
-        let mut permissions = now.record.permissions.clone();
+        let mut permissions = now.permissions.clone();
         if let Some(missing) = deny.iter().find(|it| !permissions.contains(it)) {
             return Err(Refusal::invalid(format!(
                 "deny: the tenant has not the permission {missing}"
@@ -118,12 +118,12 @@ pub(crate) async fn usage(call: &OwnedCall, name: String) -> Outcome {
 async fn change(
     call: &OwnedCall,
     name: String,
-    to: impl FnOnce(&StoredTenant) -> Result<TenantChange, Refusal> + Send + 'static,
+    decide: impl FnOnce(&TenantRecord) -> Result<TenantChange, Refusal> + Send + 'static,
 ) -> Outcome {
     let tenants = Arc::clone(&call.app.tenants);
     call.operate(move |store, actor| {
-        let to = to(&tenants.find(&name)?)?;
-        Ok(json(StatusCode::OK, &shown(&tenants.change(store, actor, &name, to)?)))
+        let changed = tenants.change(store, actor, &name, decide)?;
+        Ok(json(StatusCode::OK, &shown(&changed)))
     })
     .await
 }
@@ -142,6 +142,9 @@ fn read_permissions(texts: &[String]) -> Result<Vec<Permission>, Refusal> {
 /// The limits, with those that a request sets.
 fn limits(mut limits: Limits, request: &LimitsRequest) -> Result<Limits, Refusal> {
     set(&mut limits.rate, "rate", request.rate.as_deref())?;
+    if limits.rate.is_none() {
+        limits.burst = None;
+    }
     set(&mut limits.burst, "burst", request.burst.as_deref())?;
     let mut bytes = limits.bytes_per_day.map(DailyBytes);
     set(&mut bytes, "bytes", request.bytes.as_deref())?;

@@ -18,9 +18,10 @@ use crate::api::store::{
     ValueForm,
 };
 use crate::dialect::workers_kv::bulk_body::{BulkBody, Names};
-use crate::dialect::workers_kv::envelope;
 use crate::dialect::workers_kv::path::KvQuery;
+use crate::dialect::workers_kv::permissions::Access;
 use crate::dialect::workers_kv::values::{json_of, unix_now};
+use crate::dialect::workers_kv::{envelope, permissions};
 use crate::http::body::Body;
 use crate::http::body_reading::BodyLimits;
 use crate::http::call::{OwnedCall, ReadFailure, on_thread};
@@ -68,6 +69,7 @@ pub(crate) async fn put(
     let now = unix_now();
     let body = on_thread(move || BulkBody::decode(body, names, now)).await?;
     let count = body.count();
+    permissions::check(&call.app, &call.caller, namespace, Access::Write)?;
     call.change_store(move |store| Ok(store.put(namespace, &body.puts(), now)?)).await?;
     Ok(envelope::result(counted(count)))
 }
@@ -78,6 +80,7 @@ pub(crate) async fn get(
 ) -> Result<Response<Body>, Refusal> {
     let WantedRecords { keys, form, with_metadata } = call.json(NAMES_LIMIT).await?;
     bounded(keys.0.len(), BULK_READS)?;
+    permissions::check(&call.app, &call.caller, namespace, Access::Read)?;
     let names: BTreeSet<_> = keys.0.iter().map(|name| RecordName::of(name)).collect();
     let read = move |store: &Store, most: usize| {
         let names: Vec<_> = names.iter().map(RecordName::as_str).collect();
@@ -117,6 +120,7 @@ pub(crate) async fn delete(
 ) -> Result<Response<Body>, Refusal> {
     let BoundedList(names) = call.json::<BoundedList<String, BULK_RECORDS>>(NAMES_LIMIT).await?;
     bounded(names.len(), BULK_RECORDS)?;
+    permissions::check(&call.app, &call.caller, namespace, Access::Write)?;
     let count = names.len();
     let delete = move |store: &Store| {
         let names: Vec<_> = names.iter().map(String::as_str).collect();

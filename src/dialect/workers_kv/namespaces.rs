@@ -1,11 +1,14 @@
 //! Calls about namespaces.
 
+use std::sync::Arc;
+
 use hyper::Response;
 use serde::Deserialize;
 
 use crate::api::store::{NamespaceEntry, PAGE_ITEMS, PageInfo};
 use crate::audit::Actor;
 use crate::dialect::workers_kv::path::{KvQuery, namespace_not_found, shortened};
+use crate::dialect::workers_kv::permissions::Access;
 use crate::dialect::workers_kv::{envelope, permissions};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
@@ -59,9 +62,14 @@ async fn title(call: &mut OwnedCall) -> Result<String, Refusal> {
 
 pub(crate) async fn create(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
     let title = title(call).await?;
-    permissions::check_title(call, &title)?;
-    let info =
-        call.act_on_store(move |store, actor| Ok(store.create_namespace(actor, &title)?)).await?;
+    let (app, caller) = (Arc::clone(&call.app), call.caller.clone());
+    let create = move |store: &Store, actor: &Actor| {
+        permissions::while_known(&app, &caller, || {
+            permissions::check_title(&app, &caller, &title)?;
+            Ok(store.create_namespace(actor, &title)?)
+        })
+    };
+    let info = call.act_on_store(create).await?;
     Ok(envelope::result(shown(&info)))
 }
 
@@ -71,7 +79,7 @@ pub(crate) async fn list(call: &OwnedCall, query: &KvQuery) -> Result<Response<B
     let by_title = second(query, "order", ["id", "title"], Part::Order)?;
     let descends = second(query, "direction", ["asc", "desc"], Part::Direction)?;
     let mut infos = call.on_store(|store| Ok(store.namespaces()?)).await?;
-    infos.retain(|info| permissions::is_visible(call, info));
+    infos.retain(|info| permissions::is_visible(&call.caller, info));
     if by_title {
         infos.sort_by(|one, other| one.title.cmp(&other.title));
     }
@@ -103,8 +111,9 @@ pub(crate) async fn rename(
     id: NamespaceId,
 ) -> Result<Response<Body>, Refusal> {
     let title = title(call).await?;
-    permissions::check_title(call, &title)?;
+    let (app, caller) = (Arc::clone(&call.app), call.caller.clone());
     let rename = move |store: &Store, actor: &Actor| {
+        permissions::check_rename(&app, &caller, id, &title)?;
         store.rename_namespace(actor, id, &title)?;
         find(store, id)
     };
@@ -112,6 +121,11 @@ pub(crate) async fn rename(
 }
 
 pub(crate) async fn delete(call: &OwnedCall, id: NamespaceId) -> Result<Response<Body>, Refusal> {
-    call.act_on_store(move |store, actor| Ok(store.delete_namespace(actor, id)?)).await?;
+    let (app, caller) = (Arc::clone(&call.app), call.caller.clone());
+    let delete = move |store: &Store, actor: &Actor| {
+        permissions::check(&app, &caller, id, Access::Write)?;
+        Ok(store.delete_namespace(actor, id)?)
+    };
+    call.act_on_store(delete).await?;
     Ok(envelope::result(()))
 }

@@ -1,25 +1,33 @@
 //! The permission that a call needs, by the title of its namespace.
 //!
 //! A namespace of which a tenant may neither read nor write is not there for it: the answer, and the work
-//! for it, are those for an id that no namespace has.
+//! for it, are those for an id that no namespace has. Title, permissions and tenant may change while a body
+//! is received: they are checked again after it.
 
+use std::sync::Arc;
+
+use crate::caller::Caller;
 use crate::caller::permission::Needed;
+use crate::caller::tenant::Tenant;
 use crate::caller::tenants::TENANTS_NAMESPACE;
-use crate::dialect::workers_kv::path::{Operation, Target, namespace_not_found};
-use crate::http::call::OwnedCall;
-use crate::http::refusal::Refusal;
-use crate::keyring::NamespaceInfo;
+use crate::dialect::workers_kv::path::{Operation, namespace_not_found};
+use crate::http::app::App;
+use crate::http::refusal::{Class, Refusal, Subject};
+use crate::keyring::{NamespaceId, NamespaceInfo};
+
+/// The beginning of the titles that the service itself uses.
+const OWN_TITLES: &str = "lavawall/";
 
 /// What a call does with the records of a namespace.
-#[derive(Clone, Copy)]
-enum Access {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
     Read,
     Write,
 }
 
-/// Checks that the caller may do this.
-pub(crate) fn check(call: &OwnedCall, target: &Target) -> Result<(), Refusal> {
-    let access = match target.operation {
+/// What an operation does with a namespace that it names; `None` when it names none.
+pub(crate) fn access(operation: &Operation) -> Option<Access> {
+    match operation {
         Operation::VerifyToken
         | Operation::GetUser
         | Operation::ListAccounts
@@ -27,25 +35,34 @@ pub(crate) fn check(call: &OwnedCall, target: &Target) -> Result<(), Refusal> {
         | Operation::ListMemberships
         // Each namespace of the list is checked, and the title of the new one.
         | Operation::ListNamespaces
-        | Operation::CreateNamespace => return Ok(()),
+        | Operation::CreateNamespace => None,
         Operation::GetNamespace
         | Operation::ListKeys
         | Operation::GetValue(_)
         | Operation::GetMetadata(_)
-        | Operation::BulkGet => Access::Read,
+        | Operation::BulkGet => Some(Access::Read),
         Operation::RenameNamespace
         | Operation::DeleteNamespace
         | Operation::PutValue(_)
         | Operation::DeleteValue(_)
         | Operation::BulkPut
-        | Operation::BulkDelete => Access::Write,
-    };
+        | Operation::BulkDelete => Some(Access::Write),
+    }
+}
+
+/// Checks that the caller may do this with a namespace.
+pub(crate) fn check(
+    app: &App,
+    caller: &Caller,
+    namespace: NamespaceId,
+    access: Access,
+) -> Result<(), Refusal> {
     // Of no caller, the operator included: it is changed by calls about tenants.
-    if target.namespace == TENANTS_NAMESPACE {
+    if namespace == TENANTS_NAMESPACE {
         return Err(namespace_not_found());
     }
-    let Some(tenant) = call.caller.tenant() else { return Ok(()) };
-    let check = |title: Option<&str>| {
+    let Some(tenant) = present(app, caller)? else { return Ok(()) };
+    app.store()?.keyring().look_at_title(namespace, |title| {
         let title = title.ok_or_else(namespace_not_found)?;
         let (read, write) = (Needed::KvRead(title), Needed::KvWrite(title));
         let (needed, other) = match access {
@@ -57,19 +74,62 @@ pub(crate) fn check(call: &OwnedCall, target: &Target) -> Result<(), Refusal> {
             (false, true) => Err(Refusal::not_permitted(needed)),
             (false, false) => Err(namespace_not_found()),
         }
-    };
-    call.app.store()?.keyring().look_at_title(target.namespace, check)?
+    })?
 }
 
-/// Checks that the caller may make a namespace with this title, or give it to one.
-pub(crate) fn check_title(call: &OwnedCall, title: &str) -> Result<(), Refusal> {
-    let needed = Needed::KvWrite(title);
-    if call.caller.may(needed) { Ok(()) } else { Err(Refusal::not_permitted(needed)) }
+/// Checks that the caller may make a namespace with this title.
+pub(crate) fn check_title(app: &App, caller: &Caller, title: &str) -> Result<(), Refusal> {
+    if title.starts_with(OWN_TITLES) {
+        let message =
+            format!("title: must not begin with {OWN_TITLES}, as those of the service do");
+        return Err(Refusal::new(Class::Invalid, Subject::Title, message));
+    }
+    match present(app, caller)? {
+        Some(tenant) if !tenant.may(Needed::KvWrite(title)) => {
+            Err(Refusal::not_permitted(Needed::KvWrite(title)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that the caller may give this title to a namespace: nothing becomes readable by it that was not.
+pub(crate) fn check_rename(
+    app: &App,
+    caller: &Caller,
+    namespace: NamespaceId,
+    title: &str,
+) -> Result<(), Refusal> {
+    check(app, caller, namespace, Access::Write)?;
+    check_title(app, caller, title)?;
+    match present(app, caller)? {
+        Some(tenant) if tenant.may(Needed::KvRead(title)) => {
+            check(app, caller, namespace, Access::Read)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether a namespace is there for the caller.
-pub(crate) fn is_visible(call: &OwnedCall, namespace: &NamespaceInfo) -> bool {
+pub(crate) fn is_visible(caller: &Caller, namespace: &NamespaceInfo) -> bool {
     let title = namespace.title.as_str();
     namespace.id != TENANTS_NAMESPACE
-        && (call.caller.may(Needed::KvRead(title)) || call.caller.may(Needed::KvWrite(title)))
+        && (caller.may(Needed::KvRead(title)) || caller.may(Needed::KvWrite(title)))
+}
+
+/// Runs `work` for the caller, and not after it was removed.
+pub(crate) fn while_known<T>(
+    app: &App,
+    caller: &Caller,
+    work: impl FnOnce() -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
+    match present(app, caller)? {
+        Some(tenant) if tenant.is_stored() => app.tenants.while_known(&tenant.name, work),
+        _ => work(),
+    }
+}
+
+/// The tenant as it is now; `None` for the operator.
+fn present(app: &App, caller: &Caller) -> Result<Option<Arc<Tenant>>, Refusal> {
+    let Some(tenant) = caller.tenant() else { return Ok(None) };
+    app.tenants.now(tenant).map(Some).ok_or_else(Refusal::unauthenticated)
 }

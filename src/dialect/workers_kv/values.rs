@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 use crate::api::json::Json;
 use crate::api::store::{LEAST_PAGE_ITEMS, LIFE_SECONDS, ListedRecord, PAGE_ITEMS, PageInfo};
 use crate::dialect::workers_kv::path::{DecodedName, KvQuery};
-use crate::dialect::workers_kv::{envelope, upload};
+use crate::dialect::workers_kv::permissions::Access;
+use crate::dialect::workers_kv::{envelope, permissions, upload};
 use crate::http::body::Body;
 use crate::http::call::{OwnedCall, ReadFailure};
 use crate::http::memory_budget::SMALL_BYTES;
@@ -87,6 +88,7 @@ pub(crate) async fn put(
         check_new_name(&name)?;
     }
     let written = upload::value(call).await?;
+    permissions::check(&call.app, &call.caller, namespace, Access::Write)?;
     let put = move |store: &Store| {
         let one = Put { name: &name, value: written.value(), metadata: written.metadata(), expiry };
         Ok(store.put(namespace, &[one], now)?)

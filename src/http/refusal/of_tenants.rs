@@ -14,6 +14,7 @@ impl From<TenantError> for Refusal {
             | TenantError::TooMany { .. }
             | TenantError::TooManyTokens(_)
             | TenantError::Note(_)
+            | TenantError::ExpiresLate(_)
             | TenantError::Expired { .. } => shown(Class::Invalid),
             TenantError::NameTaken(_) | TenantError::HasNamespaces { .. } => shown(Class::Conflict),
             TenantError::Unknown(_) | TenantError::UnknownToken { .. } => shown(Class::NotFound),
