@@ -279,6 +279,38 @@ fn a_lost_page_costs_its_records_alone_and_the_repair_names_them_and_keeps_the_d
 }
 
 #[test]
+fn each_page_of_the_commit_mark_tells_of_lost_commits_and_so_does_an_earlier_file() {
+    let (mut service, path) = filled();
+    let before = kill(&mut service);
+    for number in 0..3 {
+        let answer = service.namespaces("PUT", &format!("{path}/values/later-{number}"), "new");
+        assert_eq!(answer.0, 200, "{}", answer.1);
+    }
+    drop(kill(&mut service));
+    let file = service.state_dir().join("store.commits");
+    let good = fs::read(&file).expect("a mark");
+    let lose = |page: usize| {
+        let mut bad = good.clone();
+        bad[page * PAGE..][..PAGE].fill(0xff);
+        bad
+    };
+    let earlier = [&good[..512], &good[PAGE..][..512]].concat();
+    for (mark, least) in [(lose(0), 2), (lose(1), 2), (earlier, 3)] {
+        fs::write(&file, &mark).expect("written");
+        restart_on(&mut service, &before);
+        let why = status(&service)["keyring"]["read_only"].to_string();
+        let is_told =
+            |lost| why.contains(&format!("its last {lost} acknowledged commits are missing"));
+        assert!((least..=3).any(is_told), "{why}");
+        assert_eq!(incidents(&service, "commit mark is damaged"), 0);
+    }
+    let repair = service.done(&["kv", "repair", "--json"], "");
+    assert!(repair.contains("lost_commits"), "{repair}");
+    assert_eq!(put(&service, &path).0, 200);
+    assert_eq!(fs::read(&file).expect("a mark").len(), 2 * PAGE);
+}
+
+#[test]
 fn a_store_that_lost_its_last_commits_in_a_crash_is_told_and_not_written_until_the_repair() {
     let (mut service, path) = filled();
     let before = kill(&mut service);
@@ -313,7 +345,7 @@ fn a_store_that_lost_its_last_commits_in_a_crash_is_told_and_not_written_until_t
     assert_eq!(status(&service)["keyring"]["read_only"], Value::Null);
     assert_eq!(incidents(&service, ""), 0, "{}", service.log());
     // Another store's mark, and none.
-    for content in [Some([7; 1024]), None] {
+    for content in [Some([7; 2 * PAGE]), None] {
         service.signal(Signal::TERM);
         assert_eq!(service.wait(), 0);
         let mark = service.state_dir().join("store.commits");
@@ -321,6 +353,6 @@ fn a_store_that_lost_its_last_commits_in_a_crash_is_told_and_not_written_until_t
         service.start_again();
         assert_eq!(incidents(&service, "commit mark is damaged"), usize::from(content.is_some()));
         assert_eq!(put(&service, &path).0, 200);
-        assert_eq!(fs::read(&mark).expect("made").len(), 1024);
+        assert_eq!(fs::read(&mark).expect("made").len(), 2 * PAGE);
     }
 }
