@@ -118,7 +118,7 @@ impl Store {
         for (id, fault) in faults {
             match fault {
                 // It cannot be told from a sound one.
-                RecordFault::Destroyed(_) => {
+                RecordFault::Destroyed(_) | RecordFault::UnknownVersion(_) => {
                     kept.push(RecordAddress { namespace: namespace.id, id }.key());
                 }
                 RecordFault::Damaged => repair.lost.push((namespace.id, id)),

@@ -7,7 +7,9 @@ use serde::Serialize;
 use crate::keyring::NamespaceId;
 use crate::kv::damage::named;
 use crate::kv::error::KvError;
+use crate::kv::index::RecordFault;
 use crate::kv::namespace::Namespace;
+use crate::kv::record_id::RecordId;
 use crate::kv::store::Store;
 
 /// The state of a namespace, for operators.
@@ -43,17 +45,32 @@ impl Namespace {
     pub(crate) fn findings(&self) -> Vec<String> {
         let index = self.index();
         let disagrees = (!self.agrees).then(|| KvError::Disagrees(self.id).to_string());
-        let damaged = (!index.faults.is_empty()).then(|| {
-            let ids: Vec<_> = index.faults.keys().take(5).map(ToString::to_string).collect();
+        let is_unknown = |fault: &RecordFault| matches!(fault, RecordFault::UnknownVersion(_));
+        let ids_of = |of_unknown: bool| -> Vec<RecordId> {
+            let faults = index.faults.iter().filter(|(_, fault)| is_unknown(fault) == of_unknown);
+            faults.map(|(id, _)| *id).collect()
+        };
+        let (damaged, newer) = (ids_of(false), ids_of(true));
+        let damaged = (!damaged.is_empty()).then(|| {
+            let ids: Vec<_> = damaged.iter().take(5).map(ToString::to_string).collect();
             format!(
                 "namespace {}: {} records do not open, among them {}; other changes there cannot be \
                  detected",
                 self.id,
-                index.faults.len(),
+                damaged.len(),
                 ids.join(", ")
             )
         });
-        disagrees.into_iter().chain(damaged).collect()
+        let newer = (!newer.is_empty()).then(|| {
+            format!(
+                "namespace {}: {} records are sealed under key versions that are not in the keyring; it may \
+                 be an older copy. They are kept, and can be read once the newer one is restored; other \
+                 changes there cannot be detected",
+                self.id,
+                newer.len()
+            )
+        });
+        disagrees.into_iter().chain(damaged).chain(newer).collect()
     }
 }
 
