@@ -279,6 +279,43 @@ fn a_lost_page_costs_its_records_alone_and_the_repair_names_them_and_keeps_the_d
 }
 
 #[test]
+fn a_repair_that_cannot_be_logged_is_not_done_and_one_that_is_done_is_logged_once() {
+    let (mut service, path) = filled();
+    let before = kill(&mut service);
+    assert_eq!(put(&service, &path).0, 200);
+    drop(kill(&mut service));
+    // A store that is behind its mark, and one that is salvaged: the checksum of the last commit's slot.
+    let mut salvaged = fs::read(store_file(&service)).expect("readable");
+    let slot = 64 + 128 * usize::from(salvaged[9] & 1);
+    salvaged[slot + 120] ^= 1;
+    let log = service.state_dir().join("audit.log");
+    let aside = service.state_dir().join("audit.aside");
+    let repairs = || {
+        let lines = fs::read_to_string(&log).expect("a log");
+        lines.lines().filter(|line| line.contains(r#""operation":"repair""#)).count()
+    };
+    for (number, store) in [before, salvaged].iter().enumerate() {
+        restart_on(&mut service, store);
+        assert_ne!(status(&service)["keyring"]["read_only"], Value::Null, "{number}");
+        let found = fs::read(store_file(&service)).expect("readable");
+        fs::rename(&log, &aside).expect("moved");
+        fs::create_dir(&log).expect("a directory in the way");
+        let refused = service.operate(&["kv", "repair"], "");
+        assert!(refused.code != 0 && refused.err.contains("audit log"), "{}", refused.err);
+        assert!(fs::read(store_file(&service)).expect("readable") == found, "the file has changed");
+        assert_ne!(status(&service)["keyring"]["read_only"], Value::Null, "{number}");
+        assert_eq!(put(&service, &path).0, 503);
+        fs::remove_dir(&log).expect("out of the way");
+        fs::rename(&aside, &log).expect("moved back");
+        assert_eq!(repairs(), number);
+        service.done(&["kv", "repair"], "");
+        assert_eq!(repairs(), number + 1);
+        assert_eq!(put(&service, &path).0, 200);
+    }
+    service.done(&["audit"], "");
+}
+
+#[test]
 fn each_page_of_the_commit_mark_tells_of_lost_commits_and_so_does_an_earlier_file() {
     let (mut service, path) = filled();
     let before = kill(&mut service);
