@@ -82,8 +82,8 @@ pub enum KvError {
     },
     /// A record's key version is later than all that the keyring has.
     #[error(
-        "record {id} is sealed under key version {version}, which is not in the keyring: it may be an older \
-         copy; restore the newer one"
+        "record {id} is sealed under key version {version}, which is not in the keyring: an older copy of the \
+         keyring is in use, or the record was changed on the disk"
     )]
     UnknownVersion {
         /// The record.

@@ -9,7 +9,6 @@ use crate::kv::damage::named;
 use crate::kv::error::KvError;
 use crate::kv::index::RecordFault;
 use crate::kv::namespace::Namespace;
-use crate::kv::record_id::RecordId;
 use crate::kv::store::Store;
 
 /// The state of a namespace, for operators.
@@ -46,28 +45,25 @@ impl Namespace {
         let index = self.index();
         let disagrees = (!self.agrees).then(|| KvError::Disagrees(self.id).to_string());
         let is_unknown = |fault: &RecordFault| matches!(fault, RecordFault::UnknownVersion(_));
-        let ids_of = |of_unknown: bool| -> Vec<RecordId> {
-            let faults = index.faults.iter().filter(|(_, fault)| is_unknown(fault) == of_unknown);
-            faults.map(|(id, _)| *id).collect()
+        let of = |unknown: bool| -> Option<(usize, String)> {
+            let faults = index.faults.iter().filter(|(_, fault)| is_unknown(fault) == unknown);
+            let ids: Vec<_> = faults.map(|(id, _)| id.to_string()).collect();
+            let some = ids.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+            (!ids.is_empty()).then_some((ids.len(), some))
         };
-        let (damaged, newer) = (ids_of(false), ids_of(true));
-        let damaged = (!damaged.is_empty()).then(|| {
-            let ids: Vec<_> = damaged.iter().take(5).map(ToString::to_string).collect();
+        let damaged = of(false).map(|(count, ids)| {
             format!(
-                "namespace {}: {} records do not open, among them {}; other changes there cannot be \
+                "namespace {}: {count} records do not open, among them {ids}; other changes there cannot be \
                  detected",
-                self.id,
-                damaged.len(),
-                ids.join(", ")
+                self.id
             )
         });
-        let newer = (!newer.is_empty()).then(|| {
+        let newer = of(true).map(|(count, ids)| {
             format!(
-                "namespace {}: {} records are sealed under key versions that are not in the keyring; it may \
-                 be an older copy. They are kept, and can be read once the newer one is restored; other \
-                 changes there cannot be detected",
-                self.id,
-                newer.len()
+                "namespace {}: {count} records are sealed under key versions that are not in the keyring, among \
+                 them {ids}: an older copy of the keyring is in use, or they were changed on the disk. They are \
+                 kept, and can be read once the newer keyring is restored; other changes there cannot be detected",
+                self.id
             )
         });
         disagrees.into_iter().chain(damaged).chain(newer).collect()

@@ -382,13 +382,14 @@ fn a_store_that_lost_its_last_commits_in_a_crash_is_told_and_not_written_until_t
     assert_eq!(status(&service)["keyring"]["read_only"], Value::Null);
     assert_eq!(incidents(&service, ""), 0, "{}", service.log());
     // Another store's mark, and none.
-    for content in [Some([7; 2 * PAGE]), None] {
+    for content in [Some(vec![7; 2 * PAGE]), None] {
         service.signal(Signal::TERM);
         assert_eq!(service.wait(), 0);
         let mark = service.state_dir().join("store.commits");
+        let damaged = usize::from(content.is_some());
         content.map_or_else(|| fs::remove_file(&mark), |it| fs::write(&mark, it)).expect("done");
         service.start_again();
-        assert_eq!(incidents(&service, "commit mark is damaged"), usize::from(content.is_some()));
+        assert_eq!(incidents(&service, "commit mark is damaged"), damaged);
         assert_eq!(put(&service, &path).0, 200);
         assert_eq!(fs::read(&mark).expect("made").len(), 2 * PAGE);
     }
