@@ -10,9 +10,11 @@ use hyper::body::Bytes;
 use zeroize::Zeroizing;
 
 use crate::caller::tenant::Reservation;
+use crate::http::buffer::BUFFER_BYTES;
 use crate::http::memory_budget::MemoryPermit;
 use crate::http::meters::Meters;
 use crate::http::stream::RandomStream;
+use crate::net::least_rate::{PacedAnswer, PacedAnswers, SentMeter};
 use crate::net::service::BodyError;
 use crate::service_log::log_limit::LogLimit;
 
@@ -27,6 +29,8 @@ type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(crate) enum Body {
     /// All of it at once.
     Whole(Option<Bytes>),
+    /// With a permit for its memory, which the client must read at the least rate.
+    Held(Box<HeldBody>),
     /// Made as it is sent.
     Random(Box<RandomBody>),
 }
@@ -41,10 +45,23 @@ pub(crate) struct RandomBody {
     pause: Option<Pause>,
 }
 
-/// An answer, and the permit for its memory.
+/// The permit for the memory of an answer, and the answers of its connection that have one.
+pub(crate) struct AnswerPermit {
+    pub(crate) memory: MemoryPermit,
+    pub(crate) paced: Arc<PacedAnswers>,
+}
+
+/// The rest of an answer with a permit.
+pub(crate) struct HeldBody {
+    rest: Bytes,
+    sent: SentMeter,
+}
+
+/// An answer, and what it holds until its last byte was written.
 struct HeldAnswer {
     bytes: Zeroizing<Vec<u8>>,
     _permit: MemoryPermit,
+    _paced: PacedAnswer,
 }
 
 impl AsRef<[u8]> for HeldAnswer {
@@ -60,9 +77,12 @@ impl Body {
     }
 
     /// A complete body, whose memory is free once it was sent. Zeroized then.
-    pub(crate) fn held(bytes: Zeroizing<Vec<u8>>, mut permit: MemoryPermit) -> Self {
-        permit.shrink(bytes.capacity());
-        Self::whole(Bytes::from_owner(HeldAnswer { bytes, _permit: permit }))
+    pub(crate) fn held(bytes: Zeroizing<Vec<u8>>, permit: AnswerPermit) -> Self {
+        let AnswerPermit { mut memory, paced } = permit;
+        memory.shrink(bytes.capacity());
+        let (paced, sent) = PacedAnswers::begin(&paced);
+        let answer = HeldAnswer { bytes, _permit: memory, _paced: paced };
+        Self::Held(Box::new(HeldBody { rest: Bytes::from_owner(answer), sent }))
     }
 
     /// A body of `first` and the rest of `stream`.
@@ -87,6 +107,7 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut *self {
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            Self::Held(held) => Poll::Ready(held.next_piece().map(|piece| Ok(Frame::data(piece)))),
             Self::Random(random) => random.poll_buffer(cx),
         }
     }
@@ -94,6 +115,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(bytes) => bytes.is_none(),
+            Self::Held(held) => held.rest.is_empty(),
             Self::Random(random) => random.length() == 0,
         }
     }
@@ -101,8 +123,18 @@ impl http_body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
+            Self::Held(held) => SizeHint::with_exact(held.rest.len() as u64),
             Self::Random(random) => SizeHint::with_exact(random.length()),
         }
+    }
+}
+
+impl HeldBody {
+    /// As much as the transport takes at a time: what it has taken shows how fast the client reads.
+    fn next_piece(&mut self) -> Option<Bytes> {
+        let piece = self.rest.split_to(self.rest.len().min(BUFFER_BYTES));
+        self.sent.add(piece.len());
+        Some(piece).filter(|piece| !piece.is_empty())
     }
 }
 

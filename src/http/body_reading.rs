@@ -15,10 +15,8 @@ use crate::api::bounded_list::TOO_MANY;
 use crate::api::json::without_mark;
 use crate::http::memory_budget::{MemoryBudget, MemoryPermit, TINY_BYTES};
 use crate::http::refusal::Refusal;
+use crate::net::least_rate;
 use lavawall_entropy::append_secret;
-
-/// The least rate at which a body may come, in bytes per second: 1 Mbit/s.
-const LEAST_RATE: u64 = 128 * 1024;
 
 /// The most that is read and dropped of a body that is not needed, in bytes, and for how long.
 const DISCARDED_BYTES: usize = 64 * 1024;
@@ -69,7 +67,7 @@ impl BodyReader {
         let mut bytes = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(0)));
         let started = Instant::now();
         loop {
-            let rate_time = Duration::from_millis(bytes.len() as u64 * 1000 / LEAST_RATE);
+            let rate_time = least_rate::time_for(bytes.len() as u64);
             let deadline =
                 (Instant::now() + self.idle_timeout).min(started + self.idle_timeout + rate_time);
             let frame = match timeout_at(deadline, body.frame()).await {

@@ -12,9 +12,8 @@ use tokio::time::timeout;
 use crate::audit::Actor;
 use crate::caller::Caller;
 use crate::http::app::App;
-use crate::http::body::Body;
+use crate::http::body::{AnswerPermit, Body};
 use crate::http::body_reading::{self, BodyLimits, ReceivedBody};
-use crate::http::memory_budget::MemoryPermit;
 use crate::http::refusal::Refusal;
 use crate::kv::{KvError, Store};
 use crate::net::activity::{Activity, Busy};
@@ -145,14 +144,17 @@ impl OwnedCall {
         &self,
         mut bytes: usize,
         read: impl Fn(&Store, usize) -> Result<T, ReadFailure> + Send + Sync + 'static,
-    ) -> Result<(T, MemoryPermit), Refusal> {
+    ) -> Result<(T, AnswerPermit), Refusal> {
         let read = Arc::new(read);
         for _ in 0..READ_ATTEMPTS {
             let permit = self.app.memory.take(bytes).await?;
             let (store, read) = (Arc::clone(self.app.store()?), Arc::clone(&read));
             match on_thread(move || Ok(read(&store, permit.bytes()).map(|it| (it, permit)))).await?
             {
-                Ok(done) => return Ok(done),
+                Ok((done, memory)) => {
+                    let paced = Arc::clone(&self.activity.paced);
+                    return Ok((done, AnswerPermit { memory, paced }));
+                }
                 Err(ReadFailure::Refused(refusal)) => return Err(refusal),
                 Err(ReadFailure::Needs(needed)) => bytes = needed,
             }

@@ -5,8 +5,7 @@ use hyper::{HeaderMap, Response, StatusCode};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::http::body::Body;
-use crate::http::memory_budget::MemoryPermit;
+use crate::http::body::{AnswerPermit, Body};
 
 /// A 200 with these headers.
 pub(crate) fn ok(headers: HeaderMap, body: Body) -> Response<Body> {
@@ -52,7 +51,7 @@ pub(crate) fn json_line(status: StatusCode, value: &impl Serialize) -> Response<
 pub(crate) fn json_held(
     status: StatusCode,
     text: Zeroizing<Vec<u8>>,
-    permit: MemoryPermit,
+    permit: AnswerPermit,
 ) -> Response<Body> {
     let mut response = of_json(status, Vec::new());
     *response.body_mut() = Body::held(text, permit);

@@ -1,11 +1,12 @@
 //! The mark: the store's commit count in a small file of its own, written before a commit is acknowledged.
 //!
 //! ```text
-//! two slots of 512 bytes, written in turn: the count, sealed under the store key; zeros
+//! two pages of 4096 bytes, written in turn: the count, sealed under the store key; zeros
+//! earlier: two slots of 512 bytes, both in what is now the first page
 //! ```
 //! A crash can leave the store's file with two commits, of which its engine takes the older when the newer is
 //! damaged. The mark tells. It is written in place, so that it needs no space on a full disk; a write that a
-//! crash cuts short leaves the other slot.
+//! crash cuts short leaves the other page.
 
 use std::fs::File;
 use std::io;
@@ -24,8 +25,14 @@ use crate::kv::engine::{StorageAccess, StorageError};
 use crate::kv::error::KvError;
 use lavawall_entropy::Generator;
 
-/// A slot: the least that a disk writes at once.
-const SLOT_BYTES: usize = 512;
+/// What disks and the page cache write at once.
+const PAGE_BYTES: usize = 4096;
+
+/// The length of the file.
+const FILE_BYTES: usize = 2 * PAGE_BYTES;
+
+/// The place of the second slot of an earlier file. A page that was written since has zeros there.
+const EARLIER_SLOT: usize = 512;
 
 /// The bytes of a sealed count: 8, a nonce of 12 and a tag of 16.
 const SEALED_BYTES: usize = 36;
@@ -44,7 +51,7 @@ struct MarkState {
     file: Option<File>,
     /// The count in the file.
     marked: u64,
-    /// The slot that is written next: the older one.
+    /// The page that is written next: the older one.
     next: usize,
 }
 
@@ -53,7 +60,7 @@ struct MarkState {
 pub(crate) enum MarkFound {
     /// There is none yet.
     Missing,
-    /// None of its slots opens.
+    /// None of its pages opens.
     Damaged,
     /// The count.
     Commits(u64),
@@ -77,16 +84,17 @@ impl CommitMark {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(MarkFound::Missing),
             Err(error) => return Err(self.failed(StorageAccess::Read, &error)),
         };
-        let counts = [0, 1].map(|slot| {
-            let sealed = bytes.get(slot * SLOT_BYTES..)?.get(..SEALED_BYTES)?;
+        let count = |at: usize| -> Option<u64> {
+            let sealed = bytes.get(at..)?.get(..SEALED_BYTES)?;
             let text = aead::open(key, &AssociatedData::of(label::MARK), sealed).ok()?;
             text.as_slice().try_into().ok().map(u64::from_be_bytes)
-        });
-        let Some(marked) = counts.into_iter().flatten().max() else {
+        };
+        let first = count(0).max(count(EARLIER_SLOT));
+        let Some(marked) = first.max(count(PAGE_BYTES)) else {
             return Ok(MarkFound::Damaged);
         };
         state.marked = marked;
-        state.next = usize::from(counts[0] == Some(marked));
+        state.next = usize::from(first == Some(marked));
         Ok(MarkFound::Commits(marked))
     }
 
@@ -117,10 +125,10 @@ impl CommitMark {
         let latest = self.latest().max(commits);
         let data = AssociatedData::of(label::MARK);
         let sealed = aead::seal(generator, key, &data, &latest.to_be_bytes())?;
-        let mut slot = [0; SLOT_BYTES];
-        slot[..sealed.len()].copy_from_slice(&sealed);
+        let mut page = [0; PAGE_BYTES];
+        page[..sealed.len()].copy_from_slice(&sealed);
         let next = state.next;
-        let written = self.write(&mut state, next * SLOT_BYTES, &slot);
+        let written = self.write(&mut state, next * PAGE_BYTES, &page);
         written.map_err(|error| {
             // Reopened at the next write.
             state.file = None;
@@ -130,23 +138,23 @@ impl CommitMark {
         Ok(())
     }
 
-    fn write(&self, state: &mut MarkState, at: usize, slot: &[u8]) -> io::Result<()> {
+    fn write(&self, state: &mut MarkState, at: usize, page: &[u8]) -> io::Result<()> {
         let file = match &mut state.file {
             Some(file) => file,
             none => {
                 let file = durable::open(&self.path, durable::private().read(true).write(true))?;
-                let length = 2 * SLOT_BYTES as u64;
-                if file.metadata()?.len() != length {
-                    // Blocks for both slots, and the file's name, before either counts.
-                    file.set_len(0)?;
-                    file.write_all_at(&[0; 2 * SLOT_BYTES], 0)?;
+                let length = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+                if length < FILE_BYTES {
+                    // Blocks for both pages, and the file's name, before either counts. What an earlier file
+                    // has stays until both pages were written.
+                    file.write_all_at(&[0; FILE_BYTES][length..], length as u64)?;
                     file.sync_all()?;
                     durable::flush_name(&self.path)?;
                 }
                 none.insert(file)
             }
         };
-        file.write_all_at(slot, at as u64)?;
+        file.write_all_at(page, at as u64)?;
         durable::flush(file)
     }
 
@@ -162,7 +170,7 @@ mod tests {
     use crate::crypto::test_support::generator;
 
     #[test]
-    fn the_last_count_is_read_back_and_a_slot_that_is_cut_short_leaves_the_one_before() {
+    fn the_last_count_is_read_back_and_a_page_that_is_damaged_leaves_the_one_before() {
         let folder = tempfile::tempdir().expect("a directory");
         let path = folder.path().join("mark");
         let generator = generator();
@@ -175,24 +183,52 @@ mod tests {
             assert_eq!(mark.read(&key).expect("read"), MarkFound::Commits(commits));
         }
         let good = std::fs::read(&path).expect("there");
-        assert_eq!(good.len(), 2 * SLOT_BYTES);
+        assert_eq!(good.len(), FILE_BYTES);
         let read = |bytes: &[u8]| {
             std::fs::write(&path, bytes).expect("written");
             mark.read(&key).expect("read")
         };
-        let found: Vec<_> = [0, SLOT_BYTES]
-            .map(|at| {
+        for fill in [0, 0xff] {
+            let found = [0, PAGE_BYTES].map(|at| {
                 let mut bad = good.clone();
-                bad[at] ^= 1;
+                bad[at..at + PAGE_BYTES].fill(fill);
                 read(&bad)
-            })
-            .into();
-        assert_eq!(found, [MarkFound::Commits(2), MarkFound::Commits(5)]);
-        assert_eq!(read(&[0; 2 * SLOT_BYTES]), MarkFound::Damaged);
+            });
+            assert_eq!(found, [MarkFound::Commits(2), MarkFound::Commits(5)]);
+        }
+        assert_eq!(read(&[0; FILE_BYTES]), MarkFound::Damaged);
         assert_eq!(read(&good[..10]), MarkFound::Damaged);
         let other = KeyMaterial::of(&generator, 32).key().expect("a key");
         std::fs::write(&path, &good).expect("written");
         assert_eq!(mark.read(&other).expect("read"), MarkFound::Damaged, "another store's");
+    }
+
+    #[test]
+    fn an_earlier_file_is_read_and_keeps_its_counts_until_both_pages_are_written() {
+        let folder = tempfile::tempdir().expect("a directory");
+        let path = folder.path().join("mark");
+        let generator = generator();
+        let key = KeyMaterial::of(&generator, 32).key().expect("a key");
+        let slot = |commits: u64| {
+            let data = AssociatedData::of(label::MARK);
+            let mut slot =
+                aead::seal(&generator, &key, &data, &commits.to_be_bytes()).expect("sealed");
+            slot.resize(512, 0);
+            slot
+        };
+        for earlier in [[slot(6), slot(7)], [slot(7), slot(6)], [slot(7), vec![0; 512]]] {
+            std::fs::write(&path, earlier.concat()).expect("written");
+            let mark = CommitMark::at(path.clone());
+            assert_eq!(mark.read(&key).expect("read"), MarkFound::Commits(7));
+            mark.ensure(&generator, &key, 8).expect("written");
+            let bytes = std::fs::read(&path).expect("there");
+            assert_eq!((bytes.len(), &bytes[..1024]), (FILE_BYTES, &*earlier.concat()));
+            assert_eq!(mark.read(&key).expect("read"), MarkFound::Commits(8));
+            mark.ensure(&generator, &key, 9).expect("written");
+            let bytes = std::fs::read(&path).expect("there");
+            assert_eq!(bytes[512..PAGE_BYTES], [0; PAGE_BYTES - 512], "nothing earlier is left");
+            assert_eq!(mark.read(&key).expect("read"), MarkFound::Commits(9));
+        }
     }
 
     #[test]

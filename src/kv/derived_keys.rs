@@ -58,6 +58,12 @@ impl DerivedKeys {
         self.get(self.active).expect("the active version is there")
     }
 
+    /// Whether a key version is later than all that the keyring has: they are numbered in order, and keep their
+    /// place when they are destroyed.
+    pub(crate) fn is_unknown(&self, number: u32) -> bool {
+        number > self.active
+    }
+
     /// A key version that is not destroyed.
     pub(crate) fn get(&self, number: u32) -> Option<&DerivedVersion> {
         self.versions.iter().find(|version| version.number == number)

@@ -80,6 +80,17 @@ pub enum KvError {
         /// The version.
         version: u32,
     },
+    /// A record's key version is later than all that the keyring has.
+    #[error(
+        "record {id} is sealed under key version {version}, which is not in the keyring: an older copy of the \
+         keyring is in use, or the record was changed on the disk"
+    )]
+    UnknownVersion {
+        /// The record.
+        id: RecordId,
+        /// The version.
+        version: u32,
+    },
     /// The records of a namespace do not agree with its multiset hash.
     #[error(
         "namespace {0} does not agree with its hash: records were rolled back, removed or added on the \

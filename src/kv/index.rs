@@ -35,6 +35,8 @@ pub(crate) enum RecordFault {
     Damaged,
     /// Its key version is destroyed.
     Destroyed(u32),
+    /// Its key version is later than all that the keyring has.
+    UnknownVersion(u32),
 }
 
 /// The place of a record in the index.

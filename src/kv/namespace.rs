@@ -189,6 +189,15 @@ fn index_row(
     }
 }
 
+/// Why a record does not open whose key version is not among `keys`.
+pub(crate) fn missing_version(keys: &DerivedKeys, version: u32) -> RecordFault {
+    if keys.is_unknown(version) {
+        RecordFault::UnknownVersion(version)
+    } else {
+        RecordFault::Destroyed(version)
+    }
+}
+
 /// Opens the entry row of a record, if it belongs to this address. Also with revoked key versions, which
 /// readers may not use.
 pub(crate) fn open_entry_row(
@@ -197,7 +206,8 @@ pub(crate) fn open_entry_row(
     row: &[u8],
 ) -> Result<(RowHeader, Entry), RecordFault> {
     let (head, sealed) = RowHeader::read(row).map_err(|_| RecordFault::Damaged)?;
-    let version = keys.get(head.key_version).ok_or(RecordFault::Destroyed(head.key_version))?;
+    let version =
+        keys.get(head.key_version).ok_or_else(|| missing_version(keys, head.key_version))?;
     let entry = record::open_entry(&version.entry_key, address, head, sealed)
         .map_err(|OpenError| RecordFault::Damaged)?;
     // The name in the entry must be that of the row's key.

@@ -10,7 +10,7 @@ use crate::kv::error::KvError;
 use crate::kv::index::{Located, RecordFault, Slot};
 use crate::kv::name;
 use crate::kv::name::{NAME_LIMIT, RecordName};
-use crate::kv::namespace::{Namespace, open_entry_row};
+use crate::kv::namespace::{Namespace, missing_version, open_entry_row};
 use crate::kv::record;
 use crate::kv::record::{RecordAddress, RowHeader};
 use crate::kv::record_id::RecordId;
@@ -172,9 +172,12 @@ impl Store {
         for record in snapshot.iter() {
             let metadata = match record.metadata() {
                 Ok(metadata) => metadata,
-                Err(KvError::Damaged(_) | KvError::Revoked { .. } | KvError::Destroyed { .. }) => {
-                    record.slot().map(|slot| Metadata { json: None, expiry: expiry(slot) })
-                }
+                Err(
+                    KvError::Damaged(_)
+                    | KvError::Revoked { .. }
+                    | KvError::Destroyed { .. }
+                    | KvError::UnknownVersion { .. },
+                ) => record.slot().map(|slot| Metadata { json: None, expiry: expiry(slot) }),
                 Err(error) => return Err(error),
             };
             let json = metadata.as_ref().and_then(|metadata| metadata.json.as_ref());
@@ -301,10 +304,7 @@ impl RecordReader<'_> {
         match located {
             Located::Absent => Ok(None),
             Located::At(slot) => open(self, slot).map(Some),
-            Located::Fault(RecordFault::Destroyed(version)) => {
-                Err(KvError::Destroyed { id, version })
-            }
-            Located::Fault(RecordFault::Damaged) => Err(KvError::Damaged(id)),
+            Located::Fault(fault) => Err(unreadable(id, fault)),
             Located::Unclear => {
                 let value = (self.row)(Table::Values, &self.address.key(), 0)?;
                 Ok(value.map(|_| ReadAttempt::Mismatch))
@@ -375,11 +375,20 @@ pub(crate) fn value_and_metadata(
 
 /// A key version that readers may use.
 fn readable(keys: &DerivedKeys, id: RecordId, version: u32) -> Result<&DerivedVersion, KvError> {
-    let key = keys.get(version).ok_or(KvError::Destroyed { id, version })?;
+    let key = keys.get(version).ok_or_else(|| unreadable(id, missing_version(keys, version)))?;
     match key.state {
         VersionState::Active | VersionState::Retired => Ok(key),
         VersionState::Revoked => Err(KvError::Revoked { id, version }),
         VersionState::Destroyed => Err(KvError::Destroyed { id, version }),
+    }
+}
+
+/// The error of a record with a fault.
+fn unreadable(id: RecordId, fault: RecordFault) -> KvError {
+    match fault {
+        RecordFault::Damaged => KvError::Damaged(id),
+        RecordFault::Destroyed(version) => KvError::Destroyed { id, version },
+        RecordFault::UnknownVersion(version) => KvError::UnknownVersion { id, version },
     }
 }
 

@@ -37,61 +37,99 @@ struct Kept {
     hash: MultisetHash,
 }
 
+/// What a new file gets.
+#[derive(Default)]
+struct NewFile {
+    /// The records that verify.
+    kept: Vec<Vec<u8>>,
+    /// Namespaces that are refused, or whose keyring is another: as they are.
+    others: Vec<NamespaceId>,
+    /// The rows of the commit.
+    rows: Vec<Change>,
+}
+
 impl Store {
     /// Accepts the loss that made the store read-only, and writes again. A damaged file is replaced by a new one
-    /// with the records that verify, and kept under a name that ends in `suffix`.
+    /// with the records that verify, and kept under a name that ends in `suffix`. The audit log has its line
+    /// first.
     ///
     /// # Errors
-    /// [`KvError::Sound`] when the store is not read-only. When nothing can be written; then it stays as it is.
+    /// [`KvError::Sound`] when the store is not read-only. When nothing can be written or logged; then it stays
+    /// as it is.
     pub fn repair(&self, actor: &Actor, suffix: &str) -> Result<Repair, KvError> {
         let mut writer = self.writer();
-        let namespaces = self.known_namespaces()?;
         let reason = self.read_only().ok_or(KvError::Sound)?;
         let mut repair = Repair { lost_commits: reason.lost_commits, ..Repair::default() };
         // From here on no commit that was acknowledged has a higher number.
         let commits = writer.commits + reason.lost_commits + 1;
-        let mut rows = Vec::new();
-        if let Some(salvage) = reason.salvage {
-            repair.lost_pages = salvage.lost_pages;
-            let mut kept = Vec::new();
-            for namespace in namespaces.iter().filter(|it| it.agrees) {
-                let found = self.verified(namespace, &mut repair)?;
-                repair.records += found.keys.len();
-                let (keys, hash) = (namespace.keys(), found.hash);
-                rows.extend(self.commit_rows(&keys, namespace.id, commits, hash)?);
-                kept.extend(found.keys);
+        let file = match reason.salvage {
+            Some(salvage) => {
+                repair.lost_pages = salvage.lost_pages;
+                Some(self.new_file(&mut repair, commits)?)
             }
-            // Those that are refused, or whose keyring is another: as they are.
-            let is_known = |id: &NamespaceId| {
-                namespaces.iter().any(|namespace| namespace.id == *id && namespace.agrees)
-            };
-            let others = self.namespaces_on_disk()?;
-            let others: Vec<_> = others.into_keys().filter(|id| !is_known(id)).collect();
-            rows.push(self.count_row(commits)?);
-            let copied = kept.iter().flat_map(|key| {
-                [Table::Values, Table::Entries]
-                    .map(|table| self.copy(table, key))
-                    .into_iter()
-                    .flatten()
-            });
-            let others = others.iter().flat_map(|id| {
-                [Table::Values, Table::Entries, Table::Sums]
-                    .into_iter()
-                    .flat_map(|table| self.rows(table, *id))
-            });
-            let mut batch = copied.chain(others).chain(rows.into_iter().map(Ok));
-            repair.kept = Some(self.storage.rebuild(&mut batch, suffix)?);
-        } else {
-            self.storage.commit(&mut iter::once(Ok(self.count_row(commits)?)))?;
-        }
-        self.load(&mut writer)?;
-        self.mark_commits(commits)?;
+            None => None,
+        };
         let detail =
             format!("{} records and {} commits lost", repair.lost.len(), repair.lost_commits);
-        let event = AuditEvent::new(actor, "repair").detail(detail);
-        event.took_effect();
-        self.keyring.audit().done(&event).map_err(KeyringError::from)?;
+        let (audit, event) =
+            (self.keyring.audit(), AuditEvent::new(actor, "repair").detail(detail));
+        audit.done(&event).map_err(KeyringError::from)?;
+        let written = self.write_repaired(file, commits, suffix).and_then(|kept| {
+            event.took_effect();
+            repair.kept = kept;
+            self.load(&mut writer)?;
+            self.mark_commits(commits)
+        });
+        if let Err(error) = written {
+            audit.refused(&event, &error).map_err(KeyringError::from)?;
+            return Err(error);
+        }
         Ok(repair)
+    }
+
+    /// What belongs into the new file of a salvaged store.
+    fn new_file(&self, repair: &mut Repair, commits: u64) -> Result<NewFile, KvError> {
+        let namespaces = self.known_namespaces()?;
+        let mut file = NewFile::default();
+        for namespace in namespaces.iter().filter(|it| it.agrees) {
+            let found = self.verified(namespace, repair)?;
+            repair.records += found.keys.len();
+            let (keys, hash) = (namespace.keys(), found.hash);
+            file.rows.extend(self.commit_rows(&keys, namespace.id, commits, hash)?);
+            file.kept.extend(found.keys);
+        }
+        let is_known = |id: &NamespaceId| {
+            namespaces.iter().any(|namespace| namespace.id == *id && namespace.agrees)
+        };
+        let others = self.namespaces_on_disk()?;
+        file.others = others.into_keys().filter(|id| !is_known(id)).collect();
+        Ok(file)
+    }
+
+    /// Writes the new file of a salvaged store, or the commit count of a sound one. Returns where the damaged
+    /// file is kept.
+    fn write_repaired(
+        &self,
+        file: Option<NewFile>,
+        commits: u64,
+        suffix: &str,
+    ) -> Result<Option<PathBuf>, KvError> {
+        let count = self.count_row(commits)?;
+        let Some(NewFile { kept, others, rows }) = file else {
+            self.storage.commit(&mut iter::once(Ok(count)))?;
+            return Ok(None);
+        };
+        let copied = kept.iter().flat_map(|key| {
+            [Table::Values, Table::Entries].map(|table| self.copy(table, key)).into_iter().flatten()
+        });
+        let others = others.iter().flat_map(|id| {
+            [Table::Values, Table::Entries, Table::Sums]
+                .into_iter()
+                .flat_map(|table| self.rows(table, *id))
+        });
+        let rows = rows.into_iter().chain([count]).map(Ok);
+        let mut batch = copied.chain(others).chain(rows);
+        Ok(Some(self.storage.rebuild(&mut batch, suffix)?))
     }
 
     /// Checks every record of a namespace, value included.
@@ -118,7 +156,7 @@ impl Store {
         for (id, fault) in faults {
             match fault {
                 // It cannot be told from a sound one.
-                RecordFault::Destroyed(_) => {
+                RecordFault::Destroyed(_) | RecordFault::UnknownVersion(_) => {
                     kept.push(RecordAddress { namespace: namespace.id, id }.key());
                 }
                 RecordFault::Damaged => repair.lost.push((namespace.id, id)),

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::keyring::NamespaceId;
 use crate::kv::damage::named;
 use crate::kv::error::KvError;
+use crate::kv::index::RecordFault;
 use crate::kv::namespace::Namespace;
 use crate::kv::store::Store;
 
@@ -43,17 +44,29 @@ impl Namespace {
     pub(crate) fn findings(&self) -> Vec<String> {
         let index = self.index();
         let disagrees = (!self.agrees).then(|| KvError::Disagrees(self.id).to_string());
-        let damaged = (!index.faults.is_empty()).then(|| {
-            let ids: Vec<_> = index.faults.keys().take(5).map(ToString::to_string).collect();
+        let is_unknown = |fault: &RecordFault| matches!(fault, RecordFault::UnknownVersion(_));
+        let of = |unknown: bool| -> Option<(usize, String)> {
+            let faults = index.faults.iter().filter(|(_, fault)| is_unknown(fault) == unknown);
+            let ids: Vec<_> = faults.map(|(id, _)| id.to_string()).collect();
+            let some = ids.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+            (!ids.is_empty()).then_some((ids.len(), some))
+        };
+        let damaged = of(false).map(|(count, ids)| {
             format!(
-                "namespace {}: {} records do not open, among them {}; other changes there cannot be \
+                "namespace {}: {count} records do not open, among them {ids}; other changes there cannot be \
                  detected",
-                self.id,
-                index.faults.len(),
-                ids.join(", ")
+                self.id
             )
         });
-        disagrees.into_iter().chain(damaged).collect()
+        let newer = of(true).map(|(count, ids)| {
+            format!(
+                "namespace {}: {count} records are sealed under key versions that are not in the keyring, among \
+                 them {ids}: an older copy of the keyring is in use, or they were changed on the disk. They are \
+                 kept, and can be read once the newer keyring is restored; other changes there cannot be detected",
+                self.id
+            )
+        });
+        disagrees.into_iter().chain(damaged).chain(newer).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::net::least_rate::PacedAnswers;
 use crate::net::lingering_close::LingeringClose;
 
 /// The state of one connection. One thread writes all of it, so the atomics cost nothing.
@@ -18,6 +19,8 @@ pub(crate) struct Activity {
     blocked: AtomicBool,
     busy: AtomicU32,
     is_sending: AtomicBool,
+    /// Answers that the client must read at the least rate.
+    pub(crate) paced: Arc<PacedAnswers>,
 }
 
 /// The bytes of a connection at the last check.

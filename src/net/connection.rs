@@ -95,6 +95,7 @@ async fn drive<C: GracefulConnection>(
     let mut connection = pin!(connection);
     let mut end = pin!(end);
     let mut check = pin!(sleep(idle_timeout));
+    let mut pace = pin!(sleep(idle_timeout));
     let mut is_draining = false;
     let mut progress = SentBytes::default();
     poll_fn(|cx| {
@@ -106,6 +107,14 @@ async fn drive<C: GracefulConnection>(
             connection.as_mut().graceful_shutdown();
             check.as_mut().reset(Instant::now() + DRAIN_CHECK);
             if connection.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        if let Some(deadline) = activity.paced.deadline(idle_timeout) {
+            if pace.deadline() != deadline {
+                pace.as_mut().reset(deadline);
+            }
+            if pace.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
         }

@@ -280,6 +280,75 @@ fn a_lost_page_costs_its_records_alone_and_the_repair_names_them_and_keeps_the_d
 }
 
 #[test]
+fn a_repair_that_cannot_be_logged_is_not_done_and_one_that_is_done_is_logged_once() {
+    let (mut service, path) = filled();
+    let before = kill(&mut service);
+    assert_eq!(put(&service, &path).0, 200);
+    drop(kill(&mut service));
+    // A store that is behind its mark, and one that is salvaged: the checksum of the last commit's slot.
+    let mut salvaged = fs::read(store_file(&service)).expect("readable");
+    let slot = 64 + 128 * usize::from(salvaged[9] & 1);
+    salvaged[slot + 120] ^= 1;
+    let log = service.state_dir().join("audit.log");
+    let aside = service.state_dir().join("audit.aside");
+    let repairs = || {
+        let lines = fs::read_to_string(&log).expect("a log");
+        lines.lines().filter(|line| line.contains(r#""operation":"repair""#)).count()
+    };
+    for (number, store) in [before, salvaged].iter().enumerate() {
+        restart_on(&mut service, store);
+        assert_ne!(status(&service)["keyring"]["read_only"], Value::Null, "{number}");
+        let found = fs::read(store_file(&service)).expect("readable");
+        fs::rename(&log, &aside).expect("moved");
+        fs::create_dir(&log).expect("a directory in the way");
+        let refused = service.operate(&["kv", "repair"], "");
+        assert!(refused.code != 0 && refused.err.contains("audit log"), "{}", refused.err);
+        assert!(fs::read(store_file(&service)).expect("readable") == found, "the file has changed");
+        assert_ne!(status(&service)["keyring"]["read_only"], Value::Null, "{number}");
+        assert_eq!(put(&service, &path).0, 503);
+        fs::remove_dir(&log).expect("out of the way");
+        fs::rename(&aside, &log).expect("moved back");
+        assert_eq!(repairs(), number);
+        service.done(&["kv", "repair"], "");
+        assert_eq!(repairs(), number + 1);
+        assert_eq!(put(&service, &path).0, 200);
+    }
+    service.done(&["audit"], "");
+}
+
+#[test]
+fn each_page_of_the_commit_mark_tells_of_lost_commits_and_so_does_an_earlier_file() {
+    let (mut service, path) = filled();
+    let before = kill(&mut service);
+    for number in 0..3 {
+        let answer = service.namespaces("PUT", &format!("{path}/values/later-{number}"), "new");
+        assert_eq!(answer.0, 200, "{}", answer.1);
+    }
+    drop(kill(&mut service));
+    let file = service.state_dir().join("store.commits");
+    let good = fs::read(&file).expect("a mark");
+    let lose = |page: usize| {
+        let mut bad = good.clone();
+        bad[page * PAGE..][..PAGE].fill(0xff);
+        bad
+    };
+    let earlier = [&good[..512], &good[PAGE..][..512]].concat();
+    for (mark, least) in [(lose(0), 2), (lose(1), 2), (earlier, 3)] {
+        fs::write(&file, &mark).expect("written");
+        restart_on(&mut service, &before);
+        let why = status(&service)["keyring"]["read_only"].to_string();
+        let is_told =
+            |lost| why.contains(&format!("its last {lost} acknowledged commits are missing"));
+        assert!((least..=3).any(is_told), "{why}");
+        assert_eq!(incidents(&service, "commit mark is damaged"), 0);
+    }
+    let repair = service.done(&["kv", "repair", "--json"], "");
+    assert!(repair.contains("lost_commits"), "{repair}");
+    assert_eq!(put(&service, &path).0, 200);
+    assert_eq!(fs::read(&file).expect("a mark").len(), 2 * PAGE);
+}
+
+#[test]
 fn a_store_that_lost_its_last_commits_in_a_crash_is_told_and_not_written_until_the_repair() {
     let (mut service, path) = filled();
     let before = kill(&mut service);
@@ -314,14 +383,15 @@ fn a_store_that_lost_its_last_commits_in_a_crash_is_told_and_not_written_until_t
     assert_eq!(status(&service)["keyring"]["read_only"], Value::Null);
     assert_eq!(incidents(&service, ""), 0, "{}", service.log());
     // Another store's mark, and none.
-    for content in [Some([7; 1024]), None] {
+    for content in [Some(vec![7; 2 * PAGE]), None] {
         service.signal(Signal::TERM);
         assert_eq!(service.wait(), 0);
         let mark = service.state_dir().join("store.commits");
+        let damaged = usize::from(content.is_some());
         content.map_or_else(|| fs::remove_file(&mark), |it| fs::write(&mark, it)).expect("done");
         service.start_again();
-        assert_eq!(incidents(&service, "commit mark is damaged"), usize::from(content.is_some()));
+        assert_eq!(incidents(&service, "commit mark is damaged"), damaged);
         assert_eq!(put(&service, &path).0, 200);
-        assert_eq!(fs::read(&mark).expect("made").len(), 1024);
+        assert_eq!(fs::read(&mark).expect("made").len(), 2 * PAGE);
     }
 }

@@ -309,6 +309,35 @@ fn a_revoked_version_is_left_by_its_records() {
 }
 
 #[test]
+fn a_record_under_a_newer_key_version_than_the_keyring_has_is_told_from_a_destroyed_one() {
+    let mut service = with_records("", 1);
+    let keyring = service.state_dir().join("keyring");
+    let older = std::fs::read(&keyring).expect("a keyring");
+    service.done(&["rotate", "namespace", "first"], "");
+    service.done(&["kv", "put", "first", "new", "value"], "");
+    until("the reseal", || versions(&service) == destroyed_and_active(2));
+    let restart_with = |service: &mut Running, content: &[u8]| {
+        service.signal(Signal::TERM);
+        assert_eq!(service.wait(), 0);
+        std::fs::write(&keyring, content).expect("written");
+        service.start_again();
+    };
+    let newer = std::fs::read(&keyring).expect("a keyring");
+    restart_with(&mut service, &older);
+    let id = service.done(&["kv", "namespaces", "list", "--json"], "");
+    let id = id.split('"').find(|part| part.len() == 32).expect("an id").to_owned();
+    let (status, body) = service.namespaces("GET", &format!("/{id}/values/new"), "");
+    assert!(status == 500 && body.contains("key version 2, which is not in the keyring"), "{body}");
+    let read = service.operate(&["kv", "get", "first", "name0"], "");
+    assert!(read.code != 0 && read.err.contains("is not in the keyring"), "{}", read.err);
+    let incidents = get(&service, "/status").text();
+    assert!(incidents.contains("under key versions that are not in the keyring"), "{incidents}");
+    restart_with(&mut service, &newer);
+    assert_eq!(service.done(&["kv", "get", "first", "new"], ""), "value");
+    assert_eq!(service.done(&["kv", "get", "first", "name0"], ""), "value");
+}
+
+#[test]
 fn without_its_audit_log_no_key_changes_and_random_goes_on() {
     let service = with_records("", 1);
     let log = service.state_dir().join("audit.log");

@@ -6,12 +6,16 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use data_encoding::BASE64;
+use h2::RecvStream;
+use h2::client::SendRequest;
 
 use crate::TWO_KINDS;
-use crate::running::{NAMESPACES, Running, get};
+use crate::running::{NAMESPACES, PATIENCE, Running, get};
+use crate::tls::Access;
 
 /// `kv.memory` in these tests, in MiB; the page cache is 16 of them.
 const MEMORY_MIB: u64 = 160;
@@ -28,11 +32,13 @@ const BULK_VALUE_BYTES: usize = CALL_BYTES / 3 - (64 << 10);
 /// Their values together are twice the ceiling.
 const CLIENTS: usize = 13;
 
+/// The store's memory.
+fn memory() -> String {
+    format!("[kv]\nmemory = \"{MEMORY_MIB}MiB\"\ncache = \"16MiB\"\nopened-cache = \"0B\"\n")
+}
+
 fn start(http: &str) -> (Running, String) {
-    let service = Running::start(&format!(
-        "[http]\n{http}\n[kv]\nmemory = \"{MEMORY_MIB}MiB\"\ncache = \"16MiB\"\n\
-         opened-cache = \"0B\"\n{TWO_KINDS}"
-    ));
+    let service = Running::start(&format!("[http]\n{http}\n{}{TWO_KINDS}", memory()));
     let id = namespace(&service);
     (service, id)
 }
@@ -72,7 +78,7 @@ fn patient(service: &Running) -> TcpStream {
 }
 
 /// The answer: its status, its head and its body.
-fn answer(mut stream: TcpStream) -> (u16, String, Vec<u8>) {
+fn answer(mut stream: impl Read) -> (u16, String, Vec<u8>) {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("an answer");
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("a head");
@@ -249,6 +255,91 @@ fn a_body_that_comes_drop_by_drop_is_refused_however_small_the_gaps_are() {
         sent += 1;
     }
     assert_eq!(&first, b"HTTP/1.1 408");
+}
+
+/// Opens a connection of HTTP/2 whose streams get 1 KiB before some of it is taken.
+async fn connect_narrow(access: &Access, service: &Running) -> SendRequest<Bytes> {
+    let socket = access.connect_http_2(service).await;
+    let mut client = h2::client::Builder::new();
+    client.initial_window_size(1024);
+    let (requests, connection) = client.handshake(socket).await.expect("HTTP/2");
+    // Its end is seen by the streams.
+    tokio::spawn(async move { drop(connection.await) });
+    requests
+}
+
+async fn ask(requests: &mut SendRequest<Bytes>, url: &str, token: &str) -> RecvStream {
+    let request = hyper::Request::get(url).header("authorization", format!("Bearer {token}"));
+    let request = request.body(()).expect("a request");
+    let (answer, _) = requests.send_request(request, true).expect("sent");
+    answer.await.expect("an answer").into_body()
+}
+
+/// Takes half a window fifty times per second, far less than the least rate and never idle, until the
+/// answer ends or the connection is closed. Counts the bytes.
+async fn read_slowly(mut body: RecvStream) -> usize {
+    let mut read = 0;
+    while let Some(Ok(piece)) = body.data().await {
+        read += piece.len();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        body.flow_control().release_capacity(piece.len()).expect("taken");
+    }
+    read
+}
+
+#[test]
+fn clients_that_read_drop_by_drop_keep_no_memory_from_others() {
+    let access = Access::new();
+    let service = access.start_with_tables("idle-timeout = \"1s\"\n", &memory());
+    let file = fs::read_to_string(service.token_file()).expect("a token");
+    let token = file.trim();
+    let call = |method: &str, path: &str, body: &[u8]| {
+        let mut stream = access.connect(&service);
+        stream.write_all(head(&service, method, path, body.len()).as_bytes()).expect("sent");
+        stream.write_all(body).expect("sent");
+        answer(stream)
+    };
+    let (_, _, made) = call("POST", "", b"{\"title\":\"first\"}");
+    let made: serde_json::Value = serde_json::from_slice(&made).expect("JSON");
+    let place = format!("/{}/values/large", made["result"]["id"].as_str().expect("an id"));
+    let value = vec![0x5a; VALUE_BYTES];
+    assert_eq!(call("PUT", &place, &value).0, 200);
+
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let url = format!("https://127.0.0.1{NAMESPACES}{place}");
+    let random = "https://127.0.0.1/random?bytes=1073741824";
+    let (slow, endless) = runtime.block_on(async {
+        let mut slow = Vec::new();
+        // As many as there is memory for; the second does not read the value at all, and another answer
+        // meanwhile.
+        let mut first = connect_narrow(&access, &service).await;
+        slow.push(tokio::spawn(read_slowly(ask(&mut first, &url, token).await)));
+        let mut second = connect_narrow(&access, &service).await;
+        let unread = ask(&mut second, &url, token).await;
+        let other = ask(&mut second, random, &access.token).await;
+        slow.push(tokio::spawn(async move {
+            let read = read_slowly(other).await;
+            drop(unread);
+            read
+        }));
+        let mut third = connect_narrow(&access, &service).await;
+        let endless = tokio::spawn(read_slowly(ask(&mut third, random, &access.token).await));
+        (slow, endless)
+    });
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let (status, _, body) = call("GET", &place, b"");
+        if status == 200 {
+            assert!(body == value, "{} bytes", body.len());
+            break;
+        }
+        assert!(status == 503 && Instant::now() < end, "{status}");
+    }
+    for reader in slow {
+        let read = runtime.block_on(reader).expect("its connection is closed");
+        assert!(read < VALUE_BYTES, "{read} bytes were read");
+    }
+    assert!(!endless.is_finished(), "a long answer of /random takes no memory");
 }
 
 #[test]

@@ -46,8 +46,13 @@ impl Access {
 
     /// Starts a service with more keys of `[http]`.
     pub(crate) fn start_with(&self, http: &str) -> Running {
+        self.start_with_tables(http, "")
+    }
+
+    /// As `start_with`, with more tables.
+    pub(crate) fn start_with_tables(&self, http: &str, tables: &str) -> Running {
         Running::start(&format!(
-            "[http]\n{http}tls-certificate = '{}'\ntls-key = '{}'\ntokens = '{}'\n{TWO_KINDS}",
+            "[http]\n{http}tls-certificate = '{}'\ntls-key = '{}'\ntokens = '{}'\n{tables}{TWO_KINDS}",
             self.certificate().display(),
             self.path("key.pem").display(),
             self.path("tokens").display()

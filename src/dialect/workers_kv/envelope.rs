@@ -10,8 +10,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::api::store::{Envelope, Failure, PageInfo, StoreError};
-use crate::http::body::Body;
-use crate::http::memory_budget::MemoryPermit;
+use crate::http::body::{AnswerPermit, Body};
 use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::http::respond::{json, json_held};
 use crate::service_log::log_limit::LogLimit;
@@ -117,7 +116,7 @@ pub(crate) fn page(result: impl Serialize, info: PageInfo) -> Response<Body> {
 pub(crate) fn page_held(
     result: impl Serialize,
     info: PageInfo,
-    permit: MemoryPermit,
+    permit: AnswerPermit,
 ) -> Response<Body> {
     let text = serde_json::to_vec(&Envelope::page(result, info));
     let text = text.expect("names are strings and numbers are finite");

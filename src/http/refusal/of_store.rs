@@ -107,7 +107,10 @@ impl From<KvError> for Refusal {
             KvError::Orphaned | KvError::Sound => {
                 Self::new(Class::Conflict, Subject::Operation, text)
             }
-            KvError::Damaged(_) | KvError::Revoked { .. } | KvError::Destroyed { .. } => {
+            KvError::Damaged(_)
+            | KvError::Revoked { .. }
+            | KvError::Destroyed { .. }
+            | KvError::UnknownVersion { .. } => {
                 Self::new(Class::Damaged, Subject::Record, text).into_fault()
             }
             KvError::Disagrees(_) => {

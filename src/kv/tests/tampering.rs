@@ -364,7 +364,13 @@ fn records_under_a_newer_key_version_agree_again_once_its_keyring_is_back() {
 
     std::fs::write(&path, &older).expect("written");
     let store = home.open();
-    assert!(matches!(store.get(id, "b", 0), Err(KvError::Destroyed { version: 2, .. })));
+    assert!(matches!(store.get(id, "b", 0), Err(KvError::UnknownVersion { version: 2, .. })));
+    let findings = store.findings().join("\n");
+    assert!(
+        findings.contains("2 records are sealed under key versions that are not in the keyring"),
+        "{findings}"
+    );
+    assert!(!findings.contains("do not open"), "{findings}");
     store.put(id, &[put("d", b"4")], 0).expect("written");
     store.delete(id, &["a"]).expect("deleted");
 

@@ -188,6 +188,14 @@ mod tests {
     }
 
     #[test]
+    fn a_window_is_doubled_only_where_a_full_one_is_more_probable_than_the_level() {
+        // 511 symbols equal to the first: 2^-20.4 at 0.04 bits, 2^-19.9 at 0.039.
+        assert_eq!(adaptive_window(0.04, WINDOW, ALPHA_USUAL), WINDOW);
+        assert_eq!(adaptive_cutoff(0.04, WINDOW, ALPHA_USUAL), WINDOW);
+        assert_eq!(adaptive_window(0.039, WINDOW, ALPHA_USUAL), 2 * WINDOW);
+    }
+
+    #[test]
     fn less_than_the_least_claim_is_watched_like_the_least_claim() {
         for h in [0.0, -1.0, f64::NAN, LEAST_H / 2.0] {
             assert_eq!(repetition_cutoff(h, ALPHA_USUAL), 2001);

@@ -13,6 +13,7 @@ mod block_memory;
 mod config;
 mod correlation;
 mod differences;
+mod earlier_noise;
 mod fingerprints;
 mod flicker;
 mod lags;
@@ -35,6 +36,7 @@ use crate::sample::{Frame, Sample, Shape};
 use block_memory::BlockMemory;
 use correlation::{Correlation, LEAST_BLOCKS};
 use differences::{BLOCK, Differences, MOST_UNCHANGED};
+use earlier_noise::EarlierNoise;
 use fingerprints::{Fingerprints, Match};
 use flicker::Flicker;
 use lags::Lags;
@@ -84,6 +86,7 @@ pub struct FrameTests {
     correlation: Correlation,
     flicker: Flicker,
     lags: Lags,
+    earlier: EarlierNoise,
     noise_model: NoiseModel,
     motion: Motion,
     symbols: SymbolTests,
@@ -112,6 +115,7 @@ impl FrameTests {
             correlation: Correlation::default(),
             flicker: Flicker::default(),
             lags: Lags::default(),
+            earlier: EarlierNoise::default(),
             noise_model: NoiseModel::default(),
             motion: Motion::default(),
             symbols: SymbolTests::binary(claim),
@@ -189,9 +193,12 @@ impl FrameTests {
         if !self.config.remember {
             return Ok(());
         }
-        let lags = self.lags.push(&self.correlation.now);
+        let readings = lags::readings(&self.correlation.now);
+        let earlier = self.earlier.push(&readings);
+        let lags = self.lags.push(readings);
         let seen = self.blocks.push(&self.luma, &self.variance.are_active());
         lags?;
+        earlier?;
         seen.map_or(Ok(()), |(seen, all)| {
             Err(Finding {
                 test: HealthTest::LoopedReplay,

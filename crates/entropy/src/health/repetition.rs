@@ -56,6 +56,15 @@ mod tests {
     }
 
     #[test]
+    fn a_reset_begins_a_run_and_counts_from_zero() {
+        let mut test = RepetitionCount::new(3);
+        for _ in 0..5 {
+            assert_eq!([test.push(4), test.push(4)], [None, None]);
+            test.reset();
+        }
+    }
+
+    #[test]
     fn a_run_that_goes_on_keeps_failing() {
         let mut test = RepetitionCount::new(2);
         assert_eq!(test.push(0), None);

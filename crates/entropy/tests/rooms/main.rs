@@ -7,6 +7,7 @@
 
 mod simulated;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -93,6 +94,51 @@ fn a_recording_with_a_changing_clock_is_found_and_earns_nothing_once_it_repeats(
         let (alarms, credited) = judge(played(length, 2 * length + 400));
         assert!(alarms.keys().any(|test| ["looped-replay", "denoised"].contains(test)), "{length}");
         assert!(credited <= before, "{length}: {credited} pairs, {alarms:?}");
+    }
+}
+
+/// What a player does to a frame, by the number of the round.
+type Change<'a> = &'a dyn Fn(&mut Vec<u8>, u8);
+
+/// A recording of 200 frames that is played six times.
+fn played_again(change: Change<'_>) -> impl Iterator<Item = Vec<u8>> {
+    let recording: Vec<_> = Room::quiet().frames(7).take(200).collect();
+    (0..6).flat_map(move |round| {
+        let frames = recording.clone().into_iter();
+        frames.map(move |mut luma| {
+            change(&mut luma, round);
+            luma
+        })
+    })
+}
+
+fn light(luma: &mut [u8], gain: f32) {
+    for value in luma {
+        *value = (f32::from(*value) * gain).round() as u8;
+    }
+}
+
+#[test]
+fn a_recording_that_is_played_again_brighter_darker_moved_or_noisier_is_found() {
+    // The odds that no kept frame is met again are below 2⁻²⁰.
+    let noise = RefCell::new(simulated::Random(8));
+    let changes: [(&str, Change<'_>); 4] = [
+        ("brighter", &|luma, round| light(luma, 1.0 + 0.04 * f32::from(round))),
+        ("darker", &|luma, round| light(luma, 1.0 - 0.06 * f32::from(round))),
+        ("moved there and back", &|luma, round| {
+            luma.rotate_right((2 + 9 * WIDTH) * usize::from(round % 2));
+            light(luma, 1.0 + 0.04 * f32::from(round));
+        }),
+        ("noisier", &|luma, _| {
+            for value in luma {
+                *value = (f32::from(*value) + noise.borrow_mut().gauss()).max(0.0).round() as u8;
+            }
+        }),
+    ];
+    for (name, change) in changes {
+        let (alarms, _) = judge(played_again(change));
+        let found = alarms.get("looped-replay").unwrap_or_else(|| panic!("{name}: {alarms:?}"));
+        assert!(found.contains("the noise correlates by"), "{name}: {found}");
     }
 }
 

@@ -33,11 +33,9 @@ pub(super) struct Lags {
 }
 
 impl Lags {
-    /// Takes the judged second differences of the next frame, and compares them with those of one
-    /// distance; all distances come in turn.
-    pub(super) fn push(&mut self, judged: &[f32]) -> Result<(), Finding> {
-        let apart = judged.len().div_ceil(READINGS).max(1);
-        let now: Vec<_> = judged.iter().step_by(apart).map(|value| whole(*value)).collect();
+    /// Takes the [`readings`] of the next frame, and compares them with those of one distance; all
+    /// distances come in turn.
+    pub(super) fn push(&mut self, now: Vec<i8>) -> Result<(), Finding> {
         let lag = 2 + self.count % (MOST_LAG - 1);
         let then = self.count.checked_sub(lag).and_then(|at| self.frames.get(at % MOST_LAG));
         let correlation = then.and_then(|then| correlation(&now, then));
@@ -51,7 +49,7 @@ impl Lags {
         let Some((measured, pairs)) = correlation else { return Ok(()) };
         // Second differences of white noise, (1, −2, 1), two frames apart: 1 / 6.
         let value = measured - if lag == 2 { 1.0 / 6.0 } else { 0.0 };
-        if value.abs() <= f32::max(MOST, DEVIATIONS / pairs.sqrt()) {
+        if is_noise(value, pairs) {
             return Ok(());
         }
         Err(Finding {
@@ -69,6 +67,17 @@ impl Lags {
     }
 }
 
+/// The judged second differences that are compared, as whole numbers.
+pub(super) fn readings(judged: &[f32]) -> Vec<i8> {
+    let apart = judged.len().div_ceil(READINGS).max(1);
+    judged.iter().step_by(apart).map(|value| whole(*value)).collect()
+}
+
+/// Whether frames of independent noise can correlate so, over this number of pairs.
+pub(super) fn is_noise(correlation: f32, pairs: f32) -> bool {
+    correlation.abs() <= f32::max(MOST, DEVIATIONS / pairs.sqrt())
+}
+
 fn whole(value: f32) -> i8 {
     #[expect(clippy::cast_possible_truncation, reason = "clamped")]
     let whole = value.clamp(-127.0, 127.0).round() as i8;
@@ -76,7 +85,7 @@ fn whole(value: f32) -> i8 {
 }
 
 /// The correlation of two frames, and of how many readings.
-fn correlation(now: &[i8], then: &[i8]) -> Option<(f32, f32)> {
+pub(super) fn correlation(now: &[i8], then: &[i8]) -> Option<(f32, f32)> {
     let (mut products, mut left, mut right, mut pairs) = (0.0, 0.0, 0.0, 0.0);
     let both = now.iter().zip(then).filter(|(now, then)| **now != NONE && **then != NONE);
     for (now, then) in both {

@@ -32,7 +32,7 @@ pub(super) fn of(config: FramesConfig) -> Vec<HealthLimit> {
     if config.remember {
         let rule = format!(
             "a payload or most of the blocks given before, or noise that correlates by over ±{} \
-             with that of 2 to {} frames before",
+             with that of 2 to {} frames before or of one of the last hours",
             lags::MOST,
             lags::MOST_LAG
         );
