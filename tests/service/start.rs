@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
@@ -135,6 +136,8 @@ fn an_address_that_lacks_a_part_is_told_what_is_missing() {
         (":8080", "the address is missing"),
         ("8080", "an address and a port"),
         ("::1:8080", "needs brackets"),
+        ("::1", "the port is missing: \"[::1]:8080\""),
+        ("http://127.0.0.1:8080", "without a scheme"),
     ] {
         for command in ["serve", "check"] {
             let refused = run(&[command, "--listen", listen]);
@@ -217,4 +220,45 @@ fn files_of_root_reach_the_service_as_credentials() {
     // Without the credential the file is root's.
     std::os::unix::fs::chown(&tokens, Some(0), None).expect("taken back");
     assert_eq!(check(&place.path("lavawall.toml")).code, 78);
+}
+
+#[test]
+fn variables_of_an_orchestrator_do_not_stop_a_start_and_mistyped_keys_do() {
+    let place = Place::of(&format!("[http]\nlisten = \"127.0.0.1:0\"\n{TWO_KINDS}"));
+    let check = |variables: &[(&str, &[u8])]| {
+        let mut command = Command::new(lavawall());
+        command.arg("check").arg("--state-dir").arg(place.path("state"));
+        for (name, value) in variables {
+            command.env(name, std::ffi::OsStr::from_bytes(value));
+        }
+        command.arg("--config").arg(place.path("lavawall.toml"));
+        command.output().expect("the program")
+    };
+    let links: [(&str, &[u8]); 9] = [
+        ("LAVAWALL_HTTP_SERVICE_HOST", b"fd00::11"),
+        ("LAVAWALL_HTTP_SERVICE_PORT", b"8080"),
+        ("LAVAWALL_HTTP_SERVICE_PORT_LISTEN", b"8080"),
+        ("LAVAWALL_HTTP_PORT", b"tcp://[fd00::11]:8080"),
+        ("LAVAWALL_HTTP_PORT_5353_UDP", b"udp://[fd00::11]:5353"),
+        ("LAVAWALL_HTTP_PORT_5353_UDP_PROTO", b"udp"),
+        ("LAVAWALL_HTTP_PORT_8080_TCP_START", b"tcp://172.17.0.2:8080"),
+        ("LAVAWALL_HTTP_PORT_8080_TCP_PORT_END", b"8081"),
+        ("LAVAWALL_HTTP_ENV_LANG", b"\xff"),
+    ];
+    let started = check(&links);
+    assert_eq!(started.status.code(), Some(0), "{}", String::from_utf8_lossy(&started.stderr));
+    for (name, value, part) in [
+        ("LAVAWALL_HTTP_PORT", &b"8080"[..], "port"),
+        ("LAVAWALL_HTTP_SERVICE_HOST", b"example.org", "service-host"),
+        ("LAVAWALL_POOL_QUORUMS", b"2", "quorums"),
+        // Dropped, it would start with another listener.
+        ("LAVAWALL_HTTP_LISTEN", b"127.0.0.1:0\xff", "is not UTF-8"),
+        ("LAVAWALL_HTTP_LISTEN", b"8080", "an address and a port"),
+        ("LAVAWALL_HTTP_LISTEN", b"", "an address and a port"),
+    ] {
+        let refused = check(&[(name, value)]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(78), "{name}: {said}");
+        assert!(said.contains(name) && said.contains(part), "{name}: {said}");
+    }
 }
