@@ -39,10 +39,12 @@ struct Traces {
 impl Traces {
     fn before(state_dir: &Path) -> Self {
         let lock = state_dir.join(LOCK);
-        let folders = state_dir.ancestors().take_while(|folder| !folder.exists());
+        // A link to nowhere is there, too.
+        let is_absent = |path: &Path| path.symlink_metadata().is_err();
+        let folders = state_dir.ancestors().take_while(|folder| is_absent(folder));
         Self {
             folders: folders.map(Path::to_owned).collect(),
-            lock: Some(lock).filter(|it| !it.exists()),
+            lock: Some(lock).filter(|lock| is_absent(lock)),
         }
     }
 }

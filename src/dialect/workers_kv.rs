@@ -87,9 +87,9 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
     match target.operation {
         Operation::VerifyToken => Ok(account::verify_token(&call.caller)),
         Operation::GetUser => Ok(account::user(&call.caller)),
-        Operation::ListAccounts => Ok(account::list()),
+        Operation::ListAccounts => account::list(&target.query),
         Operation::GetAccount => Ok(account::get()),
-        Operation::ListMemberships => Ok(account::memberships()),
+        Operation::ListMemberships => account::memberships(&target.query),
         Operation::CreateNamespace => namespaces::create(call).await,
         Operation::ListNamespaces => namespaces::list(call, &target.query).await,
         Operation::GetNamespace => namespaces::get(call, namespace).await,

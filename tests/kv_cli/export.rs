@@ -69,6 +69,13 @@ fn an_export_goes_through_a_pipe_and_leaves_no_file_of_that_name() {
     assert_eq!(contents(&kv, "from"), contents(&kv, "to"));
     let (code, _) = kv.fails(&["import", "to", "-", "-i", &key], &piped[..piped.len() - 1]);
     assert_eq!(code, 65);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
+    let recipient = identity.to_public().to_string();
+    let mut export = kv.command(&["export", "from", "-o", "-", "--to", &recipient]);
+    let lost = export.stdout(full).output().expect("the program");
+    let said = String::from_utf8_lossy(&lost.stderr);
+    assert_eq!(lost.status.code(), Some(74), "{said}");
+    assert!(said.contains("No space left") && said.contains("the export is incomplete"), "{said}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::running::{Output, PATIENCE, Running, ended, get, lavawall, run};
 
@@ -69,6 +69,55 @@ fn check_leaves_nothing_behind() {
     fs::set_permissions(&state, PermissionsExt::from_mode(0o700)).expect("changed");
     assert_eq!(place.run("check", &state).code, 0);
     assert_eq!(fs::read_dir(&state).expect("there").count(), 0);
+    // What was there stays, and is refused by both.
+    let link = state.join("lock");
+    std::os::unix::fs::symlink(place.path("nowhere"), &link).expect("made");
+    for command in ["check", "serve"] {
+        let refused = place.run(command, &state);
+        assert_eq!(refused.code, 73, "{command}: {}", refused.err);
+        assert!(refused.err.contains("a symbolic link"), "{command}: {}", refused.err);
+    }
+    assert!(link.is_symlink() && !place.path("nowhere").exists());
+}
+
+#[test]
+fn a_byte_order_mark_in_files_of_access_is_skipped_and_a_key_that_cannot_be_read_is_named() {
+    let place = Place::of("");
+    let marked = |name: &str, text: &str| {
+        fs::write(place.path(name), format!("\u{feff}{text}")).expect("written");
+    };
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".into()]).expect("made");
+    let key = certified.signing_key.serialize_pem();
+    marked("certificate", &certified.cert.pem());
+    marked("key", &key);
+    marked("encrypted", &key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"));
+    marked("cut", &certified.cert.pem()[..200]);
+    let made = run(&["token", "tester"]).err;
+    marked("tokens", &made);
+    marked("twice", &format!("{made}{made}"));
+    let check = |certificate: &str, key: &str, tokens: &str| {
+        let [certificate, key, tokens] = [certificate, key, tokens].map(|it| place.path(it));
+        let config = format!(
+            "[http]\nlisten = \"127.0.0.1:0\"\ntls-certificate = {certificate:?}\ntls-key = {key:?}\n\
+             tokens = {tokens:?}\n{TWO_KINDS}"
+        );
+        fs::write(place.path("lavawall.toml"), config).expect("written");
+        place.run("check", &place.path("state"))
+    };
+    let checked = check("certificate", "key", "tokens");
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    for (certificate, key, tokens, part) in [
+        // The mark would be a part of the first name.
+        ("certificate", "key", "twice", "line 2: this name is on an earlier line too"),
+        ("certificate", "encrypted", "tokens", "the private key is encrypted"),
+        ("cut", "key", "tokens", "the file is cut short, or not PEM"),
+        ("key", "key", "tokens", "the file has no certificate"),
+        ("certificate", "certificate", "tokens", "the file has no private key"),
+    ] {
+        let refused = check(certificate, key, tokens);
+        assert_eq!(refused.code, 78, "{part}: {}", refused.err);
+        assert!(refused.err.contains(part), "{part}: {}", refused.err);
+    }
 }
 
 #[test]
@@ -169,8 +218,10 @@ fn a_command_whose_output_is_lost_says_so() {
         let state = tempfile::tempdir().expect("a directory");
         let mut command = Command::new(lavawall());
         command.args(arguments).env("HOME", state.path()).env_remove("XDG_STATE_HOME");
-        let status = command.stdout(full()).status().expect("the program");
-        assert_eq!(status.code(), Some(74), "{arguments:?}");
+        let output = command.stdout(full()).stderr(Stdio::piped()).output().expect("the program");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(74), "{arguments:?}: {said}");
+        assert!(said.contains("standard output: No space left"), "{arguments:?}: {said}");
     }
     // The hash of a token is output too, on standard error.
     let status = Command::new(lavawall()).args(["token", "caller"]).stderr(full()).output();
