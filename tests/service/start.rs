@@ -128,15 +128,23 @@ fn a_service_manager_with_an_abstract_socket_is_notified() {
     manager.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let _service = Running::start_with(TWO_KINDS, |_| {
         let mut command = Command::new(lavawall());
-        command.env("NOTIFY_SOCKET", format!("@{name}"));
+        command.env("NOTIFY_SOCKET", format!("@{name}")).env("WATCHDOG_USEC", "1000000");
         command
     });
     let mut message = [0; 1024];
-    loop {
+    let mut wait_for = |part| loop {
         let length = manager.recv(&mut message).expect("a message");
-        if String::from_utf8_lossy(&message[..length]).contains("READY=1\n") {
+        if String::from_utf8_lossy(&message[..length]).contains(part) {
             return;
         }
+    };
+    wait_for("READY=1\n");
+    // The unit has a watchdog: without these it would end a service that works.
+    wait_for("WATCHDOG=1\n");
+    wait_for("WATCHDOG=1\n");
+    let unit = include_str!("../../hardware/systemd/lavawall.service");
+    for line in ["Type=notify", "WatchdogSec=30", "DynamicUser=yes", "Restart=on-failure"] {
+        assert!(unit.lines().any(|it| it == line), "{line}");
     }
 }
 
@@ -152,6 +160,12 @@ fn a_path_too_long_for_a_socket_is_told_and_another_can_be_configured() {
     let config = config.to_str().expect("a path");
     let keys = run(&["keys", "--config", config]);
     assert_eq!(keys.code, 0, "{}", keys.err);
+    let deep_text = deep.to_str().expect("a path");
+    for arguments in [["keys", "--state-dir", deep_text], ["keys", "--socket", deep_text]] {
+        let refused = run(&arguments);
+        assert_eq!(refused.code, 69, "{}", refused.err);
+        assert!(refused.err.contains("that of a socket at most 107"), "{}", refused.err);
+    }
     // The socket of a service that runs is not taken from it, and a file that is none is not removed.
     let file = place.path("a file");
     fs::write(&file, "kept").expect("written");
@@ -228,6 +242,49 @@ fn a_command_whose_output_is_lost_says_so() {
     let output = status.expect("the program");
     assert_eq!(output.status.code(), Some(74));
     assert!(output.stdout.is_empty(), "a token without its hash is good for nothing");
+}
+
+/// Gives users access to a file by an access list, as systemd does where the file system has them; false
+/// where it has none. The mode then shows the list's mask for the group.
+fn give_by_list(file: &Path, users: &[u32]) -> bool {
+    let none = u32::MAX;
+    let users = users.iter().map(|user| (0x02_u16, 4_u16, *user));
+    let entries = std::iter::once((0x01, 4, none)).chain(users);
+    let entries = entries.chain([(0x04, 0, none), (0x10, 4, none), (0x20, 0, none)]);
+    let list = entries.fold(2_u32.to_le_bytes().to_vec(), |list, (tag, permissions, user)| {
+        [&list[..], &tag.to_le_bytes(), &permissions.to_le_bytes(), &user.to_le_bytes()].concat()
+    });
+    let flags = rustix::fs::XattrFlags::empty();
+    match rustix::fs::setxattr(file, "system.posix_acl_access", &list, flags) {
+        Err(rustix::io::Errno::OPNOTSUPP) => false,
+        set => set.map(|()| true).expect("the owner may"),
+    }
+}
+
+fn stop(service: &mut Running) {
+    service.signal(rustix::process::Signal::TERM);
+    assert_eq!(service.wait(), 0, "{}", service.log());
+}
+
+#[test]
+fn a_seal_file_that_a_list_gives_to_the_service_alone_opens_the_keyring() {
+    let place = Place::of("");
+    let seal = place.path("credential");
+    let configuration = format!("[keyring]\nseal-file = {seal:?}\n{TWO_KINDS}");
+    let mut service = Running::start(&configuration);
+    service.wait_for_log("made a keyring");
+    let (own, other) = (rustix::process::geteuid().as_raw(), 12_345);
+    if !give_by_list(&seal, &[own]) {
+        return;
+    }
+    assert_eq!(fs::metadata(&seal).expect("there").permissions().mode() & 0o777, 0o440);
+    stop(&mut service);
+    service.start_again();
+    service.done(&["keys"], "");
+    stop(&mut service);
+    give_by_list(&seal, &[own, other]);
+    service.start_again();
+    service.wait_for_log("has mode 440: others can read it");
 }
 
 /// A folder as systemd makes it for `LoadCredential=`: the user's own, and closed to it for writing.
