@@ -86,7 +86,8 @@ fn content(path: &Path) -> Result<Zeroizing<Vec<u8>>, SealError> {
 /// systemd makes it for a credential of another user than root.
 fn is_shared_by_list(file: &File, mode: u32) -> bool {
     let mut list = [0; ACCESS_LIST_LIMIT];
-    mode & 0o007 == 0
+    let others = mode & 0o007;
+    others == 0
         && fgetxattr(file, ACCESS_LIST, list.as_mut_slice())
             .is_ok_and(|length| gives_only(&list[..length], geteuid().as_raw()))
 }
