@@ -72,7 +72,7 @@ pub struct SourceEntry {
 
 impl Config {
     /// Reads `file`, else `/etc/lavawall/lavawall.toml` if it exists, else takes the defaults; then applies the
-    /// environment's `LAVAWALL_SECTION_KEY`.
+    /// environment's `LAVAWALL_SECTION_KEY`. A byte that is not UTF-8 comes as U+FFFD, and is refused.
     ///
     /// # Errors
     /// Names the file, line, key and reason.
@@ -202,6 +202,10 @@ fn overlay<'a>(
     let Some(path) = name.strip_prefix("LAVAWALL_").filter(|_| is_ours) else {
         return Ok(());
     };
+    // What is not UTF-8 comes with the replacement character: it would be another path.
+    if value.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(ConfigError::variable(name, "is not UTF-8"));
+    }
     let kebab = |part: &str| part.to_lowercase().replace('_', "-");
     let Some((section, key)) = path.split_once('_').map(|(a, b)| (kebab(a), kebab(b))) else {
         return Err(ConfigError::variable(name, "must name a section and a key"));

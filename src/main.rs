@@ -19,7 +19,11 @@ fn main() -> ExitCode {
             let printed = error.print().and_then(|()| std::io::stdout().flush());
             match printed {
                 _ if error.use_stderr() => Exit::Usage,
-                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Exit::Io,
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    // A closed standard error cannot be reported.
+                    let _ = writeln!(std::io::stderr(), "lavawall: standard output: {error}");
+                    Exit::Io
+                }
                 _ => Exit::Ok,
             }
             .into()

@@ -26,11 +26,13 @@ pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
 pub struct Json(Box<RawValue>);
 
 impl Json {
-    /// Reads all of it: a parser that only skips a value accepts more than one that keeps it.
+    /// Reads all of it: a parser that only skips a value accepts more than one that keeps it. A byte order
+    /// mark before it is skipped.
     ///
     /// # Errors
     /// When it is not JSON in UTF-8, is nested deeper than 127, or has a number beyond a double's range.
     pub fn read(json: &[u8]) -> Result<Self, Error> {
+        let json = without_mark(json);
         from_slice::<Readable>(json)?;
         let text = std::str::from_utf8(json).map_err(Error::custom)?;
         RawValue::from_string(compact(text)?).map(Self)

@@ -62,6 +62,8 @@ impl Tokens {
     /// Names the line. An empty list is an error too: it would refuse every caller.
     pub fn parse(text: &str) -> Result<Self, TokenError> {
         let mut tokens = Self::default();
+        // Some editors begin a file with a byte order mark, which would be a part of the first name.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (line, number) in text.lines().zip(1..) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {

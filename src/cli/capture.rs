@@ -55,12 +55,12 @@ impl CaptureArguments {
         // Before the capture, which takes minutes.
         for path in [output, &sidecar] {
             durable::check_can_replace(path)
-                .map_err(|error| CommandError::cannot_create(path, &error))?;
+                .map_err(|error| CommandError::unwritable(path, &error))?;
         }
         let amount = self.restart.unwrap_or(Amount::Sequence(self.samples));
         let captured = noise_capture::capture(&config, &entry, amount)?;
         write(output, &sidecar, &captured)
-            .map_err(|error| CommandError::cannot_create(output, &error))?;
+            .map_err(|error| CommandError::unwritable(output, &error))?;
         remark(&captured.sidecar);
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Which configuration file a command reads.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -17,9 +18,8 @@ pub(crate) struct ConfigArguments {
 impl ConfigArguments {
     /// Reads the file, and the variables of the environment that override it.
     pub(crate) fn load(&self) -> Result<Config, ConfigError> {
-        let environment = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
+        let text = |given: OsString| given.to_string_lossy().into_owned();
+        let environment = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
         Config::load(self.config.as_deref(), environment)
     }
 }

@@ -1,7 +1,10 @@
 //! Why a command ends early: its message and exit code.
 
 use std::fmt::{self, Display, Formatter};
+use std::io::{self, ErrorKind};
 use std::path::Path;
+
+use rustix::io::Errno;
 
 use crate::calibrate::capture::CaptureError;
 use crate::cli::print;
@@ -39,23 +42,32 @@ impl CommandError {
     }
 
     /// A file cannot be read.
-    pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Self {
+    pub(crate) fn unreadable(path: &Path, error: &io::Error) -> Self {
         let exit = match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::PermissionDenied => Exit::Usage,
-            std::io::ErrorKind::FileTooLarge => Exit::Data,
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => Exit::Usage,
+            ErrorKind::FileTooLarge => Exit::Data,
             _ => Exit::Io,
         };
         Self::new(exit, format!("{}: {error}", path.display()))
     }
 
-    /// A file cannot be created or written.
-    pub(crate) fn cannot_create(path: &Path, error: &impl Display) -> Self {
-        Self::new(Exit::CannotCreate, format!("{}: {error}", path.display()))
+    /// A file cannot be created, or its disk is full or fails.
+    pub(crate) fn unwritable(path: &Path, error: &io::Error) -> Self {
+        let is_of_disk = matches!(
+            error.kind(),
+            ErrorKind::StorageFull
+                | ErrorKind::QuotaExceeded
+                | ErrorKind::FileTooLarge
+                | ErrorKind::WriteZero
+        ) || error.raw_os_error() == Some(Errno::IO.raw_os_error());
+        let exit = if is_of_disk { Exit::Io } else { Exit::CannotCreate };
+        Self::new(exit, format!("{}: {error}", path.display()))
     }
 
     /// A file exists and may not be replaced.
     pub(crate) fn exists(path: &Path) -> Self {
-        Self::cannot_create(path, &"exists; --force replaces it")
+        let message = format!("{}: exists; --force replaces it", path.display());
+        Self::new(Exit::CannotCreate, message)
     }
 
     /// The same error with `more` after its message.
@@ -113,5 +125,22 @@ impl From<ClientError> for CommandError {
 impl From<Exit> for CommandError {
     fn from(exit: Exit) -> Self {
         Self { exit, message: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_is_full_or_fails_is_told_from_a_file_that_cannot_be_made() {
+        let exit =
+            |error: Errno| CommandError::unwritable(Path::new("out"), &io::Error::from(error)).exit;
+        for error in [Errno::NOSPC, Errno::DQUOT, Errno::FBIG, Errno::IO] {
+            assert_eq!(exit(error), Exit::Io, "{error}");
+        }
+        for error in [Errno::NOENT, Errno::ACCESS, Errno::ROFS, Errno::NOTDIR, Errno::ISDIR] {
+            assert_eq!(exit(error), Exit::CannotCreate, "{error}");
+        }
     }
 }

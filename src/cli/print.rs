@@ -42,14 +42,22 @@ pub(crate) fn line_if_read(text: impl Display) -> Result<(), Exit> {
 /// # Errors
 /// The exit code to end with. It is [`Exit::Ok`] when the reader has closed the pipe, as `head` does.
 pub(crate) fn write(bytes: &[u8]) -> Result<(), Exit> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| {
+    self::bytes(bytes).map_err(|error| {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Exit::Ok;
         }
         self::error(&format!("standard output: {error}"));
         Exit::Io
     })
+}
+
+/// Writes bytes to standard output, for a command that is not done when the reader closes the pipe.
+///
+/// # Errors
+/// The system's error.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush())
 }
 
 /// Writes `lavawall: …` to standard error.

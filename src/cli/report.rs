@@ -106,12 +106,12 @@ impl ReportArguments {
         }
         for path in std::iter::once(&self.output).chain(converter.is_some().then_some(&pdf)) {
             durable::check_can_replace(path)
-                .map_err(|error| CommandError::cannot_create(path, &error))?;
+                .map_err(|error| CommandError::unwritable(path, &error))?;
         }
         let files = NoiseFiles::read(&self.noise, &self.restart)?;
         let report = self.report(config, files);
         durable::replace(&self.output, report.html().as_bytes())
-            .map_err(|error| CommandError::cannot_create(&self.output, &error))?;
+            .map_err(|error| CommandError::unwritable(&self.output, &error))?;
         if let Some(converter) = converter {
             converter.convert(&self.output, &pdf)?;
         }

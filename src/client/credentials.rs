@@ -10,6 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use zeroize::Zeroizing;
 
+use crate::api::json::without_mark;
 use crate::client::error::ClientError;
 
 /// Files with the token and the certificate authority.
@@ -31,8 +32,8 @@ impl Credentials {
         if let Some(path) = &self.ca_file {
             let failed = |reason: String| ClientError::File { path: path.clone(), reason };
             let pem = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
-            let root =
-                CertificateDer::from_pem_slice(&pem).map_err(|error| failed(error.to_string()))?;
+            let root = CertificateDer::from_pem_slice(without_mark(&pem))
+                .map_err(|error| failed(error.to_string()))?;
             roots.add(root).map_err(|error| failed(error.to_string()))?;
         } else {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -54,7 +55,7 @@ impl Credentials {
         let failed = |reason: String| ClientError::File { path: path.clone(), reason };
         let read = std::fs::read_to_string(path);
         let token = Zeroizing::new(read.map_err(|error| failed(error.to_string()))?);
-        let token = token.trim();
+        let token = token.strip_prefix('\u{feff}').unwrap_or(&token).trim();
         if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(failed("holds no token".into()));
         }

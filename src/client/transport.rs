@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::client::payload::PayloadBody;
+use crate::net::unix::check_length;
 
 /// How long opening a connection to one address may take, its TLS handshake included.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -64,6 +65,7 @@ impl ServiceAddress {
     pub(crate) async fn connect(&self, addresses: &[SocketAddr]) -> io::Result<HttpConnection> {
         let (name, tls) = match self {
             Self::Socket(path) => {
+                check_length(path)?;
                 return in_time(async { speak(UnixStream::connect(path).await?).await }).await;
             }
             Self::Host { name, tls, .. } => (name, tls.as_ref()),

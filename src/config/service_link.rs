@@ -8,6 +8,8 @@
 //! LAVAWALL_METRICS_PORT_9100_TCP=tcp://10.0.0.11:9100
 //! LAVAWALL_METRICS_PORT_9100_TCP_PROTO=tcp       and _PORT=9100, _ADDR=10.0.0.11
 //! LAVAWALL_METRICS_NAME=/web/lavawall-metrics    links of containers alone
+//! LAVAWALL_METRICS_PORT_9100_TCP_START=tcp://…   adjacent ports; and _END, _PORT_START, _PORT_END
+//! LAVAWALL_METRICS_ENV_PATH=/usr/bin             a variable of the linked container
 //! ```
 //! Name and value must both have such a form: a mistyped key of the configuration has not. Those of a
 //! service named `lavawall` cannot be mistaken, since no section is called `service` or `port`.
@@ -22,7 +24,9 @@ pub(crate) fn is_service_link(name: &str, value: &str) -> bool {
     let Some(name) = name.strip_prefix("LAVAWALL").filter(|rest| rest.starts_with('_')) else {
         return false;
     };
-    if name == "_PORT" || name.starts_with("_PORT_") || name.starts_with("_SERVICE_") {
+    let is_of_lavawall = ["_PORT_", "_SERVICE_"].iter().any(|start| name.starts_with(start));
+    // No key has a part that is called `env`.
+    if name == "_PORT" || is_of_lavawall || name.contains("_ENV_") {
         return true;
     }
     let is_address = || is_address(value);
@@ -37,9 +41,9 @@ pub(crate) fn is_service_link(name: &str, value: &str) -> bool {
         || ends("_PORT") && is_address()
         || ends("_NAME") && is_linked_name()
         || match after_port(name) {
-            Some("") => is_address(),
+            Some("" | "_START" | "_END") => is_address(),
             Some("_PROTO") => is_protocol(),
-            Some("_PORT") => is_port(),
+            Some("_PORT" | "_PORT_START" | "_PORT_END") => is_port(),
             Some("_ADDR") => is_host(),
             _ => false,
         }
@@ -83,6 +87,9 @@ mod tests {
                 ("_PORT_9100_TCP_PORT", "9100"),
                 ("_PORT_9100_TCP_ADDR", "10.0.0.11"),
                 ("_NAME", "/web/lavawall"),
+                ("_PORT_9100_TCP_START", "tcp://172.17.0.2:9100"),
+                ("_PORT_9100_TCP_PORT_END", "9102"),
+                ("_ENV_LAVAWALL_LOG", "debug"),
             ] {
                 let name = format!("LAVAWALL{service}{suffix}");
                 assert!(is_service_link(&name, value), "{name}={value}");

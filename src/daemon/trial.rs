@@ -39,11 +39,13 @@ struct Traces {
 
 impl Traces {
     fn before(state_dir: &Path, access_log: Option<&Path>) -> Self {
+        // A link to nowhere is there, too.
+        let is_absent = |path: &Path| path.symlink_metadata().is_err();
         let files = iter::once(state_dir.join(LOCK)).chain(access_log.map(Path::to_owned));
-        let folders = state_dir.ancestors().take_while(|folder| !folder.exists());
+        let folders = state_dir.ancestors().take_while(|folder| is_absent(folder));
         Self {
             folders: folders.map(Path::to_owned).collect(),
-            files: files.filter(|it| !it.exists()).collect(),
+            files: files.filter(|file| is_absent(file)).collect(),
         }
     }
 }

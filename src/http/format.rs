@@ -1,5 +1,10 @@
 //! The formats of randomness, and content negotiation by `Accept`.
 
+use std::borrow::Cow;
+
+use hyper::HeaderMap;
+use hyper::header::ACCEPT;
+
 /// A format of `/random`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RandomFormat {
@@ -69,6 +74,14 @@ impl ListFormat {
 const OCTETS: &str = "application/octet-stream";
 const PLAIN: &str = "text/plain";
 const JSON: &str = "application/json";
+
+/// The value of `Accept`, of all its lines (RFC 9110 §5.3); `None` without any. What is not text accepts
+/// nothing.
+pub(crate) fn accept(headers: &HeaderMap) -> Option<Cow<'_, str>> {
+    let mut lines = headers.get_all(ACCEPT).iter().map(|line| line.to_str().unwrap_or("?"));
+    let first = Cow::Borrowed(lines.next()?);
+    Some(lines.fold(first, |all, line| Cow::Owned(format!("{all}, {line}"))))
+}
 
 /// The most media ranges read from one `Accept` header; browsers send fewer than ten.
 const MAX_RANGES: usize = 32;

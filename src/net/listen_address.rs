@@ -1,33 +1,44 @@
 //! The address to listen on, as it is written: `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
 /// Reads an address and a port. `localhost` is `127.0.0.1`: names of other kinds may change their address.
 ///
 /// # Errors
-/// What is missing, with the value.
+/// What is missing or too much, with the value.
 pub(crate) fn parse(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
+    let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
+    let number = port.parse().ok().filter(|_| port.bytes().all(|digit| digit.is_ascii_digit()));
+    if let Some(number) = number.filter(|_| host.eq_ignore_ascii_case("localhost")) {
+        return Ok((Ipv4Addr::LOCALHOST, number).into());
     }
-    let Some((host, port)) = text.rsplit_once(':') else {
-        return Err(format!(
-            "must be an address and a port, such as \"127.0.0.1:8080\" (got {text:?})"
-        ));
-    };
-    match (host, port.parse::<u16>()) {
-        (_, Err(_)) => Err(format!("the port must be from 0 to 65535 (got {text:?})")),
-        ("localhost", Ok(port)) => Ok((Ipv4Addr::LOCALHOST, port).into()),
-        ("" | "*", Ok(port)) => Err(format!(
+    text.parse().map_err(|_| format!("{} (got {text:?})", fault(text, host, number)))
+}
+
+/// The reason why a text is no address with a port.
+fn fault(text: &str, host: &str, port: Option<u16>) -> String {
+    let without_brackets = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    if text.contains('/') {
+        return "must be an address and a port, such as \"127.0.0.1:8080\", without a scheme or a path".into();
+    }
+    if let (Some(port), Ok(_)) = (port, host.parse::<Ipv6Addr>()) {
+        return format!("an IPv6 address needs brackets: \"[{host}]:{port}\"");
+    }
+    if let Ok(address) = without_brackets.unwrap_or(text).parse::<Ipv6Addr>() {
+        return format!("the port is missing: \"[{address}]:8080\"");
+    }
+    if !text.contains(':') {
+        return "must be an address and a port, such as \"127.0.0.1:8080\"".into();
+    }
+    match (host, port) {
+        (_, None) => "the port must be from 0 to 65535".into(),
+        ("" | "*", Some(port)) => format!(
             "the address is missing: \"127.0.0.1:{port}\" is for this machine, \"0.0.0.0:{port}\" or \
-             \"[::]:{port}\" for every network (got {text:?})"
-        )),
-        (host, Ok(port)) if host.contains(':') => {
-            Err(format!("an IPv6 address needs brackets: \"[{host}]:{port}\" (got {text:?})"))
-        }
-        (_, Ok(_)) => Err(format!("must be an IP address or localhost, not a name (got {text:?})")),
+             \"[::]:{port}\" for every network"
+        ),
+        _ => "must be an IP address or localhost, not a name".into(),
     }
 }
 
@@ -38,7 +49,18 @@ pub(crate) fn serialize<S: Serializer>(address: &SocketAddr, to: S) -> Result<S:
 
 /// For serde.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
-    parse(&String::deserialize(from)?).map_err(D::Error::custom)
+    /// A port alone is a number in TOML and in the environment.
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "must be an address and a port, such as \"127.0.0.1:8080\"")]
+    enum Given {
+        Text(String),
+        Port(i64),
+    }
+    let text = match Given::deserialize(from)? {
+        Given::Text(text) => text,
+        Given::Port(port) => port.to_string(),
+    };
+    parse(&text).map_err(D::Error::custom)
 }
 
 #[cfg(test)]
@@ -51,6 +73,7 @@ mod tests {
             ("127.0.0.1:8080", "127.0.0.1:8080"),
             ("[::1]:0", "[::1]:0"),
             ("localhost:8080", "127.0.0.1:8080"),
+            ("LocalHost:65535", "127.0.0.1:65535"),
         ] {
             assert_eq!(parse(text).expect(text).to_string(), address);
         }
@@ -62,7 +85,15 @@ mod tests {
             ("localhost", "an address and a port"),
             ("localhost:http", "from 0 to 65535"),
             ("127.0.0.1:65536", "from 0 to 65535"),
-            ("::1:8080", "[::1]:8080"),
+            ("127.0.0.1:+80", "from 0 to 65535"),
+            ("::1:8080", "needs brackets: \"[::1]:8080\""),
+            ("::1", "the port is missing: \"[::1]:8080\""),
+            ("[fd00::11]", "the port is missing: \"[fd00::11]:8080\""),
+            ("1:2:3:4:5:6:7:8", "the port is missing"),
+            ("[::1%lo]:8080", "not a name"),
+            ("[localhost]:8080", "not a name"),
+            ("http://127.0.0.1:8080", "without a scheme"),
+            ("unix:/run/lavawall.sock", "without a scheme or a path"),
             ("random.example:8080", "not a name"),
             ("", "an address and a port"),
         ] {

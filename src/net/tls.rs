@@ -51,14 +51,15 @@ pub enum TlsError {
 /// from the generator: the one stated exception to the single entropy path.
 pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
     let pem = |path: &Path, reason: String| TlsError::Pem { path: path.to_owned(), reason };
-    let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
+    let chain = CertificateDer::pem_slice_iter(without_mark(&read(certificate)?))
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| pem(certificate, error.to_string()))?;
+        .map_err(|_| pem(certificate, "the file is cut short, or not PEM".to_owned()))?;
     if chain.is_empty() {
         return Err(pem(certificate, "the file has no certificate".to_owned()));
     }
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| pem(key, "the file has no private key".to_owned()))?;
+    let key_text = read(key)?;
+    let private = PrivateKeyDer::from_pem_slice(without_mark(&key_text))
+        .map_err(|_| pem(key, no_key(&key_text)))?;
     let tls = |error| TlsError::Server { path: certificate.to_owned(), error };
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -74,4 +75,23 @@ pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, 
 /// Reads a whole small file.
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     durable::read_given(path).map_err(|error| TlsError::Read { path: path.to_owned(), error })
+}
+
+/// PEM without the byte order mark that some editors begin it with, which the parser does not take.
+fn without_mark(pem: &[u8]) -> &[u8] {
+    pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem)
+}
+
+/// The fault of a file without a private key that can be read.
+fn no_key(pem: &[u8]) -> String {
+    // PKCS #8 (RFC 7468 §11), and the older form (RFC 1421 §4.6.1.1).
+    let is_encrypted = [&b"BEGIN ENCRYPTED PRIVATE KEY"[..], b"Proc-Type: 4,ENCRYPTED"]
+        .iter()
+        .any(|mark| pem.windows(mark.len()).any(|window| window == *mark));
+    let why = if is_encrypted {
+        "the private key is encrypted: the service can ask for no passphrase"
+    } else {
+        "the file has no private key"
+    };
+    why.to_owned()
 }

@@ -50,13 +50,7 @@ impl AdminSocket {
 
 /// Removes the socket that an earlier run left.
 fn remove_socket(path: &Path) -> io::Result<()> {
-    let length = path.as_os_str().len();
-    if length > PATH_MOST {
-        let text = format!(
-            "its path has {length} bytes, and that of a socket at most {PATH_MOST}: set admin-socket"
-        );
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-    }
+    check_length(path)?;
     match path.symlink_metadata() {
         Ok(found) if !found.file_type().is_socket() => {
             Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is no socket"))
@@ -66,6 +60,21 @@ fn remove_socket(path: &Path) -> io::Result<()> {
         }
         _ => durable::remove(path),
     }
+}
+
+/// Checks that a socket can have this path.
+///
+/// # Errors
+/// The length and its limit.
+pub(crate) fn check_length(path: &Path) -> io::Result<()> {
+    let length = path.as_os_str().len();
+    if length <= PATH_MOST {
+        return Ok(());
+    }
+    let text = format!(
+        "its path has {length} bytes, and that of a socket at most {PATH_MOST}: set admin-socket"
+    );
+    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 
 /// The socket, registered with the runtime of its thread.

@@ -28,6 +28,10 @@ def refused(kind, call, code):
     raise AssertionError(f"{kind.__name__} was expected")
 
 
+# The account: one, on however many pages it is asked for.
+assert [it.id for it in client.accounts.list()] == [account]
+assert [it.status for it in client.memberships.list()] == ["accepted"]
+
 # Namespaces.
 first = kv.create(account_id=account, title="first")
 assert first.title == "first" and first.supports_url_encoding

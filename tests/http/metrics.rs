@@ -134,6 +134,14 @@ fn the_text_format_is_the_answer_unless_openmetrics_is_asked_for() {
         let media_type = answer.header("content-type").expect("a type");
         assert!(media_type.starts_with("application/openmetrics-text"), "{accept}");
     }
+    // One list in several lines (RFC 9110, 5.3).
+    let lines = [("accept", "text/plain;q=0.5"), ("accept", "application/openmetrics-text")];
+    let answer = client.call("GET", "/metrics", &lines);
+    let media_type = answer.header("content-type").expect("a type");
+    assert!(media_type.starts_with("application/openmetrics-text"), "{media_type}");
+    let lines = [("accept", "text/html"), ("accept", "application/json")];
+    let answer = client.call("GET", "/random", &lines);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
 }
 
 #[test]

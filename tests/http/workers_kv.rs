@@ -498,6 +498,11 @@ fn the_caller_and_the_one_account_are_shown_to_the_holder_of_the_token_alone() {
         ("/accounts/default", "/result", account.clone()),
         ("/memberships", "/result/0/account", account.clone()),
         ("/memberships", "/result/0/status", json!("accepted")),
+        // A client asks for the next page until one is empty.
+        ("/accounts?page=2", "/result", json!([])),
+        ("/accounts?page=2&per_page=5", "/result_info/count", json!(0)),
+        ("/memberships?page=2", "/result", json!([])),
+        ("/memberships?page=3", "/result_info/total_pages", json!(1)),
     ] {
         let answer = call("GET", path, &token);
         assert_eq!(answer.status, 200, "{path}");
@@ -708,6 +713,16 @@ fn a_byte_order_mark_before_json_is_skipped() {
     let names = marked(r#"{"keys":["a"]}"#);
     let read = kv.call("POST", &format!("{id}/bulk/get"), "application/json", &names);
     assert_eq!(read.json()["result"]["values"]["a"], "1", "{}", read.text());
+    // In a value that is read as JSON, and in the metadata of a form.
+    let form = "--x\r\nContent-Disposition: form-data; name=\"value\"\r\n\r\n\u{feff}[1]\r\n--x\r\n\
+                Content-Disposition: form-data; name=\"metadata\"\r\n\r\n\u{feff}{\"b\": 2}\r\n--x--\r\n";
+    let multipart = "multipart/form-data; boundary=x";
+    let written = kv.call("PUT", &format!("{id}/values/a"), multipart, form.as_bytes());
+    assert_eq!(written.status, 200, "{}", written.text());
+    let names = br#"{"keys":["a"],"type":"json","withMetadata":true}"#;
+    let read = kv.call("POST", &format!("{id}/bulk/get"), "application/json", names);
+    let expected = json!({ "value": [1], "metadata": { "b": 2 } });
+    assert_eq!(read.json()["result"]["values"]["a"], expected, "{}", read.text());
 }
 
 /// A storage that writes only while its gate is open.

@@ -25,14 +25,20 @@ impl Kv {
         self.folder.path().join(name).to_str().expect("a path").to_owned()
     }
 
-    /// Runs `lavawall kv` with this on standard input.
-    pub(crate) fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
+    /// `lavawall kv` with these arguments.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(lavawall());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LAVAWALL_")) {
             command.env_remove(name);
         }
         command.arg("kv").args(arguments);
         command.env("LAVAWALL_STATE_DIR", self.service.state_dir());
+        command
+    }
+
+    /// Runs `lavawall kv` with this on standard input.
+    pub(crate) fn run(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program");
         let mut stdin = child.stdin.take().expect("piped");

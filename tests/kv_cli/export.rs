@@ -69,6 +69,13 @@ fn an_export_goes_through_a_pipe_and_leaves_no_file_of_that_name() {
     assert_eq!(contents(&kv, "from"), contents(&kv, "to"));
     let (code, _) = kv.fails(&["import", "to", "-", "-i", &key], &piped[..piped.len() - 1]);
     assert_eq!(code, 65);
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("the device");
+    let recipient = identity.to_public().to_string();
+    let mut export = kv.command(&["export", "from", "-o", "-", "--to", &recipient]);
+    let lost = export.stdout(full).output().expect("the program");
+    let said = String::from_utf8_lossy(&lost.stderr);
+    assert_eq!(lost.status.code(), Some(74), "{said}");
+    assert!(said.contains("No space left") && said.contains("the export is incomplete"), "{said}");
 }
 
 #[test]
@@ -295,8 +302,13 @@ fn an_encrypted_identity_opens_with_its_passphrase_in_armour_or_not() {
         assert_eq!(code, 65, "{err}");
         assert!(err.contains("truncated or changed"), "{err}");
     }
-    // As an editor leaves it that begins files with a byte order mark.
-    fs::write(&one_file, ["\u{feff}".as_bytes(), &text].concat()).expect("written");
+    // Below blank lines.
+    let path = kv.path("below");
+    fs::write(&path, format!("\r\n\n  {armoured}")).expect("written");
+    kv.ok_with(&["import", "to", &file, "-i", &path], b"correct horse\n");
+    // As an editor leaves it that begins files with a byte order mark, and beside an identity of a plugin.
+    let plugin = b"AGE-PLUGIN-YUBIKEY-1XYLOPHONE\n";
+    fs::write(&one_file, ["\u{feff}".as_bytes(), plugin, &text].concat()).expect("written");
     // The export itself in armour.
     let mut out = age::armor::ArmoredWriter::wrap_output(
         fs::File::create(&armoured_file).expect("a file"),

@@ -134,6 +134,17 @@ fn the_command_line_speaks_tls_and_shows_its_token() {
     assert_eq!((hex.code, hex.out.trim_end().len()), (0, 32), "{}", hex.err);
     let status = run(&[&["status", "--json"], with_both.as_slice()].concat());
     assert!(status.out.contains("\"tls\":true"), "{}", status.out);
+    // As some editors write the files.
+    let marked = |name: &str, file: &str| {
+        let path = access.certificate().with_file_name(name);
+        let content = format!("\u{feff}{}", fs::read_to_string(file).expect("there"));
+        fs::write(&path, content).expect("written");
+        text(&path)
+    };
+    let (marked_ca, marked_token) = (marked("marked.pem", &ca), marked("marked", &token));
+    let with_marks = ["--url", &url, "--ca-file", &marked_ca, "--token-file", &marked_token];
+    let hex = run(&[&["random", "16", "--format", "hex"], with_marks.as_slice()].concat());
+    assert_eq!((hex.code, hex.out.trim_end().len()), (0, 32), "{}", hex.err);
     let no_token = run(&["random", "16", "--url", &url, "--ca-file", &ca]);
     assert!(no_token.code != 0 && no_token.err.contains("401"), "{}", no_token.err);
     let no_authority = run(&["random", "16", "--url", &url, "--token-file", &token]);

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use age::armor::ArmoredReader;
 use age::secrecy::SecretString;
-use age::{DecryptError, Decryptor, Identity, IdentityFile, scrypt};
+use age::{DecryptError, Decryptor, Identity, scrypt, x25519};
 use zeroize::Zeroizing;
 
 use crate::api::json::without_mark;
@@ -20,6 +20,10 @@ const FILE_LIMIT: usize = 1 << 20;
 const AGE_FILE: &str = "age-encryption.org/";
 const ARMOURED: &str = "-----BEGIN AGE ENCRYPTED FILE-----";
 
+/// Answers of [`what_is`].
+const X25519: &str = "an identity (secret key)";
+const UNKNOWN: &str = "it is neither an identity nor a recipient";
+
 /// Identities that open an age file.
 pub(crate) type Identities = Vec<Box<dyn Identity + Send + Sync>>;
 
@@ -32,18 +36,39 @@ pub(crate) fn read(path: &Path, is_input_taken: bool) -> Result<Identities, Comm
     let file = File::open(path).map_err(|error| CommandError::unreadable(path, &error))?;
     let bytes = whole(file).map_err(|error| CommandError::unreadable(path, &error))?;
     let text = opened(path, without_mark(&bytes), is_input_taken)?.unwrap_or(bytes);
-    let no_key = |what: &str| CommandError::usage(format!("{}: {what}", path.display()));
-    let Ok(text) = std::str::from_utf8(&text) else {
-        return Err(no_key("holds no age identity"));
-    };
-    let lines = trimmed(text);
-    let parsed = IdentityFile::from_buffer(lines.as_bytes());
-    let keys = parsed.ok().and_then(|keys| keys.into_identities().ok()).unwrap_or_default();
-    if keys.is_empty() {
-        let why = format!("holds no age identity that opens an export: {}", what_is(text));
-        return Err(no_key(&why));
+    let wrong = |why: String| CommandError::usage(format!("{}: {why}", path.display()));
+    let text = std::str::from_utf8(without_mark(&text))
+        .map_err(|_| wrong("holds no age identity: it is not text".to_owned()))?;
+    keys_in(text).map_err(wrong)
+}
+
+/// The X25519 identities in a text, one per line. Those of plugins and of other kinds beside them are passed
+/// over.
+fn keys_in(text: &str) -> Result<Identities, String> {
+    let mut keys: Identities = Vec::new();
+    let mut unknown = None;
+    for (line, number) in text.lines().map(str::trim).zip(1..) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match what_is(line) {
+            X25519 => {
+                let key: x25519::Identity = line.parse().map_err(|_| {
+                    format!("line {number}: an age identity, mistyped or cut short")
+                })?;
+                keys.push(Box::new(key));
+            }
+            UNKNOWN => unknown = unknown.or(Some(number)),
+            _ => {}
+        }
     }
-    Ok(keys)
+    match unknown {
+        _ if keys.is_empty() => {
+            Err(format!("holds no age identity that opens an export: {}", what_is(text)))
+        }
+        Some(number) => Err(format!("line {number}: {UNKNOWN}")),
+        None => Ok(keys),
+    }
 }
 
 /// The clear text of an age file; `None` if it is none.
@@ -55,6 +80,8 @@ fn opened(
     if !is_age_file(bytes) {
         return Ok(None);
     }
+    // A text may begin with blank lines; the parser takes none.
+    let bytes = bytes.trim_ascii_start();
     let failed = |why: &str| CommandError::data(format!("{}: {why}", path.display()));
     let wrong = |error: DecryptError| match error {
         DecryptError::KeyDecryptionFailed | DecryptError::DecryptionFailed => {
@@ -90,16 +117,6 @@ fn whole(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// The lines without the white space around them, which age does not take.
-fn trimmed(text: &str) -> Zeroizing<String> {
-    let mut lines = Zeroizing::new(String::with_capacity(text.len() + 1));
-    for line in text.strip_prefix('\u{feff}').unwrap_or(text).lines() {
-        lines.push_str(line.trim());
-        lines.push('\n');
-    }
-    lines
-}
-
 fn is_age_file(bytes: &[u8]) -> bool {
     let bytes = bytes.trim_ascii_start();
     bytes.starts_with(AGE_FILE.as_bytes()) || bytes.starts_with(ARMOURED.as_bytes())
@@ -117,7 +134,7 @@ pub(crate) fn what_is(text: &str) -> &'static str {
             "AGE-SECRET-KEY-PQ-",
             "a post-quantum identity; X25519 ones (AGE-SECRET-KEY-1…) open exports",
         ),
-        ("AGE-SECRET-KEY-1", "an identity (secret key)"),
+        ("AGE-SECRET-KEY-1", X25519),
         ("AGE-PLUGIN-", "an identity of a plugin; X25519 ones (AGE-SECRET-KEY-1…) open exports"),
         ("age1pq1", "a post-quantum recipient (public key)"),
         ("age1tag", "a recipient of a hardware key"),
@@ -131,12 +148,36 @@ pub(crate) fn what_is(text: &str) -> &'static str {
     ]
     .into_iter()
     .find(|(with, _)| begins(with))
-    .map_or("it is neither an identity nor a recipient", |(_, what)| what)
+    .map_or(UNKNOWN, |(_, what)| what)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn identities_beside_others_are_found_and_a_mistyped_one_is_named_by_its_line() {
+        let key = x25519::Identity::generate().to_string();
+        let key = age::secrecy::ExposeSecret::expose_secret(&key);
+        let plugin = "AGE-PLUGIN-YUBIKEY-1QQQ";
+        for (text, count) in [
+            (format!("# a key\r\n  {key}  \r\n"), 1),
+            (key.to_lowercase(), 1),
+            (format!("{plugin}\n{key}\nAGE-SECRET-KEY-PQ-1QQQ\n\n{key}"), 2),
+        ] {
+            assert_eq!(keys_in(&text).ok().map(|keys| keys.len()), Some(count), "{text}");
+        }
+        for (text, why) in [
+            (format!("{key}\n{}", &key[..key.len() - 1]), "line 2: an age identity, mistyped"),
+            (format!("\n{}x", &key[..key.len() - 1]), "line 2: an age identity, mistyped"),
+            (format!("{key}\nsomething"), "line 2: it is neither"),
+            (plugin.to_owned(), "opens an export: an identity of a plugin"),
+            (String::new(), "opens an export: it is neither"),
+        ] {
+            let said = keys_in(&text).err().expect("refused");
+            assert!(said.contains(why) && !said.contains(&key[20..]), "{text}: {said}");
+        }
+    }
 
     #[test]
     fn a_key_of_another_kind_is_named_and_none_of_its_letters_is_said() {

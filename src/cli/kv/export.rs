@@ -7,7 +7,7 @@
 
 use std::io::{BufWriter, Write};
 use std::mem;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use age::x25519::Recipient;
 use age::{Encryptor, stream::StreamWriter};
@@ -29,6 +29,7 @@ use crate::client::ClientError;
 use crate::client::Payload;
 use crate::client::SecretBuffer;
 use crate::durable::Draft;
+use crate::exitcode::Exit;
 
 /// The most bytes of an answer: values of 25 MiB in total, in base64, and metadata of a hundred records.
 const ANSWER_LIMIT: usize = 64 << 20;
@@ -71,8 +72,12 @@ pub(crate) fn run(arguments: &KvExportArguments) -> Result<(), CommandError> {
         return Err(CommandError::exists(path));
     }
     let failed = |error: std::io::Error| match error.kind() {
+        _ if !is_file => {
+            let why = format!("standard output: {error}: the export is incomplete");
+            CommandError::new(Exit::Io, why)
+        }
         std::io::ErrorKind::AlreadyExists => CommandError::exists(path),
-        _ => CommandError::cannot_create(path, &error),
+        _ => CommandError::unwritable(path, &error),
     };
     let space = NamespaceClient::find(&arguments.connection, &arguments.namespace)?;
     let out =
@@ -81,7 +86,7 @@ pub(crate) fn run(arguments: &KvExportArguments) -> Result<(), CommandError> {
     let to = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
     let encryptor = Encryptor::with_recipients(to).map_err(CommandError::usage)?;
     let mut out = encryptor.wrap_output(draft).map_err(failed)?;
-    let count = records(&space, &mut out, path)?;
+    let count = records(&space, &mut out, &failed)?;
     let mut draft = out.finish().map_err(failed)?;
     draft.flush().map_err(failed)?;
     if let Out::File(draft) = draft.into_inner().map_err(|error| failed(error.into_error()))? {
@@ -101,10 +106,7 @@ impl Write for Out {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self {
             Self::File(draft) => draft.write(bytes),
-            // The reason is printed already.
-            Self::Standard => print::write(bytes)
-                .map(|()| bytes.len())
-                .map_err(|_| std::io::Error::other("the export is incomplete")),
+            Self::Standard => print::bytes(bytes).map(|()| bytes.len()),
         }
     }
 
@@ -124,7 +126,7 @@ type ExportedRecords = BulkValues<Option<BulkRecord<Zeroizing<String>>>>;
 fn records<W: Write>(
     space: &NamespaceClient,
     out: &mut StreamWriter<W>,
-    path: &Path,
+    failed: &dyn Fn(std::io::Error) -> CommandError,
 ) -> Result<u64, CommandError> {
     let progress = Progress::new(space)?;
     let mut line = SecretBuffer::default();
@@ -137,7 +139,7 @@ fn records<W: Write>(
                 serde_json::to_writer(&mut line, &pair).map_err(CommandError::data)?;
                 line.extend(b"\n");
                 count += 1;
-                out.write_all(&line).map_err(|error| CommandError::cannot_create(path, &error))
+                out.write_all(&line).map_err(failed)
             })?;
             progress.more(names.len());
         }

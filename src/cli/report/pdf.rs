@@ -69,7 +69,7 @@ impl Converter {
         }
         let content = std::fs::read(&made)
             .map_err(|error| failed(format!("{error}: {}", print::shown(last))))?;
-        durable::replace(pdf, &content).map_err(|error| CommandError::cannot_create(pdf, &error))
+        durable::replace(pdf, &content).map_err(|error| CommandError::unwritable(pdf, &error))
     }
 
     fn arguments(&self, scratch: &Path, page: &Path, made: &Path) -> Vec<OsString> {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::{HeaderMap, Response};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
@@ -25,7 +25,7 @@ use crate::dialect::native::metrics::tenants::TenantUse;
 use crate::http::access_log::AccessLog;
 use crate::http::app::App;
 use crate::http::body::Body;
-use crate::http::format::negotiate;
+use crate::http::format::{accept, negotiate};
 use crate::http::meters::Meters;
 use crate::http::status;
 use lavawall_entropy::Readiness;
@@ -60,9 +60,9 @@ pub(crate) fn answer(
         access_log_lost: app.access.log().map(AccessLog::lost_lines),
     };
     let mut text = render(facts);
-    let accept = request.get(ACCEPT).and_then(|accept| accept.to_str().ok());
     // One that accepts neither gets the usual form: a monitor is told nothing by a refusal.
-    let media_type = negotiate(accept, &OFFERS).unwrap_or(text_format::MEDIA_TYPE);
+    let accept = accept(request);
+    let media_type = negotiate(accept.as_deref(), &OFFERS).unwrap_or(text_format::MEDIA_TYPE);
     if media_type != OPENMETRICS {
         text = text_format::from_openmetrics(&text);
     }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::header::ACCEPT;
 use hyper::{HeaderMap, Method, Response};
 
 use crate::caller::Caller;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, Reply};
-use crate::http::format::{RandomFormat, negotiate};
+use crate::http::format::{RandomFormat, accept, negotiate};
 use crate::http::problem;
 use crate::http::query::RandomQuery;
 use crate::http::rate_limit;
@@ -44,8 +43,7 @@ pub(crate) fn accepted<T: Copy>(
     headers: &HeaderMap,
     offers: &[(&'static str, T)],
 ) -> Result<T, Refusal> {
-    let accept = headers.get(ACCEPT).map(|value| value.to_str().unwrap_or("?"));
-    negotiate(accept, offers).ok_or_else(|| {
+    negotiate(accept(headers).as_deref(), offers).ok_or_else(|| {
         Refusal::not_acceptable(&offers.iter().map(|(name, _)| *name).collect::<Vec<_>>())
     })
 }

@@ -1,12 +1,14 @@
 //! Calls about the caller and the one account, which clients make before the first call to the store.
 
 use hyper::Response;
+use serde::Serialize;
 
-use crate::api::store::{AccountEntry, Membership, PageInfo, StoreUser, VerifiedToken};
+use crate::api::store::{AccountEntry, Membership, StoreUser, VerifiedToken};
 use crate::caller::Caller;
 use crate::dialect::workers_kv::envelope;
-use crate::dialect::workers_kv::path::ACCOUNT;
+use crate::dialect::workers_kv::path::{ACCOUNT, KvQuery};
 use crate::http::body::Body;
+use crate::http::refusal::Refusal;
 
 /// The role in the account, in Cloudflare's words: it may do everything.
 const ROLE: &str = "Super Administrator - All Privileges";
@@ -23,32 +25,29 @@ pub(crate) fn get() -> Response<Body> {
     envelope::result(account())
 }
 
-pub(crate) fn list() -> Response<Body> {
-    envelope::page([account()], only_page())
+pub(crate) fn list(query: &KvQuery) -> Result<Response<Body>, Refusal> {
+    page_of_one(account(), query)
 }
 
-pub(crate) fn memberships() -> Response<Body> {
+pub(crate) fn memberships(query: &KvQuery) -> Result<Response<Body>, Refusal> {
     let membership = Membership {
         id: ACCOUNT.to_owned(),
         status: "accepted".to_owned(),
         account: account(),
         roles: vec![ROLE.to_owned()],
     };
-    envelope::page([membership], only_page())
+    page_of_one(membership, query)
 }
 
 fn account() -> AccountEntry {
     AccountEntry { id: ACCOUNT.to_owned(), name: "lavawall".to_owned() }
 }
 
-/// The place of the only page of a list of one.
-fn only_page() -> PageInfo {
-    PageInfo {
-        count: 1,
-        cursor: None,
-        page: Some(1),
-        per_page: Some(1),
-        total_count: Some(1),
-        total_pages: Some(1),
-    }
+/// A page of a list of one. Clients ask for the next page until one is empty.
+fn page_of_one(item: impl Serialize, query: &KvQuery) -> Result<Response<Body>, Refusal> {
+    let page = query.page()?;
+    let shown = Some(item).filter(|_| page.number == 1);
+    let shown: Vec<_> = shown.into_iter().collect();
+    let info = page.info(shown.len(), 1);
+    Ok(envelope::page(shown, info))
 }

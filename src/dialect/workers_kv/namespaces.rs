@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hyper::Response;
 use serde::Deserialize;
 
-use crate::api::store::{NamespaceEntry, PAGE_ITEMS, PageInfo};
+use crate::api::store::NamespaceEntry;
 use crate::audit::Actor;
 use crate::dialect::workers_kv::path::{KvQuery, namespace_not_found, shortened};
 use crate::dialect::workers_kv::permissions::Access;
@@ -18,10 +18,6 @@ use crate::kv::Store;
 
 /// The most bytes of a namespace's description.
 const BODY_LIMIT: usize = 64 * 1024;
-
-/// Namespaces per page, by default and at the most.
-const PER_PAGE: u64 = 20;
-const PER_PAGE_LIMIT: u64 = PAGE_ITEMS as u64;
 
 fn shown(info: &NamespaceInfo) -> NamespaceEntry {
     let (id, title) = (info.id.to_string(), info.title.clone());
@@ -74,8 +70,7 @@ pub(crate) async fn create(call: &mut OwnedCall) -> Result<Response<Body>, Refus
 }
 
 pub(crate) async fn list(call: &OwnedCall, query: &KvQuery) -> Result<Response<Body>, Refusal> {
-    let page = query.number("page", 1..=u64::from(u32::MAX))?.unwrap_or(1);
-    let per_page = query.number("per_page", 1..=PER_PAGE_LIMIT)?.unwrap_or(PER_PAGE);
+    let page = query.page()?;
     let by_title = second(query, "order", ["id", "title"], Part::Order)?;
     let descends = second(query, "direction", ["asc", "desc"], Part::Direction)?;
     let mut infos = call.on_store(|store| Ok(store.namespaces()?)).await?;
@@ -86,18 +81,8 @@ pub(crate) async fn list(call: &OwnedCall, query: &KvQuery) -> Result<Response<B
     if descends {
         infos.reverse();
     }
-    let fits = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let skipped = fits((page - 1).saturating_mul(per_page));
-    let shown: Vec<_> = infos.iter().skip(skipped).take(fits(per_page)).map(shown).collect();
-    let total_count = infos.len() as u64;
-    let info = PageInfo {
-        count: shown.len() as u64,
-        cursor: None,
-        page: Some(page),
-        per_page: Some(per_page),
-        total_count: Some(total_count),
-        total_pages: Some(total_count.div_ceil(per_page)),
-    };
+    let shown: Vec<_> = infos.iter().skip(page.skipped()).take(page.size).map(shown).collect();
+    let info = page.info(shown.len(), infos.len());
     Ok(envelope::page(shown, info))
 }
 

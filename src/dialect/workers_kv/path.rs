@@ -8,7 +8,7 @@ use hyper::{Method, Uri};
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use crate::api::store::{ANY_NAMES, NAMES};
+use crate::api::store::{ANY_NAMES, NAMES, PAGE_ITEMS, PageInfo};
 use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::keyring::NamespaceId;
 
@@ -187,7 +187,47 @@ fn decode(part: &str) -> Result<DecodedName, Refusal> {
     Ok(Zeroizing::new(decoded.into_owned()))
 }
 
+/// Items per numbered page by default, as Cloudflare has it, and at the most.
+const PER_PAGE: u64 = 20;
+const PER_PAGE_LIMIT: u64 = PAGE_ITEMS as u64;
+
+/// The place of a numbered page in its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NumberedPage {
+    /// From 1.
+    pub(crate) number: u64,
+    /// The most items.
+    pub(crate) size: usize,
+}
+
+impl NumberedPage {
+    /// The number of items before it.
+    pub(crate) fn skipped(self) -> usize {
+        let before = usize::try_from(self.number - 1).unwrap_or(usize::MAX);
+        before.saturating_mul(self.size)
+    }
+
+    /// How it is told: `count` items are on it, and `total` on all pages.
+    pub(crate) fn info(self, count: usize, total: usize) -> PageInfo {
+        PageInfo {
+            count: count as u64,
+            cursor: None,
+            page: Some(self.number),
+            per_page: Some(self.size as u64),
+            total_count: Some(total as u64),
+            total_pages: Some(total.div_ceil(self.size) as u64),
+        }
+    }
+}
+
 impl KvQuery {
+    /// The numbered page that is asked for, the first one by default.
+    pub(crate) fn page(&self) -> Result<NumberedPage, Refusal> {
+        let number = self.number("page", 1..=u64::from(u32::MAX))?.unwrap_or(1);
+        let size = self.number("per_page", 1..=PER_PAGE_LIMIT)?.unwrap_or(PER_PAGE);
+        Ok(NumberedPage { number, size: usize::try_from(size).unwrap_or(PAGE_ITEMS) })
+    }
+
     fn parse(query: &str) -> Self {
         Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }

@@ -79,6 +79,10 @@ fn picture(path: &Path, number: u32, sample: &mut Sample) -> Result<(), String> 
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         format!("{name}: {reason}")
     };
+    // A pipe would be waited for.
+    if !path.is_file() {
+        return Err(named(&"no file"));
+    }
     let mut limits = Limits::default();
     limits.max_image_width = Some(MOST_WIDTH);
     limits.max_image_height = Some(MOST_HEIGHT);

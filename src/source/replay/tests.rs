@@ -96,6 +96,9 @@ fn a_broken_picture_and_a_truncated_last_frame_are_left_out() {
         fs::write(folder.path().join(name), content).expect("writable");
     }
     std::os::unix::fs::symlink("nowhere", folder.path().join("g.png")).expect("a link");
+    let (pipe, mode) = (folder.path().join("h.png"), rustix::fs::Mode::RWXU);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0)
+        .expect("a pipe");
     let levels = |repeat| {
         let frames = play(&config(folder.path(), repeat), 7).expect("plays");
         frames.iter().map(|frame| frame[0]).collect::<Vec<_>>()
@@ -119,12 +122,16 @@ fn the_configured_rate_wins_over_one_that_cannot_be_played() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("fast.y4m");
     let frame = [b"FRAME\n".as_slice(), &[1; 256]].concat();
-    let header = b"YUV4MPEG2 W16 H16 F1000:1 Cmono\n".as_slice();
-    fs::write(&path, [header, &frame].concat()).expect("writable");
-    assert_eq!(play(&config(&path, false), 9).expect("plays").len(), 1);
-    let own = ReplayConfig { fps: None, ..config(&path, false) };
-    let error = play(&own, 9).expect_err("too fast").to_string();
-    assert!(error.contains("(got 1000 in 1 s); fps sets another"), "{error}");
+    for (rate, got) in
+        [("1000:1", "1000 in 1 s"), ("29.97", "\"29.97\""), ("99999999999:1", "99999999999:1")]
+    {
+        let header = format!("YUV4MPEG2 W16 H16 F{rate} Cmono\n");
+        fs::write(&path, [header.as_bytes(), &frame].concat()).expect("writable");
+        assert_eq!(play(&config(&path, false), 9).expect("plays").len(), 1);
+        let own = ReplayConfig { fps: None, ..config(&path, false) };
+        let error = play(&own, 9).expect_err("no rate").to_string();
+        assert!(error.contains(got) && error.contains("; fps sets another"), "{error}");
+    }
 }
 
 /// The shipped recording: three seconds, drawn by [`Wall`].

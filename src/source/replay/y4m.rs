@@ -56,7 +56,7 @@ impl Recording for File {
     }
 
     fn interval(&self) -> Result<Option<Duration>, String> {
-        self.player.header.rate.interval()
+        self.player.header.rate.clone()?.interval()
     }
 }
 
@@ -159,11 +159,12 @@ fn line(input: &mut impl BufRead) -> Result<Line, String> {
 }
 
 /// The first line.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Header {
     width: u32,
     height: u32,
-    rate: Rate,
+    /// Judged only where the configuration gives no rate.
+    rate: Result<Rate, String>,
     colour: Colour,
 }
 
@@ -174,13 +175,13 @@ impl Header {
             return Err("it does not begin with YUV4MPEG2".to_owned());
         }
         let (mut width, mut height, mut rate, mut colour) =
-            (None, None, Rate::UNKNOWN, Colour::Half);
+            (None, None, Ok(Rate::UNKNOWN), Colour::Half);
         for tag in tags.filter(|tag| !tag.is_empty()) {
             let (letter, value) = tag.split_at_checked(1).ok_or_else(|| format!("tag {tag:?}"))?;
             match letter {
                 "W" => width = Some(side("width", value, MOST_WIDTH)?),
                 "H" => height = Some(side("height", value, MOST_HEIGHT)?),
-                "F" => rate = Rate::parse(value)?,
+                "F" => rate = Rate::parse(value),
                 "C" => colour = Colour::parse(value)?,
                 "I" if !matches!(value, "p" | "?") => {
                     return Err(format!("interlaced frames (I{value}) are not played"));
@@ -220,7 +221,9 @@ impl Rate {
         let parts = value.split_once(':').and_then(|(frames, seconds)| {
             Some(Self { frames: frames.parse().ok()?, seconds: seconds.parse().ok()? })
         });
-        parts.ok_or_else(|| format!("rate must be A:B, two whole numbers (got {value:?})"))
+        parts.ok_or_else(|| {
+            format!("its rate must be A:B, two whole numbers (got {value:?}); fps sets another")
+        })
     }
 
     /// The time between frames. Only asked for where the configuration gives no rate.
