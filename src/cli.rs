@@ -41,6 +41,7 @@ mod when;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::cli::error::CommandError;
+use crate::daemon::harden;
 use crate::exitcode::Exit;
 
 /// Randomness from a wall of lava lamps and other independent noise sources.
@@ -82,6 +83,9 @@ impl Cli {
     /// Runs the command, reports its error and returns the exit code.
     #[must_use]
     pub fn run(self) -> Exit {
+        if let Err(error) = harden::survive_file_size_limit() {
+            print::note(&format!("a limit on the size of files would end this command: {error}"));
+        }
         let ended = match self.command {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Random(arguments) => random::run(&arguments),

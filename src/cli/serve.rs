@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::cli::error::CommandError;
 use crate::cli::start_arguments::StartArguments;
 use crate::daemon;
-use crate::daemon::{Options, harden};
+use crate::daemon::Options;
 use crate::exitcode::Exit;
 use crate::machine::return_freed_memory;
 use crate::service_log;
@@ -47,11 +47,7 @@ enum LogFormat {
 
 pub(crate) fn run(arguments: &ServeArguments) -> Result<(), CommandError> {
     return_freed_memory();
-    let is_limit_survived = harden::survive_file_size_limit();
     arguments.start_log()?;
-    if let Err(error) = is_limit_survived {
-        tracing::warn!("a limit on the size of files would end the service: {error}");
-    }
     let ended = arguments.serve();
     // What follows is written to standard error directly.
     service_log::flush();

@@ -204,8 +204,12 @@ fn a_trusted_platform_module_behind_hwrng_is_of_the_kind_tpm_and_counts_once() {
         assert!(report["notes"][0].as_str().expect("a note").contains("kind tpm"), "{report}");
     }
     wait_for(&service, "os", "its credit", is_credited);
-    let refused = get(&service, "/random");
-    assert!(refused.status == 503 && refused.text().contains("2 of 3"), "{}", refused.text());
+    // The collector counts kinds a moment after a source is credited.
+    service.wait_until("two kinds are not counted", |it| {
+        let refused = get(it, "/random");
+        assert_eq!(refused.status, 503, "{}", refused.text());
+        refused.text().contains("2 of 3")
+    });
     // The same chips with two devices of the kind `device`.
     let sources: String =
         drivers.iter().zip(&devices).map(|((driver, _), it)| behind(it, driver)).collect();

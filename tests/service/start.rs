@@ -237,6 +237,15 @@ fn a_command_whose_output_is_lost_says_so() {
         assert_eq!(output.status.code(), Some(74), "{arguments:?}: {said}");
         assert!(said.contains("standard output: No space left"), "{arguments:?}: {said}");
     }
+    // A limit on the size of files is a full disk, too.
+    let folder = tempfile::tempdir().expect("a directory");
+    let limited = "ulimit -f 0; exec \"$0\" completions bash > file";
+    let mut command = Command::new("sh");
+    command.args(["-c", limited]).arg(lavawall()).current_dir(folder.path());
+    let output = command.stderr(Stdio::piped()).output().expect("a shell");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(74), "{said}");
+    assert!(said.contains("standard output: File too large"), "{said}");
     // The hash of a token is output too, on standard error.
     let status = Command::new(lavawall()).args(["token", "caller"]).stderr(full()).output();
     let output = status.expect("the program");
