@@ -38,6 +38,9 @@ impl From<Exceeded> for Refusal {
     }
 }
 
+/// Longer than any of the two headers: neither grows while it is written.
+const TEXT_BYTES: usize = 128;
+
 /// Charges the bytes of an answer to a tenant, before they are made. HEAD gets none.
 ///
 /// # Errors
@@ -67,7 +70,8 @@ pub(crate) fn reserve(
 /// Adds what is left of the limits of a tenant, if it has any.
 pub(crate) fn add_headers(tenant: &Tenant, headers: &mut HeaderMap) {
     let Some(remaining) = tenant.remaining(Instant::now()) else { return };
-    let (mut policy, mut left) = (String::new(), String::new());
+    let text = || String::with_capacity(TEXT_BYTES);
+    let (mut policy, mut left) = (text(), text());
     let seconds = |time: Duration| time.as_millis().div_ceil(1000);
     // Writing to a String cannot fail.
     if let Some((rate, requests, reset)) = remaining.requests {
