@@ -36,7 +36,6 @@ pub use id::NamespaceId;
 pub(crate) use key_version::VersionState;
 pub(crate) use namespaces::{NamespaceDraft, NamespaceInfo, NamespaceKeys};
 pub use paths::Places;
-pub(crate) use provenance::seconds;
 pub(crate) use rotation::KeyInfo;
 pub(crate) use seal::UnsealPiece;
 pub(crate) use state::PreparedId;

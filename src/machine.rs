@@ -39,6 +39,12 @@ pub(crate) fn compact_time(at: SystemTime) -> String {
     timestamp(at).strftime("%Y%m%dT%H%M%SZ").to_string()
 }
 
+/// The time, in seconds since 1970; an earlier one counts as 1970.
+#[must_use]
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
 /// The day of a date as 2026-01-31, in days since 1970-01-01; `None` when it is none.
 #[must_use]
 pub(crate) fn day_of_date(text: &str) -> Option<u64> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use crate::caller::limiter::{Exceeded, Limiter};
 use crate::caller::limits::Limits;
 use crate::caller::permission::{Needed, Permission};
 use crate::caller::usage::{self, DayUsage, Meter, PROTOCOLS, Protocol, Usage};
+use crate::machine::unix_now;
 
 /// The longest name.
 pub(crate) const NAME_MOST: usize = 63;
@@ -292,11 +293,6 @@ pub(crate) fn is_tenant_name(name: &str) -> bool {
         && name.as_bytes().first().is_some_and(is_first)
         && name.bytes().all(is_other)
         && !RESERVED.contains(&name)
-}
-
-/// The time, in seconds since 1970.
-pub(crate) fn unix_now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs())
 }
 
 #[cfg(test)]

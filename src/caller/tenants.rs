@@ -14,8 +14,9 @@ use arc_swap::ArcSwap;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use parking_lot::Mutex;
 
-use crate::caller::tenant::{Account, Origin, Tenant, TenantRecord, unix_now};
+use crate::caller::tenant::{Account, Origin, Tenant, TenantRecord};
 use crate::caller::token::{HASH_BYTES, SCHEME, digest};
+use crate::machine::unix_now;
 
 pub(crate) use changes::{NewToken, TenantChange, TokenTerms};
 pub(crate) use error::TenantError;

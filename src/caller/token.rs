@@ -4,12 +4,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use data_encoding::HEXLOWER_PERMISSIVE;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
+use zeroize::Zeroizing;
 
 use crate::caller::permission::Permission;
 use crate::caller::tenant::{Origin, Tenant};
+use lavawall_entropy::{Generator, NotReady};
 
 /// The scheme before the digits on a line of the file.
 pub(super) const SCHEME: &str = "sha256:";
@@ -29,6 +31,16 @@ const TOKENS_LIMIT: usize = 10_000;
 #[must_use]
 pub fn hash_token(token: &str) -> String {
     format!("{SCHEME}{}", HEXLOWER_PERMISSIVE.encode(&digest(token.as_bytes())))
+}
+
+/// A new token: 256 bits of the generator, in base64url.
+///
+/// # Errors
+/// When the generator refuses.
+pub(crate) fn draw_token(generator: &Generator) -> Result<Zeroizing<String>, NotReady> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    generator.fill(bytes.as_mut_slice())?;
+    Ok(Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice())))
 }
 
 /// Why a token file is not accepted.

@@ -16,6 +16,7 @@ use crate::cli::operator::Operator;
 use crate::cli::print;
 use crate::cli::tenant::path::path_of;
 use crate::exitcode::Exit;
+use crate::machine::unix_now;
 
 /// Manage tenants: who may call, what they may do, how much, and what they have used
 ///
@@ -275,8 +276,7 @@ fn lost(name: &str, number: u32) -> String {
 
 impl TermsArguments {
     fn given(&self) -> (Option<String>, Option<u64>) {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let now = now.map_or(0, |now| now.as_secs());
+        let now = unix_now();
         (self.note.clone(), self.expires_in.map(|after| now.saturating_add(after.as_secs())))
     }
 }

@@ -3,10 +3,8 @@
 use std::fmt::Display;
 
 use clap::Args;
-use data_encoding::BASE64URL_NOPAD;
-use zeroize::Zeroizing;
 
-use crate::caller::token::hash_token;
+use crate::caller::token::{draw_token, hash_token};
 use crate::cli::config_arguments::ConfigArguments;
 use crate::cli::error::CommandError;
 use crate::cli::print;
@@ -37,11 +35,9 @@ pub(crate) fn run(arguments: &TokenArguments) -> Result<(), CommandError> {
         ));
     }
     let config = arguments.config.load()?;
-    let mut bytes = Zeroizing::new([0; 32]);
     let unavailable = |error: &dyn Display| CommandError::new(Exit::Unavailable, error);
     let local = LocalGenerator::seeded(&config).map_err(|error| unavailable(&error))?;
-    local.generator.fill(bytes.as_mut_slice()).map_err(|error| unavailable(&error))?;
-    let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
+    let token = draw_token(&local.generator).map_err(|error| unavailable(&error))?;
     // Without its hash the token would be good for nothing.
     print::error_line(&format!("{} {}", arguments.name, hash_token(&token)))?;
     Ok(print::line(token.as_str())?)

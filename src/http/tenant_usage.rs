@@ -9,14 +9,13 @@ use hyper::{Response, StatusCode};
 
 use crate::api::tenants::{UsageAnswer, UsedAmounts, UsedHour};
 use crate::caller::limiter::DAY_SECONDS;
-use crate::caller::tenant::unix_now;
 use crate::caller::usage::{DayUsage, Usage};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::query::{self, Invalid};
 use crate::http::refusal::Refusal;
 use crate::http::respond::json;
-use crate::machine::{day_of_date, rfc3339};
+use crate::machine::{day_of_date, rfc3339, unix_now};
 
 /// Days of an answer without `from`: a month.
 const DAYS: u64 = 31;
@@ -73,7 +72,7 @@ fn shown(
     days: &RangeInclusive<u64>,
     used: &BTreeMap<u64, DayUsage>,
 ) -> UsageAnswer {
-    let mut total = BTreeMap::<String, UsedAmounts>::new();
+    let mut total = BTreeMap::<String, Usage>::new();
     let mut hours = Vec::new();
     for (day, usage) in used {
         for (hour, usage) in usage {
@@ -81,11 +80,12 @@ fn shown(
             for (protocol, usage) in usage {
                 let name = protocol.name().to_owned();
                 let sum = total.entry(name.clone()).or_default();
-                *sum = amounts(of(*sum).plus(*usage));
+                *sum = sum.plus(*usage);
                 hours.push(UsedHour { hour: begin.clone(), protocol: name, used: amounts(*usage) });
             }
         }
     }
+    let total = total.into_iter().map(|(name, sum)| (name, amounts(sum))).collect();
     let date = |day: &u64| text(day.saturating_mul(DAY_SECONDS)).chars().take(10).collect();
     UsageAnswer { tenant, from: date(days.start()), to: date(days.end()), total, hours }
 }
@@ -98,10 +98,6 @@ fn text(unix: u64) -> String {
 
 fn amounts(Usage { requests, bytes, key_uses }: Usage) -> UsedAmounts {
     UsedAmounts { requests, bytes, key_uses }
-}
-
-fn of(UsedAmounts { requests, bytes, key_uses }: UsedAmounts) -> Usage {
-    Usage { requests, bytes, key_uses }
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! Namespaces: making, using, renaming and deleting them.
 
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use zeroize::Zeroizing;
 
@@ -12,7 +11,8 @@ use crate::keyring::handle::Keyring;
 use crate::keyring::id::NamespaceId;
 use crate::keyring::key_version::VersionState;
 use crate::keyring::keyset::{Keyset, NAMESPACES_LIMIT, NamespaceKeyset, TITLE_LIMIT};
-use crate::keyring::provenance::{KeyProvenance, seconds};
+use crate::keyring::provenance::KeyProvenance;
+use crate::machine::unix_now;
 
 /// A namespace as its users see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +124,7 @@ impl Keyring {
         let (key, provenance) = KeyProvenance::draw(&self.generator)?;
         let mut namespace = NamespaceKeyset {
             title: Zeroizing::new(title.to_owned()),
-            created_at: seconds(SystemTime::now()),
+            created_at: unix_now(),
             index_key: Arc::new(key::draw_key(&self.generator)?),
             versions: Vec::new(),
         };

@@ -1,11 +1,12 @@
 //! Key provenance: the generation of the generator that drew a key, its sources, and its state.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde::Serialize;
 
 use crate::crypto::codec::{Malformed, Reader, Writer};
 use crate::crypto::key::{self, Key};
+use crate::machine::unix_now;
 use lavawall_entropy::{Generator, Kind, NotReady, Readiness};
 
 /// The provenance of one key.
@@ -72,7 +73,7 @@ impl KeyProvenance {
         kinds.sort_unstable();
         kinds.dedup();
         Self {
-            made_at: seconds(SystemTime::now()),
+            made_at: unix_now(),
             generation: provenance.map_or(0, |provenance| provenance.generation),
             state: generator.state(Instant::now()),
             kinds,
@@ -97,12 +98,6 @@ impl KeyProvenance {
         let kinds = kinds.iter().map(|number| at_number(&KINDS, *number)).collect::<Result<_, _>>();
         Ok(Self { made_at, generation, state, kinds: kinds? })
     }
-}
-
-/// Seconds since 1970; an earlier time counts as 1970.
-#[must_use]
-pub(crate) fn seconds(at: SystemTime) -> u64 {
-    at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 fn number_of<T: PartialEq + Copy>(all: &[T], one: T) -> u8 {

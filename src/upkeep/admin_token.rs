@@ -3,10 +3,9 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 
-use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
-use crate::caller::token::{Tokens, hash_token};
+use crate::caller::token::{Tokens, draw_token, hash_token};
 use crate::durable;
 use crate::state::{ADMIN_TOKEN, StateDir};
 use lavawall_entropy::Generator;
@@ -48,9 +47,7 @@ pub(crate) fn read_or_make(
 }
 
 fn make(state_dir: &StateDir, generator: &Generator) -> Result<Zeroizing<Vec<u8>>, AnyError> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    generator.fill(bytes.as_mut_slice())?;
-    let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
+    let token = draw_token(generator)?;
     let token = Zeroizing::new([token.as_bytes(), b"\n"].concat());
     state_dir.replace(ADMIN_TOKEN, &token)?;
     Ok(token)

@@ -10,11 +10,10 @@ use crate::caller::tenants::Tenants;
 use crate::caller::token::ReloadableTokens;
 use crate::config::Config;
 use crate::incident::IncidentLog;
-use crate::keyring;
 use crate::keyring::seal::{SealChoice, SealKind};
 use crate::keyring::{Condition, Keyring};
 use crate::kv::{Compaction, Store};
-use crate::machine::ClockReading;
+use crate::machine::{ClockReading, unix_now};
 use crate::state::{ADMIN_TOKEN, StateDir};
 use crate::upkeep::{admin_token, rotation};
 use lavawall_entropy::Generator;
@@ -122,8 +121,7 @@ impl KeyWork {
             report_unlogged(&self.keyring.audit().write_turned_away(Instant::now()));
         }
         if self.store.is_open()
-            && let Err(error) =
-                self.callers.tenants.write_usage(&self.store, keyring::seconds(SystemTime::now()))
+            && let Err(error) = self.callers.tenants.write_usage(&self.store, unix_now())
         {
             tracing::error!("the use of tenants in the last second is not written: {error}");
         }
@@ -221,7 +219,7 @@ impl KeyWork {
             // Until the operator repairs it.
             return Ok(EVERY);
         }
-        let now = keyring::seconds(SystemTime::now());
+        let now = unix_now();
         self.callers.tenants.finish_removals(store, &Actor::SERVICE)?;
         self.callers.tenants.write_usage(store, now)?;
         for _ in 0..SWEEPS {

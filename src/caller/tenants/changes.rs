@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use data_encoding::BASE64URL_NOPAD;
 use zeroize::Zeroizing;
 
 use crate::audit::{Actor, AuditEvent};
 use crate::caller::limits::Limits;
 use crate::caller::permission::Permission;
 use crate::caller::tenant::{
-    Account, NOTE_MOST, TOKENS_MOST, TenantRecord, TokenRecord, is_tenant_name, unix_now,
+    Account, NOTE_MOST, TOKENS_MOST, TenantRecord, TokenRecord, is_tenant_name,
 };
 use crate::caller::tenants::records::{
     TENANTS_NAMESPACE, is_recorded, last_uses_name, make_namespace, names, tenant_name, write,
 };
 use crate::caller::tenants::{Index, StoredTenant, TenantError, Tenants};
-use crate::caller::token::hash_token;
+use crate::caller::token::{draw_token, hash_token};
 use crate::keyring::{KeyringError, NamespaceInfo};
 use crate::kv::{KvError, Store};
+use crate::machine::unix_now;
 use lavawall_entropy::Generator;
 
 /// Tenants in all: their records are held in memory.
@@ -218,9 +218,7 @@ impl Tenants {
         records.push(tenant_name(name));
         let records: Vec<_> = records.iter().map(String::as_str).collect();
         store.delete(TENANTS_NAMESPACE, &records)?;
-        let mut index = Index::clone(&self.index.load());
-        index.take_out(name);
-        self.index.store(Arc::new(index));
+        self.update_index(|index| index.take_out(name));
         Ok(())
     }
 
@@ -239,8 +237,12 @@ impl Tenants {
     }
 
     fn put(&self, record: TenantRecord, account: Arc<Account>) {
+        self.update_index(|index| index.put(record, account));
+    }
+
+    fn update_index(&self, change: impl FnOnce(&mut Index)) {
         let mut index = Index::clone(&self.index.load());
-        index.put(record, account);
+        change(&mut index);
         self.index.store(Arc::new(index));
     }
 
@@ -298,9 +300,7 @@ fn add_token(
     if let Some(value) = terms.expires_at.filter(|at| *at > now.saturating_add(LIFE_MOST)) {
         return Err(TenantError::ExpiresLate(value));
     }
-    let mut bytes = Zeroizing::new([0; 32]);
-    generator.fill(bytes.as_mut_slice())?;
-    let token = Zeroizing::new(BASE64URL_NOPAD.encode(bytes.as_slice()));
+    let token = draw_token(generator)?;
     record.last_token += 1;
     record.tokens.push(TokenRecord {
         number: record.last_token,

@@ -14,11 +14,12 @@ use serde::de::DeserializeOwned;
 
 use crate::audit::Actor;
 use crate::caller::limiter::DAY_SECONDS;
-use crate::caller::tenant::{Account, TenantRecord, unix_now};
+use crate::caller::tenant::{Account, TenantRecord};
 use crate::caller::tenants::{Index, TenantError, Tenants};
 use crate::caller::usage::DayUsage;
 use crate::keyring::NamespaceId;
 use crate::kv::{Put, Store};
+use crate::machine::unix_now;
 
 /// The namespace. Ids that the service draws are random.
 pub(crate) const TENANTS_NAMESPACE: NamespaceId = NamespaceId(*b"lavawall tenants");

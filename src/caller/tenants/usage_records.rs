@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use crate::caller::limiter::DAY_SECONDS;
-use crate::caller::tenant::{WrittenUsage, unix_now};
+use crate::caller::tenant::WrittenUsage;
 use crate::caller::tenants::records::{json, last_uses_name, names, read, usage_name};
 use crate::caller::tenants::{StoredTenant, TENANTS_NAMESPACE, TenantError, Tenants};
 use crate::caller::usage::{DayUsage, add_since};
 use crate::kv::{KvError, Put, Store};
+use crate::machine::unix_now;
 
 /// How long the use of a day is kept, in days.
 const KEPT_DAYS: u64 = 32;

@@ -1,12 +1,10 @@
 //! When a record expires: a duration or a time.
 
-use std::time::SystemTime;
-
 use clap::Args;
 
 use crate::api::store::LIFE_SECONDS;
 use crate::cli::when::When;
-use crate::keyring;
+use crate::machine::unix_now;
 
 /// When a record expires.
 #[derive(Debug, Args)]
@@ -49,7 +47,7 @@ fn moment(text: &str) -> Result<u64, String> {
         (_, Ok(when)) => u64::try_from(when.first).unwrap_or(0),
         (_, Err(must)) => return Err(format!("{must}, or seconds since 1970")),
     };
-    if seconds < keyring::seconds(SystemTime::now()) + LIFE_SECONDS {
+    if seconds < unix_now() + LIFE_SECONDS {
         return Err(format!("must be at least {LIFE_SECONDS} s from now (got {text})"));
     }
     Ok(seconds)

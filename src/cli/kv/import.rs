@@ -6,7 +6,6 @@ use std::io::{self, BufReader, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::SystemTime;
 
 use age::armor::ArmoredReader;
 use age::{DecryptError, Decryptor};
@@ -23,8 +22,8 @@ use crate::cli::kv::secret_lines::SecretLines;
 use crate::cli::print;
 use crate::cli::print::shown;
 use crate::cli::progress::Bar;
-use crate::keyring;
 use crate::kv::VALUE_LIMIT;
+use crate::machine::unix_now;
 
 /// The most bytes of a line: a value in base64, a name and metadata with every character escaped.
 const LINE_LIMIT: usize = VALUE_LIMIT / 3 * 4 + 16 * 1024;
@@ -143,7 +142,7 @@ fn lines<R: io::BufRead>(
         let pair: BulkPair = serde_json::from_slice(line)
             .map_err(|error| damaged(number, &format!("invalid at column {}", error.column())))?;
         pair.check().map_err(|reason| damaged(number, &reason))?;
-        let now = keyring::seconds(SystemTime::now());
+        let now = unix_now();
         if pair.expires_at().is_some_and(|expiry| expiry < now + ALMOST_EXPIRED) {
             counts.expired += 1;
             continue;

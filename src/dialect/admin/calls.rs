@@ -15,7 +15,6 @@ use crate::api::keys::{
     UnsealRequest, VersionAnswer,
 };
 use crate::api::store::{LostRecord, RepairAnswer};
-use crate::caller::tenant::unix_now;
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
@@ -27,7 +26,7 @@ use crate::keyring::{
     Condition, KeyInfo, Keyring, KeyringError, NamespaceId, PreparedId, UnsealPiece, VersionState,
 };
 use crate::kv::{Compaction, Store};
-use crate::machine::{ClockReading, compact_time, rfc3339};
+use crate::machine::{ClockReading, compact_time, rfc3339, unix_now};
 
 /// More bytes than any passphrase or set of shares has.
 const BODY_LIMIT: usize = 64 * 1024;

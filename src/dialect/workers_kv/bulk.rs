@@ -20,7 +20,7 @@ use crate::api::store::{
 use crate::dialect::workers_kv::bulk_body::{BulkBody, Names};
 use crate::dialect::workers_kv::path::KvQuery;
 use crate::dialect::workers_kv::permissions::Access;
-use crate::dialect::workers_kv::values::{json_of, unix_now};
+use crate::dialect::workers_kv::values::json_of;
 use crate::dialect::workers_kv::{envelope, permissions};
 use crate::http::body::Body;
 use crate::http::body_reading::BodyLimits;
@@ -33,6 +33,7 @@ use crate::kv::{
     KvError, METADATA_LIMIT, NAME_LIMIT, RecordName, RecordsSnapshot, SnapshotRecord, Store,
     VALUE_LIMIT,
 };
+use crate::machine::unix_now;
 
 /// The most bytes of a list of names: 10,000 of 512 bytes, every letter escaped.
 const NAMES_LIMIT: usize = BULK_RECORDS * (6 * 512 + 8);

@@ -1,7 +1,6 @@
 //! Calls about one record, and the list of record names.
 
 use std::ops::RangeInclusive;
-use std::time::SystemTime;
 
 use data_encoding::BASE64URL_NOPAD;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
@@ -18,9 +17,9 @@ use crate::http::call::{OwnedCall, ReadFailure};
 use crate::http::memory_budget::SMALL_BYTES;
 use crate::http::refusal::{Class, Part, Refusal, Subject};
 use crate::http::respond::ok;
-use crate::keyring;
 use crate::keyring::NamespaceId;
 use crate::kv::{ListRange, Metadata, Put, Store};
+use crate::machine::unix_now;
 
 /// A hundred years: later is a typing error.
 const TTL_MOST: u64 = 100 * 365 * 24 * 60 * 60;
@@ -180,11 +179,6 @@ fn read_cursor(cursor: &str) -> Result<DecodedName, Refusal> {
     let bytes = BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     name.map(Zeroizing::new).ok_or_else(|| Refusal::invalid_part(Part::Cursor, "invalid cursor"))
-}
-
-/// The time, in seconds since 1970.
-pub(crate) fn unix_now() -> u64 {
-    keyring::seconds(SystemTime::now())
 }
 
 #[cfg(test)]
