@@ -11,4 +11,4 @@ pub(crate) mod token;
 pub(crate) mod usage;
 
 pub(crate) use identity::Caller;
-pub(crate) use peer::Peer;
+pub(crate) use peer::{Peer, RemoteEnd};

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use crate::http::HttpConfigError;
 use crate::source::{Presence, SOURCE_TYPES, SourceSpec};
 use crate::{collector, durable, http, keyring, kv};
 
@@ -37,6 +38,9 @@ const NOT_KEYS: [&str; 7] = [
 /// The most sources one service runs: each is a thread.
 const MAX_SOURCES: usize = 32;
 
+/// The most `[[listen]]`: each is a socket for each worker thread.
+const MAX_LISTENERS: usize = 64;
+
 /// Everything that can be configured. An empty file means all defaults.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -45,8 +49,10 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// The operator's unix socket, of at most 107 bytes. Default `admin.sock` in the state directory.
     pub admin_socket: Option<PathBuf>,
-    /// The HTTP listener.
+    /// HTTP, and one listener.
     pub http: http::HttpConfig,
+    /// More listeners, each a `[[listen]]`.
+    pub listen: Vec<http::ListenerConfig>,
     /// The quorum and the reseed interval.
     pub pool: collector::config::PoolConfig,
     /// The keyring.
@@ -108,11 +114,26 @@ impl Config {
         for (name, value) in &environment {
             overlay(root.get_mut(), &mut keys, name, value)?;
         }
+        let has_http_listen = root
+            .get_ref()
+            .get("http")
+            .and_then(|http| http.get_ref().as_table())
+            .is_some_and(|http| http.contains_key("listen"));
+        if root.get_ref().get("listen").is_some_and(|listen| listen.get_ref().is_table()) {
+            let reason = "is a list: write [[listen]], with two brackets".to_owned();
+            return Err(keys.error("listen", reason));
+        }
         let sources = root.get_mut().remove("source");
         let source_tables = sources.clone().map(source_tables).unwrap_or_default();
         let value = Spanned::new(root.span(), DeValue::Table(root.into_inner()));
         let mut config = Self::deserialize(ValueDeserializer::from(value))
             .map_err(|error| keys.locate(&error))?;
+        for (number, listener) in config.listen.iter_mut().enumerate() {
+            listener.table = format!("listen[{number}]");
+        }
+        if !config.listen.is_empty() && !has_http_listen {
+            config.http.listen = None;
+        }
         config.source_tables = source_tables;
         config.sources = sources.map(|array| parse_sources(array, &keys)).transpose()?;
         config.validate(&keys)?;
@@ -124,10 +145,38 @@ impl Config {
         self.http.validate().map_err(|invalid| {
             keys.error(&format!("http.{}", invalid.field), invalid.reason.clone())
         })?;
+        self.validate_listeners(keys)?;
         self.kv.validate().map_err(|(field, reason)| keys.error(&format!("kv.{field}"), reason))?;
         for required in &self.pool.required {
             self.validate_required(required)
                 .map_err(|reason| keys.error("pool.required", reason))?;
+        }
+        Ok(())
+    }
+
+    /// The listeners: that of `http.listen` first.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<http::ListenerConfig> {
+        self.http.listener().into_iter().chain(self.listen.iter().cloned()).collect()
+    }
+
+    fn validate_listeners(&self, keys: &KeyPlaces<'_>) -> Result<(), ConfigError> {
+        if self.listen.len() > MAX_LISTENERS {
+            let reason = format!("at most {MAX_LISTENERS} listeners (got {})", self.listen.len());
+            return Err(keys.error("listen", reason));
+        }
+        for listener in &self.listen {
+            let key = |field: &str| format!("{}.{field}", listener.table);
+            listener.validate(self.http.tokens.is_some()).map_err(|invalid| {
+                let HttpConfigError { field, value, reason } = invalid;
+                keys.error(&key(field), format!("{reason} (got {value})"))
+            })?;
+            let others = self.listeners();
+            let earlier = others.iter().take_while(|other| other.table != listener.table);
+            if let Some(other) = earlier.into_iter().find(|other| listener.is_at_place_of(other)) {
+                let reason = format!("is that of {} too (got {})", other.table, listener.name());
+                return Err(keys.error(&key("address"), reason));
+            }
         }
         Ok(())
     }
@@ -148,6 +197,7 @@ impl Config {
                 "pool.grace-period".to_owned(),
                 format!("{:?}", config.pool.grace_period).into(),
             ));
+            all.push(("listen".to_owned(), format!("{:?}", config.listen).into()));
             all.push(("state-dir".to_owned(), format!("{:?}", config.state_dir).into()));
             all.push(("admin-socket".to_owned(), format!("{:?}", config.admin_socket).into()));
             all

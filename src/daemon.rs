@@ -6,7 +6,6 @@ pub(crate) mod local;
 pub(crate) mod notify;
 pub(crate) mod trial;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,9 +19,9 @@ use crate::collector::status::StatusBoard;
 use crate::config::{Config, ConfigError};
 use crate::exitcode::Exit;
 use crate::http;
-use crate::http::{AccessControl, AccessError, FreshError};
+use crate::http::{AccessControl, AccessError, FreshError, ListenError};
 use crate::incident::IncidentLog;
-use crate::net::tcp::Listeners;
+use crate::net::bound_listener::BoundListener;
 use crate::net::unix::AdminSocket;
 use crate::service_log;
 use lavawall_entropy::{Generator, Readiness};
@@ -69,14 +68,9 @@ pub(crate) enum DaemonError {
     /// Certificates or tokens.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// The address.
-    #[error("http.listen: cannot listen on {address}: {error}")]
-    Listen {
-        /// The configured address.
-        address: SocketAddr,
-        /// The system's error.
-        error: std::io::Error,
-    },
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// The ready file.
     #[error(transparent)]
     ReadyFile(#[from] ReadyFileError),
@@ -102,10 +96,11 @@ impl DaemonError {
     #[must_use]
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::StateDir(StateDirError::InUse { .. }) | Self::Listen { .. } | Self::System(_) => {
-                Exit::Refused
-            }
+            Self::StateDir(StateDirError::InUse { .. })
+            | Self::Listen(ListenError::Address { .. })
+            | Self::System(_) => Exit::Refused,
             Self::StateDir(StateDirError::Exposed { .. } | StateDirError::Foreign { .. })
+            | Self::Listen(ListenError::Key { .. })
             | Self::Access(_) => Exit::Config,
             Self::StateDir(_) | Self::ReadyFile(_) => Exit::CannotCreate,
             Self::CollectorEnded | Self::CollectorHangs | Self::KeysEnded | Self::Http(_) => {
@@ -125,17 +120,17 @@ pub(crate) fn run(
     reread: impl Fn() -> Result<Config, ConfigError>,
 ) -> Result<(), DaemonError> {
     harden::leave_no_core_dump();
-    harden::take_descriptors(config.http.max_connections);
+    let sockets = config.listen.len() * config.http.threads();
+    harden::take_descriptors(config.http.max_connections, sockets);
     let StartResources { state_dir, access, listeners } =
         StartResources::take(config, &state_dir(config)?)?;
     let socket = bind_admin_socket(&admin_socket(config, &state_dir));
     let service = Service::start(config, options, Arc::new(state_dir), Arc::new(access))?;
-    let address = listeners.address();
-    let ready_file = ReadyFile::new(options.ready_file.clone(), address)?;
-    tracing::info!(
-        "listening on {}://{address}",
-        if service.access.is_tls() { "https" } else { "http" }
-    );
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.address().clone()).collect();
+    let ready_file = ReadyFile::new(options.ready_file.clone(), &addresses)?;
+    for (listener, address) in config.listeners().iter().zip(&addresses) {
+        tracing::info!("listening on {}", listener.described(address));
+    }
 
     let (stop, stopped) = watch::channel(false);
     let http_service = service.http(config);
@@ -163,16 +158,17 @@ pub(crate) fn run(
 struct StartResources {
     state_dir: StateDir,
     access: AccessControl,
-    listeners: Listeners,
+    listeners: Vec<BoundListener>,
 }
 
 impl StartResources {
     fn take(config: &Config, state_dir: &Path) -> Result<Self, DaemonError> {
         let state_dir = StateDir::open(state_dir)?;
-        let access = AccessControl::load(&config.http)?;
-        let address = config.http.listen;
-        let listeners = Listeners::bind(address, config.http.threads())
-            .map_err(|error| DaemonError::Listen { address, error })?;
+        let configs = config.listeners();
+        let access = AccessControl::load(&config.http, &configs)?;
+        let threads = config.http.threads();
+        let bind = |listener: &http::ListenerConfig| listener.bind(threads);
+        let listeners = configs.iter().map(bind).collect::<Result<_, _>>()?;
         Ok(Self { state_dir, access, listeners })
     }
 }

@@ -68,7 +68,8 @@ pub use dialect::dialects;
 pub use dialect::native::list_query::{List, MOST_ITEMS};
 pub use http::query::{Invalid, RandomQuery};
 pub use http::{
-    AccessControl, Fresh, FreshError, FreshSeed, HttpConfig, RandomFormat, ServiceParts, negotiate,
-    serve,
+    AccessControl, Fresh, FreshError, FreshSeed, HttpConfig, ListenerConfig, RandomFormat,
+    ServiceParts, negotiate, serve,
 };
-pub use net::tcp::Listeners;
+pub use net::bound_listener::BoundListener;
+pub use net::listen_address::ListenAddress;

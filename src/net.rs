@@ -2,7 +2,7 @@
 //! served: the protocol is a parameter (`service::ConnectionService`).
 //!
 //! ```text
-//! tcp (a socket per thread) ─┐
+//! tcp, unix (of listeners) ─┐
 //!                            ├─ accept ─ permits ─ connection ─ service (a parameter)
 //! unix (the operator's)     ─┘                        └ tls, activity, answer meter, least rate, lingering close
 //! ```
@@ -10,12 +10,15 @@
 pub(crate) mod accept;
 pub(crate) mod activity;
 pub(crate) mod answer_meter;
+pub(crate) mod bound_listener;
 pub(crate) mod connection;
 pub(crate) mod least_rate;
 pub(crate) mod lingering_close;
 pub(crate) mod listen_address;
+pub(crate) mod local_socket;
 pub(crate) mod permits;
 pub(crate) mod service;
+pub(crate) mod socket_file;
 pub(crate) mod tcp;
 pub(crate) mod tls;
 pub(crate) mod unix;

@@ -78,7 +78,7 @@ fn the_environment_overrides_the_file() {
     ])
     .expect("valid");
     assert_eq!(config.pool.quorum, 1);
-    assert_eq!(config.http.listen.port(), 9090);
+    assert_eq!(config.http.listen.expect("one").port(), 9090);
     assert_eq!(config.pool.reseed_interval.as_secs(), 5);
 }
 
@@ -99,7 +99,7 @@ fn an_empty_file_means_defaults() {
     let config = Config::parse("empty", "", std::iter::empty()).expect("valid");
     assert_eq!(config, Config::default());
     assert_eq!(config.pool.quorum, 2);
-    assert!(config.http.listen.ip().is_loopback());
+    assert!(config.http.listen.expect("one").ip().is_loopback());
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use arbitrary::Arbitrary;
 
 use lavawall::{AccessControl, HttpConfig, ServiceParts};
-use lavawall::Listeners;
+use lavawall::{BoundListener, ListenAddress, ListenerConfig};
 use lavawall::{ReloadableTokens, Tenants, Tokens, hash_token};
 use lavawall::Store;
 use lavawall::MemoryStorage;
@@ -62,11 +62,10 @@ struct Server {
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let listeners = Listeners::bind("127.0.0.1:0".parse().expect("an address"), 1);
-    let listeners = listeners.expect("a port");
+    let bound = listener().bind(1).expect("a port");
     let spaces =
-        format!("http://{}/client/v4/accounts/default/storage/kv/namespaces", listeners.address());
-    std::thread::spawn(move || serve(listeners));
+        format!("http://{}/client/v4/accounts/default/storage/kv/namespaces", bound.address());
+    std::thread::spawn(move || serve(bound));
     let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
     let request = agent.post(&spaces).header("authorization", format!("Bearer {TOKEN}"));
     let answer = request.send(br#"{"title":"first"}"#.as_slice()).expect("an answer");
@@ -76,7 +75,11 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     Server { agent, spaces, space }
 });
 
-fn serve(listeners: Listeners) {
+fn listener() -> ListenerConfig {
+    ListenerConfig::at(ListenAddress::Tcp("127.0.0.1:0".parse().expect("an address")))
+}
+
+fn serve(bound: BoundListener) {
     let folder = tempfile::tempdir_in("/dev/shm").expect("a directory in memory");
     let generator = home::generator();
     let keyring = Arc::new(home::new_keyring(folder.path(), &generator));
@@ -98,9 +101,9 @@ fn serve(listeners: Listeners) {
         tenants: Arc::new(Tenants::none()),
     };
     let config = HttpConfig { idle_timeout: Duration::from_secs(5), ..HttpConfig::default() };
-    let access = Arc::new(AccessControl::load(&config).expect("nothing to load"));
+    let access = Arc::new(AccessControl::load(&config, &[listener()]).expect("nothing to load"));
     let (_on, shutdown) = watch::channel(false);
-    lavawall::serve(parts, lavawall::dialects(), listeners, None, access, &config, &shutdown).expect("served");
+    lavawall::serve(parts, lavawall::dialects(), vec![bound], None, access, &config, &shutdown).expect("served");
 }
 
 fuzz_target!(|call: Call| {

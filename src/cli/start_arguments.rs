@@ -27,7 +27,7 @@ impl StartArguments {
     pub(crate) fn config(&self) -> Result<Config, ConfigError> {
         let mut config = self.config.load()?;
         if let Some(listen) = self.listen {
-            config.http.listen = listen;
+            config.http.listen = Some(listen);
             config.http.validate().map_err(|invalid| ConfigError {
                 file: "command line".into(),
                 line: None,

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::client::payload::PayloadBody;
-use crate::net::unix::check_length;
+use crate::net::socket_file::check_length;
 
 /// How long opening a connection to one address may take, its TLS handshake included.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -22,6 +22,9 @@ impl Config {
         section("pool", table(&self.pool)?);
         section("keyring", table(&self.keyring)?);
         section("kv", table(&self.kv)?);
+        if !self.listen.is_empty() {
+            root.insert("listen".into(), Value::try_from(&self.listen)?);
+        }
         if self.sources.is_some() {
             let sources = self.source_tables.iter().cloned().map(Value::from).collect();
             root.insert("source".into(), Value::Array(sources));
@@ -87,6 +90,13 @@ mod tests {
             reseed-interval = "90s"
             [kv]
             cache = 7654321
+            [[listen]]
+            address = "127.0.0.1:9001"
+            device = "lo"
+            serves = ["random"]
+            [[listen]]
+            address = "unix:/run/lavawall/random.sock"
+            mode = "0660"
             [[source]]
             type = "os"
             [[source]]

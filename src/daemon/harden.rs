@@ -34,12 +34,12 @@ pub(crate) fn survive_file_size_limit() -> io::Result<()> {
 const OTHER_DESCRIPTORS: u64 = 128;
 
 /// Raises the limit of file descriptors as far as the system allows; warns when that is too low for
-/// this number of connections.
-pub(crate) fn take_descriptors(connections: usize) {
+/// these connections and listening sockets.
+pub(crate) fn take_descriptors(connections: usize, listening: usize) {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
     let allowed = if raised.is_ok() { limit.maximum } else { limit.current };
-    let needed = connections as u64 + OTHER_DESCRIPTORS;
+    let needed = (connections + listening) as u64 + OTHER_DESCRIPTORS;
     if let Some(allowed) = allowed.filter(|allowed| *allowed < needed) {
         tracing::warn!(
             "http.max-connections = {connections} needs {needed} file descriptors, and the limit is \

@@ -37,6 +37,7 @@ use crate::caller::usage::Protocol;
 use crate::http::body::Body;
 use crate::http::call::{Call, OwnedCall, Reply};
 use crate::http::dialect::Dialect;
+use crate::http::interface::Interface;
 use crate::http::problem;
 use crate::http::refusal::Refusal;
 use crate::keyring::NamespaceId;
@@ -85,6 +86,11 @@ impl Dialect for Admin {
 
     fn protocol(&self) -> Protocol {
         Protocol::Admin
+    }
+
+    /// Its paths are the operator's alone.
+    fn interface(&self, _path: &str) -> Option<Interface> {
+        None
     }
 
     /// Only peers reach it, and the operator may do everything.

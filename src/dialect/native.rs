@@ -12,13 +12,15 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use serde_json::json;
 
+use crate::caller::Caller;
 use crate::caller::permission::Needed;
 use crate::caller::usage::Protocol;
-use crate::caller::{Caller, Peer};
 use crate::dialect::native::list_query::List;
 use crate::http::app::App;
 use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Dialect, ROOT};
+use crate::http::interface::Interface;
+use crate::http::listener::Ingress;
 use crate::http::refusal::Refusal;
 use crate::http::respond::json_line;
 use crate::http::routes::{self, Route};
@@ -74,6 +76,14 @@ impl Dialect for Native {
         Protocol::Native
     }
 
+    fn interface(&self, path: &str) -> Option<Interface> {
+        match path {
+            LIVE | READY | OWN_USAGE => None,
+            _ if path == RANDOM || path.starts_with(RANDOM_LISTS) => Some(Interface::Random),
+            _ => Some(Interface::Status),
+        }
+    }
+
     fn needed(&self, path: &str) -> Option<Needed<'static>> {
         match path {
             LIVE | READY | OWN_USAGE => None,
@@ -86,13 +96,13 @@ impl Dialect for Native {
     fn authenticate(
         &self,
         app: &App,
-        peer: Option<Peer>,
+        ingress: &Ingress,
         request: &Request<Incoming>,
     ) -> Result<Caller, Refusal> {
         if matches!(request.uri().path(), LIVE | READY) {
-            return Ok(peer.map_or(Caller::Anonymous, Caller::Peer));
+            return Ok(ingress.operator().map_or(Caller::Anonymous, Caller::Peer));
         }
-        app.identify(peer, request.headers())
+        app.identify(ingress, request.headers())
     }
 
     fn answer(&self, call: Call<'_>) -> Reply {

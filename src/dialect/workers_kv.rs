@@ -17,15 +17,17 @@ use hyper::body::{Body as _, Incoming};
 use hyper::{HeaderMap, Method, Request, Response};
 
 use crate::audit::Asked;
+use crate::caller::Caller;
 use crate::caller::permission::Needed;
 use crate::caller::usage::Protocol;
-use crate::caller::{Caller, Peer};
 use crate::dialect::workers_kv::path::{ENDPOINTS, Operation, PREFIX, Target};
 use crate::dialect::workers_kv::permissions::Access;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, OwnedCall, Reply};
 use crate::http::dialect::Dialect;
+use crate::http::interface::Interface;
+use crate::http::listener::Ingress;
 use crate::http::refusal::{Class, Refusal, Subject};
 
 /// The dialect.
@@ -44,6 +46,10 @@ impl Dialect for WorkersKv {
         Protocol::WorkersKv
     }
 
+    fn interface(&self, _path: &str) -> Option<Interface> {
+        Some(Interface::Kv)
+    }
+
     /// It depends on the namespace.
     fn needed(&self, _path: &str) -> Option<Needed<'static>> {
         None
@@ -53,16 +59,16 @@ impl Dialect for WorkersKv {
     fn authenticate(
         &self,
         app: &App,
-        peer: Option<Peer>,
+        ingress: &Ingress,
         request: &Request<Incoming>,
     ) -> Result<Caller, Refusal> {
         app.store()?;
-        if peer.is_none() && !app.store_tokens.is_set() {
+        if ingress.operator().is_none() && !app.store_tokens.is_set() {
             return Err(Refusal::unavailable(
                 "the administrator's token is made once the generator has its first seed",
             ));
         }
-        let identified = match app.identify(peer, request.headers()) {
+        let identified = match app.identify(ingress, request.headers()) {
             Ok(Caller::Anonymous) => Err(Refusal::unauthenticated()),
             identified => identified,
         };

@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arc_swap::ArcSwapOption;
-use rustls::ServerConfig;
-
 use crate::caller::token::{ReloadableTokens, TokenError, Tokens};
 use crate::durable;
 use crate::http::access_log::AccessLog;
 use crate::http::config::HttpConfig;
-use crate::net::tls;
+use crate::http::listener::Listener;
+use crate::http::listener_config::ListenerConfig;
 use crate::net::tls::TlsError;
 
 /// Why certificates or tokens could not be loaded.
@@ -49,27 +47,25 @@ pub enum AccessError {
 /// The current certificates and tokens. Shared by all connections; a reload takes effect for new
 /// TLS sessions and for the next request of any connection.
 pub struct AccessControl {
-    certificate_and_key: Option<(PathBuf, PathBuf)>,
-    tls: ArcSwapOption<ServerConfig>,
+    listeners: Vec<Arc<Listener>>,
     tokens_path: Option<PathBuf>,
     tokens: ReloadableTokens,
     log: Option<AccessLog>,
 }
 
 impl AccessControl {
-    /// Loads the configured files, and opens the access log; with neither certificate nor tokens, everybody may call in the
-    /// clear.
+    /// Loads the configured files, and opens the access log. A listener with neither certificate nor tokens
+    /// serves everybody in the clear.
     ///
     /// # Errors
     /// Names the file and the fault in it.
-    pub fn load(config: &HttpConfig) -> Result<Self, AccessError> {
+    pub fn load(config: &HttpConfig, listeners: &[ListenerConfig]) -> Result<Self, AccessError> {
         let open = |path: &PathBuf| {
             AccessLog::open(path).map_err(|error| AccessError::Log { path: path.clone(), error })
         };
         let access = Self {
             log: config.access_log.as_ref().map(open).transpose()?,
-            certificate_and_key: config.tls_certificate.clone().zip(config.tls_key.clone()),
-            tls: ArcSwapOption::empty(),
+            listeners: listeners.iter().map(|config| Arc::new(Listener::new(config))).collect(),
             tokens_path: config.tokens.clone(),
             tokens: ReloadableTokens::default(),
         };
@@ -82,10 +78,8 @@ impl AccessControl {
     /// # Errors
     /// Names the bad file; then everything stays as it was.
     pub fn reload(&self) -> Result<(), AccessError> {
-        let tls = match &self.certificate_and_key {
-            Some((certificate, key)) => Some(tls::load(certificate, key)?),
-            None => None,
-        };
+        let loaded = self.listeners.iter().map(|listener| listener.load_tls());
+        let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
         if let Some(path) = &self.tokens_path {
             let text = durable::read_given(path)
                 .map_err(|error| AccessError::TokenFile { path: path.clone(), error })?;
@@ -93,22 +87,24 @@ impl AccessControl {
                 .map_err(|error| AccessError::Tokens { path: path.clone(), error })?;
             self.tokens.set(tokens);
         }
-        self.tls.store(tls);
+        for (listener, tls) in self.listeners.iter().zip(loaded) {
+            listener.set_tls(tls);
+        }
         if let Some(log) = &self.log {
             log.reopen();
         }
         Ok(())
     }
 
-    /// Whether connections are encrypted.
+    /// Whether all connections over a network are encrypted.
     #[must_use]
-    pub fn is_tls(&self) -> bool {
-        self.certificate_and_key.is_some()
+    pub(crate) fn is_tls(&self) -> bool {
+        self.listeners.iter().all(|listener| listener.is_tls_or_local())
     }
 
-    /// The TLS configuration, unless connections are in the clear.
-    pub(crate) fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.tls.load_full()
+    /// The listeners, in the order of the configuration.
+    pub(crate) fn listeners(&self) -> &[Arc<Listener>] {
+        &self.listeners
     }
 
     /// Whether every caller needs a token.

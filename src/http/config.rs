@@ -9,8 +9,10 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use crate::http::config_error::{HttpConfigError, paired};
 use crate::http::host::is_host_name;
-use crate::net::listen_address;
+use crate::http::listener_config::ListenerConfig;
+use crate::net::listen_address::{self, ListenAddress};
 use crate::size;
 
 /// The largest `max-bytes`: half an hour of one connection at 0.5 GB/s.
@@ -33,9 +35,9 @@ const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct HttpConfig {
-    /// Address and port; port 0 takes a free one.
-    #[serde(with = "listen_address")]
-    pub listen: SocketAddr,
+    /// Address and port; port 0 takes a free one. `None` where only the listeners of `[[listen]]` are meant.
+    #[serde(with = "listen_address", skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
     /// Names under which callers reach the service, besides addresses and `localhost`. Requests for
     /// other names are refused.
     pub hosts: Vec<String>,
@@ -78,7 +80,7 @@ pub struct HttpConfig {
 impl Default for HttpConfig {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)),
             hosts: Vec::new(),
             max_bytes: ByteSize::gib(1),
             tls_certificate: None,
@@ -130,6 +132,20 @@ impl HttpConfig {
         self.validate_access()
     }
 
+    /// The listener of `http.listen`.
+    #[must_use]
+    pub fn listener(&self) -> Option<ListenerConfig> {
+        let listen = self.listen?;
+        Some(ListenerConfig {
+            table: "http".to_owned(),
+            tls_certificate: self.tls_certificate.clone(),
+            tls_key: self.tls_key.clone(),
+            beyond_loopback_without_tls_or_tokens: self
+                .listen_beyond_loopback_without_tls_or_tokens,
+            ..ListenerConfig::at(ListenAddress::Tcp(listen))
+        })
+    }
+
     /// The number of worker threads to start.
     #[must_use]
     pub fn threads(&self) -> usize {
@@ -139,54 +155,25 @@ impl HttpConfig {
     }
 
     fn validate_access(&self) -> Result<(), HttpConfigError> {
-        match (&self.tls_certificate, &self.tls_key) {
-            (Some(path), None) => {
-                let value = path.display().to_string();
-                return Err(HttpConfigError::new(
-                    "tls-certificate",
-                    value,
-                    "needs a tls-key beside it",
-                ));
-            }
-            (None, Some(path)) => {
-                let value = path.display().to_string();
-                return Err(HttpConfigError::new(
-                    "tls-key",
-                    value,
-                    "needs a tls-certificate beside it",
-                ));
-            }
-            _ => {}
-        }
+        let (certificate, key) = (self.tls_certificate.as_deref(), self.tls_key.as_deref());
+        paired("tls-certificate", certificate, "tls-key", key)?;
+        let Some(listener) = self.listener() else {
+            let Some(certificate) = certificate else { return Ok(()) };
+            let reason = "is of http.listen, which is not given: give each [[listen]] its own";
+            let value = certificate.display().to_string();
+            return Err(HttpConfigError::new("tls-certificate", value, reason));
+        };
         let guarded = self.tls_certificate.is_some() && self.tokens.is_some();
         let open = self.listen_beyond_loopback_without_tls_or_tokens;
-        if guarded || open || self.listen.ip().to_canonical().is_loopback() {
+        if guarded || open || !listener.is_beyond_loopback() {
             return Ok(());
         }
         Err(HttpConfigError::new(
             "listen",
-            self.listen.to_string(),
+            listener.address.to_string(),
             "is reachable from other machines: give tls-certificate, tls-key and tokens, or say \
              listen-beyond-loopback-without-tls-or-tokens = true",
         ))
-    }
-}
-
-/// An invalid field.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field} = {value}: {reason}")]
-pub struct HttpConfigError {
-    /// Its name in the file.
-    pub field: &'static str,
-    /// Its value.
-    pub value: String,
-    /// The reason.
-    pub reason: String,
-}
-
-impl HttpConfigError {
-    fn new(field: &'static str, value: String, reason: impl Into<String>) -> Self {
-        Self { field, value, reason: reason.into() }
     }
 }
 

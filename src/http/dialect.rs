@@ -3,12 +3,14 @@
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 
+use crate::caller::Caller;
 use crate::caller::permission::Needed;
 use crate::caller::usage::Protocol;
-use crate::caller::{Caller, Peer};
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, Reply};
+use crate::http::interface::Interface;
+use crate::http::listener::Ingress;
 use crate::http::meters::MeterId;
 use crate::http::problem;
 use crate::http::refusal::Refusal;
@@ -33,6 +35,10 @@ pub(crate) trait Dialect: Send + Sync {
     /// The name under which its use is counted.
     fn protocol(&self) -> Protocol;
 
+    /// The interface of a path, which a listener serves or does not; `None` for one that every listener
+    /// serves. Of paths that do not exist, too.
+    fn interface(&self, path: &str) -> Option<Interface>;
+
     /// The permission that a call at `path` needs before it is answered; `None` when it needs none, or
     /// one that depends on more than the path: then the dialect checks it.
     fn needed(&self, path: &str) -> Option<Needed<'static>>;
@@ -51,10 +57,10 @@ pub(crate) trait Dialect: Send + Sync {
     fn authenticate(
         &self,
         app: &App,
-        peer: Option<Peer>,
+        ingress: &Ingress,
         request: &Request<Incoming>,
     ) -> Result<Caller, Refusal> {
-        app.identify(peer, request.headers())
+        app.identify(ingress, request.headers())
     }
 
     /// Answers a call of an identified caller.

@@ -11,15 +11,16 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_LENGTH, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 
+use crate::caller::Caller;
 use crate::caller::permission::Needed;
 use crate::caller::usage::Protocol;
-use crate::caller::{Caller, Peer};
 use crate::http::access_log::LoggedRequest;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Destination, Dialects};
 use crate::http::host;
+use crate::http::listener::Ingress;
 use crate::http::meters::MeterId;
 use crate::http::problem;
 use crate::http::rate_limit;
@@ -32,8 +33,7 @@ pub(crate) struct Handler {
     app: Arc<App>,
     dialects: Arc<Dialects>,
     activity: Arc<Activity>,
-    /// The operator's process, on the operator's socket.
-    peer: Option<Peer>,
+    ingress: Ingress,
     ids: RequestIds,
 }
 
@@ -42,19 +42,24 @@ impl Handler {
         app: Arc<App>,
         dialects: Arc<Dialects>,
         activity: Arc<Activity>,
-        peer: Option<Peer>,
+        ingress: Ingress,
     ) -> Self {
-        Self { app, dialects, activity, peer, ids: RequestIds::default() }
+        Self { app, dialects, activity, ingress, ids: RequestIds::default() }
     }
 
     /// The answer, and who called.
     fn answer(&self, destination: &Destination<'_>, request: Request<Incoming>) -> (Reply, Caller) {
         let dialect = destination.dialect;
-        if let Err(refusal) = self.admit(&request, dialect.is_page(request.uri().path())) {
+        let path = request.uri().path();
+        if let Err(refusal) = self.admit(&request, dialect.is_page(path)) {
+            return (Reply::Now(problem::render(&refusal)), Caller::Anonymous);
+        }
+        if !self.ingress.listener.serves(dialect.interface(path)) {
+            let refusal = Refusal::not_found("there is nothing at this path");
             return (Reply::Now(problem::render(&refusal)), Caller::Anonymous);
         }
         let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
-        match dialect.authenticate(&self.app, self.peer, &request) {
+        match dialect.authenticate(&self.app, &self.ingress, &request) {
             Ok(caller) => {
                 let who = caller.clone();
                 let reply = match admit_caller(&caller, dialect.needed(request.uri().path())) {
@@ -72,9 +77,12 @@ impl Handler {
 
     /// Checks the host of a request and who sent it, before anything else is looked at.
     fn admit(&self, request: &Request<Incoming>, is_page: bool) -> Result<(), Refusal> {
-        let is_peer = self.peer.is_some();
-        self.app.hosts.check_host(request, is_peer)?;
-        if is_peer { Ok(()) } else { self.app.hosts.check_sender(request, is_page) }
+        self.app.hosts.check_host(request, self.ingress.listener.is_local())?;
+        if self.ingress.operator().is_some() {
+            return Ok(());
+        }
+        // Also over a unix socket: a proxy there passes on what browsers send.
+        self.app.hosts.check_sender(request, is_page)
     }
 }
 
@@ -95,7 +103,8 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     type Future = MeteredReply;
 
     fn call(&self, request: Request<Incoming>) -> MeteredReply {
-        let destination = self.dialects.find(request.uri().path(), self.peer.is_some());
+        let destination =
+            self.dialects.find(request.uri().path(), self.ingress.operator().is_some());
         let is_head = request.method() == Method::HEAD;
         let id = Some(self.ids.next(request.headers()));
         let mut logged = self.app.access.log().map(|_| {

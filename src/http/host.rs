@@ -33,13 +33,17 @@ impl HostNames {
     }
 
     /// Checks that a request names one host (RFC 9112 §3.2, RFC 9113 §8.3.1), and that it is this
-    /// service. A browser cannot reach the operator's socket: there any name is right.
+    /// service. A browser cannot reach a unix socket by a name of its own: there any name is right.
     ///
     /// # Errors
     /// 400 when it names no host, two, or one in two ways; 421 when it is not this service.
-    pub(crate) fn check_host<B>(&self, request: &Request<B>, is_peer: bool) -> Result<(), Refusal> {
+    pub(crate) fn check_host<B>(
+        &self,
+        request: &Request<B>,
+        is_local: bool,
+    ) -> Result<(), Refusal> {
         match authority(request)? {
-            Some(authority) if !is_peer && !self.is_ours(authority) => Err(misdirected(authority)),
+            Some(authority) if !is_local && !self.is_ours(authority) => Err(misdirected(authority)),
             _ => Ok(()),
         }
     }

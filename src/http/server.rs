@@ -10,7 +10,7 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 
 use crate::audit::Asked;
-use crate::caller::Peer;
+use crate::caller::RemoteEnd;
 use crate::http::access::AccessControl;
 use crate::http::app::{App, ServiceParts};
 use crate::http::body::Body;
@@ -18,22 +18,24 @@ use crate::http::config::HttpConfig;
 use crate::http::dialect::Dialects;
 use crate::http::dispatch::Handler;
 use crate::http::host;
+use crate::http::listener::{Ingress, Listener};
 use crate::http::meters::Meters;
 use crate::http::problem;
 use crate::http::refusal::Refusal;
 use crate::net::accept;
 use crate::net::activity::Activity;
+use crate::net::bound_listener::{BoundListener, ListenSocket, ListenerEntrance};
 use crate::net::connection::Terms;
 use crate::net::permits::ConnectionPermits;
 use crate::net::service::ConnectionService;
-use crate::net::tcp::{Listeners, TcpEntrance};
 use crate::net::unix::{AdminSocket, PEERS_LIMIT, UnixEntrance};
 
 /// Serves `dialects` until `shutdown` becomes true or its sender is gone; then no new connection is
 /// accepted, answers under way are finished within the drain timeout, and the function returns.
 ///
-/// Runs one thread per socket of `listeners`, and one for the operator's `socket`, and waits for
-/// all of them. `access` may be reloaded at any time.
+/// Each worker thread has a socket of every listener; another thread has the operator's `socket`. Waits for
+/// all of them. `access`, loaded with the configuration of the same listeners in the same order, may be
+/// reloaded at any time.
 ///
 /// # Errors
 /// When a thread cannot be started; then none has begun to serve. When a thread failed: returned at
@@ -41,30 +43,32 @@ use crate::net::unix::{AdminSocket, PEERS_LIMIT, UnixEntrance};
 pub fn serve(
     parts: ServiceParts,
     dialects: Dialects,
-    listeners: Listeners,
+    listeners: Vec<BoundListener>,
     socket: Option<AdminSocket>,
     access: Arc<AccessControl>,
     config: &HttpConfig,
     shutdown: &watch::Receiver<bool>,
 ) -> io::Result<()> {
+    let rules = access.listeners().to_vec();
     let service = Server::new(parts, dialects, access, config);
-    let terms = Terms {
+    let operator_terms = Terms {
         close: service.app.close_connections.subscribe(),
         service,
         idle_timeout: config.idle_timeout,
         shutdown: shutdown.clone(),
     };
+    let workers_sockets = by_worker(listeners, rules, &operator_terms);
     let permits = Arc::new(ConnectionPermits::new(config.max_connections));
     let drain_timeout = config.drain_timeout;
     thread::scope(|scope| {
         let mut workers = Vec::new();
-        for (number, socket) in listeners.into_sockets().into_iter().enumerate() {
-            let (terms, permits) = (terms.clone(), &permits);
+        for (number, sockets) in workers_sockets.into_iter().enumerate() {
+            let permits = &permits;
             let (start, started) = mpsc::sync_channel::<()>(1);
             // A closed channel means that not all threads could be started.
             let work = move || match started.recv() {
                 Ok(()) => {
-                    let open = || TcpEntrance::open(socket, terms);
+                    let open = || sockets.into_iter().map(open).collect();
                     accept::run(open, permits, shutdown, drain_timeout)
                 }
                 Err(_) => Ok(()),
@@ -73,10 +77,9 @@ pub fn serve(
             workers.push((start, thread.spawn_scoped(scope, work)?));
         }
         if let Some(socket) = socket {
-            let terms = terms.clone();
             let work = move || {
                 let permits = Arc::new(ConnectionPermits::new(PEERS_LIMIT));
-                let open = || UnixEntrance::open(socket, terms);
+                let open = || Ok(vec![UnixEntrance::open(socket, operator_terms)?]);
                 accept::run(open, &permits, shutdown, drain_timeout)
             };
             let thread = thread::Builder::new().name("admin".into());
@@ -92,15 +95,43 @@ pub fn serve(
     })
 }
 
-/// The protocol: the dialects over the service.
+/// A socket, and the terms of its listener.
+type ServedSocket = (ListenSocket, Terms<Server>);
+
+/// The sockets of each worker thread: one of every listener.
+fn by_worker(
+    listeners: Vec<BoundListener>,
+    rules: Vec<Arc<Listener>>,
+    terms: &Terms<Server>,
+) -> Vec<Vec<ServedSocket>> {
+    let mut workers = Vec::new();
+    for (bound, listener) in listeners.into_iter().zip(rules) {
+        let service = terms.service.of(listener);
+        for (number, socket) in bound.into_sockets().into_iter().enumerate() {
+            if workers.len() == number {
+                workers.push(Vec::new());
+            }
+            workers[number].push((socket, Terms { service: service.clone(), ..terms.clone() }));
+        }
+    }
+    workers
+}
+
+fn open((socket, terms): ServedSocket) -> io::Result<ListenerEntrance<Server>> {
+    ListenerEntrance::open(socket, terms)
+}
+
+/// The protocol: the dialects over the service, on one listener.
 #[derive(Clone)]
 struct Server {
+    listener: Arc<Listener>,
     app: Arc<App>,
     dialects: Arc<Dialects>,
     overloaded: Bytes,
 }
 
 impl Server {
+    /// On the operator's socket.
     fn new(
         parts: ServiceParts,
         dialects: Dialects,
@@ -109,10 +140,16 @@ impl Server {
     ) -> Self {
         let meters = Meters::new(dialects.meter_labels());
         Self {
+            listener: Arc::new(Listener::of_operator()),
             app: Arc::new(App::new(parts, access, meters, config)),
             dialects: Arc::new(dialects),
             overloaded: overloaded(),
         }
+    }
+
+    /// The same service on a listener.
+    fn of(&self, listener: Arc<Listener>) -> Self {
+        Self { listener, ..self.clone() }
     }
 }
 
@@ -120,12 +157,13 @@ impl ConnectionService for Server {
     type Body = Body;
     type Handler = Handler;
 
-    fn handler(&self, activity: Arc<Activity>, peer: Option<Peer>) -> Handler {
-        Handler::new(Arc::clone(&self.app), Arc::clone(&self.dialects), activity, peer)
+    fn handler(&self, activity: Arc<Activity>, from: RemoteEnd) -> Handler {
+        let ingress = Ingress { listener: Arc::clone(&self.listener), from };
+        Handler::new(Arc::clone(&self.app), Arc::clone(&self.dialects), activity, ingress)
     }
 
     fn tls(&self) -> Option<Arc<ServerConfig>> {
-        self.app.access.tls()
+        self.listener.tls()
     }
 
     fn count_connection(&self, is_admitted: bool) {

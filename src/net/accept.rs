@@ -1,4 +1,4 @@
-//! The accept loop: one thread with a runtime and a listening socket of its own, TCP or unix.
+//! The accept loop: one thread with a runtime, and with listening sockets of its own.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -45,12 +45,12 @@ pub(crate) trait Entrance {
 }
 
 /// Serves connections until `shutdown`, then finishes the answers under way within `drain_timeout`.
-/// `open` registers the listening socket with the runtime.
+/// `open` registers the listening sockets with the runtime.
 ///
 /// # Errors
-/// When the runtime or the socket cannot be set up.
+/// When the runtime or a socket cannot be set up.
 pub(crate) fn run<E: Entrance>(
-    open: impl FnOnce() -> io::Result<E>,
+    open: impl FnOnce() -> io::Result<Vec<E>>,
     permits: &Arc<ConnectionPermits>,
     shutdown: &watch::Receiver<bool>,
     drain_timeout: Duration,
@@ -60,10 +60,10 @@ pub(crate) fn run<E: Entrance>(
         .event_interval(EVENT_INTERVAL)
         .build()?;
     let is_drained = runtime.block_on(async {
-        let entrance = open()?;
+        let entrances = open()?;
         let mut connections = JoinSet::new();
-        accept(&entrance, permits, shutdown, &mut connections).await;
-        drop(entrance);
+        accept(&entrances, permits, shutdown, &mut connections).await;
+        drop(entrances);
         let all_done = async { while connections.join_next().await.is_some() {} };
         io::Result::Ok(timeout(drain_timeout, all_done).await.is_ok())
     })?;
@@ -75,25 +75,28 @@ pub(crate) fn run<E: Entrance>(
     Ok(())
 }
 
-/// Accepts until `shutdown`.
+/// Accepts until `shutdown`, from each socket in turn.
 async fn accept<E: Entrance>(
-    entrance: &E,
+    entrances: &[E],
     permits: &Arc<ConnectionPermits>,
     shutdown: &watch::Receiver<bool>,
     connections: &mut JoinSet<()>,
 ) {
     let mut shutdown = pin!(stopped(shutdown.clone()));
+    let mut turn = 0;
     loop {
         let next = poll_fn(|cx| match shutdown.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => entrance.poll_accept(cx).map(Some),
+            Poll::Pending => poll_each(entrances, turn, cx).map(Some),
         });
         match next.await {
             None => break,
-            Some(Ok(socket)) => {
-                connections.spawn(entrance.serve(socket, ConnectionPermits::take(permits)));
+            Some((at, Ok(socket))) => {
+                turn = at + 1;
+                connections.spawn(entrances[at].serve(socket, ConnectionPermits::take(permits)));
             }
-            Some(Err(error)) => {
+            Some((at, Err(error))) => {
+                turn = at + 1;
                 if EXHAUSTED.passes() {
                     tracing::warn!("connections cannot be accepted: {error}");
                 }
@@ -103,7 +106,25 @@ async fn accept<E: Entrance>(
         // Finished tasks stay in the set until they are joined.
         while connections.try_join_next().is_some() {}
     }
-    accept_queued(entrance, permits, connections).await;
+    for entrance in entrances {
+        accept_queued(entrance, permits, connections).await;
+    }
+}
+
+/// The next connection, and the number of its socket. The socket `first` is asked first: a busy one does
+/// not keep the others waiting.
+fn poll_each<E: Entrance>(
+    entrances: &[E],
+    first: usize,
+    cx: &mut Context<'_>,
+) -> Poll<(usize, io::Result<E::Socket>)> {
+    for step in 0..entrances.len() {
+        let at = (first + step) % entrances.len();
+        if let Poll::Ready(accepted) = entrances[at].poll_accept(cx) {
+            return Poll::Ready((at, accepted));
+        }
+    }
+    Poll::Pending
 }
 
 /// Accepts the connections in the kernel's queue, which closing the socket would reset: at most a

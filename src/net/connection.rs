@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::caller::Peer;
+use crate::caller::RemoteEnd;
 use crate::net::activity::{Activity, SentBytes, Watched};
 use crate::net::answer_meter::AnswerMeter;
 use crate::net::service::ConnectionService;
@@ -48,12 +49,17 @@ pub(crate) struct Terms<S> {
 
 /// Serves a TCP client, by TLS if the service has it, until the client leaves, is idle for too
 /// long, or the service stops.
-pub(crate) async fn serve_tcp<S: ConnectionService>(socket: TcpStream, terms: Terms<S>) {
+pub(crate) async fn serve_tcp<S: ConnectionService>(
+    socket: TcpStream,
+    from: IpAddr,
+    terms: Terms<S>,
+) {
+    let from = RemoteEnd::Address(from);
     let Some(tls) = terms.service.tls() else {
-        return serve_clear(socket, None, terms).await;
+        return serve_clear(socket, from, terms).await;
     };
     let activity = Arc::new(Activity::default());
-    let handler = terms.service.handler(Arc::clone(&activity), None);
+    let handler = terms.service.handler(Arc::clone(&activity), from);
     let socket = Watched::new(socket, Arc::clone(&activity));
     let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
     // A client without a complete handshake has not shown a token either: nothing is logged.
@@ -70,14 +76,14 @@ pub(crate) async fn serve_tcp<S: ConnectionService>(socket: TcpStream, terms: Te
     drive(connection, &activity, terms.idle_timeout, end(terms.shutdown, terms.close)).await;
 }
 
-/// Serves a client in the clear: over TCP, or `peer` over a unix socket.
-pub(crate) async fn serve_clear<I, S>(socket: I, peer: Option<Peer>, terms: Terms<S>)
+/// Serves a client in the clear.
+pub(crate) async fn serve_clear<I, S>(socket: I, from: RemoteEnd, terms: Terms<S>)
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: ConnectionService,
 {
     let activity = Arc::new(Activity::default());
-    let handler = terms.service.handler(Arc::clone(&activity), peer);
+    let handler = terms.service.handler(Arc::clone(&activity), from);
     let socket = Watched::new(socket, Arc::clone(&activity));
     let mut http = http1::Builder::new();
     http.max_buf_size(BUFFER_BYTES);

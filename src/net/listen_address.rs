@@ -1,8 +1,59 @@
-//! The address to listen on, as it is written: `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`.
+//! The address to listen on, as it is written: `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`, and of
+//! a `[[listen]]` also `unix:/path`.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
-use serde::{Deserialize, Deserializer, Serializer, de::Error};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+/// Before the path of a unix socket.
+const UNIX: &str = "unix:";
+
+/// The `address` of a `[[listen]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// The absolute path of a unix socket.
+    Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is missing or too much, with the value.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let Some(path) = text.strip_prefix(UNIX) else { return parse(text).map(Self::Tcp) };
+        if path.starts_with('/') && !path.ends_with('/') {
+            Ok(Self::Unix(path.into()))
+        } else {
+            Err(format!("must be {UNIX} and an absolute path (got {text:?})"))
+        }
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "{UNIX}{}", path.display()),
+        }
+    }
+}
+
+impl Serialize for ListenAddress {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ListenAddress {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Self::parse(&written(from)?).map_err(D::Error::custom)
+    }
+}
 
 /// Reads an address and a port. `localhost` is `127.0.0.1`: names of other kinds may change their address.
 ///
@@ -43,12 +94,22 @@ fn fault(text: &str, host: &str, port: Option<u16>) -> String {
 }
 
 /// For serde.
-pub(crate) fn serialize<S: Serializer>(address: &SocketAddr, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(address)
+pub(crate) fn serialize<S: Serializer>(
+    address: &Option<SocketAddr>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    address.map(|address| address.to_string()).serialize(to)
 }
 
 /// For serde.
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    parse(&written(from)?).map(Some).map_err(D::Error::custom)
+}
+
+/// The text of an address.
+fn written<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     /// A port alone is a number in TOML and in the environment.
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "must be an address and a port, such as \"127.0.0.1:8080\"")]
@@ -56,11 +117,10 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SocketAd
         Text(String),
         Port(i64),
     }
-    let text = match Given::deserialize(from)? {
+    Ok(match Given::deserialize(from)? {
         Given::Text(text) => text,
         Given::Port(port) => port.to_string(),
-    };
-    parse(&text).map_err(D::Error::custom)
+    })
 }
 
 #[cfg(test)]
@@ -99,6 +159,17 @@ mod tests {
         ] {
             let error = parse(text).expect_err(text);
             assert!(error.contains(part) && error.contains(&format!("{text:?}")), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_listener_has_an_address_or_the_absolute_path_of_a_socket() {
+        for text in ["10.1.0.1:8080", "[::1]:8080", "unix:/run/lavawall/random.sock"] {
+            assert_eq!(ListenAddress::parse(text).expect(text).to_string(), text);
+        }
+        for text in ["unix:", "unix:random.sock", "unix:/run/", "unix://", "tcp:127.0.0.1:1"] {
+            let error = ListenAddress::parse(text).expect_err(text);
+            assert!(error.contains(&format!("{text:?}")), "{error}");
         }
     }
 }

@@ -10,7 +10,7 @@ use hyper::service::Service;
 use hyper::{Request, Response};
 use rustls::ServerConfig;
 
-use crate::caller::Peer;
+use crate::caller::RemoteEnd;
 use crate::net::activity::Activity;
 
 /// Why a response body ends early.
@@ -18,7 +18,7 @@ pub(crate) type BodyError = Box<dyn Error + Send + Sync>;
 
 /// Makes the service of each connection, and decides about connections before there is a request.
 ///
-/// One value serves all connections of a server; cloning it MUST be cheap.
+/// One value serves all connections of a listener; cloning it MUST be cheap.
 pub(crate) trait ConnectionService: Clone + Send + 'static {
     /// The body of an answer.
     type Body: http_body::Body<Data = Bytes, Error = BodyError> + Send + 'static;
@@ -33,13 +33,13 @@ pub(crate) trait ConnectionService: Clone + Send + 'static {
         > + Send
         + 'static;
 
-    /// The handler of a connection. `peer` is the process behind a unix socket.
-    fn handler(&self, activity: Arc<Activity>, peer: Option<Peer>) -> Self::Handler;
+    /// The handler of a connection.
+    fn handler(&self, activity: Arc<Activity>, from: RemoteEnd) -> Self::Handler;
 
     /// The TLS configuration of new TCP connections; `None` in the clear.
     fn tls(&self) -> Option<Arc<ServerConfig>>;
 
-    /// Counts a TCP connection that was admitted, or refused because all permits were taken.
+    /// Counts a connection that was admitted, or refused because all permits were taken.
     fn count_connection(&self, is_admitted: bool);
 
     /// An HTTP/1.1 response, head and body, for a connection without a permit.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hyper::body::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -20,51 +20,54 @@ use crate::net::service::ConnectionService;
 /// The most time for sending the refusal of an overloaded server.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Bound sockets, one per worker thread.
-pub struct Listeners {
+/// Binds `count` sockets, at least one, to `address`, on `device` if one is given; port 0 becomes the same
+/// free port for all of them, which is returned.
+///
+/// # Errors
+/// When the address is in use, also by another instance of this service, or not permitted.
+pub(crate) fn bind(
     address: SocketAddr,
-    sockets: Vec<std::net::TcpListener>,
+    device: Option<&str>,
+    count: usize,
+) -> Result<(SocketAddr, Vec<std::net::TcpListener>), BindError> {
+    if address.port() != 0 {
+        // Sockets that share a port would also share it with another instance: binding one
+        // that does not share detects that.
+        drop(socket(address, device, false)?);
+    }
+    let first = socket(address, device, true)?;
+    let address = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..count {
+        sockets.push(socket(address, device, true)?);
+    }
+    Ok((address, sockets))
 }
 
-impl Listeners {
-    /// Binds `count` sockets, at least one, to `address`; port 0 becomes the same free port for
-    /// all of them.
-    ///
-    /// # Errors
-    /// When the address is in use, also by another instance of this service, or not permitted.
-    pub fn bind(address: SocketAddr, count: usize) -> io::Result<Self> {
-        if address.port() != 0 {
-            // Sockets that share a port would also share it with another instance: binding one
-            // that does not share detects that.
-            drop(socket(address, false)?);
-        }
-        let first = socket(address, true)?;
-        let address = first.local_addr()?;
-        let mut sockets = vec![first];
-        for _ in 1..count {
-            sockets.push(socket(address, true)?);
-        }
-        Ok(Self { address, sockets })
-    }
-
-    /// The address of the service.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The sockets.
-    pub(crate) fn into_sockets(self) -> Vec<std::net::TcpListener> {
-        self.sockets
-    }
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BindError {
+    /// The device.
+    #[error(transparent)]
+    Device(io::Error),
+    /// The address, or the system.
+    #[error(transparent)]
+    Address(#[from] io::Error),
 }
 
-fn socket(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+fn socket(
+    address: SocketAddr,
+    device: Option<&str>,
+    shared: bool,
+) -> Result<std::net::TcpListener, BindError> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
-    #[cfg(unix)]
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
+    if let Some(device) = device {
+        // Before the address: it belongs to the device, and may be taken on others.
+        socket.bind_device(Some(device.as_bytes())).map_err(BindError::Device)?;
+    }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
@@ -85,15 +88,15 @@ impl<S> TcpEntrance<S> {
 }
 
 impl<S: ConnectionService> Entrance for TcpEntrance<S> {
-    type Socket = TcpStream;
+    type Socket = (TcpStream, SocketAddr);
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<TcpStream>> {
-        self.listener.poll_accept(cx).map_ok(|(socket, _)| socket)
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Self::Socket>> {
+        self.listener.poll_accept(cx)
     }
 
     fn serve(
         &self,
-        socket: TcpStream,
+        (socket, from): Self::Socket,
         permit: Option<ConnectionPermit>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let terms = self.terms.clone();
@@ -109,14 +112,14 @@ impl<S: ConnectionService> Entrance for TcpEntrance<S> {
             // Without it an answer in two segments waits for the client's acknowledgement. A socket
             // that is closed already reports so when it is read.
             let _ = socket.set_nodelay(true);
-            serve_tcp(socket, terms).await;
+            serve_tcp(socket, from.ip().to_canonical(), terms).await;
             drop(permit);
         }
     }
 }
 
 /// Sends the refusal of an overloaded server.
-async fn refuse(mut socket: TcpStream, answer: Bytes) {
+pub(crate) async fn refuse<I: AsyncRead + AsyncWrite + Unpin>(mut socket: I, answer: Bytes) {
     let send = async {
         socket.write_all(&answer).await?;
         socket.shutdown().await?;
@@ -137,10 +140,8 @@ mod tests {
     #[test]
     fn all_workers_share_one_port() {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listeners = Listeners::bind(any, 3).expect("loopback can be bound");
-        let address = listeners.address();
+        let (address, sockets) = bind(any, None, 3).expect("loopback can be bound");
         assert_ne!(address.port(), 0);
-        let sockets = listeners.into_sockets();
         assert_eq!(sockets.len(), 3);
         for socket in sockets {
             assert_eq!(socket.local_addr().expect("bound"), address);
@@ -150,8 +151,11 @@ mod tests {
     #[test]
     fn a_second_instance_does_not_share_the_port_by_accident() {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let listeners = Listeners::bind(any, 2).expect("loopback can be bound");
-        let error = Listeners::bind(listeners.address(), 2).err().expect("the port is taken");
-        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        let (address, _sockets) = bind(any, None, 2).expect("loopback can be bound");
+        for device in [None, Some("lo")] {
+            let error = bind(address, device, 2).expect_err("the port is taken");
+            let BindError::Address(error) = error else { panic!("{error}") };
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        }
     }
 }

@@ -3,25 +3,21 @@
 
 use std::future::Future;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 use std::task::{Context, Poll};
 
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::caller::Peer;
-use crate::durable;
+use crate::caller::{Peer, RemoteEnd};
 use crate::net::accept::Entrance;
 use crate::net::connection::{Terms, serve_clear};
 use crate::net::permits::ConnectionPermit;
 use crate::net::service::ConnectionService;
+use crate::net::socket_file::{self, SocketPermissions};
 use crate::service_log::log_limit::LogLimit;
 
 /// The most connections at a time: the operator, and a few programs of the operator's.
 pub(crate) const PEERS_LIMIT: usize = 64;
-
-/// The most bytes of a socket's path: `sun_path` has 108, the last is zero (unix(7)).
-const PATH_MOST: usize = 107;
 
 /// Any user who can reach the socket can be refused as often as they like.
 static REFUSED_USERS: LogLimit = LogLimit::new();
@@ -38,43 +34,10 @@ impl AdminSocket {
     /// # Errors
     /// The system's error.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        remove_socket(path)?;
-        let listener = std::os::unix::net::UnixListener::bind(path)?;
-        // Until then every user with access to the directory can connect; the peer's user is
-        // checked too.
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
-        listener.set_nonblocking(true)?;
+        let permissions = SocketPermissions { mode: 0o600, owner: None, group: None };
+        let (listener, _) = socket_file::listen(path, permissions)?;
         Ok(Self { listener })
     }
-}
-
-/// Removes the socket that an earlier run left.
-fn remove_socket(path: &Path) -> io::Result<()> {
-    check_length(path)?;
-    match path.symlink_metadata() {
-        Ok(found) if !found.file_type().is_socket() => {
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is no socket"))
-        }
-        Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
-            Err(io::Error::new(io::ErrorKind::AddrInUse, "another program listens on it"))
-        }
-        _ => durable::remove(path),
-    }
-}
-
-/// Checks that a socket can have this path.
-///
-/// # Errors
-/// The length and its limit.
-pub(crate) fn check_length(path: &Path) -> io::Result<()> {
-    let length = path.as_os_str().len();
-    if length <= PATH_MOST {
-        return Ok(());
-    }
-    let text = format!(
-        "its path has {length} bytes, and that of a socket at most {PATH_MOST}: set admin-socket"
-    );
-    Err(io::Error::new(io::ErrorKind::InvalidInput, text))
 }
 
 /// The socket, registered with the runtime of its thread.
@@ -110,7 +73,7 @@ impl<S: ConnectionService> Entrance for UnixEntrance<S> {
         async move {
             let Some(permit) = permit else { return };
             if let Some(peer) = admit(&socket, own_uid) {
-                serve_clear(socket, Some(peer), terms).await;
+                serve_clear(socket, RemoteEnd::Operator(peer), terms).await;
             } else {
                 drop(socket);
                 terms.service.refuse_peer().await;
@@ -137,6 +100,7 @@ fn is_operator(uid: u32, own: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn only_the_services_own_user_and_root_are_let_in() {

@@ -1,9 +1,8 @@
-//! The ready file: contains the address once the service listens, for the process that started it.
+//! The ready file: contains the addresses once the service listens, for the process that started it.
 
 use std::fs::File;
 use std::io;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::durable;
@@ -22,19 +21,24 @@ pub(crate) struct ReadyFileError {
 #[derive(Debug)]
 pub(crate) struct ReadyFile {
     path: Option<PathBuf>,
-    address: SocketAddr,
+    /// The lines: an address per listener.
+    text: String,
 }
 
 impl ReadyFile {
     /// Removes the file of an earlier service, which no longer listens there.
-    pub(crate) fn new(path: Option<PathBuf>, address: SocketAddr) -> Result<Self, ReadyFileError> {
+    pub(crate) fn new(
+        path: Option<PathBuf>,
+        addresses: &[impl ToString],
+    ) -> Result<Self, ReadyFileError> {
         if let Some(path) = &path {
             durable::remove(path).map_err(|error| ReadyFileError { path: path.clone(), error })?;
         }
-        Ok(Self { path, address })
+        let text = addresses.iter().map(|address| address.to_string() + "\n").collect();
+        Ok(Self { path, text })
     }
 
-    /// Writes the address, the first time. The file appears whole: a draft beside it is renamed.
+    /// Writes the addresses, the first time. The file appears whole: a draft beside it is renamed.
     pub(crate) fn write(&mut self) -> Result<(), ReadyFileError> {
         let Some(path) = self.path.take() else { return Ok(()) };
         let mut draft = path.clone().into_os_string();
@@ -43,7 +47,7 @@ impl ReadyFile {
         // Others may write its directory: a planted link would redirect the draft, or block on a pipe.
         durable::remove(&draft)
             .and_then(|()| File::create_new(&draft))
-            .and_then(|mut file| writeln!(file, "{}", self.address))
+            .and_then(|mut file| file.write_all(self.text.as_bytes()))
             .and_then(|()| std::fs::rename(&draft, &path))
             .map_err(|error| ReadyFileError { path, error })
     }
@@ -59,12 +63,12 @@ mod tests {
         let (path, other) = (folder.path().join("ready"), folder.path().join("other"));
         std::fs::write(&path, "of an earlier service").expect("written");
         std::fs::write(&other, "somebody else's").expect("written");
-        let address = ([127, 0, 0, 1], 8080).into();
-        let mut file = ReadyFile::new(Some(path.clone()), address).expect("removed");
+        let addresses = ["127.0.0.1:8080", "unix:/run/x"];
+        let mut file = ReadyFile::new(Some(path.clone()), &addresses).expect("removed");
         assert!(!path.exists());
         std::os::unix::fs::symlink(&other, folder.path().join("ready.new")).expect("made");
         file.write().expect("written");
-        assert_eq!(std::fs::read_to_string(&path).expect("there"), "127.0.0.1:8080\n");
+        assert_eq!(std::fs::read_to_string(&path).expect("there"), "127.0.0.1:8080\nunix:/run/x\n");
         assert_eq!(std::fs::read_to_string(&other).expect("there"), "somebody else's");
     }
 }

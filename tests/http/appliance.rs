@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use lavawall::IncidentLog;
-use lavawall::Listeners;
+use lavawall::ListenAddress;
 use lavawall::StatusBoard;
 use lavawall::Store;
 use lavawall::{AccessControl, Fresh, HttpConfig, ServiceParts, serve};
@@ -64,9 +64,11 @@ impl Appliance {
         config.validate().expect("a valid configuration");
         let board = Arc::new(StatusBoard::default());
         let incidents = Arc::<IncidentLog>::default();
-        let access = Arc::new(AccessControl::load(&config).expect("files that can be loaded"));
-        let listeners = Listeners::bind(config.listen, config.threads()).expect("loopback");
-        let address = listeners.address();
+        let listener = [config.listener().expect("an address")];
+        let access =
+            Arc::new(AccessControl::load(&config, &listener).expect("files that can be loaded"));
+        let bound = listener[0].bind(config.threads()).expect("loopback");
+        let ListenAddress::Tcp(address) = *bound.address() else { panic!("an address") };
         let (shutdown, told) = watch::channel(false);
         let (store, store_tokens) = store.unzip();
         let parts = ServiceParts {
@@ -83,7 +85,7 @@ impl Appliance {
         };
         let guard = Arc::clone(&access);
         let thread = std::thread::spawn(move || {
-            serve(parts, lavawall::dialects(), listeners, None, guard, &config, &told)
+            serve(parts, lavawall::dialects(), vec![bound], None, guard, &config, &told)
         });
         Self { address, generator, board, incidents, access, shutdown, thread: Some(thread) }
     }
@@ -113,7 +115,7 @@ impl Drop for Appliance {
 /// Two workers on a free port of loopback.
 pub(crate) fn config() -> HttpConfig {
     HttpConfig {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         threads: std::num::NonZeroUsize::new(2),
         ..HttpConfig::default()
     }

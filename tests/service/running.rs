@@ -72,7 +72,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// Reads the only answer on a connection.
-    pub(crate) fn read(mut stream: TcpStream) -> Self {
+    pub(crate) fn read(mut stream: impl Read) -> Self {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).expect("an answer");
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("headers");
@@ -131,6 +131,17 @@ impl Running {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The addresses of all listeners; that of `http.listen` first.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.path().join("ready")).expect("it is ready");
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// The directory of its files.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -359,7 +370,8 @@ impl Running {
         let end = Instant::now() + PATIENCE;
         loop {
             if let Ok(address) = fs::read_to_string(&ready) {
-                return address.trim().parse().expect("an address");
+                let first = address.lines().next().expect("an address");
+                return first.parse().expect("an address");
             }
             let ended = self.child.try_wait().expect("a child");
             assert!(ended.is_none(), "it ended with {ended:?}: {}", self.log());

@@ -57,6 +57,7 @@ pub(crate) fn answer(
         scrub_completed: app.store.as_ref().and_then(|store| store.scrub_progress().completed),
         meters: Arc::clone(&app.meters),
         tenants: tenants::rows(app, caller),
+        foreign_tokens: tenants::foreign_tokens(app, caller),
         access_log_lost: app.access.log().map(AccessLog::lost_lines),
     };
     let mut text = render(facts);
@@ -90,6 +91,8 @@ struct Facts {
     scrub_completed: Option<SystemTime>,
     meters: Arc<Meters>,
     tenants: Vec<TenantUse>,
+    /// By listener, for a caller that may know of tenants.
+    foreign_tokens: Vec<(String, u64)>,
     /// Absent without an access log.
     access_log_lost: Option<u64>,
 }
@@ -182,6 +185,13 @@ impl Facts {
 
     /// Nothing without tenants.
     fn write_tenants(&self, to: &mut Sheet<'_>) -> fmt::Result {
+        if !self.foreign_tokens.is_empty() {
+            let refused = self.foreign_tokens.iter();
+            let refused =
+                refused.map(|(name, count)| ([("listener", name.as_str())], Counter::new(*count)));
+            let help = "Tokens refused because the listener does not serve their tenant";
+            to.each("listener_foreign_tokens", help, refused)?;
+        }
         if self.tenants.is_empty() {
             return Ok(());
         }

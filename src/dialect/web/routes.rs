@@ -11,6 +11,7 @@ use crate::dialect::web::openapi::openapi;
 use crate::dialect::web::wall::WallImage;
 use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Dialect, ROOT};
+use crate::http::interface::Interface;
 use crate::http::problem;
 use crate::http::refusal::Refusal;
 use crate::http::routes::{self, Route};
@@ -39,6 +40,10 @@ impl Dialect for Web {
 
     fn protocol(&self) -> Protocol {
         Protocol::Web
+    }
+
+    fn interface(&self, _path: &str) -> Option<Interface> {
+        Some(Interface::Pages)
     }
 
     /// The data of the pages are the status.

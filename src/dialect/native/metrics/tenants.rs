@@ -29,6 +29,16 @@ pub(crate) fn rows(app: &App, caller: &Caller) -> Vec<TenantUse> {
     summed(tenants, app.metrics_tenants)
 }
 
+/// Tokens that each listener refused because it does not serve their tenant, for a caller that may know of
+/// tenants. A listener that serves all has no row.
+pub(crate) fn foreign_tokens(app: &App, caller: &Caller) -> Vec<(String, u64)> {
+    if !sees_tenants(caller) {
+        return Vec::new();
+    }
+    let listeners = app.access.listeners().iter().filter(|listener| listener.names_tenants());
+    listeners.map(|listener| (listener.name().to_owned(), listener.foreign_tokens())).collect()
+}
+
 /// Whether a caller may know of tenants: the operator, and a monitor that the token file names. A tenant
 /// learns nothing of another.
 fn sees_tenants(caller: &Caller) -> bool {

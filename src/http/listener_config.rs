@@ -1,0 +1,407 @@
+//! A `[[listen]]` table of the configuration.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::durable;
+use crate::http::config_error::{HttpConfigError, paired};
+use crate::http::interface::Interface;
+use crate::net::bound_listener::BoundListener;
+use crate::net::listen_address::ListenAddress;
+use crate::net::socket_file::{PATH_MOST, SocketPermissions};
+use crate::net::tcp::BindError;
+
+/// The most bytes of a device's name: `IFNAMSIZ` is 16, the last is zero (netdevice(7)).
+const DEVICE_MOST: usize = 15;
+
+/// The users and groups of this machine, by name in the first field and number in the third (passwd(5),
+/// group(5)).
+const USERS: &str = "/etc/passwd";
+const GROUPS: &str = "/etc/group";
+
+/// A listener: where it listens, whom and what it serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ListenerConfig {
+    /// Its table: `listen[1]`, or `http` for `http.listen`.
+    #[serde(skip)]
+    pub(crate) table: String,
+    /// `10.1.0.1:8080`, or `unix:` and an absolute path.
+    pub address: ListenAddress,
+    /// A VRF or another interface, on which alone it listens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Certificate chain in PEM, the server's own first. Together with `tls-key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Private key in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+    /// The tenants that it serves; without it all, and callers without a token where those are admitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Vec<String>>,
+    /// The interfaces that it serves; without it all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serves: Option<Vec<Interface>>,
+    /// Permission bits of a unix socket. Default 0600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<SocketMode>,
+    /// Owner of a unix socket: a name in `/etc/passwd`, or a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Group of a unix socket: a name in `/etc/group`, or a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// Consent to serve a network in the clear, or without tokens.
+    #[serde(default)]
+    pub beyond_loopback_without_tls_or_tokens: bool,
+}
+
+/// The permission bits of a unix socket, written as `"0660"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketMode(pub u32);
+
+/// Why a listener cannot be bound.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The address.
+    #[error("{key}: cannot listen on {address}: {error}")]
+    Address {
+        /// The key of the configuration.
+        key: String,
+        /// The configured address.
+        address: String,
+        /// The system's error.
+        error: io::Error,
+    },
+    /// Another key: a device, user or group that is not there.
+    #[error("{key} = {value:?}: {reason}")]
+    Key {
+        /// The key of the configuration.
+        key: String,
+        /// Its value.
+        value: String,
+        /// The reason.
+        reason: String,
+    },
+}
+
+impl ListenerConfig {
+    /// A listener at `address`, with every other key at its default.
+    #[must_use]
+    pub fn at(address: ListenAddress) -> Self {
+        Self {
+            table: String::new(),
+            address,
+            device: None,
+            tls_certificate: None,
+            tls_key: None,
+            tenants: None,
+            serves: None,
+            mode: None,
+            owner: None,
+            group: None,
+            beyond_loopback_without_tls_or_tokens: false,
+        }
+    }
+
+    /// Checks what the types do not express. `has_tokens`: every caller of the service needs a token.
+    ///
+    /// # Errors
+    /// Names the first invalid field.
+    pub fn validate(&self, has_tokens: bool) -> Result<(), HttpConfigError> {
+        let error = |field, value: &dyn std::fmt::Debug, reason: &str| {
+            Err(HttpConfigError::new(field, format!("{value:?}"), reason))
+        };
+        let certificate = self.tls_certificate.as_deref();
+        paired("tls-certificate", certificate, "tls-key", self.tls_key.as_deref())?;
+        if let Some(device) = &self.device {
+            let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
+            if !(1..=DEVICE_MOST).contains(&device.len()) || !device.bytes().all(is_name) {
+                let reason =
+                    format!("must be the name of an interface, of 1 to {DEVICE_MOST} bytes");
+                return error("device", device, &reason);
+            }
+        }
+        if self.tenants.as_ref().is_some_and(Vec::is_empty) {
+            return error("tenants", &self.tenants, "must name a tenant, or be left out for all");
+        }
+        if self.serves.as_ref().is_some_and(Vec::is_empty) {
+            return error("serves", &self.serves, "must name one, or be left out for all");
+        }
+        if let ListenAddress::Unix(path) = &self.address {
+            self.validate_unix(path)
+        } else {
+            self.validate_tcp(has_tokens)
+        }
+    }
+
+    fn validate_unix(&self, path: &Path) -> Result<(), HttpConfigError> {
+        let reason = "is not of a unix socket";
+        if let Some(path) = &self.tls_certificate {
+            let value = path.display().to_string();
+            return Err(HttpConfigError::new("tls-certificate", value, reason));
+        }
+        if let Some(device) = &self.device {
+            return Err(HttpConfigError::new("device", device.clone(), reason));
+        }
+        let length = path.as_os_str().len();
+        if length > PATH_MOST {
+            let reason = format!("the path has {length} bytes, of at most {PATH_MOST}");
+            return Err(HttpConfigError::new("address", self.address.to_string(), reason));
+        }
+        Ok(())
+    }
+
+    fn validate_tcp(&self, has_tokens: bool) -> Result<(), HttpConfigError> {
+        let mode = self.mode.map(|mode| mode.to_string());
+        for (field, value) in [("mode", &mode), ("owner", &self.owner), ("group", &self.group)] {
+            if let Some(value) = value {
+                return Err(HttpConfigError::new(
+                    field,
+                    value.clone(),
+                    "is of a unix socket alone",
+                ));
+            }
+        }
+        let is_guarded = self.tls_certificate.is_some() && (has_tokens || self.tenants.is_some());
+        if is_guarded || self.beyond_loopback_without_tls_or_tokens || !self.is_beyond_loopback() {
+            return Ok(());
+        }
+        Err(HttpConfigError::new(
+            "address",
+            self.address.to_string(),
+            "is reachable from other machines: give tls-certificate, tls-key, and tenants or \
+             http.tokens, or say beyond-loopback-without-tls-or-tokens = true",
+        ))
+    }
+
+    /// Whether other machines can reach it.
+    pub(crate) fn is_beyond_loopback(&self) -> bool {
+        match &self.address {
+            ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
+            ListenAddress::Unix(_) => false,
+        }
+    }
+
+    /// Whether it takes the place of another: the same address on the same device.
+    pub(crate) fn is_at_place_of(&self, other: &Self) -> bool {
+        let takes_any = matches!(&self.address, ListenAddress::Tcp(address) if address.port() == 0);
+        !takes_any && self.address == other.address && self.device == other.device
+    }
+
+    /// Its name in metrics and the log: the address and the device, or the table for a port that the system
+    /// chooses.
+    pub(crate) fn name(&self) -> String {
+        match (&self.address, &self.device) {
+            (ListenAddress::Tcp(address), _) if address.port() == 0 => self.table.clone(),
+            (address, Some(device)) => format!("{address}%{device}"),
+            (address, None) => address.to_string(),
+        }
+    }
+
+    /// A line about it, at the address where it listens.
+    pub(crate) fn described(&self, address: &ListenAddress) -> String {
+        let mut text = match address {
+            ListenAddress::Unix(_) => address.to_string(),
+            ListenAddress::Tcp(_) if self.tls_certificate.is_some() => format!("https://{address}"),
+            ListenAddress::Tcp(_) => format!("http://{address}"),
+        };
+        if let Some(device) = &self.device {
+            text += &format!(" on device {device}");
+        }
+        if let Some(tenants) = &self.tenants {
+            text += &format!(", for the tenants {}", tenants.join(", "));
+        }
+        if let Some(serves) = &self.serves {
+            let names: Vec<_> = serves.iter().map(|interface| interface.name()).collect();
+            text += &format!(", serving {}", names.join(", "));
+        }
+        text
+    }
+
+    /// The name of one of its keys.
+    fn key(&self, field: &str) -> String {
+        match (self.table.as_str(), field) {
+            ("http", "address") => "http.listen".to_owned(),
+            (table, field) => format!("{table}.{field}"),
+        }
+    }
+
+    /// Binds it, with a socket for each of `threads`, at least one.
+    ///
+    /// # Errors
+    /// Names the key.
+    pub fn bind(&self, threads: usize) -> Result<BoundListener, ListenError> {
+        let of_address = |error| ListenError::Address {
+            key: self.key("address"),
+            address: self.address.to_string(),
+            error,
+        };
+        match &self.address {
+            ListenAddress::Tcp(address) => {
+                let device = self.device.as_deref();
+                BoundListener::bind_tcp(*address, device, threads).map_err(|error| match error {
+                    BindError::Address(error) => of_address(error),
+                    BindError::Device(error) => ListenError::Key {
+                        key: self.key("device"),
+                        value: device.unwrap_or_default().to_owned(),
+                        reason: error.to_string(),
+                    },
+                })
+            }
+            ListenAddress::Unix(path) => {
+                let permissions = self.permissions()?;
+                BoundListener::bind_unix(path, permissions, threads).map_err(of_address)
+            }
+        }
+    }
+
+    fn permissions(&self) -> Result<SocketPermissions, ListenError> {
+        let number = |field, name: &Option<String>, file| {
+            let Some(name) = name else { return Ok(None) };
+            number_of(name, file).map(Some).map_err(|reason| ListenError::Key {
+                key: self.key(field),
+                value: name.clone(),
+                reason,
+            })
+        };
+        Ok(SocketPermissions {
+            mode: self.mode.unwrap_or_default().0,
+            owner: number("owner", &self.owner, USERS)?,
+            group: number("group", &self.group, GROUPS)?,
+        })
+    }
+}
+
+/// The number of a user or group.
+fn number_of(name: &str, file: &str) -> Result<u32, String> {
+    if let Ok(number) = name.parse() {
+        return Ok(number);
+    }
+    let text = durable::read_given(Path::new(file)).map_err(|error| format!("{file}: {error}"))?;
+    let text = String::from_utf8_lossy(&text);
+    let lines = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let line = lines.into_iter().find(|line| line.first() == Some(&name));
+    let number = line.and_then(|line| line.get(2)?.parse().ok());
+    number.ok_or_else(|| format!("is not in {file}; a number is accepted, too"))
+}
+
+impl Default for SocketMode {
+    fn default() -> Self {
+        Self(0o600)
+    }
+}
+
+impl std::fmt::Display for SocketMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:04o}", self.0)
+    }
+}
+
+impl Serialize for SocketMode {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SocketMode {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        let is_octal = (3..=4).contains(&text.len()) && text.bytes().all(|it| it.is_ascii_digit());
+        let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| is_octal && *mode <= 0o777);
+        mode.map(Self).ok_or_else(|| {
+            D::Error::custom(format_args!(
+                "must be three octal digits such as \"0660\" (got {text:?})"
+            ))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> ListenerConfig {
+        toml::from_str(text).expect("the test's own text is valid")
+    }
+
+    #[test]
+    fn what_is_written_out_reads_back_the_same() {
+        let text = "address = \"10.1.0.1:8080\"\ndevice = \"red\"\ntls-certificate = \"c\"\n\
+                    tls-key = \"k\"\ntenants = [\"acme\"]\nserves = [\"random\", \"kv\"]\n";
+        let unix = "address = \"unix:/run/x\"\nmode = \"0660\"\ngroup = \"lavawall\"\n";
+        for text in [text, unix] {
+            let config = parse(text);
+            let written = toml::to_string(&config).expect("every field can be written");
+            assert_eq!(parse(&written), config, "{written}");
+            assert_eq!(config.validate(false), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_not_served_in_the_clear_or_without_tokens_by_accident() {
+        let address = "address = \"10.1.0.1:80\"\n";
+        let tls = "tls-certificate = \"c\"\ntls-key = \"k\"\n";
+        let tenants = "tenants = [\"a\"]\n";
+        for (text, has_tokens, is_valid) in [
+            (address.to_owned(), true, false),
+            (format!("{address}{tls}"), false, false),
+            (format!("{address}{tenants}"), true, false),
+            (format!("{address}{tls}"), true, true),
+            (format!("{address}{tls}{tenants}"), false, true),
+            (format!("{address}beyond-loopback-without-tls-or-tokens = true"), false, true),
+            ("address = \"127.0.0.1:80\"".to_owned(), false, true),
+        ] {
+            assert_eq!(parse(&text).validate(has_tokens).is_ok(), is_valid, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        for (more, field) in [
+            ("device = \"\"", "device"),
+            ("device = \"sixteen-letters-\"", "device"),
+            ("device = \"a/b\"", "device"),
+            ("tenants = []", "tenants"),
+            ("serves = []", "serves"),
+            ("tls-key = \"k\"", "tls-key"),
+            ("mode = \"0660\"", "mode"),
+            ("group = \"x\"", "group"),
+        ] {
+            let error = parse(&format!("address = \"[::1]:1\"\n{more}")).validate(false);
+            assert_eq!(error.expect_err(more).field, field);
+        }
+        for (more, field) in [
+            ("device = \"lo\"", "device"),
+            ("tls-certificate = \"c\"\ntls-key = \"k\"", "tls-certificate"),
+        ] {
+            let error = parse(&format!("address = \"unix:/run/x\"\n{more}")).validate(false);
+            assert_eq!(error.expect_err(more).field, field);
+        }
+        let long = format!("address = \"unix:/{}\"", "x".repeat(107));
+        assert_eq!(parse(&long).validate(false).expect_err("too long").field, "address");
+        for wrong in [
+            "mode = \"660x\"",
+            "mode = \"1777\"",
+            "mode = \"8\"",
+            "mode = \"+77\"",
+            "serves = [\"vaults\"]",
+        ] {
+            let text = format!("address = \"unix:/run/x\"\n{wrong}");
+            let error = toml::from_str::<ListenerConfig>(&text).expect_err(wrong).to_string();
+            assert!(error.contains("(got "), "{error}");
+        }
+    }
+
+    #[test]
+    fn users_and_groups_have_names_or_numbers() {
+        assert_eq!(number_of("root", USERS), Ok(0));
+        assert_eq!(number_of("root", GROUPS), Ok(0));
+        assert_eq!(number_of("1234", GROUPS), Ok(1234));
+        assert!(number_of("no-such-group", GROUPS).expect_err("none").contains("/etc/group"));
+    }
+}

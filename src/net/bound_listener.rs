@@ -1,0 +1,140 @@
+//! A listener that is bound: a socket for each worker thread, TCP or unix.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::net::accept::Entrance;
+use crate::net::connection::Terms;
+use crate::net::listen_address::ListenAddress;
+use crate::net::local_socket::{LocalEntrance, LocalSocket, OwnedSocketFile};
+use crate::net::permits::ConnectionPermit;
+use crate::net::service::ConnectionService;
+use crate::net::socket_file::{self, SocketPermissions};
+use crate::net::tcp::{self, BindError, TcpEntrance};
+
+/// The sockets of one listener, one per worker thread.
+#[derive(Debug)]
+pub struct BoundListener {
+    address: ListenAddress,
+    sockets: Vec<ListenSocket>,
+}
+
+/// One of the sockets.
+#[derive(Debug)]
+pub(crate) enum ListenSocket {
+    /// Shares the port with the others.
+    Tcp(std::net::TcpListener),
+    /// Shares the socket with the others.
+    Local(LocalSocket),
+}
+
+impl BoundListener {
+    /// Binds `count` sockets, at least one, on `device` if one is given.
+    ///
+    /// # Errors
+    /// When the address is in use or not permitted, or there is no such device.
+    pub(crate) fn bind_tcp(
+        address: SocketAddr,
+        device: Option<&str>,
+        count: usize,
+    ) -> Result<Self, BindError> {
+        let (address, sockets) = tcp::bind(address, device, count)?;
+        let sockets = sockets.into_iter().map(ListenSocket::Tcp).collect();
+        Ok(Self { address: ListenAddress::Tcp(address), sockets })
+    }
+
+    /// Listens on a unix socket, whose file is removed at the end.
+    ///
+    /// # Errors
+    /// As [`socket_file::listen`].
+    pub(crate) fn bind_unix(
+        path: &Path,
+        permissions: SocketPermissions,
+        count: usize,
+    ) -> io::Result<Self> {
+        let (listener, file) = socket_file::listen(path, permissions)?;
+        let file = Arc::new(OwnedSocketFile(file));
+        let share = |_| {
+            let listener = listener.try_clone()?;
+            Ok(ListenSocket::Local(LocalSocket { listener, file: Arc::clone(&file) }))
+        };
+        let sockets = (0..count).map(share).collect::<io::Result<_>>()?;
+        Ok(Self { address: ListenAddress::Unix(path.to_owned()), sockets })
+    }
+
+    /// The address, with the port that was taken.
+    #[must_use]
+    pub fn address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    /// The sockets.
+    pub(crate) fn into_sockets(self) -> Vec<ListenSocket> {
+        self.sockets
+    }
+}
+
+/// A socket of a listener, registered with the runtime of its thread.
+pub(crate) enum ListenerEntrance<S> {
+    Tcp(TcpEntrance<S>),
+    Local(LocalEntrance<S>),
+}
+
+/// A connection that it accepted.
+pub(crate) enum AcceptedSocket {
+    Tcp((TcpStream, SocketAddr)),
+    Local(UnixStream),
+}
+
+impl<S> ListenerEntrance<S> {
+    /// # Errors
+    /// When the runtime refuses the socket.
+    pub(crate) fn open(socket: ListenSocket, terms: Terms<S>) -> io::Result<Self> {
+        match socket {
+            ListenSocket::Tcp(socket) => TcpEntrance::open(socket, terms).map(Self::Tcp),
+            ListenSocket::Local(socket) => LocalEntrance::open(socket, terms).map(Self::Local),
+        }
+    }
+}
+
+impl<S: ConnectionService> Entrance for ListenerEntrance<S> {
+    type Socket = AcceptedSocket;
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<AcceptedSocket>> {
+        match self {
+            Self::Tcp(entrance) => entrance.poll_accept(cx).map_ok(AcceptedSocket::Tcp),
+            Self::Local(entrance) => entrance.poll_accept(cx).map_ok(AcceptedSocket::Local),
+        }
+    }
+
+    fn serve(
+        &self,
+        socket: AcceptedSocket,
+        permit: Option<ConnectionPermit>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (mut tcp, mut local) = (None, None);
+        match (self, socket) {
+            (Self::Tcp(entrance), AcceptedSocket::Tcp(socket)) => {
+                tcp = Some(entrance.serve(socket, permit));
+            }
+            (Self::Local(entrance), AcceptedSocket::Local(socket)) => {
+                local = Some(entrance.serve(socket, permit));
+            }
+            _ => unreachable!("an entrance serves the connections that it accepted"),
+        }
+        async move {
+            if let Some(tcp) = tcp {
+                tcp.await;
+            }
+            if let Some(local) = local {
+                local.await;
+            }
+        }
+    }
+}
