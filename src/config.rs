@@ -14,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::source::{Presence, SOURCE_TYPES, SourceSpec};
-use crate::{collector, durable, http, keyring, kv};
+use crate::{caller, collector, durable, http, keyring, kv};
 
 pub(crate) use error::ConfigError;
 use keys::KeyPlaces;
@@ -47,6 +47,8 @@ pub struct Config {
     pub admin_socket: Option<PathBuf>,
     /// The HTTP listener.
     pub http: http::HttpConfig,
+    /// Limits of tenants without limits of their own, of callers without a token, and of the service.
+    pub limits: caller::config::LimitsConfig,
     /// The quorum and the reseed interval.
     pub pool: collector::config::PoolConfig,
     /// The keyring.
@@ -124,6 +126,9 @@ impl Config {
         self.http.validate().map_err(|invalid| {
             keys.error(&format!("http.{}", invalid.field), invalid.reason.clone())
         })?;
+        self.limits
+            .validate()
+            .map_err(|(field, reason)| keys.error(&format!("limits.{field}"), reason))?;
         self.kv.validate().map_err(|(field, reason)| keys.error(&format!("kv.{field}"), reason))?;
         for required in &self.pool.required {
             self.validate_required(required)
