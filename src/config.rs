@@ -15,7 +15,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::http::HttpConfigError;
 use crate::source::{Presence, SOURCE_TYPES, SourceSpec};
-use crate::{collector, durable, http, keyring, kv};
+use crate::{caller, collector, durable, http, keyring, kv};
 
 pub(crate) use error::ConfigError;
 use keys::KeyPlaces;
@@ -53,6 +53,8 @@ pub struct Config {
     pub http: http::HttpConfig,
     /// More listeners, each a `[[listen]]`.
     pub listen: Vec<http::ListenerConfig>,
+    /// Limits of tenants without limits of their own, of callers without a token, and of the service.
+    pub limits: caller::config::LimitsConfig,
     /// The quorum and the reseed interval.
     pub pool: collector::config::PoolConfig,
     /// The keyring.
@@ -146,6 +148,9 @@ impl Config {
             keys.error(&format!("http.{}", invalid.field), invalid.reason.clone())
         })?;
         self.validate_listeners(keys)?;
+        self.limits
+            .validate()
+            .map_err(|(field, reason)| keys.error(&format!("limits.{field}"), reason))?;
         self.kv.validate().map_err(|(field, reason)| keys.error(&format!("kv.{field}"), reason))?;
         for required in &self.pool.required {
             self.validate_required(required)

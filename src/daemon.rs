@@ -14,6 +14,7 @@ use parking_lot::RwLock;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::caller::service_limits::ServiceLimits;
 use crate::collector::Collector;
 use crate::collector::status::StatusBoard;
 use crate::config::{Config, ConfigError};
@@ -205,6 +206,7 @@ struct Service {
     incidents: Arc<IncidentLog>,
     collector: Arc<Collector>,
     access: Arc<AccessControl>,
+    limits: Arc<ServiceLimits>,
     state_dir: Arc<StateDir>,
     /// The text of the configuration in force.
     configuration: Arc<RwLock<String>>,
@@ -257,17 +259,30 @@ impl Service {
             })
             .ok();
         let configuration = Arc::new(RwLock::new(text_of(config)));
-        Ok(Self {
+        let service = Self {
             generator,
             board,
             incidents,
             collector,
             access,
+            limits: Arc::default(),
             state_dir,
             configuration,
             keys,
             can_be_ready,
-        })
+        };
+        service.set_limits(config);
+        Ok(service)
+    }
+
+    /// Puts the limits of a configuration in force.
+    fn set_limits(&self, config: &Config) {
+        let of_tenants = config.limits.of_tenants();
+        self.limits.set(&config.limits);
+        self.access.tokens().set_limits(of_tenants);
+        if let Some(keys) = &self.keys {
+            keys.tenants().set_default_limits(of_tenants);
+        }
     }
 
     /// The parts that HTTP serves.
@@ -286,6 +301,7 @@ impl Service {
             store: self.keys.as_ref().map(KeyUpkeep::store),
             store_tokens: self.keys.as_ref().map(KeyUpkeep::tokens).unwrap_or_default(),
             tenants: self.keys.as_ref().map(KeyUpkeep::tenants).unwrap_or_default(),
+            limits: Arc::clone(&self.limits),
             calls_memory: config.kv.large_calls(),
         }
     }
@@ -360,7 +376,7 @@ impl Service {
         Ok(())
     }
 
-    /// Reloads certificates, tokens and sources. An error is logged and changes nothing.
+    /// Reloads certificates, tokens, limits and sources. An error is logged and changes nothing.
     fn reload(&self, old: &Config, options: &Options, config: Result<Config, ConfigError>) {
         match self.access.reload() {
             Ok(()) => tracing::info!("reloaded certificates and tokens"),
@@ -378,6 +394,7 @@ impl Service {
         for key in config.needs_restart(old) {
             tracing::warn!("reload: {key} has changed, and takes effect at the next start");
         }
+        self.set_limits(&config);
         let feeds = crate::plan::feeds::build(&config, options.demo, Some(&self.state_dir));
         match self.collector.replace(feeds, config.pool.settings()) {
             Ok(()) => {

@@ -38,6 +38,7 @@ pub(crate) mod routes;
 pub(crate) mod server;
 pub(crate) mod status;
 pub(crate) mod stream;
+pub(crate) mod stream_turns;
 pub(crate) mod tenant_usage;
 
 pub use access::AccessControl;

@@ -62,6 +62,7 @@ pub use kv::{KvError, METADATA_LIMIT, NAME_LIMIT, Put, Store, VALUE_LIMIT};
 // The server: who may call, what it serves, and the forms of its answers.
 pub use api::json::Json;
 pub use api::random::{Integers, RandomBytes, Texts};
+pub use caller::service_limits::ServiceLimits;
 pub use caller::tenants::Tenants;
 pub use caller::token::{ReloadableTokens, Tokens, bearer, hash_token};
 pub use dialect::dialects;

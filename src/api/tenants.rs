@@ -46,7 +46,8 @@ pub(crate) struct NewTokenAnswer {
     pub token: Zeroizing<String>,
 }
 
-/// Limits to set; those that are left out stay, and `none` removes one.
+/// Limits to set; those that are left out stay, `none` lifts one, and `default` is that of the
+/// configuration again.
 #[derive(Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitsRequest {
@@ -115,7 +116,7 @@ pub(crate) struct TenantEntry {
     pub tokens: Vec<TokenEntry>,
 }
 
-/// The limits of a tenant; null is none.
+/// The limits of a tenant that are in force; null is none.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct TenantLimits {
     /// Requests in a window, as `50/s`.
@@ -126,6 +127,9 @@ pub(crate) struct TenantLimits {
     pub bytes_per_day: Option<u64>,
     /// Answers of more than 64 KiB at a time.
     pub long_answers: Option<u32>,
+    /// The limits that are those of the configuration: `rate`, `burst`, `bytes_per_day`, `long_answers`.
+    #[serde(default)]
+    pub defaults: Vec<String>,
 }
 
 /// A token, without itself and its hash.

@@ -63,6 +63,15 @@ pub(crate) enum ExceededLimit {
     },
     /// Long answers at a time.
     LongAnswers(u32),
+    /// Long answers of the whole service at a time.
+    ServiceLongAnswers {
+        /// The limit.
+        most: u32,
+        /// Left of it.
+        free: u32,
+        /// Sent to the caller.
+        own: u32,
+    },
 }
 
 /// What is left, for the caller.
@@ -132,11 +141,12 @@ impl Limiter {
         self.0.lock().add(unix, bytes);
     }
 
-    /// Reserves the bytes of a long answer, which is one of those at a time until it is released.
+    /// Reserves the bytes of a long answer, which is one of those at a time until it is released. Returns
+    /// how many others are sent.
     ///
     /// # Errors
     /// When fewer bytes are left, or too many long answers are sent.
-    pub(crate) fn reserve(&self, unix: u64, bytes: u64) -> Result<(), Exceeded> {
+    pub(crate) fn reserve(&self, unix: u64, bytes: u64) -> Result<u32, Exceeded> {
         let mut state = self.0.lock();
         state.check_bytes(unix, bytes)?;
         if let Some(most) = state.limits.long_answers
@@ -147,7 +157,7 @@ impl Limiter {
         }
         state.reserved += bytes;
         state.long_answers += 1;
-        Ok(())
+        Ok(state.long_answers - 1)
     }
 
     /// Uses bytes that were reserved.
@@ -274,7 +284,7 @@ mod tests {
     #[test]
     fn unsent_bytes_are_given_back_and_sent_ones_are_not() {
         let limiter = Limiter::new(limits(None, None, Some(100)), MIDNIGHT, 0);
-        assert_eq!(limiter.reserve(MIDNIGHT, 80), Ok(()));
+        assert_eq!(limiter.reserve(MIDNIGHT, 80), Ok(0));
         assert!(limiter.use_bytes(MIDNIGHT, 21).is_err(), "reserved");
         limiter.use_reserved(MIDNIGHT, 30);
         limiter.release(50);
@@ -286,11 +296,11 @@ mod tests {
     fn long_answers_are_counted_until_they_end() {
         let most = Limits { long_answers: Some(1), ..Limits::default() };
         let limiter = Limiter::new(most, MIDNIGHT, 0);
-        assert_eq!(limiter.reserve(MIDNIGHT, 1), Ok(()));
+        assert_eq!(limiter.reserve(MIDNIGHT, 1), Ok(0));
         let refused = limiter.reserve(MIDNIGHT, 1).expect_err("a second one");
         assert_eq!(refused.limit, ExceededLimit::LongAnswers(1));
         limiter.release(1);
-        assert_eq!(limiter.reserve(MIDNIGHT, 1), Ok(()));
+        assert_eq!(limiter.reserve(MIDNIGHT, 1), Ok(0));
     }
 
     #[test]

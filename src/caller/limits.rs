@@ -1,4 +1,4 @@
-//! Limits of a tenant: what it may ask for, as the operator writes it.
+//! Limits of a tenant as the operator writes them, and those in force.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,22 +13,120 @@ const REQUESTS_MOST: u32 = 1_000_000_000;
 /// More bytes than a machine sends in a day: 1 EiB.
 const BYTES_MOST: u64 = 1 << 60;
 
-/// Limits; `None` is no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+/// Limits in force; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     /// Requests in a window.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rate: Option<Rate>,
     /// Requests at once after a pause; by default those of a window.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) burst: Option<u32>,
     /// Bytes of answers per day in UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) bytes_per_day: Option<u64>,
     /// Answers longer than a buffer that are sent at a time.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) long_answers: Option<u32>,
+}
+
+/// The limits that the operator set of one tenant, as they are stored. Those that are not set are not
+/// stored, and follow the configuration.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct LimitSettings {
+    /// Requests in a window.
+    #[serde(skip_serializing_if = "Setting::is_default")]
+    pub(crate) rate: Setting<Rate>,
+    /// Requests at once after a pause.
+    #[serde(skip_serializing_if = "Setting::is_default")]
+    pub(crate) burst: Setting<u32>,
+    /// Bytes of answers per day in UTC.
+    #[serde(skip_serializing_if = "Setting::is_default")]
+    pub(crate) bytes_per_day: Setting<u64>,
+    /// Answers longer than a buffer that are sent at a time.
+    #[serde(skip_serializing_if = "Setting::is_default")]
+    pub(crate) long_answers: Setting<u32>,
+}
+
+/// One limit as the operator set it. As text: `none`, or the limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "SettingText<T>", into = "SettingText<T>")]
+#[serde(bound(serialize = "T: Serialize + Clone", deserialize = "T: Deserialize<'de>"))]
+pub(crate) enum Setting<T> {
+    /// Not set: the default of the configuration.
+    #[default]
+    Default,
+    /// Set to no limit, also where there is a default.
+    Lifted,
+    /// Set to this.
+    At(T),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum SettingText<T> {
+    Word(Word),
+    At(T),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Word {
+    None,
+    Default,
+}
+
+impl LimitSettings {
+    /// The limits in force, where `defaults` are those of the configuration. The burst of a rate of the
+    /// tenant's own is its own, too.
+    #[must_use]
+    pub(crate) fn over(&self, defaults: &Limits) -> Limits {
+        let rate = self.rate.over(defaults.rate);
+        let default_burst = defaults.burst.filter(|_| self.rate.is_default());
+        Limits {
+            rate,
+            burst: self.burst.over(default_burst).filter(|_| rate.is_some()),
+            bytes_per_day: self.bytes_per_day.over(defaults.bytes_per_day),
+            long_answers: self.long_answers.over(defaults.long_answers),
+        }
+    }
+}
+
+impl<T: Copy> Setting<T> {
+    /// The limit in force, where `default` is that of the configuration.
+    #[must_use]
+    pub(crate) fn over(self, default: Option<T>) -> Option<T> {
+        match self {
+            Self::Default => default,
+            Self::Lifted => None,
+            Self::At(limit) => Some(limit),
+        }
+    }
+}
+
+impl<T> Setting<T> {
+    /// Whether it is not set.
+    #[must_use]
+    pub(crate) fn is_default(&self) -> bool {
+        matches!(self, Self::Default)
+    }
+}
+
+impl<T> From<SettingText<T>> for Setting<T> {
+    fn from(text: SettingText<T>) -> Self {
+        match text {
+            SettingText::Word(Word::None) => Self::Lifted,
+            SettingText::Word(Word::Default) => Self::Default,
+            SettingText::At(limit) => Self::At(limit),
+        }
+    }
+}
+
+impl<T> From<Setting<T>> for SettingText<T> {
+    fn from(setting: Setting<T>) -> Self {
+        match setting {
+            Setting::Default => Self::Word(Word::Default),
+            Setting::Lifted => Self::Word(Word::None),
+            Setting::At(limit) => Self::At(limit),
+        }
+    }
 }
 
 /// Requests in a window of time. As text: `50/s`, `3000/min`, `100/h`.
@@ -47,8 +145,14 @@ enum Window {
 }
 
 /// Bytes per day. As text: `1MiB/day`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct DailyBytes(pub u64);
+
+/// Bytes per second, at least one. As text: `100MiB/s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct ByteRate(pub u64);
 
 /// A text that is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +165,9 @@ pub(crate) enum LimitError {
     /// Bytes per day.
     #[error("must be a size of at most 1EiB per day, such as 1MiB/day")]
     DailyBytes,
+    /// Bytes per second.
+    #[error("must be a size of 1B to 1EiB per second, such as 100MiB/s")]
+    ByteRate,
 }
 
 impl Rate {
@@ -129,14 +236,52 @@ impl FromStr for DailyBytes {
     type Err = LimitError;
 
     fn from_str(text: &str) -> Result<Self, LimitError> {
-        let size = text.strip_suffix("/day").ok_or(LimitError::DailyBytes)?;
-        let size: ByteSize = size.parse().map_err(|_| LimitError::DailyBytes)?;
-        // The parser gives the largest number for what is larger.
-        Some(size.as_u64())
-            .filter(|bytes| *bytes <= BYTES_MOST)
-            .map(Self)
-            .ok_or(LimitError::DailyBytes)
+        read_size(text, "/day").map(Self).ok_or(LimitError::DailyBytes)
     }
+}
+
+impl FromStr for ByteRate {
+    type Err = LimitError;
+
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let bytes = read_size(text, "/s").filter(|bytes| *bytes > 0);
+        bytes.map(Self).ok_or(LimitError::ByteRate)
+    }
+}
+
+impl TryFrom<String> for DailyBytes {
+    type Error = LimitError;
+
+    fn try_from(text: String) -> Result<Self, LimitError> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for ByteRate {
+    type Error = LimitError;
+
+    fn try_from(text: String) -> Result<Self, LimitError> {
+        text.parse()
+    }
+}
+
+impl From<DailyBytes> for String {
+    fn from(DailyBytes(bytes): DailyBytes) -> Self {
+        format!("{bytes}B/day")
+    }
+}
+
+impl From<ByteRate> for String {
+    fn from(ByteRate(bytes): ByteRate) -> Self {
+        format!("{bytes}B/s")
+    }
+}
+
+/// A size of at most 1 EiB before this unit.
+fn read_size(text: &str, unit: &str) -> Option<u64> {
+    let size: ByteSize = text.strip_suffix(unit)?.parse().ok()?;
+    // The parser gives the largest number for what is larger.
+    Some(size.as_u64()).filter(|bytes| *bytes <= BYTES_MOST)
 }
 
 #[cfg(test)]
@@ -158,6 +303,10 @@ mod tests {
         }
         assert_eq!("1MiB/day".parse(), Ok(DailyBytes(1 << 20)));
         assert_eq!("0B/day".parse(), Ok(DailyBytes(0)));
+        assert_eq!("100MiB/s".parse(), Ok(ByteRate(100 << 20)));
+        for text in ["0B/s", "1MiB", "1MiB/day", "2EiB/s"] {
+            assert_eq!(text.parse::<ByteRate>(), Err(LimitError::ByteRate), "{text}");
+        }
         for text in ["1MiB", "MiB/day", "1MiB/s", "-1B/day", "2EiB/day", "99999EiB/day", ""] {
             assert_eq!(text.parse::<DailyBytes>(), Err(LimitError::DailyBytes), "{text}");
         }
@@ -165,15 +314,44 @@ mod tests {
 
     #[test]
     fn limits_are_stored_as_text_and_read_back() {
-        let limits = Limits {
-            rate: Some("50/s".parse().expect("a rate")),
-            burst: None,
-            bytes_per_day: Some(1 << 20),
-            long_answers: Some(2),
+        let limits = LimitSettings {
+            rate: Setting::At("50/s".parse().expect("a rate")),
+            burst: Setting::Default,
+            bytes_per_day: Setting::At(1 << 20),
+            long_answers: Setting::Lifted,
         };
         let text = serde_json::to_string(&limits).expect("JSON");
-        assert_eq!(text, r#"{"rate":"50/s","bytes-per-day":1048576,"long-answers":2}"#);
-        assert_eq!(serde_json::from_str::<Limits>(&text).expect("read back"), limits);
-        assert!(serde_json::from_str::<Limits>(r#"{"rat":"50/s"}"#).is_err());
+        assert_eq!(text, r#"{"rate":"50/s","bytes-per-day":1048576,"long-answers":"none"}"#);
+        assert_eq!(serde_json::from_str::<LimitSettings>(&text).expect("read back"), limits);
+        for text in [r#"{"rat":"50/s"}"#, r#"{"rate":"0/s"}"#, r#"{"burst":"many"}"#] {
+            assert!(serde_json::from_str::<LimitSettings>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_not_set_is_the_default_and_none_lifts_it() {
+        let rate = |text: &str| text.parse::<Rate>().expect("a rate");
+        let defaults = Limits {
+            rate: Some(rate("5/s")),
+            burst: Some(9),
+            bytes_per_day: Some(100),
+            long_answers: Some(1),
+        };
+        let mut settings = LimitSettings::default();
+        assert_eq!(settings.over(&defaults), defaults);
+        assert_eq!(settings.over(&Limits::default()), Limits::default());
+        settings.bytes_per_day = Setting::Lifted;
+        settings.long_answers = Setting::At(7);
+        settings.rate = Setting::At(rate("1/h"));
+        let expected = Limits {
+            rate: Some(rate("1/h")),
+            burst: None,
+            bytes_per_day: None,
+            long_answers: Some(7),
+        };
+        assert_eq!(settings.over(&defaults), expected);
+        settings.rate = Setting::Lifted;
+        settings.burst = Setting::At(3);
+        assert_eq!(settings.over(&defaults).burst, None, "there is no rate");
     }
 }

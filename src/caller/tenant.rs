@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
+use crate::caller::ceiling::Ceiling;
 use crate::caller::limiter::{Exceeded, Limiter};
-use crate::caller::limits::Limits;
+use crate::caller::limits::{LimitSettings, Limits};
 use crate::caller::permission::{Needed, Permission};
 use crate::caller::usage::{self, DayUsage, Meter, PROTOCOLS, Protocol, Usage};
 use crate::machine::unix_now;
@@ -39,8 +40,8 @@ pub(crate) struct TenantRecord {
     pub(crate) created_at: u64,
     /// What it may do.
     pub(crate) permissions: Vec<Permission>,
-    /// How much.
-    pub(crate) limits: Limits,
+    /// How much, where it differs from the configuration.
+    pub(crate) limits: LimitSettings,
     /// Its tokens.
     pub(crate) tokens: Vec<TokenRecord>,
     /// The number of its last token: none is used twice.
@@ -73,6 +74,8 @@ pub(crate) enum Origin {
     Stored,
     /// A line of the file that `http.tokens` names, or the administrator's token.
     TokenFile,
+    /// All callers without a token, or all on the operator's socket: no tenant, but counted as one.
+    Unnamed,
 }
 
 /// A tenant that calls.
@@ -188,17 +191,24 @@ impl Tenant {
         self.account.meter.add_key_use(protocol);
     }
 
-    /// Reserves the bytes of an answer that is sent in pieces.
+    /// Reserves the bytes of an answer that is sent in pieces, below its own limits and the ceiling of the
+    /// service.
     ///
     /// # Errors
     /// The limit that is exceeded.
     pub(crate) fn reserve(
         self: &Arc<Self>,
+        ceiling: &Arc<Ceiling>,
         protocol: Protocol,
         bytes: u64,
     ) -> Result<Reservation, Exceeded> {
-        self.account.limiter.reserve(unix_now(), bytes)?;
-        Ok(Reservation { tenant: Arc::clone(self), protocol, left: bytes })
+        let own = self.account.limiter.reserve(unix_now(), bytes)?;
+        if let Err(exceeded) = ceiling.begin(own) {
+            self.account.limiter.release(bytes);
+            return Err(exceeded);
+        }
+        let (tenant, ceiling) = (Arc::clone(self), Arc::clone(ceiling));
+        Ok(Reservation { tenant, ceiling, protocol, left: bytes })
     }
 
     /// What is left of its limits.
@@ -214,6 +224,7 @@ impl fmt::Display for Tenant {
         match self.origin {
             Origin::Stored => write!(f, "tenant {}", self.name),
             Origin::TokenFile => write!(f, "token {}", self.name),
+            Origin::Unnamed => f.write_str(&self.name),
         }
     }
 }
@@ -222,11 +233,22 @@ impl fmt::Display for Tenant {
 /// dropped.
 pub(crate) struct Reservation {
     tenant: Arc<Tenant>,
+    ceiling: Arc<Ceiling>,
     protocol: Protocol,
     left: u64,
 }
 
 impl Reservation {
+    /// A number that tells apart those to whom answers are sent.
+    pub(crate) fn caller(&self) -> usize {
+        Arc::as_ptr(&self.tenant.account).addr()
+    }
+
+    /// Takes bytes below the ceiling of the service; returns the time until they may be sent.
+    pub(crate) fn wait(&self, bytes: u64) -> Duration {
+        self.ceiling.take(Instant::now(), bytes)
+    }
+
     /// Charges bytes that are sent now.
     pub(crate) fn charge(&mut self, bytes: u64) {
         self.left = self.left.saturating_sub(bytes);
@@ -238,6 +260,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.tenant.account.limiter.release(self.left);
+        self.ceiling.end();
     }
 }
 
@@ -317,7 +340,8 @@ mod tests {
         let account = Account::restored(limits, unix_now(), DayUsage::new(), &[]);
         let tenant = Tenant::new("acme", Origin::Stored, Vec::new(), Arc::new(account));
         let tenant = Arc::new(tenant);
-        let mut answer = tenant.reserve(Protocol::Native, 100).expect("as many are left");
+        let mut answer =
+            tenant.reserve(&Arc::default(), Protocol::Native, 100).expect("as many are left");
         answer.charge(60);
         assert!(tenant.charge(Protocol::Native, 1).is_err(), "reserved");
         drop(answer);

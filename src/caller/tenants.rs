@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use parking_lot::Mutex;
 
+use crate::caller::limits::Limits;
 use crate::caller::tenant::{Account, Origin, Tenant, TenantRecord};
 use crate::caller::token::{HASH_BYTES, SCHEME, digest};
 use crate::machine::unix_now;
@@ -27,6 +28,8 @@ pub(crate) use records::TENANTS_NAMESPACE;
 #[derive(Default)]
 pub struct Tenants {
     index: ArcSwap<Index>,
+    /// The limits of tenants that have none of their own.
+    default_limits: Mutex<Limits>,
     /// One change at a time.
     changes: Mutex<()>,
 }
@@ -70,7 +73,21 @@ impl Tenants {
     #[must_use]
     pub fn none() -> Self {
         let index = Index { is_loaded: true, ..Index::default() };
-        Self { index: ArcSwap::from_pointee(index), changes: Mutex::default() }
+        Self { index: ArcSwap::from_pointee(index), ..Self::default() }
+    }
+
+    /// Sets the limits of tenants that have none of their own.
+    pub(crate) fn set_default_limits(&self, limits: Limits) {
+        let _change = self.changes.lock();
+        *self.default_limits.lock() = limits;
+        for StoredTenant { record, tenant } in self.list() {
+            tenant.account().limiter.set(record.limits.over(&limits));
+        }
+    }
+
+    /// The limits in force of the tenant of this record.
+    pub(crate) fn limits_of(&self, record: &TenantRecord) -> Limits {
+        record.limits.over(&self.default_limits.lock())
     }
 
     /// Whose token this is.
@@ -97,7 +114,7 @@ impl Tenants {
     /// removed.
     pub(crate) fn now(&self, tenant: &Arc<Tenant>) -> Option<Arc<Tenant>> {
         match tenant.origin {
-            Origin::TokenFile => Some(Arc::clone(tenant)),
+            Origin::TokenFile | Origin::Unnamed => Some(Arc::clone(tenant)),
             Origin::Stored => self.find(&tenant.name).ok().map(|found| found.tenant),
         }
     }
@@ -130,10 +147,10 @@ impl Tenants {
 }
 
 impl Index {
-    /// Takes over the record of one tenant, with its account.
-    fn put(&mut self, record: TenantRecord, account: Arc<Account>) {
+    /// Takes over the record of one tenant, with its account and the limits in force.
+    fn put(&mut self, record: TenantRecord, account: Arc<Account>, limits: Limits) {
         self.take_out(&record.name);
-        account.limiter.set(record.limits);
+        account.limiter.set(limits);
         let permissions = record.permissions.clone();
         let tenant = Tenant::new(&record.name, Origin::Stored, permissions, account);
         let tenant = Arc::new(tenant);

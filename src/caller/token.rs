@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 use zeroize::Zeroizing;
 
+use crate::caller::limits::Limits;
 use crate::caller::permission::Permission;
 use crate::caller::tenant::{Origin, Tenant};
 use lavawall_entropy::{Generator, NotReady};
@@ -132,6 +134,12 @@ impl Tokens {
         self.tenants.get(usize::try_from(found).ok()?.checked_sub(1)?)
     }
 
+    fn limit(&self, limits: Limits) {
+        for tenant in &self.tenants {
+            tenant.account().limiter.set(limits);
+        }
+    }
+
     /// Goes on with the accounts of `earlier` tokens of the same names.
     fn take_accounts(&mut self, earlier: &Self) {
         for tenant in &mut self.tenants {
@@ -153,32 +161,47 @@ impl fmt::Debug for Tokens {
 
 /// Tokens that are replaced while the service runs. Unset at first.
 #[derive(Debug, Default)]
-pub struct ReloadableTokens(ArcSwapOption<Tokens>);
+pub struct ReloadableTokens {
+    tokens: ArcSwapOption<Tokens>,
+    /// The limits of each of their tenants.
+    limits: Mutex<Limits>,
+}
 
 impl ReloadableTokens {
     /// Replaces the tokens. Counts from the next request on, also of open connections.
     pub fn set(&self, mut tokens: Tokens) {
-        if let Some(earlier) = self.0.load().as_ref() {
+        let limits = self.limits.lock();
+        if let Some(earlier) = self.tokens.load().as_ref() {
             tokens.take_accounts(earlier);
         }
-        self.0.store(Some(Arc::new(tokens)));
+        tokens.limit(*limits);
+        self.tokens.store(Some(Arc::new(tokens)));
+    }
+
+    /// Sets the limits of each of their tenants, also of those of later tokens.
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        let mut present = self.limits.lock();
+        *present = limits;
+        if let Some(tokens) = self.tokens.load().as_ref() {
+            tokens.limit(limits);
+        }
     }
 
     /// Whether there are tokens yet.
     #[must_use]
     pub fn is_set(&self) -> bool {
-        self.0.load().is_some()
+        self.tokens.load().is_some()
     }
 
     /// The holder of `token`, by the current tokens.
     #[must_use]
     pub(crate) fn holder(&self, token: &[u8]) -> Option<Arc<Tenant>> {
-        self.0.load().as_ref()?.holder(token).cloned()
+        self.tokens.load().as_ref()?.holder(token).cloned()
     }
 
     /// The tenants that hold tokens now.
     pub(crate) fn tenants(&self) -> Vec<Arc<Tenant>> {
-        self.0.load().as_ref().map(|tokens| tokens.tenants.clone()).unwrap_or_default()
+        self.tokens.load().as_ref().map(|tokens| tokens.tenants.clone()).unwrap_or_default()
     }
 }
 

@@ -111,20 +111,22 @@ struct TermsArguments {
 }
 
 /// Set limits; those that are left out stay
+///
+/// none lifts a limit, also one that [limits] in the configuration sets; default follows it again.
 #[derive(Debug, Args)]
 struct LimitArguments {
     /// Name of the tenant
     name: String,
-    /// Requests in a window, such as 50/s, 3000/min, 100/h; or none
+    /// Requests in a window, such as 50/s, 3000/min, 100/h; none; or default
     #[arg(long, value_name = "RATE")]
     rate: Option<String>,
     /// Requests at once after a pause; or none, for those of a window
     #[arg(long, value_name = "REQUESTS")]
     burst: Option<String>,
-    /// Bytes of answers per day in UTC, such as 1MiB/day; or none
+    /// Bytes of answers per day in UTC, such as 1MiB/day; none; or default
     #[arg(long, value_name = "BYTES")]
     bytes: Option<String>,
-    /// Answers of more than 64 KiB at a time; or none
+    /// Answers of more than 64 KiB at a time; none; or default
     #[arg(long, value_name = "ANSWERS")]
     long_answers: Option<String>,
     #[command(flatten)]

@@ -19,6 +19,7 @@ impl Config {
         }
         let mut section = |name: &str, keys: Table| root.insert(name.to_owned(), keys.into());
         section("http", table(&self.http)?);
+        section("limits", table(&self.limits)?);
         section("pool", table(&self.pool)?);
         section("keyring", table(&self.keyring)?);
         section("kv", table(&self.kv)?);
@@ -36,11 +37,17 @@ impl Config {
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let mut keys = self.needs_restart(other);
-        let pools = [self, other].map(|config| table(&config.pool).unwrap_or_default());
-        for (key, value) in &pools[0] {
-            let name = format!("pool.{key}");
-            if pools[1].get(key) != Some(value) && !keys.contains(&name) {
-                keys.push(name);
+        let sections = |config: &Self| {
+            let limits = table(&config.limits).unwrap_or_default();
+            [("limits", limits), ("pool", table(&config.pool).unwrap_or_default())]
+        };
+        for ((section, own), (_, others)) in sections(self).into_iter().zip(sections(other)) {
+            let differ =
+                own.keys().chain(others.keys()).filter(|key| own.get(*key) != others.get(*key));
+            for name in differ.map(|key| format!("{section}.{key}")) {
+                if !keys.contains(&name) {
+                    keys.push(name);
+                }
             }
         }
         if self.source_tables != other.source_tables {
@@ -56,6 +63,7 @@ impl Config {
         let mut config = self.clone();
         config.sources.clone_from(&new.sources);
         config.source_tables.clone_from(&new.source_tables);
+        config.limits.clone_from(&new.limits);
         config.pool.clone_from(&new.pool);
         config.pool.grace_period = self.pool.grace_period;
         config
@@ -88,6 +96,13 @@ mod tests {
             [pool]
             required = ["timer"]
             reseed-interval = "90s"
+            [limits]
+            tenant-rate = "50/s"
+            tenant-burst = 9
+            tenant-bytes = "1GiB/day"
+            anonymous-long-answers = 2
+            long-answers = 64
+            long-answer-bytes = "100MiB/s"
             [kv]
             cache = 7654321
             [[listen]]
@@ -120,11 +135,17 @@ mod tests {
     fn a_reload_changes_sources_and_seeds_and_leaves_the_rest() {
         let old = parse("[http]\nthreads = 1\n[pool]\ngrace-period = \"1min\"\n", &[]);
         let new = parse(
-            "[http]\nthreads = 2\n[pool]\ngrace-period = \"2min\"\nquorum = 3\n[[source]]\ntype = \"os\"\n",
+            "[http]\nthreads = 2\n[pool]\ngrace-period = \"2min\"\nquorum = 3\n[limits]\nlong-answers = 5\n[[source]]\ntype = \"os\"\n",
             &[],
         );
         let written = old.reloaded(&new).text().expect("TOML");
-        for part in ["threads = 1", "grace-period = \"1m\"", "quorum = 3", "type = \"os\""] {
+        for part in [
+            "threads = 1",
+            "grace-period = \"1m\"",
+            "quorum = 3",
+            "long-answers = 5",
+            "type = \"os\"",
+        ] {
             assert!(written.contains(part), "{part} in {written}");
         }
         assert_eq!(old.reloaded(&new).needs_restart(&old), Vec::<String>::new());

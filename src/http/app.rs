@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 use tokio::sync::{Semaphore, watch};
 
 use crate::audit::Asked;
+use crate::caller::service_limits::ServiceLimits;
 use crate::caller::tenants::Tenants;
 use crate::caller::token::ReloadableTokens;
 use crate::collector::status::StatusBoard;
@@ -68,6 +69,8 @@ pub struct ServiceParts {
     pub store_tokens: Arc<ReloadableTokens>,
     /// The tenants.
     pub tenants: Arc<Tenants>,
+    /// The limits of callers without a token, and of the whole service.
+    pub limits: Arc<ServiceLimits>,
     /// Memory for the bodies and answers of large calls together, in bytes.
     pub calls_memory: usize,
 }
@@ -83,6 +86,7 @@ pub(crate) struct App {
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) store_tokens: Arc<ReloadableTokens>,
     pub(crate) tenants: Arc<Tenants>,
+    pub(crate) limits: Arc<ServiceLimits>,
     pub(crate) access: Arc<AccessControl>,
     pub(crate) hosts: HostNames,
     pub(crate) bodies: BodyReader,
@@ -117,6 +121,7 @@ impl App {
             store: parts.store,
             store_tokens: parts.store_tokens,
             tenants: parts.tenants,
+            limits: parts.limits,
             access,
             hosts: HostNames::new(&config.hosts),
             bodies: BodyReader::new(config.idle_timeout),

@@ -1,9 +1,9 @@
 //! The body of any answer.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use http_body::{Frame, SizeHint};
 use hyper::body::Bytes;
@@ -14,15 +14,13 @@ use crate::http::buffer::BUFFER_BYTES;
 use crate::http::memory_budget::MemoryPermit;
 use crate::http::meters::Meters;
 use crate::http::stream::RandomStream;
+use crate::http::stream_turns::StreamTurn;
 use crate::net::least_rate::{PacedAnswer, PacedAnswers, SentMeter};
 use crate::net::service::BodyError;
 use crate::service_log::log_limit::LogLimit;
 
 /// Lines about answers that are cut short, one per long answer.
 static CUT_ANSWERS: LogLimit = LogLimit::new();
-
-/// Polled between two buffers, so that one long answer lets the thread serve the others.
-type Pause = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The body of any answer. An error cuts the connection: the caller sees fewer bytes than were
 /// announced and cannot take them for the whole.
@@ -40,9 +38,9 @@ pub(crate) struct RandomBody {
     stream: RandomStream,
     meters: Arc<Meters>,
     first: Option<Bytes>,
-    /// The bytes that are charged as they are sent.
+    /// The bytes that are charged as they are sent; `None` for HEAD.
     reservation: Option<Reservation>,
-    pause: Option<Pause>,
+    turn: StreamTurn,
 }
 
 /// The permit for the memory of an answer, and the answers of its connection that have one.
@@ -92,8 +90,9 @@ impl Body {
         meters: Arc<Meters>,
         reservation: Option<Reservation>,
     ) -> Self {
-        let first = Some(first);
-        Self::Random(Box::new(RandomBody { stream, meters, first, reservation, pause: None }))
+        let (caller, first) = (reservation.as_ref().map_or(0, Reservation::caller), Some(first));
+        let turn = StreamTurn::of(caller);
+        Self::Random(Box::new(RandomBody { stream, meters, first, reservation, turn }))
     }
 }
 
@@ -153,18 +152,20 @@ impl RandomBody {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.length() == 0 {
+            return Poll::Ready(None);
+        }
+        let reservation = self.reservation.as_ref();
+        let wait = || reservation.map_or(Duration::ZERO, |it| it.wait(BUFFER_BYTES as u64));
+        ready!(self.turn.poll(cx, wait));
         if let Some(first) = self.first.take() {
+            self.turn.end();
             self.charge(&first);
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        if self.stream.length() == 0 {
-            return Poll::Ready(None);
-        }
-        // yield_now is woken after the driver has polled every other connection.
-        let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::task::yield_now()));
-        ready!(pause.as_mut().poll(cx));
-        self.pause = None;
-        match self.stream.next_buffer() {
+        let buffer = self.stream.next_buffer();
+        self.turn.end();
+        match buffer {
             Ok(buffer) => {
                 if let Some(buffer) = &buffer {
                     self.meters.add_bytes(buffer.len());

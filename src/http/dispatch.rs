@@ -13,6 +13,7 @@ use hyper::{Method, Request, Response, StatusCode};
 
 use crate::caller::Caller;
 use crate::caller::permission::Needed;
+use crate::caller::tenant::Tenant;
 use crate::caller::usage::Protocol;
 use crate::http::access_log::LoggedRequest;
 use crate::http::app::App;
@@ -47,30 +48,38 @@ impl Handler {
         Self { app, dialects, activity, ingress, ids: RequestIds::default() }
     }
 
-    /// The answer, and who called.
-    fn answer(&self, destination: &Destination<'_>, request: Request<Incoming>) -> (Reply, Caller) {
+    /// The answer, who called, and whose limits count.
+    fn answer(
+        &self,
+        destination: &Destination<'_>,
+        request: Request<Incoming>,
+    ) -> (Reply, Caller, Option<Arc<Tenant>>) {
         let dialect = destination.dialect;
         let path = request.uri().path();
         if let Err(refusal) = self.admit(&request, dialect.is_page(path)) {
-            return (Reply::Now(problem::render(&refusal)), Caller::Anonymous);
+            return (Reply::Now(problem::render(&refusal)), Caller::Anonymous, None);
         }
         if !self.ingress.listener.serves(dialect.interface(path)) {
             let refusal = Refusal::not_found("there is nothing at this path");
-            return (Reply::Now(problem::render(&refusal)), Caller::Anonymous);
+            return (Reply::Now(problem::render(&refusal)), Caller::Anonymous, None);
         }
         let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
         match dialect.authenticate(&self.app, &self.ingress, &request) {
             Ok(caller) => {
                 let who = caller.clone();
-                let reply = match admit_caller(&caller, dialect.needed(request.uri().path())) {
+                let needed = dialect.needed(request.uri().path());
+                // Health has no permission, and is counted for no one.
+                let is_counted = needed.is_some() || caller.tenant().is_some();
+                let limited = self.app.limits.limited(&caller).filter(|_| is_counted).cloned();
+                let reply = match admit_caller(&caller, limited.as_deref(), needed) {
                     Ok(()) => dialect.answer(call(caller, request)),
                     Err(refusal) => dialect.turn_away(call(caller, request), refusal),
                 };
-                (reply, who)
+                (reply, who, limited)
             }
             Err(refusal) => {
                 let call = call(Caller::Anonymous, request);
-                (dialect.turn_away(call, refusal), Caller::Anonymous)
+                (dialect.turn_away(call, refusal), Caller::Anonymous, None)
             }
         }
     }
@@ -87,8 +96,12 @@ impl Handler {
 }
 
 /// Checks the limits of a caller, then its permission.
-fn admit_caller(caller: &Caller, needed: Option<Needed<'_>>) -> Result<(), Refusal> {
-    if let Some(tenant) = caller.tenant() {
+fn admit_caller(
+    caller: &Caller,
+    limited: Option<&Tenant>,
+    needed: Option<Needed<'_>>,
+) -> Result<(), Refusal> {
+    if let Some(tenant) = limited {
         tenant.admit(Instant::now())?;
     }
     match needed {
@@ -117,12 +130,12 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
                 endpoint: self.dialects.meter_labels()[destination.meter.0],
             })
         });
-        let (reply, caller) = self.answer(&destination, request);
+        let (reply, caller, limited) = self.answer(&destination, request);
         if let Some(logged) = &mut logged {
             logged.caller = caller.to_string();
         }
         let protocol = destination.dialect.protocol();
-        let mut count = Count { meter: destination.meter, caller, protocol, id, logged };
+        let mut count = Count { meter: destination.meter, limited, protocol, id, logged };
         match reply {
             Reply::Now(mut response) => {
                 count.add(&self.app, &mut response);
@@ -138,7 +151,8 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
 /// Where an answer is counted.
 pub(crate) struct Count {
     meter: MeterId,
-    caller: Caller,
+    /// Whose use is counted.
+    limited: Option<Arc<Tenant>>,
     protocol: Protocol,
     /// Until the answer has it.
     id: Option<HeaderValue>,
@@ -156,7 +170,7 @@ impl Count {
             }
             response.headers_mut().insert(REQUEST_ID, id);
         }
-        let Some(tenant) = self.caller.tenant() else { return };
+        let Some(tenant) = &self.limited else { return };
         if response.status() != StatusCode::TOO_MANY_REQUESTS {
             tenant.count_request(self.protocol);
         }
@@ -170,7 +184,7 @@ impl Count {
 /// A call whose client has gone before the answer was there counts, too.
 impl Drop for Count {
     fn drop(&mut self) {
-        if let (Some(_), Some(tenant)) = (&self.id, self.caller.tenant()) {
+        if let (Some(_), Some(tenant)) = (&self.id, &self.limited) {
             tenant.count_request(self.protocol);
         }
     }

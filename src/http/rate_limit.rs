@@ -14,6 +14,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::caller::Caller;
 use crate::caller::limiter::{DAY_SECONDS, Exceeded, ExceededLimit};
+use crate::caller::service_limits::ServiceLimits;
 use crate::caller::tenant::{Reservation, Tenant};
 use crate::caller::usage::Protocol;
 use crate::http::refusal::{Class, LimitRefusal, Refusal, Subject};
@@ -23,16 +24,24 @@ const REMAINING: HeaderName = HeaderName::from_static("ratelimit");
 
 impl From<Exceeded> for Refusal {
     fn from(exceeded: Exceeded) -> Self {
+        let more = || "one more".to_owned();
         let (field, limit, value) = match exceeded.limit {
-            ExceededLimit::Rate(rate) => ("requests", rate.to_string(), "one more".to_owned()),
+            ExceededLimit::Rate(rate) => ("requests", rate.to_string(), more()),
             ExceededLimit::BytesPerDay { most, left, wanted } => {
                 ("bytes", format!("{most} per day, of which {left} are left"), wanted.to_string())
             }
             ExceededLimit::LongAnswers(most) => {
-                ("long-answers", format!("{most} at a time"), "one more".to_owned())
+                ("long-answers", format!("{most} at a time"), more())
+            }
+            ExceededLimit::ServiceLongAnswers { most, free, own } => {
+                let limit = format!(
+                    "{most} of the service at a time, of which {free} are left, and no caller has more than \
+                     are left"
+                );
+                ("long-answers", limit, format!("one more than {own}"))
             }
         };
-        let message = format!("{field}: the limit of this tenant is {limit} (got {value})");
+        let message = format!("{field}: the limit is {limit} (got {value})");
         let limit = LimitRefusal { field, limit, value, retry_after: exceeded.retry_after };
         Self::new(Class::TooManyRequests, Subject::Limit(Box::new(limit)), message)
     }
@@ -41,12 +50,17 @@ impl From<Exceeded> for Refusal {
 /// Longer than any of the two headers: neither grows while it is written.
 const TEXT_BYTES: usize = 128;
 
-/// Charges the bytes of an answer to a tenant, before they are made. HEAD gets none.
+/// Charges the bytes of an answer, before they are made. HEAD gets none.
 ///
 /// # Errors
 /// When fewer are left; then nothing is charged.
-pub(crate) fn charge(caller: &Caller, method: &Method, bytes: u64) -> Result<(), Refusal> {
-    match caller.tenant().filter(|_| *method != Method::HEAD) {
+pub(crate) fn charge(
+    limits: &ServiceLimits,
+    caller: &Caller,
+    method: &Method,
+    bytes: u64,
+) -> Result<(), Refusal> {
+    match limits.limited(caller).filter(|_| *method != Method::HEAD) {
         Some(tenant) => Ok(tenant.charge(Protocol::Native, bytes)?),
         None => Ok(()),
     }
@@ -57,14 +71,16 @@ pub(crate) fn charge(caller: &Caller, method: &Method, bytes: u64) -> Result<(),
 /// # Errors
 /// The limit that is exceeded.
 pub(crate) fn reserve(
+    limits: &ServiceLimits,
     caller: &Caller,
     method: &Method,
     bytes: u64,
 ) -> Result<Option<Reservation>, Refusal> {
-    match caller.tenant().filter(|_| *method != Method::HEAD) {
-        Some(tenant) => Ok(Some(tenant.reserve(Protocol::Native, bytes)?)),
-        None => Ok(None),
+    if *method == Method::HEAD {
+        return Ok(None);
     }
+    let sharer = limits.sharer(caller);
+    Ok(Some(sharer.reserve(limits.ceiling(), Protocol::Native, bytes)?))
 }
 
 /// Adds what is left of the limits of a tenant, if it has any.

@@ -9,7 +9,7 @@ use lavawall::IncidentLog;
 use lavawall::ListenAddress;
 use lavawall::StatusBoard;
 use lavawall::Store;
-use lavawall::{AccessControl, Fresh, HttpConfig, ServiceParts, serve};
+use lavawall::{AccessControl, Fresh, HttpConfig, ServiceLimits, ServiceParts, serve};
 use lavawall::{ReloadableTokens, Tenants};
 use lavawall_entropy::{Contribution, Generator, Kind, LeaseLimits, Provenance, Quorum, Secret};
 use tokio::sync::watch;
@@ -81,6 +81,7 @@ impl Appliance {
             store,
             store_tokens: store_tokens.unwrap_or_default(),
             tenants: Arc::new(Tenants::none()),
+            limits: Arc::new(ServiceLimits::default()),
             calls_memory: 100 << 20,
         };
         let guard = Arc::clone(&access);

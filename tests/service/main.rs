@@ -6,6 +6,7 @@ mod clock;
 mod devices;
 mod host;
 mod keys;
+mod limits;
 mod listeners;
 mod load;
 mod log;

@@ -14,13 +14,13 @@ const DATA: i32 = 65;
 const USAGE: i32 = 64;
 
 /// A call with a token.
-fn call(service: &Running, token: &str, method: &str, path: &str, body: &str) -> Answer {
+pub(crate) fn call(service: &Running, token: &str, method: &str, path: &str, body: &str) -> Answer {
     let mut stream = service.connect();
     send(&mut stream, token, method, path, body);
     Answer::read(stream)
 }
 
-fn send(stream: &mut TcpStream, token: &str, method: &str, path: &str, body: &str) {
+pub(crate) fn send(stream: &mut TcpStream, token: &str, method: &str, path: &str, body: &str) {
     let length = body.len();
     write!(
         stream,
@@ -30,25 +30,25 @@ fn send(stream: &mut TcpStream, token: &str, method: &str, path: &str, body: &st
     .expect("sent");
 }
 
-fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
     answer.headers.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
 }
 
-fn json(answer: &Answer) -> Value {
+pub(crate) fn json(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("JSON: {}", answer.text()))
 }
 
-fn create(service: &Running, name: &str, more: &[&str]) -> String {
+pub(crate) fn create(service: &Running, name: &str, more: &[&str]) -> String {
     let arguments = [&["tenant", "create", name], more].concat();
     service.done(&arguments, "").trim().to_owned()
 }
 
-fn usage(service: &Running, name: &str) -> Value {
+pub(crate) fn usage(service: &Running, name: &str) -> Value {
     let text = service.done(&["tenant", "usage", name, "--json"], "");
     serde_json::from_str(&text).expect("JSON")
 }
 
-fn namespace(service: &Running, title: &str) -> String {
+pub(crate) fn namespace(service: &Running, title: &str) -> String {
     service.done(&["kv", "namespaces", "create", title], "");
     let text = service.done(&["kv", "namespaces", "list", "--json"], "");
     let all = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));

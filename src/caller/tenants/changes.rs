@@ -5,7 +5,7 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::audit::{Actor, AuditEvent};
-use crate::caller::limits::Limits;
+use crate::caller::limits::LimitSettings;
 use crate::caller::permission::Permission;
 use crate::caller::tenant::{
     Account, NOTE_MOST, TOKENS_MOST, TenantRecord, TokenRecord, is_tenant_name,
@@ -35,7 +35,7 @@ pub(crate) struct NewToken {
 /// What to change of a tenant.
 pub(crate) enum TenantChange {
     /// Its limits.
-    Limits(Limits),
+    Limits(LimitSettings),
     /// Its permissions.
     Permissions(Vec<Permission>),
     /// A token is revoked.
@@ -78,7 +78,7 @@ impl Tenants {
             name: name.to_owned(),
             created_at: unix_now(),
             permissions,
-            limits: Limits::default(),
+            limits: LimitSettings::default(),
             tokens: Vec::new(),
             last_token: 0,
             is_removed: false,
@@ -237,7 +237,8 @@ impl Tenants {
     }
 
     fn put(&self, record: TenantRecord, account: Arc<Account>) {
-        self.update_index(|index| index.put(record, account));
+        let limits = self.limits_of(&record);
+        self.update_index(|index| index.put(record, account, limits));
     }
 
     fn update_index(&self, change: impl FnOnce(&mut Index)) {

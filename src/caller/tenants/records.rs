@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 
 use crate::audit::Actor;
 use crate::caller::limiter::DAY_SECONDS;
+use crate::caller::limits::Limits;
 use crate::caller::tenant::{Account, TenantRecord};
 use crate::caller::tenants::{Index, TenantError, Tenants};
 use crate::caller::usage::DayUsage;
@@ -66,8 +67,9 @@ impl Tenants {
                         findings
                             .push(format!("the use of tenant {} is lost: {error}", record.name));
                     };
-                    let account = restored(store, &record, now, &mut lost);
-                    index.put(record, Arc::new(account));
+                    let limits = self.limits_of(&record);
+                    let account = restored(store, &record, limits, now, &mut lost);
+                    index.put(record, Arc::new(account), limits);
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -88,6 +90,7 @@ impl Tenants {
 fn restored(
     store: &Store,
     record: &TenantRecord,
+    limits: Limits,
     now: u64,
     lost: &mut impl FnMut(TenantError),
 ) -> Account {
@@ -102,7 +105,7 @@ fn restored(
         None
     });
     let uses: Vec<_> = uses.unwrap_or_default().into_iter().collect();
-    Account::restored(record.limits, now, usage.unwrap_or_default(), &uses)
+    Account::restored(limits, now, usage.unwrap_or_default(), &uses)
 }
 
 /// Whether there is a record of this tenant, also one that is not understood.

@@ -69,7 +69,13 @@ pub(crate) fn limits(limits: &TenantLimits) -> String {
     parts.extend(limits.burst.map(|burst| format!("{burst} at once")));
     parts.extend(limits.bytes_per_day.map(|bytes| format!("{} per day", ByteSize::b(bytes))));
     parts.extend(limits.long_answers.map(|most| format!("{most} long answers")));
-    if parts.is_empty() { "no limit".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        return "no limit".to_owned();
+    }
+    let defaults = limits.defaults.join(", ");
+    let by_default =
+        if defaults.is_empty() { String::new() } else { format!(" (by default: {defaults})") };
+    parts.join(", ") + &by_default
 }
 
 fn time(unix: u64) -> String {

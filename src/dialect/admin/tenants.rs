@@ -8,7 +8,7 @@ use crate::api::tenants::{
     CreateTenantRequest, LimitsRequest, NewTokenAnswer, NewTokenRequest, PermissionsRequest,
     RemoveTenantRequest, RemovedTenant, TenantEntry, TenantLimits, TenantList, TokenEntry,
 };
-use crate::caller::limits::{DailyBytes, Limits};
+use crate::caller::limits::{DailyBytes, LimitSettings, Limits, Setting};
 use crate::caller::permission::Permission;
 use crate::caller::tenant::TenantRecord;
 use crate::caller::tenants::{NewToken, StoredTenant, TenantChange, TokenTerms};
@@ -25,19 +25,20 @@ const BODY_LIMIT: usize = 64 * 1024;
 /// Permissions of one tenant.
 const PERMISSIONS_MOST: usize = 1000;
 
-/// The word that removes a limit.
+/// The words that lift a limit, and that take the default again.
 const NONE: &str = "none";
+const DEFAULT: &str = "default";
 
 type Outcome = Result<Response<Body>, Refusal>;
 
 pub(crate) fn list(call: &OwnedCall) -> Outcome {
     let all = call.app.tenants.all()?;
-    let tenants = all.iter().filter(|it| !it.record.is_removed).map(shown).collect();
+    let tenants = all.iter().filter(|it| !it.record.is_removed).map(|it| shown(call, it)).collect();
     Ok(json(StatusCode::OK, &TenantList { tenants }))
 }
 
 pub(crate) fn get(call: &OwnedCall, name: &str) -> Outcome {
-    Ok(json(StatusCode::OK, &shown(&call.app.tenants.find(name)?)))
+    Ok(json(StatusCode::OK, &shown(call, &call.app.tenants.find(name)?)))
 }
 
 pub(crate) async fn create(call: &mut OwnedCall) -> Outcome {
@@ -121,11 +122,9 @@ async fn change(
     decide: impl FnOnce(&TenantRecord) -> Result<TenantChange, Refusal> + Send + 'static,
 ) -> Outcome {
     let tenants = Arc::clone(&call.app.tenants);
-    call.operate(move |store, actor| {
-        let changed = tenants.change(store, actor, &name, decide)?;
-        Ok(json(StatusCode::OK, &shown(&changed)))
-    })
-    .await
+    let changed =
+        call.operate(move |store, actor| tenants.change(store, actor, &name, decide)).await?;
+    Ok(json(StatusCode::OK, &shown(call, &changed)))
 }
 
 fn read_permissions(texts: &[String]) -> Result<Vec<Permission>, Refusal> {
@@ -140,43 +139,50 @@ fn read_permissions(texts: &[String]) -> Result<Vec<Permission>, Refusal> {
 }
 
 /// The limits, with those that a request sets.
-fn limits(mut limits: Limits, request: &LimitsRequest) -> Result<Limits, Refusal> {
-    set(&mut limits.rate, "rate", request.rate.as_deref())?;
-    if limits.rate.is_none() {
-        limits.burst = None;
+fn limits(mut limits: LimitSettings, request: &LimitsRequest) -> Result<LimitSettings, Refusal> {
+    set(&mut limits.rate, "rate", request.rate.as_deref(), |rate| rate)?;
+    if !matches!(limits.rate, Setting::At(_)) {
+        limits.burst = Setting::Default;
     }
-    set(&mut limits.burst, "burst", request.burst.as_deref())?;
-    let mut bytes = limits.bytes_per_day.map(DailyBytes);
-    set(&mut bytes, "bytes", request.bytes.as_deref())?;
-    limits.bytes_per_day = bytes.map(|DailyBytes(bytes)| bytes);
-    set(&mut limits.long_answers, "long_answers", request.long_answers.as_deref())?;
-    if limits.burst == Some(0) {
+    set(&mut limits.burst, "burst", request.burst.as_deref(), |burst| burst)?;
+    let bytes = request.bytes.as_deref();
+    set(&mut limits.bytes_per_day, "bytes", bytes, |DailyBytes(bytes)| bytes)?;
+    let long_answers = request.long_answers.as_deref();
+    set(&mut limits.long_answers, "long_answers", long_answers, |most| most)?;
+    if limits.burst == Setting::At(0) {
         return Err(Refusal::invalid("burst: must be 1 or more (got 0)"));
     }
-    if limits.burst.is_some() && limits.rate.is_none() {
+    if matches!(limits.burst, Setting::At(_)) && !matches!(limits.rate, Setting::At(_)) {
         return Err(Refusal::invalid("burst: needs a rate beside it"));
     }
     Ok(limits)
 }
 
-fn set<T: FromStr>(limit: &mut Option<T>, field: &str, to: Option<&str>) -> Result<(), Refusal>
+fn set<Given: FromStr, T>(
+    limit: &mut Setting<T>,
+    field: &str,
+    to: Option<&str>,
+    value: impl FnOnce(Given) -> T,
+) -> Result<(), Refusal>
 where
-    T::Err: std::fmt::Display,
+    Given::Err: std::fmt::Display,
 {
     match to {
         None => {}
-        Some(NONE) => *limit = None,
+        Some(NONE) => *limit = Setting::Lifted,
+        Some(DEFAULT) => *limit = Setting::Default,
         Some(text) => {
             let read = text.parse().map_err(|error| {
-                Refusal::invalid(format!("{field}: {error}, or none (got {text:?})"))
+                Refusal::invalid(format!("{field}: {error}, none or default (got {text:?})"))
             });
-            *limit = Some(read?);
+            *limit = Setting::At(value(read?));
         }
     }
     Ok(())
 }
 
-fn shown(StoredTenant { record, tenant }: &StoredTenant) -> TenantEntry {
+fn shown(call: &OwnedCall, StoredTenant { record, tenant }: &StoredTenant) -> TenantEntry {
+    let limits = call.app.tenants.limits_of(record);
     let last_uses = tenant.account().read_last_uses();
     let last_use = |number| last_uses.iter().find(|(known, _)| *known == number).map(|it| it.1);
     TenantEntry {
@@ -184,10 +190,11 @@ fn shown(StoredTenant { record, tenant }: &StoredTenant) -> TenantEntry {
         created_at: record.created_at,
         permissions: record.permissions.iter().map(ToString::to_string).collect(),
         limits: TenantLimits {
-            rate: record.limits.rate.map(|rate| rate.to_string()),
-            burst: record.limits.burst,
-            bytes_per_day: record.limits.bytes_per_day,
-            long_answers: record.limits.long_answers,
+            rate: limits.rate.map(|rate| rate.to_string()),
+            burst: limits.burst,
+            bytes_per_day: limits.bytes_per_day,
+            long_answers: limits.long_answers,
+            defaults: defaults(&record.limits, &limits),
         },
         tokens: record
             .tokens
@@ -201,6 +208,18 @@ fn shown(StoredTenant { record, tenant }: &StoredTenant) -> TenantEntry {
             })
             .collect(),
     }
+}
+
+/// The limits in force that the configuration sets.
+fn defaults(settings: &LimitSettings, limits: &Limits) -> Vec<String> {
+    let is_rate = settings.rate.is_default();
+    let all = [
+        ("rate", is_rate && limits.rate.is_some()),
+        ("burst", is_rate && settings.burst.is_default() && limits.burst.is_some()),
+        ("bytes_per_day", settings.bytes_per_day.is_default() && limits.bytes_per_day.is_some()),
+        ("long_answers", settings.long_answers.is_default() && limits.long_answers.is_some()),
+    ];
+    all.into_iter().filter(|(_, is_default)| *is_default).map(|(name, _)| name.to_owned()).collect()
 }
 
 fn token(NewToken { number, token }: NewToken) -> Response<Body> {

@@ -36,7 +36,7 @@ pub(crate) fn answer(
     let body = write(&list, format, &mut Words::new(&app.generator))?;
     let mut buffer = AnswerBuffer::new(body.len());
     buffer.bytes().copy_from_slice(body.as_bytes());
-    rate_limit::charge(&call.caller, call.request.method(), body.len() as u64)?;
+    rate_limit::charge(&app.limits, &call.caller, call.request.method(), body.len() as u64)?;
     app.meters.add_bytes(body.len());
     Ok(Reply::Now(ok(headers, Body::whole(buffer.into_bytes()))))
 }

@@ -62,11 +62,11 @@ fn draw(
     if stream.is_one_buffer() {
         // A refusal of the generator charges nothing.
         let whole = stream.next_buffer()?.unwrap_or_default();
-        rate_limit::charge(caller, method, length)?;
+        rate_limit::charge(&app.limits, caller, method, length)?;
         app.meters.add_bytes(whole.len());
         return Ok(ok(headers, Body::whole(whole)));
     }
-    let reservation = rate_limit::reserve(caller, method, length)?;
+    let reservation = rate_limit::reserve(&app.limits, caller, method, length)?;
     let first = stream.next_buffer()?.unwrap_or_default();
     app.meters.add_bytes(first.len());
     let body = Body::random(first, stream, Arc::clone(&app.meters), reservation);
