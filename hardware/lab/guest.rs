@@ -42,6 +42,19 @@ pub(crate) struct Guest {
     agent: ureq::Agent,
 }
 
+/// What a machine is made of.
+#[derive(Default)]
+struct Setup<'a> {
+    /// A file of `hardware/lab/configurations`.
+    configuration: &'a str,
+    /// Files in the machine's root: name and text.
+    files: &'a [(String, String)],
+    /// The kind of image, if not that of every machine.
+    kind: Option<&'a str>,
+    /// The socket of the host behind the hardware generator; by default it is the host's own.
+    egd: Option<&'a Path>,
+}
+
 /// One answer of the service.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -54,19 +67,40 @@ impl Guest {
     /// Boots, with the service configured by this file of `hardware/lab/configurations`, and waits
     /// until the service answers.
     pub(crate) fn boot(configuration: &str) -> Self {
+        let guest = Self::start(&Setup { configuration, ..Setup::default() });
+        guest.wait_for("the service to answer", || guest.get("/health/live").is_some());
+        guest
+    }
+
+    /// Boots with the networks of two tenants, and these files, by name, in the machine's root. The
+    /// service is reached from the tenants' machines alone. Waits until its store is open.
+    pub(crate) fn boot_fabric(configuration: &str, files: &[(String, String)]) -> Self {
+        let guest = Self::start(&Setup { configuration, files, kind: Some("fabric"), egd: None });
+        guest.wait_for("the store to open", || guest.has_said("opened 0 records"));
+        guest
+    }
+
+    /// Boots with a hardware generator that gives what the service at this socket of the host gives, and
+    /// waits until the service in the machine answers.
+    pub(crate) fn boot_with_egd(configuration: &str, socket: &Path) -> Self {
+        let egd = Some(socket);
+        let guest = Self::start(&Setup { configuration, egd, ..Setup::default() });
+        guest.wait_for("the service to answer", || guest.get("/health/live").is_some());
+        guest
+    }
+
+    fn start(setup: &Setup<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a directory");
         let image = folder.path().join("image");
-        make_image(configuration, &image);
+        make_image(setup, folder.path());
         let ports = free_ports();
         let tpm = start_tpm(folder.path());
-        let machine = start_machine(folder.path(), &image, ports);
+        let machine = start_machine(folder.path(), &image, ports, setup.egd);
         let [http, usb, shell] = ports;
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(REQUEST));
         let agent = config.build().new_agent();
-        let guest = Self { machine, tpm, folder, http, usb, shell, agent };
-        guest.wait_for("the service to answer", || guest.get("/health/live").is_some());
-        guest
+        Self { machine, tpm, folder, http, usb, shell, agent }
     }
 
     /// Where a USB device is plugged in.
@@ -188,12 +222,21 @@ impl Drop for Guest {
     }
 }
 
-fn make_image(configuration: &str, image: &Path) {
+/// Makes `image` below the folder.
+fn make_image(setup: &Setup<'_>, folder: &Path) {
     let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("hardware/lab");
+    let root = folder.join("root");
+    fs::create_dir(&root).expect("a directory");
+    fs::copy(lab.join("configurations").join(setup.configuration), root.join("lavawall.toml"))
+        .expect("a configuration");
+    for (name, text) in setup.files {
+        fs::write(root.join(name), text).expect("a file");
+    }
     let made = Command::new(lab.join("image"))
-        .arg(image)
-        .arg(target().join("release/lavawall"))
-        .arg(lab.join("configurations").join(configuration))
+        .arg(folder.join("image"))
+        .arg(release_build())
+        .arg(&root)
+        .args(setup.kind)
         .status()
         .expect("a shell");
     assert!(made.success(), "no image was made: run the tests of the lab with `make lab`");
@@ -220,7 +263,12 @@ fn start_tpm(folder: &Path) -> Child {
 
 /// Software emulation alone, so that it runs where nothing can be accelerated; one processor, which
 /// is faster so than two; only forwarded ports lead in, and none leads out.
-fn start_machine(folder: &Path, image: &Path, [http, usb, shell]: [SocketAddr; 3]) -> Child {
+fn start_machine(
+    folder: &Path,
+    image: &Path,
+    [http, usb, shell]: [SocketAddr; 3],
+    egd: Option<&Path>,
+) -> Child {
     let root = target().join("lab/root/usr/share");
     let network = format!(
         "user,id=net,restrict=on,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{usb}-:3240,\
@@ -238,7 +286,6 @@ fn start_machine(folder: &Path, image: &Path, [http, usb, shell]: [SocketAddr; 3
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
         .args(["-serial", &console, "-netdev", &network])
         .args(["-device", "virtio-net-pci,netdev=net,romfile="])
-        .args(["-object", "rng-random,id=rng,filename=/dev/urandom"])
         .args(["-device", "virtio-rng-pci,rng=rng"])
         .args(["-chardev", &socket, "-tpmdev", "emulator,id=tpm,chardev=tpm"])
         .args(["-device", "tpm-tis,tpmdev=tpm"])
@@ -247,6 +294,12 @@ fn start_machine(folder: &Path, image: &Path, [http, usb, shell]: [SocketAddr; 3
         .arg("-initrd")
         .arg(image)
         .args(["-append", KERNEL_PARAMETERS]);
+    match egd {
+        None => command.args(["-object", "rng-random,id=rng,filename=/dev/urandom"]),
+        Some(socket) => command
+            .args(["-object", "rng-egd,id=rng,chardev=egd", "-chardev"])
+            .arg(format!("socket,id=egd,path={},reconnect=1", socket.display())),
+    };
     command.stdin(Stdio::null()).spawn().expect("QEMU")
 }
 
@@ -263,6 +316,11 @@ fn unpacked(program: &str) -> Command {
 
 fn tpm_socket(folder: &Path) -> PathBuf {
     folder.join("tpm.socket")
+}
+
+/// The program that is tested.
+pub(crate) fn release_build() -> PathBuf {
+    target().join("release/lavawall")
 }
 
 /// Where cargo builds.

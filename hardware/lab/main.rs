@@ -8,7 +8,9 @@
 
 mod camera;
 mod disk;
+mod egd;
 mod guest;
+mod tenants;
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
