@@ -13,6 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use crate::egd::config::EgdConfig;
 use crate::http::HttpConfigError;
 use crate::source::{Presence, SOURCE_TYPES, SourceSpec};
 use crate::{caller, collector, durable, http, keyring, kv};
@@ -53,6 +54,8 @@ pub struct Config {
     pub http: http::HttpConfig,
     /// More listeners, each a `[[listen]]`.
     pub listen: Vec<http::ListenerConfig>,
+    /// Listeners of the entropy gathering daemon's protocol, each an `[[egd]]`.
+    pub egd: Vec<EgdConfig>,
     /// Limits of tenants without limits of their own, of callers without a token, and of the service.
     pub limits: caller::config::LimitsConfig,
     /// The quorum and the reseed interval.
@@ -165,6 +168,13 @@ impl Config {
         self.http.listener().into_iter().chain(self.listen.iter().cloned()).collect()
     }
 
+    /// The listener of each `[[egd]]`.
+    #[must_use]
+    pub(crate) fn egd_listeners(&self) -> Vec<http::ListenerConfig> {
+        let listener = |(number, egd): (usize, &EgdConfig)| egd.listener(&format!("egd[{number}]"));
+        self.egd.iter().enumerate().map(listener).collect()
+    }
+
     fn validate_listeners(&self, keys: &KeyPlaces<'_>) -> Result<(), ConfigError> {
         if self.listen.len() > MAX_LISTENERS {
             let reason = format!("at most {MAX_LISTENERS} listeners (got {})", self.listen.len());
@@ -182,6 +192,30 @@ impl Config {
                 let reason = format!("is that of {} too (got {})", other.table, listener.name());
                 return Err(keys.error(&key("address"), reason));
             }
+        }
+        self.validate_egd(keys)
+    }
+
+    fn validate_egd(&self, keys: &KeyPlaces<'_>) -> Result<(), ConfigError> {
+        if self.egd.len() > MAX_LISTENERS {
+            let reason = format!("at most {MAX_LISTENERS} listeners (got {})", self.egd.len());
+            return Err(keys.error("egd", reason));
+        }
+        let mut others = self.listeners();
+        for (egd, listener) in self.egd.iter().zip(self.egd_listeners()) {
+            let key = |field: &str| match field {
+                "address" => format!("{}.listen", listener.table),
+                field => format!("{}.{field}", listener.table),
+            };
+            egd.validate().map_err(|invalid| {
+                let HttpConfigError { field, value, reason } = invalid;
+                keys.error(&key(field), format!("{reason} (got {value})"))
+            })?;
+            if let Some(other) = others.iter().find(|other| listener.is_at_place_of(other)) {
+                let reason = format!("is that of {} too (got {})", other.table, listener.name());
+                return Err(keys.error(&key("listen"), reason));
+            }
+            others.push(listener);
         }
         Ok(())
     }
@@ -203,6 +237,7 @@ impl Config {
                 format!("{:?}", config.pool.grace_period).into(),
             ));
             all.push(("listen".to_owned(), format!("{:?}", config.listen).into()));
+            all.push(("egd".to_owned(), format!("{:?}", config.egd).into()));
             all.push(("state-dir".to_owned(), format!("{:?}", config.state_dir).into()));
             all.push(("admin-socket".to_owned(), format!("{:?}", config.admin_socket).into()));
             all

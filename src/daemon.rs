@@ -6,8 +6,10 @@ pub(crate) mod local;
 pub(crate) mod notify;
 pub(crate) mod trial;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
@@ -18,6 +20,9 @@ use crate::caller::service_limits::ServiceLimits;
 use crate::collector::Collector;
 use crate::collector::status::StatusBoard;
 use crate::config::{Config, ConfigError};
+use crate::egd;
+use crate::egd::server::EgdListener;
+use crate::egd::tenant_supply::TenantSupply;
 use crate::exitcode::Exit;
 use crate::http;
 use crate::http::{AccessControl, AccessError, FreshError, ListenError};
@@ -89,7 +94,10 @@ pub(crate) enum DaemonError {
     KeysEnded,
     /// HTTP ended on its own.
     #[error("HTTP has stopped: {0}")]
-    Http(std::io::Error),
+    Http(io::Error),
+    /// The entropy gathering daemon's protocol ended on its own.
+    #[error("EGD has stopped: {0}")]
+    Egd(io::Error),
 }
 
 impl DaemonError {
@@ -104,9 +112,11 @@ impl DaemonError {
             | Self::Listen(ListenError::Key { .. })
             | Self::Access(_) => Exit::Config,
             Self::StateDir(_) | Self::ReadyFile(_) => Exit::CannotCreate,
-            Self::CollectorEnded | Self::CollectorHangs | Self::KeysEnded | Self::Http(_) => {
-                Exit::Software
-            }
+            Self::CollectorEnded
+            | Self::CollectorHangs
+            | Self::KeysEnded
+            | Self::Http(_)
+            | Self::Egd(_) => Exit::Software,
         }
     }
 }
@@ -121,19 +131,21 @@ pub(crate) fn run(
     reread: impl Fn() -> Result<Config, ConfigError>,
 ) -> Result<(), DaemonError> {
     harden::leave_no_core_dump();
-    let sockets = config.listen.len() * config.http.threads();
+    let sockets = config.listen.len() * config.http.threads() + config.egd.len();
     harden::take_descriptors(config.http.max_connections, sockets);
-    let StartResources { state_dir, access, listeners } =
+    let StartResources { state_dir, access, listeners, egd_listeners } =
         StartResources::take(config, &state_dir(config)?)?;
     let socket = bind_admin_socket(&admin_socket(config, &state_dir));
     let service = Service::start(config, options, Arc::new(state_dir), Arc::new(access))?;
-    let addresses: Vec<_> = listeners.iter().map(|listener| listener.address().clone()).collect();
+    let bound = listeners.iter().chain(&egd_listeners);
+    let addresses: Vec<_> = bound.map(|listener| listener.address().clone()).collect();
     let ready_file = ReadyFile::new(options.ready_file.clone(), &addresses)?;
     for (listener, address) in config.listeners().iter().zip(&addresses) {
         tracing::info!("listening on {}", listener.described(address));
     }
 
     let (stop, stopped) = watch::channel(false);
+    let egd = service.start_egd(config, egd_listeners, &stopped)?;
     let http_service = service.http(config);
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
@@ -142,17 +154,22 @@ pub(crate) fn run(
         http::serve(http_service, dialects, listeners, socket, access, &http_config, &stopped)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let ended = runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &http));
-    // HTTP finishes, also after a fault; its threads end within the drain timeout.
+    let servers: Vec<_> = std::iter::once(&http).chain(&egd).collect();
+    let ended =
+        runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &servers));
+    // Both finish, also after a fault; their threads end within the drain timeout.
     let _ = stop.send(true);
-    let served = http.join().unwrap_or_else(|_| Err(std::io::Error::other("it panicked")));
+    let join = |thread: JoinHandle<io::Result<()>>| {
+        thread.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
+    };
+    let (served, egd_served) = (join(http), egd.map_or(Ok(()), join));
     if let Err(error @ DaemonError::CollectorHangs) = &ended {
         // Its thread cannot be joined: the service manager starts another process.
         tracing::error!("{error}");
         std::process::exit(error.exit() as i32);
     }
     service.leave_boot_seed();
-    ended.and(served.map_err(DaemonError::Http))
+    ended.and(served.map_err(DaemonError::Http)).and(egd_served.map_err(DaemonError::Egd))
 }
 
 /// What a start takes besides the sources. [`trial::try_start`] takes it, too.
@@ -160,6 +177,7 @@ struct StartResources {
     state_dir: StateDir,
     access: AccessControl,
     listeners: Vec<BoundListener>,
+    egd_listeners: Vec<BoundListener>,
 }
 
 impl StartResources {
@@ -170,7 +188,9 @@ impl StartResources {
         let threads = config.http.threads();
         let bind = |listener: &http::ListenerConfig| listener.bind(threads);
         let listeners = configs.iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self { state_dir, access, listeners })
+        let bind = |listener: &http::ListenerConfig| listener.bind(1);
+        let egd_listeners = config.egd_listeners().iter().map(bind).collect::<Result<_, _>>()?;
+        Ok(Self { state_dir, access, listeners, egd_listeners })
     }
 }
 
@@ -306,6 +326,32 @@ impl Service {
         }
     }
 
+    /// Serves the entropy gathering daemon's protocol on a thread, until `stopped`, where it has listeners.
+    fn start_egd(
+        &self,
+        config: &Config,
+        listeners: Vec<BoundListener>,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
+        if listeners.is_empty() {
+            return Ok(None);
+        }
+        let listeners = config.egd.iter().zip(listeners).map(|(egd, listener)| {
+            tracing::info!("listening on {}, for EGD", listener.address());
+            let supply = Arc::new(TenantSupply {
+                generator: Arc::clone(&self.generator),
+                tenants: self.keys.as_ref().map(KeyUpkeep::tenants).unwrap_or_default(),
+                limits: Arc::clone(&self.limits),
+                tenant: egd.tenant.clone(),
+            });
+            EgdListener { listener, supply }
+        });
+        let listeners: Vec<_> = listeners.collect();
+        let (stopped, drain_timeout) = (stopped.clone(), config.http.drain_timeout);
+        let thread = std::thread::Builder::new().name("egd".into());
+        thread.spawn(move || egd::server::serve(listeners, &stopped, drain_timeout)).map(Some)
+    }
+
     /// Waits for signals, and reports when the service is ready.
     async fn watch(
         &self,
@@ -314,7 +360,7 @@ impl Service {
         mut ready_file: ReadyFile,
         reread: impl Fn() -> Result<Config, ConfigError>,
         stop: &watch::Sender<bool>,
-        http: &std::thread::JoinHandle<std::io::Result<()>>,
+        servers: &[&JoinHandle<io::Result<()>>],
     ) -> Result<(), DaemonError> {
         let mut signals = Signals::new()?;
         let mut notify = Notify::new();
@@ -328,7 +374,7 @@ impl Service {
                 Some(SignalRequest::Reload) => self.reload(config, options, reread()),
                 None => {}
             }
-            if http.is_finished() {
+            if servers.iter().any(|server| server.is_finished()) {
                 return Ok(());
             }
             if self.collector.has_ended() {
@@ -365,7 +411,7 @@ impl Service {
         Notify::stopping();
         let _ = stop.send(true);
         let stopped_at = Instant::now();
-        while !http.is_finished() {
+        while servers.iter().any(|server| !server.is_finished()) {
             let signal = signals.next().await;
             if signal == Some(SignalRequest::Stop) && stopped_at.elapsed() >= SECOND_SIGNAL_AFTER {
                 tracing::warn!("stopped by a second signal");

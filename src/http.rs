@@ -50,4 +50,5 @@ pub(crate) use dialect::Dialects;
 pub use format::{RandomFormat, negotiate};
 pub(crate) use listener_config::ListenError;
 pub use listener_config::ListenerConfig;
+pub(crate) use listener_config::SocketMode;
 pub use server::serve;

@@ -12,6 +12,7 @@ mod crypto;
 mod daemon;
 mod dialect;
 mod durable;
+mod egd;
 mod exitcode;
 mod http;
 mod incident;

@@ -68,6 +68,12 @@ impl ServiceLimits {
         }
     }
 
+    /// All callers without a token, as one.
+    #[must_use]
+    pub(crate) fn anonymous(&self) -> &Arc<Tenant> {
+        &self.anonymous
+    }
+
     /// The ceiling of the whole service.
     pub(crate) fn ceiling(&self) -> &Arc<Ceiling> {
         &self.ceiling

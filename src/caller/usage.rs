@@ -17,11 +17,13 @@ pub(crate) enum Protocol {
     WorkersKv,
     /// The operator's calls.
     Admin,
+    /// The entropy gathering daemon's protocol.
+    Egd,
 }
 
 /// Every protocol, in the order of their counters.
-pub(crate) const PROTOCOLS: [Protocol; 4] =
-    [Protocol::Native, Protocol::Web, Protocol::WorkersKv, Protocol::Admin];
+pub(crate) const PROTOCOLS: [Protocol; 5] =
+    [Protocol::Native, Protocol::Web, Protocol::WorkersKv, Protocol::Admin, Protocol::Egd];
 
 /// Amounts of use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,7 @@ impl Protocol {
             Self::Web => "web",
             Self::WorkersKv => "workers-kv",
             Self::Admin => "admin",
+            Self::Egd => "egd",
         }
     }
 }

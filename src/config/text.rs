@@ -26,6 +26,9 @@ impl Config {
         if !self.listen.is_empty() {
             root.insert("listen".into(), Value::try_from(&self.listen)?);
         }
+        if !self.egd.is_empty() {
+            root.insert("egd".into(), Value::try_from(&self.egd)?);
+        }
         if self.sources.is_some() {
             let sources = self.source_tables.iter().cloned().map(Value::from).collect();
             root.insert("source".into(), Value::Array(sources));

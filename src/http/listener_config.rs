@@ -227,6 +227,7 @@ impl ListenerConfig {
     fn key(&self, field: &str) -> String {
         match (self.table.as_str(), field) {
             ("http", "address") => "http.listen".to_owned(),
+            (table, "address") if table.starts_with("egd[") => format!("{table}.listen"),
             (table, field) => format!("{table}.{field}"),
         }
     }

@@ -4,6 +4,7 @@ mod access_log;
 mod calibration;
 mod clock;
 mod devices;
+mod egd;
 mod host;
 mod keys;
 mod limits;

@@ -1,0 +1,141 @@
+//! The listeners of this protocol, all on one thread: an answer takes microseconds.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::watch;
+
+use crate::egd::conversation::{Ended, converse};
+use crate::egd::tenant_supply::TenantSupply;
+use crate::net::accept::{self, Entrance};
+use crate::net::bound_listener::{BoundListener, ListenSocket};
+use crate::net::local_socket::OwnedSocketFile;
+use crate::net::permits::{ConnectionPermit, ConnectionPermits};
+use crate::service_log::log_limit::LogLimit;
+
+/// Connections of all listeners together. A guest of QEMU keeps one for as long as it runs.
+const CONNECTIONS_LIMIT: usize = 1024;
+
+/// Lines about clients that are refused or left without an answer.
+static FAULTS: LogLimit = LogLimit::new();
+
+/// A listener, and what it gives.
+pub(crate) struct EgdListener {
+    pub(crate) listener: BoundListener,
+    pub(crate) supply: Arc<TenantSupply>,
+}
+
+/// Serves until `shutdown`. Commands that were received by then are still answered, within the drain
+/// timeout.
+///
+/// # Errors
+/// When the runtime or a socket cannot be set up.
+pub(crate) fn serve(
+    listeners: Vec<EgdListener>,
+    shutdown: &watch::Receiver<bool>,
+    drain_timeout: Duration,
+) -> io::Result<()> {
+    let permits = Arc::new(ConnectionPermits::new(CONNECTIONS_LIMIT));
+    let open = || {
+        let mut entrances = Vec::new();
+        for EgdListener { listener, supply } in listeners {
+            for socket in listener.into_sockets() {
+                let (supply, shutdown) = (Arc::clone(&supply), shutdown.clone());
+                entrances.push(EgdEntrance { socket: Listening::open(socket)?, supply, shutdown });
+            }
+        }
+        Ok(entrances)
+    };
+    accept::run(open, &permits, shutdown, drain_timeout)
+}
+
+/// A listening socket, and the terms of its connections.
+struct EgdEntrance {
+    socket: Listening,
+    supply: Arc<TenantSupply>,
+    shutdown: watch::Receiver<bool>,
+}
+
+enum Listening {
+    Tcp(TcpListener),
+    Local { socket: UnixListener, _file: Arc<OwnedSocketFile> },
+}
+
+enum Connected {
+    Tcp(TcpStream),
+    Local(UnixStream),
+}
+
+impl Listening {
+    fn open(socket: ListenSocket) -> io::Result<Self> {
+        Ok(match socket {
+            ListenSocket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
+            ListenSocket::Local(socket) => {
+                let (socket, file) = (UnixListener::from_std(socket.listener)?, socket.file);
+                Self::Local { socket, _file: file }
+            }
+        })
+    }
+}
+
+impl Entrance for EgdEntrance {
+    type Socket = Connected;
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Connected>> {
+        match &self.socket {
+            Listening::Tcp(socket) => {
+                socket.poll_accept(cx).map_ok(|(stream, _)| Connected::Tcp(stream))
+            }
+            Listening::Local { socket, .. } => {
+                socket.poll_accept(cx).map_ok(|(stream, _)| Connected::Local(stream))
+            }
+        }
+    }
+
+    fn serve(
+        &self,
+        socket: Connected,
+        permit: Option<ConnectionPermit>,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let (supply, shutdown) = (Arc::clone(&self.supply), self.shutdown.clone());
+        async move {
+            let Some(_permit) = permit else {
+                if FAULTS.passes() {
+                    tracing::warn!(
+                        "egd: {CONNECTIONS_LIMIT} clients are connected, another is refused"
+                    );
+                }
+                return;
+            };
+            match socket {
+                Connected::Tcp(stream) => {
+                    // Best effort: an answer waits for no other.
+                    let _ = stream.set_nodelay(true);
+                    answer(stream, &*supply, shutdown).await;
+                }
+                Connected::Local(stream) => answer(stream, &*supply, shutdown).await,
+            }
+        }
+    }
+}
+
+/// Serves one client. A client that goes is no fault.
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    supply: &TenantSupply,
+    mut shutdown: watch::Receiver<bool>,
+) {
+    let fault = match converse(stream, supply, &mut shutdown).await {
+        Ok(Ended::Done) | Err(_) => return,
+        Ok(Ended::Unanswered) => "the service stops while it waits for bytes".to_owned(),
+        Ok(Ended::Unknown(command)) => format!("{command:#04x} is no command of this protocol"),
+    };
+    if FAULTS.passes() {
+        tracing::warn!("egd: a client is disconnected: {fault}");
+    }
+}
