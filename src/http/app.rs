@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::audit::Asked;
 use crate::caller::tenants::Tenants;
 use crate::caller::token::ReloadableTokens;
+use crate::caller::token_attempts::TokenAttempts;
 use crate::collector::status::StatusBoard;
 use crate::http::access::AccessControl;
 use crate::http::body_reading::BodyReader;
@@ -83,6 +84,7 @@ pub(crate) struct App {
     pub(crate) store: Option<Arc<Store>>,
     pub(crate) store_tokens: Arc<ReloadableTokens>,
     pub(crate) tenants: Arc<Tenants>,
+    pub(crate) token_attempts: TokenAttempts,
     pub(crate) access: Arc<AccessControl>,
     pub(crate) hosts: HostNames,
     pub(crate) bodies: BodyReader,
@@ -117,6 +119,7 @@ impl App {
             store: parts.store,
             store_tokens: parts.store_tokens,
             tenants: parts.tenants,
+            token_attempts: TokenAttempts::default(),
             access,
             hosts: HostNames::new(&config.hosts),
             bodies: BodyReader::new(config.idle_timeout),
