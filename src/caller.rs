@@ -11,6 +11,7 @@ pub(crate) mod service_limits;
 pub(crate) mod tenant;
 pub(crate) mod tenants;
 pub(crate) mod token;
+pub(crate) mod token_attempts;
 pub(crate) mod usage;
 
 pub(crate) use identity::Caller;

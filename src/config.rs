@@ -135,6 +135,7 @@ impl Config {
             .map_err(|error| keys.locate(&error))?;
         for (number, listener) in config.listen.iter_mut().enumerate() {
             listener.table = format!("listen[{number}]");
+            listener.has_tokens = config.http.tokens.is_some();
         }
         if !config.listen.is_empty() && !has_http_listen {
             config.http.listen = None;
@@ -182,7 +183,7 @@ impl Config {
         }
         for listener in &self.listen {
             let key = |field: &str| format!("{}.{field}", listener.table);
-            listener.validate(self.http.tokens.is_some()).map_err(|invalid| {
+            listener.validate().map_err(|invalid| {
                 let HttpConfigError { field, value, reason } = invalid;
                 keys.error(&key(field), format!("{reason} (got {value})"))
             })?;

@@ -75,3 +75,5 @@ pub use http::{
 };
 pub use net::bound_listener::BoundListener;
 pub use net::listen_address::ListenAddress;
+#[cfg(any(test, feature = "test-support"))]
+pub use net::proxy_header::accepted_proxy_header;

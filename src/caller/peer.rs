@@ -21,6 +21,14 @@ pub(crate) enum RemoteEnd {
 }
 
 impl RemoteEnd {
+    /// The address.
+    pub(crate) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Address(address) => Some(address),
+            Self::Operator(_) | Self::Process(_) => None,
+        }
+    }
+
     /// The operator's process.
     pub(crate) fn operator(self) -> Option<Peer> {
         match self {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -12,6 +13,7 @@ use hyper::Method;
 use serde::Serialize;
 
 use crate::durable;
+use crate::http::listener::Ingress;
 use crate::machine::rfc3339_exact;
 use crate::service_log::{LineWriter, StandardError};
 
@@ -27,6 +29,9 @@ struct AccessLine<'a> {
     at: String,
     id: &'a str,
     caller: &'a str,
+    listener: &'a str,
+    /// `null` over a unix socket.
+    peer: Option<IpAddr>,
     dialect: &'static str,
     method: &'a str,
     endpoint: &'static str,
@@ -43,6 +48,7 @@ pub(crate) struct LoggedRequest {
     pub(crate) at: SystemTime,
     pub(crate) began: Instant,
     pub(crate) caller: String,
+    pub(crate) ingress: Ingress,
     pub(crate) dialect: &'static str,
     pub(crate) method: Method,
     pub(crate) endpoint: &'static str,
@@ -86,6 +92,8 @@ impl AccessLog {
             at: rfc3339_exact(request.at),
             id,
             caller: &request.caller,
+            listener: request.ingress.listener.name(),
+            peer: request.ingress.from.address(),
             dialect: request.dialect,
             method: request.method.as_str(),
             endpoint: request.endpoint,

@@ -15,6 +15,7 @@ use crate::audit::Asked;
 use crate::caller::service_limits::ServiceLimits;
 use crate::caller::tenants::Tenants;
 use crate::caller::token::ReloadableTokens;
+use crate::caller::token_attempts::TokenAttempts;
 use crate::collector::status::StatusBoard;
 use crate::http::access::AccessControl;
 use crate::http::body_reading::BodyReader;
@@ -87,6 +88,7 @@ pub(crate) struct App {
     pub(crate) store_tokens: Arc<ReloadableTokens>,
     pub(crate) tenants: Arc<Tenants>,
     pub(crate) limits: Arc<ServiceLimits>,
+    pub(crate) token_attempts: TokenAttempts,
     pub(crate) access: Arc<AccessControl>,
     pub(crate) hosts: HostNames,
     pub(crate) bodies: BodyReader,
@@ -122,6 +124,7 @@ impl App {
             store_tokens: parts.store_tokens,
             tenants: parts.tenants,
             limits: parts.limits,
+            token_attempts: TokenAttempts::default(),
             access,
             hosts: HostNames::new(&config.hosts),
             bodies: BodyReader::new(config.idle_timeout),

@@ -138,6 +138,7 @@ impl HttpConfig {
         let listen = self.listen?;
         Some(ListenerConfig {
             table: "http".to_owned(),
+            has_tokens: self.tokens.is_some(),
             tls_certificate: self.tls_certificate.clone(),
             tls_key: self.tls_key.clone(),
             beyond_loopback_without_tls_or_tokens: self

@@ -86,7 +86,7 @@ impl Handler {
 
     /// Checks the host of a request and who sent it, before anything else is looked at.
     fn admit(&self, request: &Request<Incoming>, is_page: bool) -> Result<(), Refusal> {
-        self.app.hosts.check_host(request, self.ingress.listener.is_local())?;
+        self.app.hosts.check_host(request, self.ingress.from.address().is_none())?;
         if self.ingress.operator().is_some() {
             return Ok(());
         }
@@ -125,6 +125,7 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
                 at: SystemTime::now(),
                 began: Instant::now(),
                 caller: String::new(),
+                ingress: self.ingress.clone(),
                 dialect: destination.dialect.protocol().name(),
                 method: request.method().clone(),
                 endpoint: self.dialects.meter_labels()[destination.meter.0],

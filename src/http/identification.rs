@@ -1,17 +1,19 @@
 //! The caller of a request, by its token.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use crate::caller::Caller;
 use crate::caller::tenant::Tenant;
-use crate::caller::tenants::TokenOwner;
+use crate::caller::tenants::{TenantError, TokenOwner};
 use crate::caller::token::bearer;
+use crate::caller::token_attempts::{WINDOW, WRONG_MOST};
 use crate::http::app::App;
 use crate::http::listener::Ingress;
-use crate::http::refusal::Refusal;
+use crate::http::refusal::{Class, LimitRefusal, Refusal, Subject};
 use crate::keyring::Condition;
 
 impl App {
@@ -26,14 +28,35 @@ impl App {
         if let Some(peer) = ingress.operator() {
             return Ok(Caller::Peer(peer));
         }
-        let mut values = headers.get_all(AUTHORIZATION).iter();
-        let Some(value) = values.next() else { return self.without_token(ingress) };
-        match bearer(value.as_bytes()) {
-            Some(_) if values.next().is_some() => Err(Refusal::unauthenticated()),
-            Some(token) => self.holder(ingress, token),
-            // Credentials for someone else, such as a proxy.
+        if ingress.listener.needs_certificate() {
+            return self.certified(ingress, headers);
+        }
+        match shown_token(headers)? {
+            Some(token) => {
+                let holder = self.holder(ingress, token, |it| ingress.listener.admits(it))?;
+                Ok(Caller::Tenant(holder))
+            }
             None => self.without_token(ingress),
         }
+    }
+
+    /// The tenant that the client's certificate names. A token beside it must be of the same tenant.
+    fn certified(&self, ingress: &Ingress, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        let name = ingress.certified.as_deref().ok_or_else(Refusal::unauthenticated)?;
+        let tenant = match self.tenants.find(name) {
+            Ok(found) => found.tenant,
+            Err(TenantError::NotLoaded) if self.has_keyring() => return Err(not_loaded()),
+            Err(_) => return Err(Refusal::unauthenticated()),
+        };
+        if !ingress.listener.admits(&tenant) {
+            return Err(Refusal::unauthenticated());
+        }
+        if let Some(token) = shown_token(headers)? {
+            self.holder(ingress, token, |holder| {
+                holder.origin == tenant.origin && holder.name == tenant.name
+            })?;
+        }
+        Ok(Caller::Tenant(tenant))
     }
 
     fn has_keyring(&self) -> bool {
@@ -48,12 +71,31 @@ impl App {
         Ok(Caller::Anonymous)
     }
 
-    fn holder(&self, ingress: &Ingress, token: &[u8]) -> Result<Caller, Refusal> {
-        let tenant = self.owner(token)?;
-        if !ingress.listener.admits(&tenant) {
-            return Err(Refusal::unauthenticated());
+    /// The tenant of a token, if it is `expected`. Wrong tokens are counted by address, and so are right ones
+    /// of a tenant that is not expected: the answers are the same.
+    fn holder(
+        &self,
+        ingress: &Ingress,
+        token: &[u8],
+        is_expected: impl FnOnce(&Tenant) -> bool,
+    ) -> Result<Arc<Tenant>, Refusal> {
+        // Loopback and unix sockets are shared by all programs of the machine, and by a proxy there.
+        let address = ingress.from.address().filter(|address| !address.is_loopback());
+        if let Some(address) = address {
+            self.token_attempts.check(address, token, Instant::now()).map_err(too_many_wrong)?;
         }
-        Ok(Caller::Tenant(tenant))
+        let known = self.owner(token).and_then(|tenant| match is_expected(&tenant) {
+            true => Ok(tenant),
+            false => Err(Refusal::unauthenticated()),
+        });
+        match (&known, address) {
+            (Ok(_), Some(address)) => self.token_attempts.add_right(address, token),
+            (Err(refusal), Some(address)) if refusal.class == Class::Unauthenticated => {
+                self.token_attempts.add_wrong(address, Instant::now());
+            }
+            _ => {}
+        }
+        known
     }
 
     fn owner(&self, token: &[u8]) -> Result<Arc<Tenant>, Refusal> {
@@ -63,10 +105,37 @@ impl App {
         }
         match self.tenants.owner(token) {
             TokenOwner::Tenant(tenant) => Ok(tenant),
-            TokenOwner::NotLoaded if self.has_keyring() => Err(Refusal::unavailable(
-                "the tenants are read once the keyring is open, and until then their tokens are unknown",
-            )),
+            TokenOwner::NotLoaded if self.has_keyring() => Err(not_loaded()),
             TokenOwner::NotLoaded | TokenOwner::Unknown => Err(Refusal::unauthenticated()),
         }
     }
+}
+
+/// The token that a request shows. Credentials of another scheme are for someone else, such as a proxy.
+fn shown_token(headers: &HeaderMap) -> Result<Option<&[u8]>, Refusal> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let token = bearer(value.as_bytes());
+    if token.is_some() && values.next().is_some() {
+        return Err(Refusal::unauthenticated());
+    }
+    Ok(token)
+}
+
+fn not_loaded() -> Refusal {
+    Refusal::unavailable(
+        "the tenants are read once the keyring is open, and until then their tokens are unknown",
+    )
+}
+
+/// The refusal of an address that has shown too many wrong tokens.
+fn too_many_wrong(retry_after: Duration) -> Refusal {
+    let limit = LimitRefusal {
+        field: "authorization",
+        limit: format!("{WRONG_MOST} wrong tokens in {} s", WINDOW.as_secs()),
+        value: "one more".to_owned(),
+        retry_after,
+    };
+    let message = "too many wrong tokens came from this address";
+    Refusal::new(Class::TooManyRequests, Subject::Limit(Box::new(limit)), message)
 }

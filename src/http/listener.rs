@@ -12,6 +12,7 @@ use crate::caller::{Peer, RemoteEnd};
 use crate::http::interface::Interface;
 use crate::http::listener_config::ListenerConfig;
 use crate::net::listen_address::ListenAddress;
+use crate::net::network::Network;
 use crate::net::tls::{self, TlsError};
 
 /// A listener, shared by its connections.
@@ -19,13 +20,17 @@ use crate::net::tls::{self, TlsError};
 pub(crate) struct Listener {
     name: String,
     certificate_and_key: Option<(PathBuf, PathBuf)>,
+    client_ca: Option<PathBuf>,
     tls: ArcSwapOption<ServerConfig>,
     /// The tenants that it serves; `None` for all.
     tenants: Option<Vec<String>>,
     /// The interfaces that it serves; `None` for all.
     interfaces: Option<Vec<Interface>>,
+    /// The proxies that connect to it; `None` where clients do.
+    proxies: Option<Arc<[Network]>>,
     is_local: bool,
     foreign_tokens: AtomicU64,
+    refused_headers: AtomicU64,
 }
 
 impl Listener {
@@ -34,11 +39,14 @@ impl Listener {
         Self {
             name: config.name(),
             certificate_and_key: config.tls_certificate.clone().zip(config.tls_key.clone()),
+            client_ca: config.client_ca.clone(),
             tls: ArcSwapOption::empty(),
             tenants: config.tenants.clone(),
             interfaces: config.serves.clone(),
+            proxies: config.proxy_from.as_deref().map(Arc::from),
             is_local: matches!(config.address, ListenAddress::Unix(_)),
             foreign_tokens: AtomicU64::default(),
+            refused_headers: AtomicU64::default(),
         }
     }
 
@@ -52,13 +60,14 @@ impl Listener {
         &self.name
     }
 
-    /// Reads the certificate and the key, if it has one.
+    /// Reads the certificate, the key and the authorities of clients, if it has them.
     ///
     /// # Errors
     /// Names the file and the fault in it.
     pub(crate) fn load_tls(&self) -> Result<Option<Arc<ServerConfig>>, TlsError> {
         let files = self.certificate_and_key.as_ref();
-        files.map(|(certificate, key)| tls::load(certificate, key)).transpose()
+        let ca = self.client_ca.as_deref();
+        files.map(|(certificate, key)| tls::load(certificate, key, ca)).transpose()
     }
 
     /// Replaces the certificate for new connections.
@@ -71,14 +80,24 @@ impl Listener {
         self.tls.load_full()
     }
 
+    /// The proxies that connect to it; `None` where clients do.
+    pub(crate) fn proxies(&self) -> Option<Arc<[Network]>> {
+        self.proxies.clone()
+    }
+
+    /// Counts a connection that is of no proxy, or has no valid header of one.
+    pub(crate) fn count_refused_header(&self) {
+        self.refused_headers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Those connections, where proxies connect.
+    pub(crate) fn refused_headers(&self) -> Option<u64> {
+        self.proxies.is_some().then(|| self.refused_headers.load(Ordering::Relaxed))
+    }
+
     /// Whether its connections are encrypted, or do not leave the machine.
     pub(crate) fn is_tls_or_local(&self) -> bool {
         self.is_local || self.certificate_and_key.is_some()
-    }
-
-    /// Whether it is a unix socket, which no browser reaches by a name.
-    pub(crate) fn is_local(&self) -> bool {
-        self.is_local
     }
 
     /// Whether it serves an interface; `None` is one that every listener serves.
@@ -87,6 +106,11 @@ impl Listener {
             (Some(served), Some(interface)) => served.contains(&interface),
             _ => true,
         }
+    }
+
+    /// Whether a client's certificate says which tenant calls.
+    pub(crate) fn needs_certificate(&self) -> bool {
+        self.client_ca.is_some()
     }
 
     /// Whether it serves named tenants alone.
@@ -104,9 +128,9 @@ impl Listener {
         is_admitted
     }
 
-    /// Tokens that were refused because their tenant is not served here.
-    pub(crate) fn foreign_tokens(&self) -> u64 {
-        self.foreign_tokens.load(Ordering::Relaxed)
+    /// Tokens that were refused because their tenant is not served here; `None` where all are.
+    pub(crate) fn foreign_tokens(&self) -> Option<u64> {
+        self.names_tenants().then(|| self.foreign_tokens.load(Ordering::Relaxed))
     }
 }
 
@@ -117,6 +141,8 @@ pub(crate) struct Ingress {
     pub(crate) listener: Arc<Listener>,
     /// The other end of the connection.
     pub(crate) from: RemoteEnd,
+    /// The name in the client's verified certificate.
+    pub(crate) certified: Option<String>,
 }
 
 impl Ingress {

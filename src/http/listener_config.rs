@@ -1,6 +1,7 @@
 //! A `[[listen]]` table of the configuration.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
@@ -10,6 +11,8 @@ use crate::http::config_error::{HttpConfigError, paired};
 use crate::http::interface::Interface;
 use crate::net::bound_listener::BoundListener;
 use crate::net::listen_address::ListenAddress;
+use crate::net::network::Network;
+use crate::net::passed_socket::{self, PassedSocket};
 use crate::net::socket_file::{PATH_MOST, SocketPermissions};
 use crate::net::tcp::BindError;
 
@@ -28,6 +31,9 @@ pub struct ListenerConfig {
     /// Its table: `listen[1]`, or `http` for `http.listen`.
     #[serde(skip)]
     pub(crate) table: String,
+    /// Whether every caller of the service needs a token.
+    #[serde(skip)]
+    pub(crate) has_tokens: bool,
     /// `10.1.0.1:8080`, or `unix:` and an absolute path.
     pub address: ListenAddress,
     /// A VRF or another interface, on which alone it listens.
@@ -39,12 +45,19 @@ pub struct ListenerConfig {
     /// Private key in PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls_key: Option<PathBuf>,
+    /// Authorities in PEM: a client needs a certificate of one of them, whose DNS name is that of its tenant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_ca: Option<PathBuf>,
     /// The tenants that it serves; without it all, and callers without a token where those are admitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenants: Option<Vec<String>>,
     /// The interfaces that it serves; without it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serves: Option<Vec<Interface>>,
+    /// The addresses of proxies: a connection from one must begin with a header of the PROXY protocol,
+    /// version 2, and others are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_from: Option<Vec<Network>>,
     /// Permission bits of a unix socket. Default 0600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<SocketMode>,
@@ -95,12 +108,15 @@ impl ListenerConfig {
     pub fn at(address: ListenAddress) -> Self {
         Self {
             table: String::new(),
+            has_tokens: false,
             address,
             device: None,
             tls_certificate: None,
             tls_key: None,
+            client_ca: None,
             tenants: None,
             serves: None,
+            proxy_from: None,
             mode: None,
             owner: None,
             group: None,
@@ -108,16 +124,21 @@ impl ListenerConfig {
         }
     }
 
-    /// Checks what the types do not express. `has_tokens`: every caller of the service needs a token.
+    /// Checks what the types do not express.
     ///
     /// # Errors
     /// Names the first invalid field.
-    pub fn validate(&self, has_tokens: bool) -> Result<(), HttpConfigError> {
+    pub fn validate(&self) -> Result<(), HttpConfigError> {
         let error = |field, value: &dyn std::fmt::Debug, reason: &str| {
             Err(HttpConfigError::new(field, format!("{value:?}"), reason))
         };
         let certificate = self.tls_certificate.as_deref();
         paired("tls-certificate", certificate, "tls-key", self.tls_key.as_deref())?;
+        if let (Some(path), None) = (&self.client_ca, certificate) {
+            let value = path.display().to_string();
+            let reason = "needs a tls-certificate beside it";
+            return Err(HttpConfigError::new("client-ca", value, reason));
+        }
         if let Some(device) = &self.device {
             let is_name = |byte: u8| byte.is_ascii_graphic() && byte != b'/';
             if !(1..=DEVICE_MOST).contains(&device.len()) || !device.bytes().all(is_name) {
@@ -132,22 +153,27 @@ impl ListenerConfig {
         if self.serves.as_ref().is_some_and(Vec::is_empty) {
             return error("serves", &self.serves, "must name one, or be left out for all");
         }
-        if let ListenAddress::Unix(path) = &self.address {
-            self.validate_unix(path)
-        } else {
-            self.validate_tcp(has_tokens)
+        if self.proxy_from.as_ref().is_some_and(Vec::is_empty) {
+            return error("proxy-from", &self.proxy_from, "must name an address, or be left out");
+        }
+        match &self.address {
+            ListenAddress::Unix(path) => self.validate_unix(path),
+            ListenAddress::Tcp(address) => {
+                self.validate_no_file("is of a unix socket alone")?;
+                self.validate_network(*address)
+            }
+            ListenAddress::Systemd(_) => {
+                let reason = "is set where the service manager makes the socket";
+                if let Some(device) = &self.device {
+                    return Err(HttpConfigError::new("device", device.clone(), reason));
+                }
+                self.validate_no_file(reason)
+            }
         }
     }
 
     fn validate_unix(&self, path: &Path) -> Result<(), HttpConfigError> {
-        let reason = "is not of a unix socket";
-        if let Some(path) = &self.tls_certificate {
-            let value = path.display().to_string();
-            return Err(HttpConfigError::new("tls-certificate", value, reason));
-        }
-        if let Some(device) = &self.device {
-            return Err(HttpConfigError::new("device", device.clone(), reason));
-        }
+        self.validate_local()?;
         let length = path.as_os_str().len();
         if length > PATH_MOST {
             let reason = format!("the path has {length} bytes, of at most {PATH_MOST}");
@@ -156,34 +182,59 @@ impl ListenerConfig {
         Ok(())
     }
 
-    fn validate_tcp(&self, has_tokens: bool) -> Result<(), HttpConfigError> {
+    /// Checks that it has no keys of a network.
+    fn validate_local(&self) -> Result<(), HttpConfigError> {
+        let reason = "is not of a unix socket";
+        if let Some(path) = &self.tls_certificate {
+            let value = path.display().to_string();
+            return Err(HttpConfigError::new("tls-certificate", value, reason));
+        }
+        if let Some(device) = &self.device {
+            return Err(HttpConfigError::new("device", device.clone(), reason));
+        }
+        if let Some(Some(proxy)) = self.proxy_from.as_ref().map(|proxies| proxies.first()) {
+            return Err(HttpConfigError::new("proxy-from", proxy.to_string(), reason));
+        }
+        Ok(())
+    }
+
+    /// Checks that it has no keys of a socket's file.
+    fn validate_no_file(&self, reason: &str) -> Result<(), HttpConfigError> {
         let mode = self.mode.map(|mode| mode.to_string());
         for (field, value) in [("mode", &mode), ("owner", &self.owner), ("group", &self.group)] {
             if let Some(value) = value {
-                return Err(HttpConfigError::new(
-                    field,
-                    value.clone(),
-                    "is of a unix socket alone",
-                ));
+                return Err(HttpConfigError::new(field, value.clone(), reason));
             }
         }
-        let is_guarded = self.tls_certificate.is_some() && (has_tokens || self.tenants.is_some());
-        if is_guarded || self.beyond_loopback_without_tls_or_tokens || !self.is_beyond_loopback() {
+        Ok(())
+    }
+
+    /// Checks that a network is not served in the clear or without tokens by accident.
+    fn validate_network(&self, address: SocketAddr) -> Result<(), HttpConfigError> {
+        let is_guarded =
+            self.tls_certificate.is_some() && (self.has_tokens || self.names_tenants());
+        let is_loopback = address.ip().to_canonical().is_loopback();
+        if is_guarded || self.beyond_loopback_without_tls_or_tokens || is_loopback {
             return Ok(());
         }
         Err(HttpConfigError::new(
             "address",
-            self.address.to_string(),
-            "is reachable from other machines: give tls-certificate, tls-key, and tenants or \
-             http.tokens, or say beyond-loopback-without-tls-or-tokens = true",
+            address.to_string(),
+            "is reachable from other machines: give tls-certificate, tls-key, and tenants, \
+             client-ca or http.tokens, or say beyond-loopback-without-tls-or-tokens = true",
         ))
+    }
+
+    /// Whether every call needs a tenant.
+    fn names_tenants(&self) -> bool {
+        self.tenants.is_some() || self.client_ca.is_some()
     }
 
     /// Whether other machines can reach it.
     pub(crate) fn is_beyond_loopback(&self) -> bool {
         match &self.address {
             ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
-            ListenAddress::Unix(_) => false,
+            ListenAddress::Unix(_) | ListenAddress::Systemd(_) => false,
         }
     }
 
@@ -206,10 +257,13 @@ impl ListenerConfig {
     /// A line about it, at the address where it listens.
     pub(crate) fn described(&self, address: &ListenAddress) -> String {
         let mut text = match address {
-            ListenAddress::Unix(_) => address.to_string(),
+            ListenAddress::Unix(_) | ListenAddress::Systemd(_) => address.to_string(),
             ListenAddress::Tcp(_) if self.tls_certificate.is_some() => format!("https://{address}"),
             ListenAddress::Tcp(_) => format!("http://{address}"),
         };
+        if self.client_ca.is_some() {
+            text += " with client certificates";
+        }
         if let Some(device) = &self.device {
             text += &format!(" on device {device}");
         }
@@ -258,7 +312,22 @@ impl ListenerConfig {
                 let permissions = self.permissions()?;
                 BoundListener::bind_unix(path, permissions, threads).map_err(of_address)
             }
+            ListenAddress::Systemd(name) => self.bind_passed(name, threads),
         }
+    }
+
+    /// Takes the socket that was passed under a name, by the same rules as if it were bound here.
+    fn bind_passed(&self, name: &str, threads: usize) -> Result<BoundListener, ListenError> {
+        let of_key =
+            |key, reason| ListenError::Key { key, value: self.address.to_string(), reason };
+        let failed = |error: io::Error| of_key(self.key("address"), error.to_string());
+        let socket = passed_socket::take(name).map_err(failed)?;
+        let valid = match &socket {
+            PassedSocket::Tcp(address, _) => self.validate_network(*address),
+            PassedSocket::Unix(_) => self.validate_local(),
+        };
+        valid.map_err(|error| of_key(self.key(error.field), error.reason))?;
+        BoundListener::passed(socket, name, threads).map_err(failed)
     }
 
     fn permissions(&self) -> Result<SocketPermissions, ListenError> {
@@ -339,7 +408,7 @@ mod tests {
             let config = parse(text);
             let written = toml::to_string(&config).expect("every field can be written");
             assert_eq!(parse(&written), config, "{written}");
-            assert_eq!(config.validate(false), Ok(()), "{text}");
+            assert_eq!(config.validate(), Ok(()), "{text}");
         }
     }
 
@@ -357,7 +426,8 @@ mod tests {
             (format!("{address}beyond-loopback-without-tls-or-tokens = true"), false, true),
             ("address = \"127.0.0.1:80\"".to_owned(), false, true),
         ] {
-            assert_eq!(parse(&text).validate(has_tokens).is_ok(), is_valid, "{text}");
+            let config = ListenerConfig { has_tokens, ..parse(&text) };
+            assert_eq!(config.validate().is_ok(), is_valid, "{text}");
         }
     }
 
@@ -373,18 +443,18 @@ mod tests {
             ("mode = \"0660\"", "mode"),
             ("group = \"x\"", "group"),
         ] {
-            let error = parse(&format!("address = \"[::1]:1\"\n{more}")).validate(false);
+            let error = parse(&format!("address = \"[::1]:1\"\n{more}")).validate();
             assert_eq!(error.expect_err(more).field, field);
         }
         for (more, field) in [
             ("device = \"lo\"", "device"),
             ("tls-certificate = \"c\"\ntls-key = \"k\"", "tls-certificate"),
         ] {
-            let error = parse(&format!("address = \"unix:/run/x\"\n{more}")).validate(false);
+            let error = parse(&format!("address = \"unix:/run/x\"\n{more}")).validate();
             assert_eq!(error.expect_err(more).field, field);
         }
         let long = format!("address = \"unix:/{}\"", "x".repeat(107));
-        assert_eq!(parse(&long).validate(false).expect_err("too long").field, "address");
+        assert_eq!(parse(&long).validate().expect_err("too long").field, "address");
         for wrong in [
             "mode = \"660x\"",
             "mode = \"1777\"",

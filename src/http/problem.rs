@@ -81,7 +81,7 @@ fn kind(refusal: &Refusal) -> (&'static str, &'static str) {
         Subject::Sender { .. } => ("cross-site", "Sent by a page of another site"),
         Subject::Token | Subject::ForeignCredentials => ("unauthorized", "Unauthorized"),
         Subject::Permission(_) => ("not-permitted", "Not permitted"),
-        Subject::Limit(_) => ("too-many-requests", "A limit of this tenant is reached"),
+        Subject::Limit(_) => ("too-many-requests", "A limit is reached"),
         Subject::Parameter(_) => ("invalid-parameter", "Invalid parameter"),
         Subject::Accept(_) => ("not-acceptable", "Not acceptable"),
         Subject::Seed(_) => ("not-ready", "Not enough independent randomness"),

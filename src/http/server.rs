@@ -26,6 +26,7 @@ use crate::net::accept;
 use crate::net::activity::Activity;
 use crate::net::bound_listener::{BoundListener, ListenSocket, ListenerEntrance};
 use crate::net::connection::Terms;
+use crate::net::network::Network;
 use crate::net::permits::ConnectionPermits;
 use crate::net::service::ConnectionService;
 use crate::net::unix::{AdminSocket, PEERS_LIMIT, UnixEntrance};
@@ -157,13 +158,26 @@ impl ConnectionService for Server {
     type Body = Body;
     type Handler = Handler;
 
-    fn handler(&self, activity: Arc<Activity>, from: RemoteEnd) -> Handler {
-        let ingress = Ingress { listener: Arc::clone(&self.listener), from };
+    fn handler(
+        &self,
+        activity: Arc<Activity>,
+        from: RemoteEnd,
+        certified: Option<String>,
+    ) -> Handler {
+        let ingress = Ingress { listener: Arc::clone(&self.listener), from, certified };
         Handler::new(Arc::clone(&self.app), Arc::clone(&self.dialects), activity, ingress)
     }
 
     fn tls(&self) -> Option<Arc<ServerConfig>> {
         self.listener.tls()
+    }
+
+    fn proxies(&self) -> Option<Arc<[Network]>> {
+        self.listener.proxies()
+    }
+
+    fn count_refused_header(&self) {
+        self.listener.count_refused_header();
     }
 
     fn count_connection(&self, is_admitted: bool) {

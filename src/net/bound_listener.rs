@@ -13,6 +13,7 @@ use crate::net::accept::Entrance;
 use crate::net::connection::Terms;
 use crate::net::listen_address::ListenAddress;
 use crate::net::local_socket::{LocalEntrance, LocalSocket, OwnedSocketFile};
+use crate::net::passed_socket::PassedSocket;
 use crate::net::permits::ConnectionPermit;
 use crate::net::service::ConnectionService;
 use crate::net::socket_file::{self, SocketPermissions};
@@ -60,12 +61,26 @@ impl BoundListener {
     ) -> io::Result<Self> {
         let (listener, file) = socket_file::listen(path, permissions)?;
         let file = Arc::new(OwnedSocketFile(file));
-        let share = |_| {
-            let listener = listener.try_clone()?;
-            Ok(ListenSocket::Local(LocalSocket { listener, file: Arc::clone(&file) }))
-        };
-        let sockets = (0..count).map(share).collect::<io::Result<_>>()?;
+        let sockets = shared_unix(&listener, Some(&file), count)?;
         Ok(Self { address: ListenAddress::Unix(path.to_owned()), sockets })
+    }
+
+    /// Takes a socket that was passed, which `count` threads share. `name` is that of a unix socket.
+    ///
+    /// # Errors
+    /// When the process has no descriptor left.
+    pub(crate) fn passed(socket: PassedSocket, name: &str, count: usize) -> io::Result<Self> {
+        match socket {
+            PassedSocket::Tcp(address, listener) => {
+                let share = |_| listener.try_clone().map(ListenSocket::Tcp);
+                let sockets = (0..count).map(share).collect::<io::Result<_>>()?;
+                Ok(Self { address: ListenAddress::Tcp(address), sockets })
+            }
+            PassedSocket::Unix(listener) => {
+                let sockets = shared_unix(&listener, None, count)?;
+                Ok(Self { address: ListenAddress::Systemd(name.to_owned()), sockets })
+            }
+        }
     }
 
     /// The address, with the port that was taken.
@@ -78,6 +93,19 @@ impl BoundListener {
     pub(crate) fn into_sockets(self) -> Vec<ListenSocket> {
         self.sockets
     }
+}
+
+/// A unix socket for each thread, all of them the same.
+fn shared_unix(
+    listener: &std::os::unix::net::UnixListener,
+    file: Option<&Arc<OwnedSocketFile>>,
+    count: usize,
+) -> io::Result<Vec<ListenSocket>> {
+    let share = |_| {
+        let listener = listener.try_clone()?;
+        Ok(ListenSocket::Local(LocalSocket { listener, file: file.cloned() }))
+    };
+    (0..count).map(share).collect()
 }
 
 /// A socket of a listener, registered with the runtime of its thread.

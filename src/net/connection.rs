@@ -19,7 +19,10 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::caller::RemoteEnd;
 use crate::net::activity::{Activity, SentBytes, Watched};
 use crate::net::answer_meter::AnswerMeter;
+use crate::net::network::Network;
+use crate::net::proxy_header;
 use crate::net::service::ConnectionService;
+use crate::net::tls;
 
 /// Concurrent requests of one HTTP/2 connection (RFC 9113 §6.5.2 advises at least 100).
 const MAX_STREAMS: u32 = 128;
@@ -50,20 +53,26 @@ pub(crate) struct Terms<S> {
 /// Serves a TCP client, by TLS if the service has it, until the client leaves, is idle for too
 /// long, or the service stops.
 pub(crate) async fn serve_tcp<S: ConnectionService>(
-    socket: TcpStream,
+    mut socket: TcpStream,
     from: IpAddr,
     terms: Terms<S>,
 ) {
+    let proxies = terms.service.proxies();
+    let Some(from) = client_address(&mut socket, from, proxies, terms.idle_timeout).await else {
+        return terms.service.count_refused_header();
+    };
     let from = RemoteEnd::Address(from);
-    let Some(tls) = terms.service.tls() else {
+    let Some(config) = terms.service.tls() else {
         return serve_clear(socket, from, terms).await;
     };
     let activity = Arc::new(Activity::default());
-    let handler = terms.service.handler(Arc::clone(&activity), from);
     let socket = Watched::new(socket, Arc::clone(&activity));
-    let handshake = tokio_rustls::TlsAcceptor::from(tls).accept(socket);
+    let handshake = tokio_rustls::TlsAcceptor::from(config).accept(socket);
     // A client without a complete handshake has not shown a token either: nothing is logged.
     let Ok(Ok(socket)) = timeout(terms.idle_timeout, handshake).await else { return };
+    let certificates = socket.get_ref().1.peer_certificates().unwrap_or_default();
+    let certified = certificates.first().and_then(tls::client_name);
+    let handler = terms.service.handler(Arc::clone(&activity), from, certified);
     let mut http = auto::Builder::new(TokioExecutor::new());
     http.http1().max_buf_size(BUFFER_BYTES);
     http.http2()
@@ -76,6 +85,22 @@ pub(crate) async fn serve_tcp<S: ConnectionService>(
     drive(connection, &activity, terms.idle_timeout, end(terms.shutdown, terms.close)).await;
 }
 
+/// The address of the client: that of the connection, or the one that a proxy tells before anything else.
+/// `None` when the connection is refused.
+async fn client_address(
+    socket: &mut TcpStream,
+    from: IpAddr,
+    proxies: Option<Arc<[Network]>>,
+    limit: Duration,
+) -> Option<IpAddr> {
+    let Some(proxies) = proxies else { return Some(from) };
+    if !proxies.iter().any(|network| network.contains(from)) {
+        return None;
+    }
+    let header = timeout(limit, proxy_header::read(socket)).await;
+    header.ok()?.ok().map(|told| told.unwrap_or(from))
+}
+
 /// Serves a client in the clear.
 pub(crate) async fn serve_clear<I, S>(socket: I, from: RemoteEnd, terms: Terms<S>)
 where
@@ -83,7 +108,7 @@ where
     S: ConnectionService,
 {
     let activity = Arc::new(Activity::default());
-    let handler = terms.service.handler(Arc::clone(&activity), from);
+    let handler = terms.service.handler(Arc::clone(&activity), from, None);
     let socket = Watched::new(socket, Arc::clone(&activity));
     let mut http = http1::Builder::new();
     http.max_buf_size(BUFFER_BYTES);

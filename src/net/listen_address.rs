@@ -1,5 +1,5 @@
 //! The address to listen on, as it is written: `127.0.0.1:8080`, `[::1]:8080` or `localhost:8080`, and of
-//! a `[[listen]]` also `unix:/path`.
+//! a `[[listen]]` also `unix:/path` and `systemd:NAME`.
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 /// Before the path of a unix socket.
 const UNIX: &str = "unix:";
 
+/// Before the name of a socket that the service manager passes.
+const SYSTEMD: &str = "systemd:";
+
 /// The `address` of a `[[listen]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
@@ -17,6 +20,8 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// The absolute path of a unix socket.
     Unix(PathBuf),
+    /// The name of a socket that the service manager passes.
+    Systemd(String),
 }
 
 impl ListenAddress {
@@ -25,6 +30,15 @@ impl ListenAddress {
     /// # Errors
     /// What is missing or too much, with the value.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(name) = text.strip_prefix(SYSTEMD) {
+            // systemd.socket(5), FileDescriptorName=.
+            let is_name = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b':';
+            return if (1..=255).contains(&name.len()) && name.bytes().all(is_name) {
+                Ok(Self::Systemd(name.to_owned()))
+            } else {
+                Err(format!("must be {SYSTEMD} and the name of a socket (got {text:?})"))
+            };
+        }
         let Some(path) = text.strip_prefix(UNIX) else { return parse(text).map(Self::Tcp) };
         if path.starts_with('/') && !path.ends_with('/') {
             Ok(Self::Unix(path.into()))
@@ -39,6 +53,7 @@ impl fmt::Display for ListenAddress {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "{UNIX}{}", path.display()),
+            Self::Systemd(name) => write!(f, "{SYSTEMD}{name}"),
         }
     }
 }
@@ -164,10 +179,20 @@ mod tests {
 
     #[test]
     fn a_listener_has_an_address_or_the_absolute_path_of_a_socket() {
-        for text in ["10.1.0.1:8080", "[::1]:8080", "unix:/run/lavawall/random.sock"] {
+        for text in
+            ["10.1.0.1:8080", "[::1]:8080", "unix:/run/lavawall/random.sock", "systemd:a.socket"]
+        {
             assert_eq!(ListenAddress::parse(text).expect(text).to_string(), text);
         }
-        for text in ["unix:", "unix:random.sock", "unix:/run/", "unix://", "tcp:127.0.0.1:1"] {
+        for text in [
+            "unix:",
+            "unix:random.sock",
+            "unix:/run/",
+            "unix://",
+            "systemd:",
+            "systemd:a:b",
+            "tcp:127.0.0.1:1",
+        ] {
             let error = ListenAddress::parse(text).expect_err(text);
             assert!(error.contains(&format!("{text:?}")), "{error}");
         }

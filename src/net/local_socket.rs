@@ -19,7 +19,8 @@ use crate::net::tcp::refuse;
 #[derive(Debug)]
 pub(crate) struct LocalSocket {
     pub(crate) listener: std::os::unix::net::UnixListener,
-    pub(crate) file: Arc<OwnedSocketFile>,
+    /// `None` for a file of the service manager.
+    pub(crate) file: Option<Arc<OwnedSocketFile>>,
 }
 
 /// Removes the file once no thread accepts from it.
@@ -35,7 +36,7 @@ impl Drop for OwnedSocketFile {
 /// The socket, registered with the runtime of a thread.
 pub(crate) struct LocalEntrance<S> {
     listener: UnixListener,
-    _file: Arc<OwnedSocketFile>,
+    _file: Option<Arc<OwnedSocketFile>>,
     terms: Terms<S>,
 }
 

@@ -12,6 +12,7 @@ use rustls::ServerConfig;
 
 use crate::caller::RemoteEnd;
 use crate::net::activity::Activity;
+use crate::net::network::Network;
 
 /// Why a response body ends early.
 pub(crate) type BodyError = Box<dyn Error + Send + Sync>;
@@ -33,11 +34,23 @@ pub(crate) trait ConnectionService: Clone + Send + 'static {
         > + Send
         + 'static;
 
-    /// The handler of a connection.
-    fn handler(&self, activity: Arc<Activity>, from: RemoteEnd) -> Self::Handler;
+    /// The handler of a connection. `certified` is the name in the client's verified certificate.
+    fn handler(
+        &self,
+        activity: Arc<Activity>,
+        from: RemoteEnd,
+        certified: Option<String>,
+    ) -> Self::Handler;
 
     /// The TLS configuration of new TCP connections; `None` in the clear.
     fn tls(&self) -> Option<Arc<ServerConfig>>;
+
+    /// The proxies that tell who is behind a connection, and must; others are refused. `None` where every
+    /// client connects itself.
+    fn proxies(&self) -> Option<Arc<[Network]>>;
+
+    /// Counts a connection refused because it is of no proxy, or has no valid header of one.
+    fn count_refused_header(&self);
 
     /// Counts a connection that was admitted, or refused because all permits were taken.
     fn count_connection(&self, is_admitted: bool);

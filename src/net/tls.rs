@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-use rustls::crypto::ring;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
 use zeroize::Zeroizing;
 
 use crate::durable;
@@ -41,7 +43,8 @@ pub enum TlsError {
     },
 }
 
-/// A server that speaks TLS 1.2 and 1.3, and HTTP/2 and HTTP/1.1 by ALPN.
+/// A server that speaks TLS 1.2 and 1.3, and HTTP/2 and HTTP/1.1 by ALPN. With
+/// `client_ca` a client needs a certificate of an authority in that file.
 ///
 /// # Errors
 /// Names the file and the fault in it.
@@ -49,7 +52,11 @@ pub enum TlsError {
 /// # Security
 /// Handshakes, their keys and session tickets draw from the operating system through `ring`, not
 /// from the generator: the one stated exception to the single entropy path.
-pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
+pub(crate) fn load(
+    certificate: &Path,
+    key: &Path,
+    client_ca: Option<&Path>,
+) -> Result<Arc<ServerConfig>, TlsError> {
     let pem = |path: &Path, reason: String| TlsError::Pem { path: path.to_owned(), reason };
     let chain = CertificateDer::pem_slice_iter(without_mark(&read(certificate)?))
         .collect::<Result<Vec<_>, _>>()
@@ -61,15 +68,52 @@ pub(crate) fn load(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>, 
     let private = PrivateKeyDer::from_pem_slice(without_mark(&key_text))
         .map_err(|_| pem(key, no_key(&key_text)))?;
     let tls = |error| TlsError::Server { path: certificate.to_owned(), error };
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let provider = Arc::new(ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(tls)?
-        .with_no_client_auth()
-        .with_single_cert(chain, private)
         .map_err(tls)?;
+    let builder = match client_ca {
+        Some(path) => builder.with_client_cert_verifier(verifier(path, provider)?),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, private).map_err(tls)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config.ticketer = ring::Ticketer::new().map_err(tls)?;
+    if client_ca.is_some() {
+        // A resumed session would not show the client's certificate again, whose time may be over.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else {
+        config.ticketer = ring::Ticketer::new().map_err(tls)?;
+    }
     Ok(Arc::new(config))
+}
+
+/// Requires a certificate of one of the authorities in a file.
+fn verifier(
+    path: &Path,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let pem = |reason: String| TlsError::Pem { path: path.to_owned(), reason };
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(without_mark(&read(path)?)) {
+        let certificate =
+            certificate.map_err(|_| pem("the file is cut short, or not PEM".to_owned()))?;
+        roots.add(certificate).map_err(|error| pem(error.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(pem("the file has no certificate".to_owned()));
+    }
+    let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    built.map_err(|error| pem(error.to_string()))
+}
+
+/// The name in a client's certificate that was verified: its only DNS name. `None` when it has none, or
+/// several.
+pub(crate) fn client_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let certificate = webpki::EndEntityCert::try_from(certificate).ok()?;
+    let mut names = certificate.valid_dns_names();
+    let name = names.next()?.to_owned();
+    names.next().is_none().then_some(name)
 }
 
 /// Reads a whole small file.

@@ -102,7 +102,18 @@ impl Running {
         let folder = tempfile::tempdir().expect("a directory");
         fs::write(folder.path().join("lavawall.toml"), configuration).expect("written");
         let command = command(&folder.path().join("state"));
-        let child = spawn(command, folder.path());
+        Self::started(folder, command, Stdio::null())
+    }
+
+    /// As `start`, by a command that gets this standard input.
+    pub(crate) fn start_with_input(configuration: &str, command: Command, input: Stdio) -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        fs::write(folder.path().join("lavawall.toml"), configuration).expect("written");
+        Self::started(folder, command, input)
+    }
+
+    fn started(folder: tempfile::TempDir, command: Command, input: Stdio) -> Self {
+        let child = spawn(command, folder.path(), input);
         let mut running = Self { child, folder, address: ([127, 0, 0, 1], 0).into() };
         running.address = running.wait_for_address();
         running
@@ -116,7 +127,7 @@ impl Running {
     /// As `start_again`, by a command that may wrap the program.
     pub(crate) fn start_again_with(&mut self, command: Command) {
         fs::remove_file(self.folder.path().join("ready")).expect("it was ready before");
-        self.child = spawn(command, self.folder.path());
+        self.child = spawn(command, self.folder.path(), Stdio::null());
         self.address = self.wait_for_address();
     }
 
@@ -388,7 +399,7 @@ impl Drop for Running {
     }
 }
 
-fn spawn(mut command: Command, folder: &Path) -> Child {
+fn spawn(mut command: Command, folder: &Path, input: Stdio) -> Child {
     let log = fs::File::create(folder.join("log")).expect("a log file");
     quiet(&mut command)
         .args(["serve", "--listen", "127.0.0.1:0", "--config"])
@@ -397,7 +408,7 @@ fn spawn(mut command: Command, folder: &Path) -> Child {
         .arg(folder.join("state"))
         .arg("--ready-file")
         .arg(folder.join("ready"))
-        .stdin(Stdio::null())
+        .stdin(input)
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()

@@ -5,6 +5,7 @@ mod tenants;
 mod text_format;
 
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -26,6 +27,7 @@ use crate::http::access_log::AccessLog;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::format::{accept, negotiate};
+use crate::http::listener::Listener;
 use crate::http::meters::Meters;
 use crate::http::status;
 use lavawall_entropy::Readiness;
@@ -57,7 +59,8 @@ pub(crate) fn answer(
         scrub_completed: app.store.as_ref().and_then(|store| store.scrub_progress().completed),
         meters: Arc::clone(&app.meters),
         tenants: tenants::rows(app, caller),
-        foreign_tokens: tenants::foreign_tokens(app, caller),
+        token_attempts: app.token_attempts.counts(),
+        listeners: tenants::refused_by_listener(app, caller),
         access_log_lost: app.access.log().map(AccessLog::lost_lines),
     };
     let mut text = render(facts);
@@ -91,8 +94,10 @@ struct Facts {
     scrub_completed: Option<SystemTime>,
     meters: Arc<Meters>,
     tenants: Vec<TenantUse>,
-    /// By listener, for a caller that may know of tenants.
-    foreign_tokens: Vec<(String, u64)>,
+    /// Wrong tokens, and calls refused after too many.
+    token_attempts: (u64, u64),
+    /// For a caller that may know of tenants.
+    listeners: Vec<Arc<Listener>>,
     /// Absent without an access log.
     access_log_lost: Option<u64>,
 }
@@ -103,6 +108,7 @@ impl Collector for Facts {
         self.write_state(&mut sheet)?;
         self.write_store(&mut sheet)?;
         self.write_traffic(&mut sheet)?;
+        self.write_listeners(&mut sheet)?;
         self.write_tenants(&mut sheet)?;
         self.write_sources(&mut sheet)
     }
@@ -180,18 +186,40 @@ impl Facts {
         let (served, turned_away) = self.meters.connections();
         to.one("connections", "Connections served", None, &Counter::new(served))?;
         let help = "Connections refused because all were in use";
-        to.one("connections_turned_away", help, None, &Counter::new(turned_away))
+        to.one("connections_turned_away", help, None, &Counter::new(turned_away))?;
+        let (wrong, slowed) = self.token_attempts;
+        let help = "Wrong tokens, but for those from this machine";
+        to.one("wrong_tokens", help, None, &Counter::new(wrong))?;
+        let help = "Calls refused because too many wrong tokens came from their address";
+        to.one("slowed_token_calls", help, None, &Counter::new(slowed))
+    }
+
+    /// Nothing for listeners that serve all tenants, and all clients themselves.
+    fn write_listeners(&self, to: &mut Sheet<'_>) -> fmt::Result {
+        let help = "Tokens refused because the listener does not serve their tenant";
+        self.refused(to, "listener_foreign_tokens", help, Listener::foreign_tokens)?;
+        let help =
+            "Connections refused because they are of no proxy, or have no valid header of one";
+        self.refused(to, "listener_refused_headers", help, Listener::refused_headers)
+    }
+
+    fn refused(
+        &self,
+        to: &mut Sheet<'_>,
+        name: &str,
+        help: &str,
+        count: impl Fn(&Listener) -> Option<u64>,
+    ) -> fmt::Result {
+        let rows = self.listeners.iter().filter_map(|it| Some((it.name(), count(it)?)));
+        let mut rows = rows.map(|(name, count)| ([("listener", name)], Counter::new(count)));
+        match rows.next() {
+            Some(first) => to.each(name, help, iter::once(first).chain(rows)),
+            None => Ok(()),
+        }
     }
 
     /// Nothing without tenants.
     fn write_tenants(&self, to: &mut Sheet<'_>) -> fmt::Result {
-        if !self.foreign_tokens.is_empty() {
-            let refused = self.foreign_tokens.iter();
-            let refused =
-                refused.map(|(name, count)| ([("listener", name.as_str())], Counter::new(*count)));
-            let help = "Tokens refused because the listener does not serve their tenant";
-            to.each("listener_foreign_tokens", help, refused)?;
-        }
         if self.tenants.is_empty() {
             return Ok(());
         }

@@ -8,6 +8,7 @@ use crate::caller::permission::Needed;
 use crate::caller::tenant::{OTHER, Origin, Tenant};
 use crate::caller::usage::{PROTOCOLS, Usage};
 use crate::http::app::App;
+use crate::http::listener::Listener;
 
 /// The use of one tenant over one protocol since the start.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,14 +30,9 @@ pub(crate) fn rows(app: &App, caller: &Caller) -> Vec<TenantUse> {
     summed(tenants, app.metrics_tenants)
 }
 
-/// Tokens that each listener refused because it does not serve their tenant, for a caller that may know of
-/// tenants. A listener that serves all has no row.
-pub(crate) fn foreign_tokens(app: &App, caller: &Caller) -> Vec<(String, u64)> {
-    if !sees_tenants(caller) {
-        return Vec::new();
-    }
-    let listeners = app.access.listeners().iter().filter(|listener| listener.names_tenants());
-    listeners.map(|listener| (listener.name().to_owned(), listener.foreign_tokens())).collect()
+/// What the listeners refused, for a caller that may know of tenants.
+pub(crate) fn refused_by_listener(app: &App, caller: &Caller) -> Vec<Arc<Listener>> {
+    if sees_tenants(caller) { app.access.listeners().to_vec() } else { Vec::new() }
 }
 
 /// Whether a caller may know of tenants: the operator, and a monitor that the token file names. A tenant
