@@ -16,6 +16,7 @@ pub(crate) mod body_reading;
 pub(crate) mod buffer;
 pub(crate) mod call;
 pub(crate) mod config;
+pub(crate) mod cors;
 pub(crate) mod dialect;
 pub(crate) mod dispatch;
 pub(crate) mod format;

@@ -19,6 +19,7 @@ use crate::http::access_log::LoggedRequest;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, Reply};
+use crate::http::cors::CorsAnswer;
 use crate::http::dialect::{Destination, Dialects};
 use crate::http::host;
 use crate::http::meters::MeterId;
@@ -53,10 +54,15 @@ impl Handler {
         &self,
         destination: &Destination<'_>,
         request: Request<Incoming>,
+        cors: Option<&CorsAnswer>,
     ) -> (Reply, Caller, Option<Arc<Tenant>>) {
         let dialect = destination.dialect;
-        if let Err(refusal) = self.admit(&request, dialect.is_page(request.uri().path())) {
+        let is_page = dialect.is_page(request.uri().path());
+        if let Err(refusal) = self.admit(&request, is_page, cors) {
             return (Reply::Now(problem::render(&refusal)), Caller::Anonymous, None);
+        }
+        if let Some(preflight) = cors.and_then(|cors| cors.preflight(&request)) {
+            return (Reply::Now(preflight), Caller::Anonymous, None);
         }
         let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
         match dialect.authenticate(&self.app, self.peer, &request) {
@@ -80,10 +86,18 @@ impl Handler {
     }
 
     /// Checks the host of a request and who sent it, before anything else is looked at.
-    fn admit(&self, request: &Request<Incoming>, is_page: bool) -> Result<(), Refusal> {
+    fn admit(
+        &self,
+        request: &Request<Incoming>,
+        is_page: bool,
+        cors: Option<&CorsAnswer>,
+    ) -> Result<(), Refusal> {
         let is_peer = self.peer.is_some();
         self.app.hosts.check_host(request, is_peer)?;
-        if is_peer { Ok(()) } else { self.app.hosts.check_sender(request, is_page) }
+        if is_peer || cors.is_some_and(CorsAnswer::is_allowed) {
+            return Ok(());
+        }
+        self.app.hosts.check_sender(request, is_page)
     }
 }
 
@@ -121,12 +135,13 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
                 endpoint: self.dialects.meter_labels()[destination.meter.0],
             })
         });
-        let (reply, caller, limited) = self.answer(&destination, request);
+        let cors = self.app.cors.of(&request);
+        let (reply, caller, limited) = self.answer(&destination, request, cors.as_ref());
         if let Some(logged) = &mut logged {
             logged.caller = caller.to_string();
         }
         let protocol = destination.dialect.protocol();
-        let mut count = Count { meter: destination.meter, limited, protocol, id, logged };
+        let mut count = Count { meter: destination.meter, limited, protocol, id, cors, logged };
         match reply {
             Reply::Now(mut response) => {
                 count.add(&self.app, &mut response);
@@ -147,6 +162,7 @@ pub(crate) struct Count {
     protocol: Protocol,
     /// Until the answer has it.
     id: Option<HeaderValue>,
+    cors: Option<CorsAnswer>,
     logged: Option<Box<LoggedRequest>>,
 }
 
@@ -160,6 +176,9 @@ impl Count {
                 log.write(logged, text, response.status().as_u16(), bytes);
             }
             response.headers_mut().insert(REQUEST_ID, id);
+        }
+        if let Some(cors) = &self.cors {
+            cors.add_headers(response.headers_mut());
         }
         let Some(tenant) = &self.limited else { return };
         if response.status() != StatusCode::TOO_MANY_REQUESTS {

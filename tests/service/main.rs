@@ -3,6 +3,7 @@
 mod access_log;
 mod calibration;
 mod clock;
+mod cors;
 mod devices;
 mod host;
 mod keys;
