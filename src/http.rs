@@ -17,6 +17,7 @@ pub(crate) mod buffer;
 pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod config_error;
+pub(crate) mod cors;
 pub(crate) mod dialect;
 pub(crate) mod dispatch;
 pub(crate) mod format;

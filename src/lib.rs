@@ -64,6 +64,8 @@ pub use kv::{KvError, METADATA_LIMIT, NAME_LIMIT, Put, Store, VALUE_LIMIT};
 pub use api::json::Json;
 pub use api::random::{Integers, RandomBytes, Texts};
 pub use caller::service_limits::ServiceLimits;
+#[cfg(any(test, feature = "test-support"))]
+pub use caller::tenant::is_tenant_record;
 pub use caller::tenants::Tenants;
 pub use caller::token::{ReloadableTokens, Tokens, bearer, hash_token};
 pub use dialect::dialects;

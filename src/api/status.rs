@@ -72,12 +72,12 @@ pub(crate) struct KeyringStatus {
     /// The seal; null without a keyring. A file seal opens for anyone who has the disk.
     #[schemars(with = "Option<SealName>")]
     pub seal: Option<String>,
-    /// Open namespaces.
-    pub namespaces: u64,
+    /// Open namespaces; this and the next are null for a tenant that may not know what others keep.
+    pub namespaces: Option<u64>,
     /// Records in them.
-    pub records: u64,
+    pub records: Option<u64>,
     /// Records that do not open, and namespaces whose count or sum disagrees with their records.
-    pub damaged: u64,
+    pub damaged: Option<u64>,
     /// Why expired records are hidden and not removed; null when they are removed.
     #[serde(default)]
     pub clock_doubt: Option<String>,
@@ -86,7 +86,7 @@ pub(crate) struct KeyringStatus {
     pub read_only: Option<String>,
     /// Records that the scrub has read in this round.
     #[serde(default)]
-    pub scrubbed: u64,
+    pub scrubbed: Option<u64>,
     /// When the scrub had read every record; null before it has.
     #[serde(default)]
     #[schemars(extend("format" = "date-time"))]

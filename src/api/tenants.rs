@@ -48,7 +48,7 @@ pub(crate) struct NewTokenAnswer {
 
 /// Limits to set; those that are left out stay, `none` lifts one, and `default` is that of the
 /// configuration again.
-#[derive(Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LimitsRequest {
     /// Requests in a window: `50/s`, `3000/min`, `100/h`.
@@ -63,6 +63,18 @@ pub(crate) struct LimitsRequest {
     /// Answers of more than 64 KiB that are sent at a time.
     #[serde(default)]
     pub long_answers: Option<String>,
+    /// Calls that use a key, per day in UTC: `1000/day`.
+    #[serde(default)]
+    pub key_uses: Option<String>,
+    /// Namespaces whose titles begin with its name and a slash.
+    #[serde(default)]
+    pub namespaces: Option<String>,
+    /// Records in these namespaces.
+    #[serde(default)]
+    pub records: Option<String>,
+    /// Bytes of names, metadata and values of these records: `10MiB`.
+    #[serde(default)]
+    pub stored: Option<String>,
 }
 
 /// Permissions to give and to take.
@@ -127,7 +139,19 @@ pub(crate) struct TenantLimits {
     pub bytes_per_day: Option<u64>,
     /// Answers of more than 64 KiB at a time.
     pub long_answers: Option<u32>,
-    /// The limits that are those of the configuration: `rate`, `burst`, `bytes_per_day`, `long_answers`.
+    /// Calls that use a key, per day in UTC.
+    #[serde(default)]
+    pub key_uses_per_day: Option<u64>,
+    /// Namespaces of its own.
+    #[serde(default)]
+    pub namespaces: Option<u64>,
+    /// Records in its namespaces.
+    #[serde(default)]
+    pub records: Option<u64>,
+    /// Bytes of these records.
+    #[serde(default)]
+    pub stored_bytes: Option<u64>,
+    /// The names of those limits that the configuration sets, as `bytes_per_day`.
     #[serde(default)]
     pub defaults: Vec<String>,
 }
@@ -162,6 +186,20 @@ pub(crate) struct UsageAnswer {
     pub total: BTreeMap<String, UsedAmounts>,
     /// By hour and protocol; without those that have none.
     pub hours: Vec<UsedHour>,
+    /// What it keeps now, in the namespaces whose titles begin with its name and a slash.
+    #[serde(default)]
+    pub at_rest: KeptAmounts,
+}
+
+/// What a tenant keeps, without records that expired.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct KeptAmounts {
+    /// Namespaces.
+    pub namespaces: u64,
+    /// Records.
+    pub records: u64,
+    /// Bytes of their names, metadata and values; null while they are counted, after a start.
+    pub stored_bytes: Option<u64>,
 }
 
 /// Amounts of use.

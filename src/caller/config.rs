@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::caller::limits::{ByteRate, DailyBytes, Limits, Rate};
+use crate::caller::limits::{ByteRate, DailyBytes, DailyUses, Limits, Rate, StoredBytes};
 
 /// Limits of those that have none of their own, and of the whole service. Absent keys are no limit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,14 @@ pub struct LimitsConfig {
     tenant_bytes: Option<DailyBytes>,
     /// Long answers to a tenant at a time.
     tenant_long_answers: Option<u32>,
+    /// Calls of a tenant that use a key, per day in UTC, as `1000/day`.
+    tenant_key_uses: Option<DailyUses>,
+    /// Namespaces of a tenant.
+    tenant_namespaces: Option<u64>,
+    /// Records in the namespaces of a tenant.
+    tenant_records: Option<u64>,
+    /// Bytes of these records, as `10MiB`.
+    tenant_stored: Option<StoredBytes>,
     /// The same of all callers without a token together.
     anonymous_rate: Option<Rate>,
     anonymous_burst: Option<u32>,
@@ -57,6 +65,10 @@ impl LimitsConfig {
             burst: self.tenant_burst,
             bytes_per_day: self.tenant_bytes.map(|DailyBytes(bytes)| bytes),
             long_answers: self.tenant_long_answers,
+            key_uses_per_day: self.tenant_key_uses.map(|DailyUses(uses)| uses),
+            namespaces: self.tenant_namespaces,
+            records: self.tenant_records,
+            stored_bytes: self.tenant_stored.map(|StoredBytes(bytes)| bytes),
         }
     }
 
@@ -68,6 +80,7 @@ impl LimitsConfig {
             burst: self.anonymous_burst,
             bytes_per_day: self.anonymous_bytes.map(|DailyBytes(bytes)| bytes),
             long_answers: self.anonymous_long_answers,
+            ..Limits::default()
         }
     }
 }

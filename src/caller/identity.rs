@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::caller::peer::Peer;
 use crate::caller::permission::Needed;
-use crate::caller::tenant::Tenant;
+use crate::caller::tenant::{Origin, Tenant};
 
 /// Who makes a request.
 #[derive(Debug, Clone)]
@@ -27,6 +27,19 @@ impl Caller {
             Self::Peer(_) => true,
             Self::Tenant(tenant) => tenant.may(needed),
             Self::Anonymous => matches!(needed, Needed::Random | Needed::StatusRead),
+        }
+    }
+
+    /// Whether it may know of tenants and of all that is kept: the operator, and a monitor that the token file
+    /// names. A tenant learns nothing of another.
+    #[must_use]
+    pub(crate) fn sees_tenants(&self) -> bool {
+        match self {
+            Self::Peer(_) => true,
+            Self::Anonymous => false,
+            Self::Tenant(tenant) => {
+                tenant.origin == Origin::TokenFile || tenant.may(Needed::Operator)
+            }
         }
     }
 
@@ -54,7 +67,7 @@ impl fmt::Display for Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::tenant::{Account, Origin};
+    use crate::caller::tenant::Account;
 
     #[test]
     fn the_audit_log_names_a_tenant_by_its_name_and_a_peer_by_its_user() {

@@ -26,16 +26,17 @@ struct LimiterState {
     arrival: Option<Instant>,
     /// The present day and the one before a change of the clock or the day: a clock that goes back finds
     /// its count again.
-    days: [DayBytes; 2],
+    days: [DayUse; 2],
     /// Bytes of answers that are being sent.
     reserved: u64,
     long_answers: u32,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct DayBytes {
+struct DayUse {
     day: u64,
     used: u64,
+    key_uses: u64,
 }
 
 /// A limit that is exceeded.
@@ -61,6 +62,8 @@ pub(crate) enum ExceededLimit {
         /// Asked for.
         wanted: u64,
     },
+    /// Uses of keys per day.
+    KeyUsesPerDay(u64),
     /// Long answers at a time.
     LongAnswers(u32),
     /// Long answers of the whole service at a time.
@@ -84,10 +87,11 @@ pub(crate) struct Remaining {
 }
 
 impl Limiter {
-    /// A limiter of which `used` bytes are used on the day of `unix`, in seconds since 1970.
+    /// A limiter of which `used` bytes and `key_uses` uses of keys are used on the day of `unix`, in seconds
+    /// since 1970.
     #[must_use]
-    pub(crate) fn new(limits: Limits, unix: u64, used: u64) -> Self {
-        let days = [DayBytes { day: unix / DAY_SECONDS, used }, DayBytes::default()];
+    pub(crate) fn new(limits: Limits, unix: u64, used: u64, key_uses: u64) -> Self {
+        let days = [DayUse { day: unix / DAY_SECONDS, used, key_uses }, DayUse::default()];
         Self(Mutex::new(LimiterState { limits, days, ..LimiterState::default() }))
     }
 
@@ -117,12 +121,12 @@ impl Limiter {
         Ok(())
     }
 
-    /// Whether a byte is left.
+    /// Whether as many bytes are left.
     ///
     /// # Errors
-    /// When none is.
-    pub(crate) fn check_bytes(&self, unix: u64) -> Result<(), Exceeded> {
-        self.0.lock().check_bytes(unix, 1)
+    /// When fewer are.
+    pub(crate) fn check_bytes(&self, unix: u64, bytes: u64) -> Result<(), Exceeded> {
+        self.0.lock().check_bytes(unix, bytes)
     }
 
     /// Uses bytes, if as many are left.
@@ -133,6 +137,22 @@ impl Limiter {
         let mut state = self.0.lock();
         state.check_bytes(unix, bytes)?;
         state.add(unix, bytes);
+        Ok(())
+    }
+
+    /// Counts one use of a key.
+    ///
+    /// # Errors
+    /// When none is left; then it is not counted.
+    pub(crate) fn use_key(&self, unix: u64) -> Result<(), Exceeded> {
+        let mut state = self.0.lock();
+        let most = state.limits.key_uses_per_day.unwrap_or(u64::MAX);
+        let today = state.today(unix);
+        if today.key_uses >= most {
+            let limit = ExceededLimit::KeyUsesPerDay(most);
+            return Err(Exceeded { limit, retry_after: until_next_day(unix) });
+        }
+        today.key_uses += 1;
         Ok(())
     }
 
@@ -218,13 +238,13 @@ impl LimiterState {
         today.used = today.used.saturating_add(bytes);
     }
 
-    fn today(&mut self, unix: u64) -> &mut DayBytes {
+    fn today(&mut self, unix: u64) -> &mut DayUse {
         let day = unix / DAY_SECONDS;
         if self.days[0].day != day {
             self.days.swap(0, 1);
         }
         if self.days[0].day != day {
-            self.days[0] = DayBytes { day, used: 0 };
+            self.days[0] = DayUse { day, ..DayUse::default() };
         }
         &mut self.days[0]
     }
@@ -245,13 +265,13 @@ mod tests {
 
     fn limits(rate: Option<&str>, burst: Option<u32>, bytes_per_day: Option<u64>) -> Limits {
         let rate = rate.map(|rate| rate.parse().expect("a rate"));
-        Limits { rate, burst, bytes_per_day, long_answers: None }
+        Limits { rate, burst, bytes_per_day, ..Limits::default() }
     }
 
     #[test]
     fn a_burst_is_admitted_and_then_the_rate() {
         let (limiter, start) =
-            (Limiter::new(limits(Some("2/s"), Some(3), None), 0, 0), Instant::now());
+            (Limiter::new(limits(Some("2/s"), Some(3), None), 0, 0, 0), Instant::now());
         let admit = |ms| limiter.admit(start + Duration::from_millis(ms));
         assert_eq!([admit(0), admit(0), admit(0)], [Ok(()); 3]);
         let refused = admit(0).expect_err("one over");
@@ -269,12 +289,12 @@ mod tests {
 
     #[test]
     fn bytes_are_admitted_exactly_and_across_midnight() {
-        let limiter = Limiter::new(limits(None, None, Some(100)), MIDNIGHT - 1, 0);
+        let limiter = Limiter::new(limits(None, None, Some(100)), MIDNIGHT - 1, 0, 0);
         assert_eq!(limiter.use_bytes(MIDNIGHT - 1, 100), Ok(()));
         let refused = limiter.use_bytes(MIDNIGHT - 1, 1).expect_err("one over");
         let limit = ExceededLimit::BytesPerDay { most: 100, left: 0, wanted: 1 };
         assert_eq!(refused, Exceeded { limit, retry_after: Duration::from_secs(1) });
-        assert!(limiter.check_bytes(MIDNIGHT - 1).is_err());
+        assert!(limiter.check_bytes(MIDNIGHT - 1, 1).is_err());
         assert_eq!(limiter.admit(Instant::now()), Ok(()), "requests are another limit");
         assert_eq!(limiter.use_bytes(MIDNIGHT, 100), Ok(()));
         assert!(limiter.use_bytes(MIDNIGHT - 1, 1).is_err(), "the clock went back");
@@ -283,7 +303,7 @@ mod tests {
 
     #[test]
     fn unsent_bytes_are_given_back_and_sent_ones_are_not() {
-        let limiter = Limiter::new(limits(None, None, Some(100)), MIDNIGHT, 0);
+        let limiter = Limiter::new(limits(None, None, Some(100)), MIDNIGHT, 0, 0);
         assert_eq!(limiter.reserve(MIDNIGHT, 80), Ok(0));
         assert!(limiter.use_bytes(MIDNIGHT, 21).is_err(), "reserved");
         limiter.use_reserved(MIDNIGHT, 30);
@@ -293,9 +313,22 @@ mod tests {
     }
 
     #[test]
+    fn uses_of_keys_are_admitted_exactly_and_across_midnight() {
+        let most = Limits { key_uses_per_day: Some(3), ..Limits::default() };
+        let limiter = Limiter::new(most, MIDNIGHT - 1, 0, 1);
+        assert_eq!([limiter.use_key(MIDNIGHT - 1), limiter.use_key(MIDNIGHT - 1)], [Ok(()); 2]);
+        let refused = limiter.use_key(MIDNIGHT - 1).expect_err("one over");
+        let limit = ExceededLimit::KeyUsesPerDay(3);
+        assert_eq!(refused, Exceeded { limit, retry_after: Duration::from_secs(1) });
+        assert_eq!([0; 3].map(|_| limiter.use_key(MIDNIGHT)), [Ok(()); 3]);
+        assert!(limiter.use_key(MIDNIGHT - 1).is_err(), "the clock went back");
+        assert!(limiter.use_key(MIDNIGHT).is_err(), "and on again");
+    }
+
+    #[test]
     fn long_answers_are_counted_until_they_end() {
         let most = Limits { long_answers: Some(1), ..Limits::default() };
-        let limiter = Limiter::new(most, MIDNIGHT, 0);
+        let limiter = Limiter::new(most, MIDNIGHT, 0, 0);
         assert_eq!(limiter.reserve(MIDNIGHT, 1), Ok(0));
         let refused = limiter.reserve(MIDNIGHT, 1).expect_err("a second one");
         assert_eq!(refused.limit, ExceededLimit::LongAnswers(1));
@@ -305,7 +338,7 @@ mod tests {
 
     #[test]
     fn other_limits_count_what_was_used() {
-        let limiter = Limiter::new(Limits::default(), MIDNIGHT, 0);
+        let limiter = Limiter::new(Limits::default(), MIDNIGHT, 0, 0);
         assert_eq!(limiter.use_bytes(MIDNIGHT, 90), Ok(()));
         assert_eq!(limiter.remaining(Instant::now(), MIDNIGHT), None);
         limiter.set(limits(None, None, Some(100)));
@@ -316,7 +349,7 @@ mod tests {
     #[test]
     fn requests_under_another_rate_do_not_count() {
         let (limiter, now) =
-            (Limiter::new(limits(Some("1/h"), None, None), MIDNIGHT, 0), Instant::now());
+            (Limiter::new(limits(Some("1/h"), None, None), MIDNIGHT, 0, 0), Instant::now());
         assert_eq!(limiter.admit(now), Ok(()));
         limiter.set(limits(Some("1/h"), None, Some(1)));
         assert!(limiter.admit(now).is_err(), "the rate is the same");
@@ -340,7 +373,7 @@ mod tests {
             steps in proptest::collection::vec((0_u64..400, -1_i64..=1, 0_u64..300), 1..200),
         ) {
             let rate = format!("{requests}/s");
-            let limiter = Limiter::new(limits(Some(&rate), Some(burst), Some(most)), MIDNIGHT, 0);
+            let limiter = Limiter::new(limits(Some(&rate), Some(burst), Some(most)), MIDNIGHT, 0, 0);
             let (start, mut ms, mut day, mut model) = (Instant::now(), 0, MIDNIGHT, Model::default());
             // Division of the window rounds down to nanoseconds.
             let interval = (Duration::from_secs(1) / requests).as_nanos();
@@ -357,7 +390,7 @@ mod tests {
                 let level = level.0.saturating_sub(ns(ms) - level.1);
                 let is_admitted = level <= interval * u128::from(burst - 1);
                 prop_assert_eq!(limiter.admit(now).is_ok(), is_admitted);
-                prop_assert_eq!(limiter.check_bytes(day).is_ok(), used < most);
+                prop_assert_eq!(limiter.check_bytes(day, 1).is_ok(), used < most);
                 if is_admitted {
                     model.arrivals.push(ms);
                 }

@@ -24,6 +24,14 @@ pub(crate) struct Limits {
     pub(crate) bytes_per_day: Option<u64>,
     /// Answers longer than a buffer that are sent at a time.
     pub(crate) long_answers: Option<u32>,
+    /// Calls that use a key, per day in UTC.
+    pub(crate) key_uses_per_day: Option<u64>,
+    /// Namespaces of its own: those whose titles begin with its name and a slash.
+    pub(crate) namespaces: Option<u64>,
+    /// Records in its namespaces.
+    pub(crate) records: Option<u64>,
+    /// Bytes of names, metadata and values of these records.
+    pub(crate) stored_bytes: Option<u64>,
 }
 
 /// The limits that the operator set of one tenant, as they are stored. Those that are not set are not
@@ -43,6 +51,18 @@ pub(crate) struct LimitSettings {
     /// Answers longer than a buffer that are sent at a time.
     #[serde(skip_serializing_if = "Setting::is_default")]
     pub(crate) long_answers: Setting<u32>,
+    /// Calls that use a key, per day in UTC.
+    #[serde(skip_serializing_if = "Setting::is_default")]
+    pub(crate) key_uses_per_day: Setting<u64>,
+    /// Namespaces of its own.
+    #[serde(skip_serializing_if = "Setting::is_default")]
+    pub(crate) namespaces: Setting<u64>,
+    /// Records in its namespaces.
+    #[serde(skip_serializing_if = "Setting::is_default")]
+    pub(crate) records: Setting<u64>,
+    /// Bytes of these records.
+    #[serde(skip_serializing_if = "Setting::is_default")]
+    pub(crate) stored_bytes: Setting<u64>,
 }
 
 /// One limit as the operator set it. As text: `none`, or the limit.
@@ -85,6 +105,10 @@ impl LimitSettings {
             burst: self.burst.over(default_burst).filter(|_| rate.is_some()),
             bytes_per_day: self.bytes_per_day.over(defaults.bytes_per_day),
             long_answers: self.long_answers.over(defaults.long_answers),
+            key_uses_per_day: self.key_uses_per_day.over(defaults.key_uses_per_day),
+            namespaces: self.namespaces.over(defaults.namespaces),
+            records: self.records.over(defaults.records),
+            stored_bytes: self.stored_bytes.over(defaults.stored_bytes),
         }
     }
 }
@@ -149,6 +173,16 @@ enum Window {
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct DailyBytes(pub u64);
 
+/// Calls per day that use a key. As text: `1000/day`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct DailyUses(pub u64);
+
+/// Bytes at rest. As text: `10MiB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) struct StoredBytes(pub u64);
+
 /// Bytes per second, at least one. As text: `100MiB/s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -165,6 +199,12 @@ pub(crate) enum LimitError {
     /// Bytes per day.
     #[error("must be a size of at most 1EiB per day, such as 1MiB/day")]
     DailyBytes,
+    /// Uses per day.
+    #[error("must be a number of calls per day, such as 1000/day")]
+    DailyUses,
+    /// Bytes at rest.
+    #[error("must be a size of at most 1EiB, such as 10MiB")]
+    StoredBytes,
     /// Bytes per second.
     #[error("must be a size of 1B to 1EiB per second, such as 100MiB/s")]
     ByteRate,
@@ -249,33 +289,46 @@ impl FromStr for ByteRate {
     }
 }
 
-impl TryFrom<String> for DailyBytes {
-    type Error = LimitError;
+impl FromStr for DailyUses {
+    type Err = LimitError;
 
-    fn try_from(text: String) -> Result<Self, LimitError> {
-        text.parse()
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let uses = text.strip_suffix("/day").and_then(|uses| uses.parse().ok());
+        uses.map(Self).ok_or(LimitError::DailyUses)
     }
 }
 
-impl TryFrom<String> for ByteRate {
-    type Error = LimitError;
+impl FromStr for StoredBytes {
+    type Err = LimitError;
 
-    fn try_from(text: String) -> Result<Self, LimitError> {
-        text.parse()
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        read_size(text, "").map(Self).ok_or(LimitError::StoredBytes)
     }
 }
 
-impl From<DailyBytes> for String {
-    fn from(DailyBytes(bytes): DailyBytes) -> Self {
-        format!("{bytes}B/day")
-    }
+/// Reads and writes a type as text with this unit.
+macro_rules! as_text {
+    ($type:ident, $unit:literal) => {
+        impl TryFrom<String> for $type {
+            type Error = LimitError;
+
+            fn try_from(text: String) -> Result<Self, LimitError> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from($type(number): $type) -> Self {
+                format!(concat!("{}", $unit), number)
+            }
+        }
+    };
 }
 
-impl From<ByteRate> for String {
-    fn from(ByteRate(bytes): ByteRate) -> Self {
-        format!("{bytes}B/s")
-    }
-}
+as_text!(DailyBytes, "B/day");
+as_text!(ByteRate, "B/s");
+as_text!(DailyUses, "/day");
+as_text!(StoredBytes, "B");
 
 /// A size of at most 1 EiB before this unit.
 fn read_size(text: &str, unit: &str) -> Option<u64> {
@@ -304,6 +357,14 @@ mod tests {
         assert_eq!("1MiB/day".parse(), Ok(DailyBytes(1 << 20)));
         assert_eq!("0B/day".parse(), Ok(DailyBytes(0)));
         assert_eq!("100MiB/s".parse(), Ok(ByteRate(100 << 20)));
+        assert_eq!("1000/day".parse(), Ok(DailyUses(1000)));
+        for text in ["1000", "-1/day", "1.5/day", "/day", "1000/s"] {
+            assert_eq!(text.parse::<DailyUses>(), Err(LimitError::DailyUses), "{text}");
+        }
+        assert_eq!("10MiB".parse(), Ok(StoredBytes(10 << 20)));
+        for text in ["", "10MiB/day", "-1B", "2EiB"] {
+            assert_eq!(text.parse::<StoredBytes>(), Err(LimitError::StoredBytes), "{text}");
+        }
         for text in ["0B/s", "1MiB", "1MiB/day", "2EiB/s"] {
             assert_eq!(text.parse::<ByteRate>(), Err(LimitError::ByteRate), "{text}");
         }
@@ -319,6 +380,7 @@ mod tests {
             burst: Setting::Default,
             bytes_per_day: Setting::At(1 << 20),
             long_answers: Setting::Lifted,
+            ..LimitSettings::default()
         };
         let text = serde_json::to_string(&limits).expect("JSON");
         assert_eq!(text, r#"{"rate":"50/s","bytes-per-day":1048576,"long-answers":"none"}"#);
@@ -336,6 +398,8 @@ mod tests {
             burst: Some(9),
             bytes_per_day: Some(100),
             long_answers: Some(1),
+            records: Some(5),
+            ..Limits::default()
         };
         let mut settings = LimitSettings::default();
         assert_eq!(settings.over(&defaults), defaults);
@@ -348,6 +412,8 @@ mod tests {
             burst: None,
             bytes_per_day: None,
             long_answers: Some(7),
+            records: Some(5),
+            ..Limits::default()
         };
         assert_eq!(settings.over(&defaults), expected);
         settings.rate = Setting::Lifted;

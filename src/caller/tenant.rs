@@ -157,12 +157,12 @@ impl Tenant {
         self.account.limiter.admit(now)
     }
 
-    /// Whether a byte of an answer is left.
+    /// Whether as many bytes of an answer are left.
     ///
     /// # Errors
-    /// When none is.
-    pub(crate) fn check_bytes(&self) -> Result<(), Exceeded> {
-        self.account.limiter.check_bytes(unix_now())
+    /// When fewer are.
+    pub(crate) fn check_bytes(&self, bytes: u64) -> Result<(), Exceeded> {
+        self.account.limiter.check_bytes(unix_now(), bytes)
     }
 
     /// Uses bytes of an answer, if as many are left.
@@ -186,9 +186,14 @@ impl Tenant {
         self.account.meter.add_request(protocol);
     }
 
-    /// Counts a call that used a key.
-    pub(crate) fn count_key_use(&self, protocol: Protocol) {
+    /// Counts a call that uses a key.
+    ///
+    /// # Errors
+    /// When none is left; then it is not counted.
+    pub(crate) fn use_key(&self, protocol: Protocol) -> Result<(), Exceeded> {
+        self.account.limiter.use_key(unix_now())?;
         self.account.meter.add_key_use(protocol);
+        Ok(())
     }
 
     /// Reserves the bytes of an answer that is sent in pieces, below its own limits and the ceiling of the
@@ -272,10 +277,10 @@ impl Account {
         usage: DayUsage,
         last_uses: &[(u32, u64)],
     ) -> Self {
-        let used = usage::bytes_of(&usage);
+        let used = usage::sum_of(&usage);
         let atomics = last_uses.iter().map(|(number, at)| (*number, Arc::new(AtomicU64::new(*at))));
         Self {
-            limiter: Limiter::new(limits, unix, used),
+            limiter: Limiter::new(limits, unix, used.bytes, used.key_uses),
             meter: Meter::default(),
             last_uses: Mutex::new(atomics.collect()),
             written: Mutex::new(WrittenUsage {
@@ -306,6 +311,20 @@ impl Account {
     }
 }
 
+/// Reads the record of a tenant; whether it is one. What is read is written as it reads.
+///
+/// # Panics
+/// When it is written differently than it reads.
+#[cfg(any(test, feature = "test-support"))]
+pub fn is_tenant_record(bytes: &[u8]) -> bool {
+    let Ok(record) = serde_json::from_slice::<TenantRecord>(bytes) else { return false };
+    let written = serde_json::to_vec(&record).expect("its keys are text");
+    let again = serde_json::from_slice::<TenantRecord>(&written).expect("it was written so");
+    assert_eq!(again, record);
+    let _ = record.limits.over(&Limits::default());
+    true
+}
+
 /// Whether a text can be the name of a tenant: 1 to 63 lower-case letters, digits, `-`, `_` and `.`, a
 /// letter or digit first; not `me` and not `other`.
 #[must_use]
@@ -331,6 +350,22 @@ mod tests {
             ["", "me", "other", "Acme", "-a", ".a", "a/b", "a b", "ä", &"x".repeat(64), "a\n"]
         {
             assert!(!is_tenant_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn records_of_earlier_versions_are_read_and_unknown_members_are_refused() {
+        let earlier = r#"{"name":"acme","created-at":1,"permissions":["random","kv:read:acme/*"],
+            "limits":{"rate":"50/s","burst":9,"bytes-per-day":1048576,"long-answers":2},
+            "tokens":[{"number":1,"hash":"sha256:00","created-at":1,"expires-at":null,"note":"n"}],
+            "last-token":1}"#;
+        assert!(is_tenant_record(earlier.as_bytes()));
+        let lifted = earlier.replace("\"50/s\"", "\"none\"").replace("9", "\"default\"");
+        assert!(is_tenant_record(lifted.as_bytes()));
+        for (from, to) in
+            [("limits", "limit"), ("50/s", "0/s"), ("random", "all"), ("1048576", "-1")]
+        {
+            assert!(!is_tenant_record(earlier.replace(from, to).as_bytes()), "{to}");
         }
     }
 

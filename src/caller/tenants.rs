@@ -17,11 +17,15 @@ use parking_lot::Mutex;
 use crate::caller::limits::Limits;
 use crate::caller::tenant::{Account, Origin, Tenant, TenantRecord};
 use crate::caller::token::{HASH_BYTES, SCHEME, digest};
+use crate::kv::{RecordQuota, RecordQuotas};
 use crate::machine::unix_now;
 
 pub(crate) use changes::{NewToken, TenantChange, TokenTerms};
 pub(crate) use error::TenantError;
 pub(crate) use records::TENANTS_NAMESPACE;
+
+/// The first part of the titles of the service's own namespaces.
+const OWN_NAME: &str = "lavawall";
 
 /// The tenants that the store keeps. Read when the store is opened, and held from then on: sealing the
 /// keyring takes no caller's randomness away.
@@ -127,6 +131,11 @@ impl Tenants {
         if self.is_loaded() { Ok(self.list()) } else { Err(TenantError::NotLoaded) }
     }
 
+    /// Whether there is none, or none is known yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.index.load().tenants.is_empty()
+    }
+
     /// All that are known, by name.
     pub(crate) fn list(&self) -> Vec<StoredTenant> {
         self.index.load().tenants.values().cloned().collect()
@@ -143,6 +152,21 @@ impl Tenants {
         }
         let found = index.tenants.get(name).filter(|it| !it.record.is_removed).cloned();
         found.ok_or_else(|| TenantError::Unknown(name.to_owned()))
+    }
+}
+
+/// A namespace is of the tenant whose name is the first part of its title.
+impl RecordQuotas for Tenants {
+    fn of(&self, title: &str) -> Option<RecordQuota> {
+        let (name, _) = title.split_once('/').filter(|(name, _)| *name != OWN_NAME)?;
+        let index = self.index.load();
+        let limits = self.limits_of(&index.tenants.get(name)?.record);
+        Some(RecordQuota {
+            titles: format!("{name}/"),
+            namespaces: limits.namespaces,
+            records: limits.records,
+            bytes: limits.stored_bytes,
+        })
     }
 }
 

@@ -137,10 +137,10 @@ pub(crate) fn add_since(
     }
 }
 
-/// The bytes of a day, of all protocols.
+/// The use of a day, of all protocols.
 #[must_use]
-pub(crate) fn bytes_of(day: &DayUsage) -> u64 {
-    day.values().flat_map(BTreeMap::values).fold(0, |sum, it| it.bytes.saturating_add(sum))
+pub(crate) fn sum_of(day: &DayUsage) -> Usage {
+    day.values().flat_map(BTreeMap::values).fold(Usage::default(), |sum, it| sum.plus(*it))
 }
 
 #[cfg(test)]
@@ -162,7 +162,7 @@ mod tests {
         assert_eq!(day[&3][&Protocol::Native], Usage { requests: 1, bytes: 32, key_uses: 0 });
         assert_eq!(day[&3][&Protocol::WorkersKv], Usage { key_uses: 1, ..Usage::default() });
         assert_eq!(day[&4][&Protocol::Native], Usage { bytes: 8, ..Usage::default() });
-        assert_eq!(bytes_of(&day), 40);
+        assert_eq!((sum_of(&day).bytes, sum_of(&day).key_uses), (40, 1));
     }
 
     #[test]

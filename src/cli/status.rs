@@ -97,15 +97,17 @@ fn render_keyring(keyring: &KeyringStatus, out: &mut String, paint: Paint) {
     let seal = keyring.seal.as_deref().map(|seal| format!("seal: {seal}")).unwrap_or_default();
     let _ = write!(out, "\n  {state}  keyring        {seal:<16}");
     if keyring.state == "open" {
-        let _ = write!(out, " {} records in {} namespaces", keyring.records, keyring.namespaces);
+        if let (Some(records), Some(namespaces)) = (keyring.records, keyring.namespaces) {
+            let _ = write!(out, " {records} records in {namespaces} namespaces");
+        }
     }
     let _ = writeln!(out);
     if let Some(StoreSize { live_bytes, file_bytes }) = keyring.store {
         let (live, file) = (ByteSize::b(live_bytes), ByteSize::b(file_bytes));
         let _ = writeln!(out, "            store: {live} of records in a file of {file}");
     }
-    if keyring.damaged > 0 {
-        let _ = writeln!(out, "            {} records or namespaces are damaged", keyring.damaged);
+    if let Some(damaged) = keyring.damaged.filter(|damaged| *damaged > 0) {
+        let _ = writeln!(out, "            {damaged} records or namespaces are damaged");
     }
     for rotation in &keyring.rotations {
         let _ = writeln!(

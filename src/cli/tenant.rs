@@ -129,6 +129,18 @@ struct LimitArguments {
     /// Answers of more than 64 KiB at a time; none; or default
     #[arg(long, value_name = "ANSWERS")]
     long_answers: Option<String>,
+    /// Calls that use a key, per day in UTC, such as 1000/day; none; or default
+    #[arg(long, value_name = "CALLS")]
+    key_uses: Option<String>,
+    /// Namespaces whose titles begin with NAME/; none; or default
+    #[arg(long, value_name = "NAMESPACES")]
+    namespaces: Option<String>,
+    /// Records in these namespaces; none; or default
+    #[arg(long, value_name = "RECORDS")]
+    records: Option<String>,
+    /// Bytes of names, metadata and values of these records, such as 10MiB; none; or default
+    #[arg(long, value_name = "BYTES")]
+    stored: Option<String>,
     #[command(flatten)]
     admin: AdminArguments,
 }
@@ -223,13 +235,15 @@ fn limit(arguments: &LimitArguments) -> Result<(), CommandError> {
         burst: arguments.burst.clone(),
         bytes: arguments.bytes.clone(),
         long_answers: arguments.long_answers.clone(),
+        key_uses: arguments.key_uses.clone(),
+        namespaces: arguments.namespaces.clone(),
+        records: arguments.records.clone(),
+        stored: arguments.stored.clone(),
     };
-    if [&request.rate, &request.burst, &request.bytes, &request.long_answers]
-        .iter()
-        .all(|it| it.is_none())
-    {
+    if request == LimitsRequest::default() {
         return Err(CommandError::usage(
-            "give a limit: --rate, --burst, --bytes or --long-answers",
+            "give a limit: --rate, --burst, --bytes, --long-answers, --key-uses, --namespaces, --records \
+             or --stored",
         ));
     }
     let path = path_of(&arguments.name)?;

@@ -46,7 +46,7 @@ const ROUTES: [Route<Native>; 10] = [
     (LIVE, |_, _| Ok(Reply::Now(json_line(StatusCode::OK, &json!({ "status": "live" }))))),
     (READY, |_, call| ready(&call)),
     ("/status", |_, call| {
-        let status = status::of(call.app, Instant::now());
+        let status = status::shown_to(call.app, &call.caller, Instant::now());
         Ok(Reply::Now(json_line(StatusCode::OK, &status)))
     }),
     (OWN_USAGE, |_, call| own_usage(call)),

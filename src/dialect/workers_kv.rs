@@ -113,11 +113,11 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
     }
     let Some(tenant) = call.caller.tenant().cloned() else { return answer(call, target).await };
     if access == Some(Access::Read) {
-        tenant.check_bytes()?;
+        tenant.check_bytes(1)?;
     }
     if access.is_some() {
         // Also for a client that does not wait for the answer.
-        tenant.count_key_use(Protocol::WorkersKv);
+        tenant.use_key(Protocol::WorkersKv)?;
     }
     let answer = answer(call, target).await?;
     let bytes =
@@ -139,7 +139,7 @@ async fn answer(call: &mut OwnedCall, target: Target) -> Result<Response<Body>, 
         Operation::GetUser => Ok(account::user(&call.caller)),
         Operation::ListAccounts => account::list(&target.query),
         Operation::GetAccount => Ok(account::get()),
-        Operation::ListMemberships => account::memberships(&target.query),
+        Operation::ListMemberships => account::memberships(&call.caller, &target.query),
         Operation::CreateNamespace => namespaces::create(call).await,
         Operation::ListNamespaces => namespaces::list(call, &target.query).await,
         Operation::GetNamespace => namespaces::get(call, namespace).await,

@@ -43,7 +43,7 @@ impl EgdConfig {
                           credentials: only the network of a tenant is served, with device and tenant";
             return Err(HttpConfigError::new("listen", self.listen.to_string(), reason));
         }
-        listener.validate(true)
+        listener.validate()
     }
 
     /// The listener, whose errors name this table.

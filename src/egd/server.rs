@@ -63,7 +63,7 @@ struct EgdEntrance {
 
 enum Listening {
     Tcp(TcpListener),
-    Local { socket: UnixListener, _file: Arc<OwnedSocketFile> },
+    Local { socket: UnixListener, _file: Option<Arc<OwnedSocketFile>> },
 }
 
 enum Connected {

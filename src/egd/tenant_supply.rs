@@ -52,7 +52,7 @@ impl Supply for TenantSupply {
     }
 
     fn is_ready(&self) -> bool {
-        let has_bytes = |tenant: Arc<Tenant>| tenant.check_bytes().is_ok();
+        let has_bytes = |tenant: Arc<Tenant>| tenant.check_bytes(1).is_ok();
         self.generator.check(Instant::now()).is_ok() && self.account().is_some_and(has_bytes)
     }
 }

@@ -20,6 +20,7 @@ use crate::collector::status::StatusBoard;
 use crate::http::access::AccessControl;
 use crate::http::body_reading::BodyReader;
 use crate::http::config::HttpConfig;
+use crate::http::cors::CorsOrigins;
 use crate::http::host::HostNames;
 use crate::http::memory_budget::MemoryBudget;
 use crate::http::meters::Meters;
@@ -91,6 +92,7 @@ pub(crate) struct App {
     pub(crate) token_attempts: TokenAttempts,
     pub(crate) access: Arc<AccessControl>,
     pub(crate) hosts: HostNames,
+    pub(crate) cors: CorsOrigins,
     pub(crate) bodies: BodyReader,
     pub(crate) memory: MemoryBudget,
     /// Calls that change the store, at a time.
@@ -127,6 +129,7 @@ impl App {
             token_attempts: TokenAttempts::default(),
             access,
             hosts: HostNames::new(&config.hosts),
+            cors: CorsOrigins::new(&config.cors_origins),
             bodies: BodyReader::new(config.idle_timeout),
             memory: MemoryBudget::new(parts.calls_memory, config.idle_timeout),
             writers: Arc::new(Semaphore::new(WRITERS)),

@@ -10,6 +10,7 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use crate::http::config_error::{HttpConfigError, paired};
+use crate::http::cors::{ORIGINS_MOST, is_origin};
 use crate::http::host::is_host_name;
 use crate::http::listener_config::ListenerConfig;
 use crate::net::listen_address::{self, ListenAddress};
@@ -41,6 +42,8 @@ pub struct HttpConfig {
     /// Names under which callers reach the service, besides addresses and `localhost`. Requests for
     /// other names are refused.
     pub hosts: Vec<String>,
+    /// Origins whose pages may read random bytes, as `https://app.example`. None by default.
+    pub cors_origins: Vec<String>,
     /// The most that one call of `/random` may ask for.
     #[serde(with = "size")]
     pub max_bytes: ByteSize,
@@ -82,6 +85,7 @@ impl Default for HttpConfig {
         Self {
             listen: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)),
             hosts: Vec::new(),
+            cors_origins: Vec::new(),
             max_bytes: ByteSize::gib(1),
             tls_certificate: None,
             tls_key: None,
@@ -129,6 +133,7 @@ impl HttpConfig {
             let reason = "must be names without scheme and port, such as \"lava.example.org\"";
             return Err(HttpConfigError::new("hosts", format!("{name:?}"), reason));
         }
+        self.validate_origins()?;
         self.validate_access()
     }
 
@@ -145,6 +150,21 @@ impl HttpConfig {
                 .listen_beyond_loopback_without_tls_or_tokens,
             ..ListenerConfig::at(ListenAddress::Tcp(listen))
         })
+    }
+
+    fn validate_origins(&self) -> Result<(), HttpConfigError> {
+        let count = self.cors_origins.len();
+        within("cors-origins", &count, &(0..=ORIGINS_MOST), || {
+            format!("at most {ORIGINS_MOST} origins")
+        })?;
+        match self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            None => Ok(()),
+            Some(origin) => {
+                let reason = "must be origins as browsers write them, such as \"https://app.example\", or \
+                              \"http://localhost:3000\": not *, no path, no default port";
+                Err(HttpConfigError::new("cors-origins", format!("{origin:?}"), reason))
+            }
+        }
     }
 
     /// The number of worker threads to start.
@@ -255,6 +275,7 @@ mod tests {
             ("idle-timeout = \"99ms\"", "idle-timeout"),
             ("drain-timeout = \"25h\"", "drain-timeout"),
             ("fresh-timeout = \"0s\"", "fresh-timeout"),
+            ("cors-origins = [\"*\"]", "cors-origins"),
             ("hosts = [\"a.example\", \"https://b.example\"]", "hosts"),
         ] {
             let error = parse(text).validate().expect_err(text);

@@ -19,6 +19,7 @@ use crate::http::access_log::LoggedRequest;
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, Reply};
+use crate::http::cors::CorsAnswer;
 use crate::http::dialect::{Destination, Dialects};
 use crate::http::host;
 use crate::http::listener::Ingress;
@@ -53,15 +54,19 @@ impl Handler {
         &self,
         destination: &Destination<'_>,
         request: Request<Incoming>,
+        cors: Option<&CorsAnswer>,
     ) -> (Reply, Caller, Option<Arc<Tenant>>) {
         let dialect = destination.dialect;
         let path = request.uri().path();
-        if let Err(refusal) = self.admit(&request, dialect.is_page(path)) {
+        if let Err(refusal) = self.admit(&request, dialect.is_page(path), cors) {
             return (Reply::Now(problem::render(&refusal)), Caller::Anonymous, None);
         }
         if !self.ingress.listener.serves(dialect.interface(path)) {
             let refusal = Refusal::not_found("there is nothing at this path");
             return (Reply::Now(problem::render(&refusal)), Caller::Anonymous, None);
+        }
+        if let Some(preflight) = cors.and_then(|cors| cors.preflight(&request)) {
+            return (Reply::Now(preflight), Caller::Anonymous, None);
         }
         let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
         match dialect.authenticate(&self.app, &self.ingress, &request) {
@@ -85,9 +90,14 @@ impl Handler {
     }
 
     /// Checks the host of a request and who sent it, before anything else is looked at.
-    fn admit(&self, request: &Request<Incoming>, is_page: bool) -> Result<(), Refusal> {
+    fn admit(
+        &self,
+        request: &Request<Incoming>,
+        is_page: bool,
+        cors: Option<&CorsAnswer>,
+    ) -> Result<(), Refusal> {
         self.app.hosts.check_host(request, self.ingress.from.address().is_none())?;
-        if self.ingress.operator().is_some() {
+        if self.ingress.operator().is_some() || cors.is_some_and(CorsAnswer::is_allowed) {
             return Ok(());
         }
         // Also over a unix socket: a proxy there passes on what browsers send.
@@ -131,12 +141,13 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
                 endpoint: self.dialects.meter_labels()[destination.meter.0],
             })
         });
-        let (reply, caller, limited) = self.answer(&destination, request);
+        let cors = self.app.cors.of(&request);
+        let (reply, caller, limited) = self.answer(&destination, request, cors.as_ref());
         if let Some(logged) = &mut logged {
             logged.caller = caller.to_string();
         }
         let protocol = destination.dialect.protocol();
-        let mut count = Count { meter: destination.meter, limited, protocol, id, logged };
+        let mut count = Count { meter: destination.meter, limited, protocol, id, cors, logged };
         match reply {
             Reply::Now(mut response) => {
                 count.add(&self.app, &mut response);
@@ -157,6 +168,7 @@ pub(crate) struct Count {
     protocol: Protocol,
     /// Until the answer has it.
     id: Option<HeaderValue>,
+    cors: Option<CorsAnswer>,
     logged: Option<Box<LoggedRequest>>,
 }
 
@@ -170,6 +182,9 @@ impl Count {
                 log.write(logged, text, response.status().as_u16(), bytes);
             }
             response.headers_mut().insert(REQUEST_ID, id);
+        }
+        if let Some(cors) = &self.cors {
+            cors.add_headers(response.headers_mut());
         }
         let Some(tenant) = &self.limited else { return };
         if response.status() != StatusCode::TOO_MANY_REQUESTS {

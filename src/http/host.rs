@@ -159,7 +159,8 @@ fn is_number(text: &str) -> bool {
     text.bytes().all(|digit| digit.is_ascii_digit())
 }
 
-fn is_loopback(name: &str) -> bool {
+/// Whether a name in lower case is a loopback name (RFC 6761 §6.3).
+pub(crate) fn is_loopback(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 

@@ -134,7 +134,7 @@ fn too_many_wrong(retry_after: Duration) -> Refusal {
         field: "authorization",
         limit: format!("{WRONG_MOST} wrong tokens in {} s", WINDOW.as_secs()),
         value: "one more".to_owned(),
-        retry_after,
+        retry_after: Some(retry_after),
     };
     let message = "too many wrong tokens came from this address";
     Refusal::new(Class::TooManyRequests, Subject::Limit(Box::new(limit)), message)

@@ -30,6 +30,7 @@ impl From<Exceeded> for Refusal {
             ExceededLimit::BytesPerDay { most, left, wanted } => {
                 ("bytes", format!("{most} per day, of which {left} are left"), wanted.to_string())
             }
+            ExceededLimit::KeyUsesPerDay(most) => ("key-uses", format!("{most} per day"), more()),
             ExceededLimit::LongAnswers(most) => {
                 ("long-answers", format!("{most} at a time"), more())
             }
@@ -42,7 +43,7 @@ impl From<Exceeded> for Refusal {
             }
         };
         let message = format!("{field}: the limit is {limit} (got {value})");
-        let limit = LimitRefusal { field, limit, value, retry_after: exceeded.retry_after };
+        let limit = LimitRefusal { field, limit, value, retry_after: Some(exceeded.retry_after) };
         Self::new(Class::TooManyRequests, Subject::Limit(Box::new(limit)), message)
     }
 }
@@ -62,6 +63,22 @@ pub(crate) fn charge(
 ) -> Result<(), Refusal> {
     match limits.limited(caller).filter(|_| *method != Method::HEAD) {
         Some(tenant) => Ok(tenant.charge(Protocol::Native, bytes)?),
+        None => Ok(()),
+    }
+}
+
+/// Checks that as many bytes are left, before they are made.
+///
+/// # Errors
+/// When fewer are left.
+pub(crate) fn check(
+    limits: &ServiceLimits,
+    caller: &Caller,
+    method: &Method,
+    bytes: u64,
+) -> Result<(), Refusal> {
+    match limits.limited(caller).filter(|_| *method != Method::HEAD) {
+        Some(tenant) => Ok(tenant.check_bytes(bytes)?),
         None => Ok(()),
     }
 }

@@ -134,7 +134,8 @@ pub(crate) struct LimitRefusal {
     pub(crate) field: &'static str,
     pub(crate) limit: String,
     pub(crate) value: String,
-    pub(crate) retry_after: Duration,
+    /// `None` when time alone does not help.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// The parts of a call to the store for which a dialect has codes.
@@ -357,7 +358,7 @@ impl Refusal {
             }),
             Subject::FreshSeed(waited) => Some(waited.as_secs().max(1)),
             Subject::Limit(limit) => {
-                let seconds = limit.retry_after.as_millis().div_ceil(1000).max(1);
+                let seconds = limit.retry_after?.as_millis().div_ceil(1000).max(1);
                 u64::try_from(seconds).ok()
             }
             _ => (self.class == Class::Unavailable).then_some(RETRY_AFTER_SECONDS),

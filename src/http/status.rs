@@ -7,6 +7,7 @@ use crate::api::status::{
     AlarmStatus, AssessedStatus, IncidentStatus, KeyringStatus, LiveStatus, QuorumStatus,
     RotationStatus, SourceStatus, Status, StoreSize,
 };
+use crate::caller::Caller;
 use crate::collector::status::{
     Alarm, Assessed, LiveFigure, Picture, SourceReport, SourceState, StatusBoard,
 };
@@ -17,6 +18,9 @@ use crate::kv::engine::StorageSize;
 use crate::machine::rfc3339;
 use crate::service_log;
 use lavawall_entropy::{Kind, Quorum, Readiness, Severity};
+
+/// For those who may not know of tenants.
+const HIDDEN: &str = "the operator sees the reason";
 
 /// The status at `now`.
 pub(crate) fn of(app: &App, now: Instant) -> Status {
@@ -59,6 +63,30 @@ pub(crate) fn of(app: &App, now: Instant) -> Status {
     }
 }
 
+/// The status at `now` for a caller. Totals of what is kept, and incidents that may name a tenant or a
+/// namespace, are for those who may know of tenants; without tenants, also for callers without a token.
+pub(crate) fn shown_to(app: &App, caller: &Caller, now: Instant) -> Status {
+    let mut status = of(app, now);
+    let is_alone = matches!(caller, Caller::Anonymous) && app.tenants.is_empty();
+    if caller.sees_tenants() || is_alone {
+        return status;
+    }
+    if let Some(keyring) = &mut status.keyring {
+        keyring.namespaces = None;
+        keyring.records = None;
+        keyring.damaged = None;
+        keyring.scrubbed = None;
+        keyring.rotations = Vec::new();
+        keyring.store = None;
+        let hidden = |reason: &mut String| HIDDEN.clone_into(reason);
+        keyring.read_only.iter_mut().for_each(hidden);
+    }
+    for incident in status.incidents.iter_mut().filter(|it| it.source.is_none()) {
+        HIDDEN.clone_into(&mut incident.text);
+    }
+    status
+}
+
 /// The picture on the board, if its source is never credited.
 ///
 /// # Security
@@ -90,12 +118,12 @@ fn of_keyring(store: &Store) -> KeyringStatus {
     KeyringStatus {
         state: condition.name().to_owned(),
         seal: condition.seal().map(|seal| seal.to_string()),
-        namespaces: wide(report.len()),
-        records: wide(report.iter().map(|it| it.records).sum()),
-        damaged: wide(disagree + report.iter().map(|it| it.damaged).sum::<usize>()),
+        namespaces: Some(wide(report.len())),
+        records: Some(wide(report.iter().map(|it| it.records).sum())),
+        damaged: Some(wide(disagree + report.iter().map(|it| it.damaged).sum::<usize>())),
         clock_doubt: store.clock_doubt(),
         read_only: store.read_only().map(|reason| reason.to_string()),
-        scrubbed: scrub.checked,
+        scrubbed: Some(scrub.checked),
         scrub_completed_at: scrub.completed.map(rfc3339),
         rotations: report
             .into_iter()

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use hyper::{Response, StatusCode};
 
-use crate::api::tenants::{UsageAnswer, UsedAmounts, UsedHour};
+use crate::api::tenants::{KeptAmounts, UsageAnswer, UsedAmounts, UsedHour};
 use crate::caller::limiter::DAY_SECONDS;
 use crate::caller::usage::{DayUsage, Usage};
 use crate::http::body::Body;
@@ -15,6 +15,7 @@ use crate::http::call::OwnedCall;
 use crate::http::query::{self, Invalid};
 use crate::http::refusal::Refusal;
 use crate::http::respond::json;
+use crate::kv::Kept;
 use crate::machine::{day_of_date, rfc3339, unix_now};
 
 /// Days of an answer without `from`: a month.
@@ -62,7 +63,8 @@ pub(crate) async fn answer(
     let tenants = Arc::clone(&call.app.tenants);
     call.on_store(move |store| {
         let used = tenants.usage(store, &name, &days)?;
-        Ok(json(StatusCode::OK, &shown(name, &days, &used)))
+        let kept = store.kept_below(&format!("{name}/"))?;
+        Ok(json(StatusCode::OK, &shown(name, &days, &used, kept)))
     })
     .await
 }
@@ -71,7 +73,10 @@ fn shown(
     tenant: String,
     days: &RangeInclusive<u64>,
     used: &BTreeMap<u64, DayUsage>,
+    kept: Kept,
 ) -> UsageAnswer {
+    let Kept { namespaces, records, bytes } = kept;
+    let at_rest = KeptAmounts { namespaces, records, stored_bytes: bytes };
     let mut total = BTreeMap::<String, Usage>::new();
     let mut hours = Vec::new();
     for (day, usage) in used {
@@ -87,7 +92,7 @@ fn shown(
     }
     let total = total.into_iter().map(|(name, sum)| (name, amounts(sum))).collect();
     let date = |day: &u64| text(day.saturating_mul(DAY_SECONDS)).chars().take(10).collect();
-    UsageAnswer { tenant, from: date(days.start()), to: date(days.end()), total, hours }
+    UsageAnswer { tenant, from: date(days.start()), to: date(days.end()), total, hours, at_rest }
 }
 
 fn text(unix: u64) -> String {
@@ -129,7 +134,7 @@ mod tests {
             (20_758, DayUsage::from([day(0, 1), day(23, 2)])),
             (20_759, DayUsage::from([day(5, 4)])),
         ]);
-        let answer = shown("acme".to_owned(), &(20_758..=20_759), &days);
+        let answer = shown("acme".to_owned(), &(20_758..=20_759), &days, Kept::none());
         assert_eq!((&*answer.from, &*answer.to), ("2026-11-01", "2026-11-02"));
         assert_eq!(answer.total["native"], amounts(used(7)));
         let hours: Vec<_> = answer.hours.iter().map(|it| &*it.hour).collect();

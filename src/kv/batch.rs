@@ -7,7 +7,7 @@ use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::edit::{Edit, Put};
 use crate::kv::engine::{Change, Table};
 use crate::kv::error::KvError;
-use crate::kv::index::Slot;
+use crate::kv::index::{Slot, SlotContent};
 use crate::kv::multiset_hash::MultisetHash;
 use crate::kv::name::RecordName;
 use crate::kv::namespace::Namespace;
@@ -90,7 +90,7 @@ impl<'a> CommitBatch<'a> {
             version,
             expiry: entry.expiry,
             key_version: head.key_version,
-            has_metadata: !entry.metadata.is_empty(),
+            content: SlotContent::new(!entry.metadata.is_empty(), Some(put.bytes())),
         };
         self.set(put.name, address.id, Some(slot));
         Ok(())

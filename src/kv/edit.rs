@@ -49,6 +49,12 @@ impl<'a> Edit<'a> {
 }
 
 impl Put<'_> {
+    /// The bytes of its name, metadata and value: within the limits they are less than 2^25.
+    pub(crate) fn bytes(&self) -> u32 {
+        let bytes = self.name.len() + self.metadata.map_or(0, <[u8]>::len) + self.value.len();
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
     /// Checks every limit at the time `now`.
     pub(crate) fn check(&self, now: u64) -> Result<(), KvError> {
         name::check(self.name)?;

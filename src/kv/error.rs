@@ -2,6 +2,7 @@
 
 use crate::keyring::{KeyringError, NamespaceId};
 use crate::kv::engine::StorageError;
+use crate::kv::quota::QuotaExceeded;
 use crate::kv::record_id::RecordId;
 use lavawall_entropy::NotReady;
 
@@ -117,6 +118,9 @@ pub enum KvError {
     /// The store is not written until it is repaired.
     #[error("the store is read-only until it is repaired with: lavawall kv repair; {0}")]
     ReadOnly(String),
+    /// The owner of the namespace would keep more than it may.
+    #[error("{}: at most {} (would be {})", .0.field, .0.most, .0.wanted)]
+    Quota(QuotaExceeded),
     /// There is nothing to repair.
     #[error("the store is sound and needs no repair")]
     Sound,

@@ -18,8 +18,31 @@ pub(crate) struct Slot {
     pub(crate) expiry: u64,
     /// The key version of its rows.
     pub(crate) key_version: u32,
-    /// Whether it has metadata.
-    pub(crate) has_metadata: bool,
+    /// Whether it has metadata, and its bytes.
+    pub(crate) content: SlotContent,
+}
+
+/// Whether a record has metadata, and the bytes of its name, metadata and value once they are known: in four
+/// bytes, because every record has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SlotContent(u32);
+
+impl SlotContent {
+    const METADATA: u32 = 1 << 31;
+
+    /// Of `bytes` bytes; the name has one at least, and 0 stands for a number that is not known.
+    pub(crate) fn new(has_metadata: bool, bytes: Option<u32>) -> Self {
+        let bytes = bytes.unwrap_or(0).min(Self::METADATA - 1);
+        Self(bytes | if has_metadata { Self::METADATA } else { 0 })
+    }
+
+    pub(crate) fn has_metadata(self) -> bool {
+        self.0 & Self::METADATA != 0
+    }
+
+    pub(crate) fn bytes(self) -> Option<u32> {
+        Some(self.0 & !Self::METADATA).filter(|bytes| *bytes > 0)
+    }
 }
 
 impl Slot {
@@ -58,6 +81,10 @@ pub(crate) struct Index {
     slots: BTreeMap<RecordName, Slot>,
     expiring: BTreeSet<(u64, RecordName)>,
     dependents: BTreeMap<u32, u64>,
+    /// Bytes of the records that are measured.
+    bytes: u64,
+    /// Records that are not.
+    unmeasured: usize,
     pub(crate) faults: BTreeMap<RecordId, RecordFault>,
     /// The multiset hash over the slots.
     /// Keys of entries that a salvage could not read: nothing is known of records there.
@@ -100,12 +127,14 @@ impl Index {
             None => self.slots.remove(name),
         };
         if let Some(before) = before {
+            self.count_bytes(before.content, false);
             self.count(before.key_version, false);
             if before.expiry != 0 {
                 self.expiring.remove(&(before.expiry, RecordName::of(name)));
             }
         }
         if let Some(slot) = slot {
+            self.count_bytes(slot.content, true);
             self.count(slot.key_version, true);
             if slot.expiry != 0 {
                 self.expiring.insert((slot.expiry, RecordName::of(name)));
@@ -119,6 +148,57 @@ impl Index {
         if *count == 0 {
             self.dependents.remove(&key_version);
         }
+    }
+
+    fn count_bytes(&mut self, content: SlotContent, more: bool) {
+        match (content.bytes(), more) {
+            (Some(bytes), true) => self.bytes += u64::from(bytes),
+            (Some(bytes), false) => self.bytes -= u64::from(bytes),
+            (None, true) => self.unmeasured += 1,
+            (None, false) => self.unmeasured -= 1,
+        }
+    }
+
+    /// The bytes of the records that are measured, including expired ones.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The number of records that are not.
+    pub(crate) fn unmeasured(&self) -> usize {
+        self.unmeasured
+    }
+
+    /// Up to `limit` records after `after` that are not measured.
+    pub(crate) fn names_unmeasured(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Vec<(RecordName, Slot)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let slots = self.slots.range::<str, _>((from, Bound::Unbounded));
+        let unmeasured = slots.filter(|(_, slot)| slot.content.bytes().is_none());
+        unmeasured.take(limit).map(|(name, slot)| (name.clone(), *slot)).collect()
+    }
+
+    /// Takes the bytes of a record, unless it is no longer as it was.
+    pub(crate) fn measure(&mut self, name: &str, measured: Slot, bytes: u32) {
+        let Some(slot) = self.slots.get_mut(name).filter(|slot| **slot == measured) else { return };
+        // A record whose rows are gone is damaged; its name is kept in any case.
+        slot.content = SlotContent::new(slot.content.has_metadata(), Some(bytes.max(1)));
+        let content = slot.content;
+        self.unmeasured -= 1;
+        self.bytes += u64::from(content.bytes().unwrap_or_default());
+    }
+
+    /// The number of records that expired by `now`, and their bytes as far as they are measured.
+    pub(crate) fn expired_content(&self, now: u64) -> (usize, u64) {
+        let expired = self.expiring.iter().take_while(|(expiry, _)| *expiry <= now);
+        expired.fold((0, 0), |(count, bytes), (_, name)| {
+            let slot = self.slots.get(name.as_str());
+            let of_one = slot.and_then(|slot| slot.content.bytes()).unwrap_or_default();
+            (count + 1, bytes + u64::from(of_one))
+        })
     }
 
     /// Whether every record of the namespace is known.
@@ -183,7 +263,7 @@ mod tests {
     use super::*;
 
     fn slot(key_version: u32, expiry: u64) -> Slot {
-        Slot { version: 1, expiry, key_version, has_metadata: false }
+        Slot { version: 1, expiry, key_version, content: SlotContent::new(false, None) }
     }
 
     fn index(names: &[(&str, u64)]) -> Index {

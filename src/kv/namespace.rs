@@ -11,7 +11,7 @@ use crate::kv::damage::DamageLog;
 use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::engine::{LostRange, Salvage, Storage, StorageAccess, StorageError, Table};
 use crate::kv::error::KvError;
-use crate::kv::index::{Index, RecordFault, Slot};
+use crate::kv::index::{Index, RecordFault, Slot, SlotContent};
 use crate::kv::record;
 use crate::kv::record::{Entry, RecordAddress, RowHeader};
 use crate::kv::record_id::RecordId;
@@ -178,7 +178,7 @@ fn index_row(
                 version: head.version,
                 expiry: entry.expiry,
                 key_version: head.key_version,
-                has_metadata: !entry.metadata.is_empty(),
+                content: SlotContent::new(!entry.metadata.is_empty(), None),
             };
             index.hash.add(&keys.term(address.id, slot.version, slot.expiry));
             index.set(entry.name.as_str(), Some(slot));

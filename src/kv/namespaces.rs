@@ -25,7 +25,7 @@ impl Store {
     /// # Errors
     /// When the title is taken or invalid, or nothing can be written.
     pub fn create_namespace(&self, actor: &Actor, title: &str) -> Result<NamespaceInfo, KvError> {
-        self.create(actor, || self.keyring.draft_namespace(actor, title))
+        self.create(actor, title, || self.keyring.draft_namespace(actor, title))
     }
 
     /// As [`Store::create_namespace`], with an id that the program fixes.
@@ -38,16 +38,18 @@ impl Store {
         title: &str,
         id: NamespaceId,
     ) -> Result<NamespaceInfo, KvError> {
-        self.create(actor, || self.keyring.draft_namespace_with_id(actor, title, id))
+        self.create(actor, title, || self.keyring.draft_namespace_with_id(actor, title, id))
     }
 
     fn create(
         &self,
         actor: &Actor,
+        title: &str,
         draft: impl FnOnce() -> Result<NamespaceDraft, KeyringError>,
     ) -> Result<NamespaceInfo, KvError> {
         let mut writer = self.writer();
         self.refuse_if_read_only()?;
+        self.check_title(title, None)?;
         let draft = draft()?;
         if !self.is_open() {
             // A store that was refused is left as it is.
@@ -84,6 +86,11 @@ impl Store {
         id: NamespaceId,
         title: &str,
     ) -> Result<(), KvError> {
+        let _writer = self.writer();
+        let before = self.keyring.look_at_title(id, |title| title.map(str::to_owned))?;
+        if let Some(before) = before {
+            self.check_title(title, Some((&before, id)))?;
+        }
         Ok(self.keyring.rename_namespace(actor, id, title)?)
     }
 

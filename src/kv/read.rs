@@ -206,7 +206,7 @@ impl Store {
             return;
         };
         let index = namespace.index();
-        if index.get(name) == Some(slot) {
+        if index.get(name).is_some_and(|it| it.version == slot.version) {
             self.cache.add(address, slot.version, value);
         }
     }
@@ -342,7 +342,7 @@ pub(crate) fn metadata(
     slot: Slot,
 ) -> Result<ReadAttempt<Metadata>, KvError> {
     let RecordReader { keys, address, .. } = *reader;
-    if !slot.has_metadata {
+    if !slot.content.has_metadata() {
         return Ok(ReadAttempt::Done(Metadata { json: None, expiry: expiry(slot) }));
     }
     let row = (reader.row)(Table::Entries, &address.key(), usize::MAX)?;

@@ -172,6 +172,14 @@ pub(crate) fn seal_entry(
     Ok(row)
 }
 
+/// The bytes of name, metadata and value of a record whose rows have these lengths.
+pub(crate) fn kept_bytes(value_row: usize, entry_row: usize) -> u32 {
+    let value = value_row.saturating_sub(HEAD_BYTES + SEALED_KEY_BYTES + OVERHEAD_BYTES);
+    // Besides the name and the metadata: the expiry, and the length of the name.
+    let entry = entry_row.saturating_sub(HEAD_BYTES + OVERHEAD_BYTES + 8 + 2);
+    u32::try_from(value + entry).unwrap_or(u32::MAX)
+}
+
 /// The entry in a row whose head has been read.
 pub(crate) fn open_entry(
     entry_key: &Key,

@@ -15,6 +15,7 @@ use crate::kv::engine::Storage;
 use crate::kv::error::KvError;
 use crate::kv::group_commit::CommitQueue;
 use crate::kv::namespace::Namespace;
+use crate::kv::quota::RecordQuotas;
 use crate::kv::read_only::ReadOnlyReason;
 use crate::kv::scrub_progress::ScrubProgress;
 use lavawall_entropy::Generator;
@@ -43,6 +44,8 @@ pub struct Store {
     pub(crate) mark: Option<CommitMark>,
     pub(crate) scrub: Mutex<ScrubProgress>,
     pub(crate) clock: Mutex<ClockWatch>,
+    /// Whose namespaces are, and what their owners may keep.
+    pub(crate) quotas: Option<Arc<dyn RecordQuotas>>,
     writer: Mutex<WriterState>,
 }
 
@@ -79,6 +82,7 @@ impl Store {
             mark: None,
             scrub: Mutex::default(),
             clock: Mutex::default(),
+            quotas: None,
             writer: Mutex::default(),
         }
     }
@@ -87,6 +91,12 @@ impl Store {
     #[must_use]
     pub fn with_value_cache(self, bytes: usize) -> Self {
         Self { cache: ValueCache::of(bytes), ..self }
+    }
+
+    /// Lets owners of namespaces keep no more than these quotas say.
+    #[must_use]
+    pub(crate) fn with_quotas(self, quotas: Arc<dyn RecordQuotas>) -> Self {
+        Self { quotas: Some(quotas), ..self }
     }
 
     /// Keeps the commit count in the file at `path` too, and acknowledges no commit before it is there.

@@ -61,6 +61,7 @@ impl Store {
 
     /// Makes all of these changes, or none: a single one in a group commit with those of other callers.
     fn edit(&self, id: NamespaceId, edits: &[Edit<'_>]) -> Result<(), KvError> {
+        self.measure_before_write(id)?;
         let is_written = self.queue.add(id, edits).is_some_and(|queued| {
             // A failure may be due to another caller's record: alone, each caller gets the error of its own.
             let _ = self.group_commit(id, &queued);
@@ -105,6 +106,7 @@ impl Store {
     ) -> Result<(), KvError> {
         self.refuse_if_read_only()?;
         let last: BTreeMap<_, _> = edits.iter().map(|edit| (edit.name(), *edit)).collect();
+        self.check_records(namespace, &last)?;
         let keys = namespace.keys();
         let mut batch = CommitBatch::of(namespace, &keys);
         let commits = writer.commits + 1;

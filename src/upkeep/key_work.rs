@@ -33,6 +33,9 @@ const EVERY_BEFORE_SEED: Duration = Duration::from_millis(20);
 /// The least interval between writes of the commit count to the anchor, which is written when it has changed.
 const ANCHOR_EVERY: Duration = Duration::from_secs(1);
 
+/// Records whose bytes are counted at each look, after a start.
+const MEASURED_EVERY: usize = 10_000;
+
 /// The pause between turns of the scrub: its rate is per second.
 const SCRUB_EVERY: Duration = Duration::from_secs(1);
 
@@ -207,6 +210,7 @@ impl KeyWork {
         for finding in self.callers.tenants.load(store)? {
             self.report(finding);
         }
+        store.measure_owned(MEASURED_EVERY)?;
         if self.scrub_rate > 0 && Instant::now() >= self.scrub_due {
             store.scrub(self.scrub_rate, SystemTime::now())?;
             self.scrub_due = Instant::now() + SCRUB_EVERY;

@@ -44,10 +44,12 @@ impl KeyUpkeep {
         let storage = (engine.at)(&state_dir.file("store"), cache);
         let accepted = config.kv.accepted();
         let values = usize::try_from(config.kv.opened_cache.as_u64())?;
+        let callers = KnownCallers::default();
         let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
             .with_value_cache(values)
+            .with_quotas(Arc::<Tenants>::clone(&callers.tenants))
             .with_commit_mark(state_dir.file("store.commits"));
-        let (store, callers) = (Arc::new(store), KnownCallers::default());
+        let store = Arc::new(store);
         let mut work =
             KeyWork::new(config, state_dir, generator, incidents, &store, callers.clone(), keyring);
         let looked = Arc::new(AtomicBool::new(false));

@@ -395,3 +395,35 @@ fn a_store_that_lost_its_last_commits_in_a_crash_is_told_and_not_written_until_t
         assert_eq!(fs::read(&mark).expect("made").len(), 2 * PAGE);
     }
 }
+
+#[test]
+fn a_damaged_record_of_a_tenant_costs_it_alone_and_makes_room_for_another() {
+    let mut service = Running::start(TWO_KINDS);
+    let whole = service.done(&["tenant", "create", "whole"], "");
+    let broken = service.done(&["tenant", "create", "broken"], "");
+    let asked = |service: &Running, token: &str| {
+        let header = format!("Bearer {}", token.trim());
+        service.get_with("/random", &[("authorization", &header)]).status
+    };
+    // A record of many pages.
+    for some in 0..10 {
+        let title = "x".repeat(560);
+        let allow: Vec<_> =
+            (0..100).map(|number| format!("--allow=kv:read:{some}-{number}-{title}")).collect();
+        let allow: Vec<_> = allow.iter().map(String::as_str).collect();
+        service.done(&[&["tenant", "permit", "broken"], &allow[..]].concat(), "");
+    }
+    // Without the free pages that had it before.
+    service.done(&["kv", "compact"], "");
+    assert_eq!([asked(&service, &whole), asked(&service, &broken)], [200; 2]);
+    damage_the_large_value(&mut service);
+    until("the tenants", || asked(&service, &whole) == 200);
+    assert_eq!(asked(&service, &broken), 401);
+    service.wait_for_log("tenant broken is not known, and its tokens do not count");
+    assert!(!service.done(&["tenant", "list", "--json"], "").contains("broken"));
+    let taken = service.operate(&["tenant", "create", "broken"], "");
+    assert!(taken.code != 0 && taken.err.contains("there is a tenant broken already"));
+    service.done(&["tenant", "remove", "broken"], "");
+    let made = service.done(&["tenant", "create", "broken"], "");
+    assert_eq!([asked(&service, &made), asked(&service, &broken)], [200, 401]);
+}

@@ -8,7 +8,8 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::TWO_KINDS;
-use crate::running::{Running, get, lavawall};
+use crate::running::{NAMESPACES, Running, get, lavawall};
+use crate::tenants::{call, create, header, namespace};
 
 /// The library of Debian's package libfaketime.
 fn faketime() -> PathBuf {
@@ -107,4 +108,56 @@ fn a_start_with_a_wrong_clock_removes_nothing() {
     std::fs::write(&shift, "+0s").expect("written");
     until("the incident", || get(&service, "/status").text().contains("went back by"));
     assert_eq!(service.done(&["kv", "get", "first", "short"], ""), "value");
+}
+
+#[test]
+fn the_bytes_and_key_uses_of_a_day_begin_at_midnight_and_a_clock_that_goes_back_finds_them_again() {
+    const DAY: i64 = 24 * 60 * 60;
+    let folder = tempfile::tempdir().expect("a directory");
+    let shift = folder.path().join("shift");
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+    let of_day = i64::try_from(since).expect("a time") % DAY;
+    // To this second of today; faketime reads it at every look.
+    let set = |second: i64| {
+        std::fs::write(&shift, format!("{:+}s", second - of_day)).expect("written");
+    };
+    set(DAY / 2);
+    let service = Running::start_with(TWO_KINDS, |_| shifted(&shift));
+    let token = create(
+        &service,
+        "acme",
+        &["--allow", "random", "--allow", "kv:read:acme/*", "--allow", "kv:write:acme/*"],
+    );
+    let id = namespace(&service, "acme/data");
+    let limit = ["tenant", "limit", "acme", "--bytes", "100B/day", "--key-uses", "2/day"];
+    service.done(&limit, "");
+    let value = format!("{NAMESPACES}/{id}/values/a");
+    let bytes = |bytes: u64| {
+        let path = format!("/random?bytes={bytes}");
+        call(&service, &token, "GET", &path, "").status
+    };
+    let uses = || [(); 3].map(|()| call(&service, &token, "PUT", &value, "x").status);
+    assert_eq!([bytes(100), bytes(1)], [200, 429]);
+    assert_eq!(uses(), [200, 200, 429]);
+    let refused = call(&service, &token, "GET", "/random?bytes=1", "");
+    let retry = header(&refused, "retry-after").and_then(|it| it.parse::<i64>().ok());
+    assert!((DAY / 2 - 120..=DAY / 2).contains(&retry.expect("seconds")), "{retry:?}");
+    // A second before midnight the day goes on, and after it another begins.
+    set(DAY + 60);
+    assert_eq!([bytes(101), bytes(60), bytes(40), bytes(1)], [429, 200, 200, 429]);
+    assert_eq!(uses()[2], 429);
+    set(DAY / 2 + 60);
+    assert_eq!(bytes(1), 429, "the clock went back");
+    assert_eq!(uses(), [429; 3]);
+    set(DAY + 120);
+    assert_eq!(bytes(1), 429, "and on again");
+    // The days are apart in what is written, too.
+    until("both days", || {
+        let text = service.done(&["tenant", "usage", "acme", "--json"], "");
+        let usage: Value = serde_json::from_str(&text).expect("JSON");
+        let hours = usage["hours"].as_array().cloned().unwrap_or_default();
+        let days: std::collections::BTreeSet<_> =
+            hours.iter().filter_map(|it| Some(it["hour"].as_str()?[..10].to_owned())).collect();
+        days.len() == 2 && usage["total"]["native"]["bytes"] == 200
+    });
 }

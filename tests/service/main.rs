@@ -3,6 +3,7 @@
 mod access_log;
 mod calibration;
 mod clock;
+mod cors;
 mod devices;
 mod egd;
 mod host;
@@ -11,7 +12,9 @@ mod limits;
 mod listeners;
 mod load;
 mod log;
+mod permissions;
 mod plaintext;
+mod quotas;
 mod report;
 mod rooms;
 mod running;

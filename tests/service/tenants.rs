@@ -600,3 +600,85 @@ fn a_token_is_revoked_and_use_is_kept_also_around_a_sealed_keyring() {
     });
     assert_eq!(usage(&service, "acme")["total"]["native"]["bytes"], 60);
 }
+
+#[test]
+fn the_status_tells_a_tenant_nothing_of_what_others_keep() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let service = Running::start(TWO_KINDS);
+    namespace(&service, "other/data");
+    service.done(&["kv", "put", "other/data", "a", "x"], "");
+    let status = |token: &str| {
+        let answer = if token.is_empty() {
+            get(&service, "/status")
+        } else {
+            call(&service, token, "GET", "/status", "")
+        };
+        json(&answer)
+    };
+    assert_eq!(status("")["keyring"]["records"], 1, "without tenants there is no other");
+    // An incident that names what others have.
+    std::fs::remove_file(service.state_dir().join("lock")).expect("removed");
+    service.wait_for_log("the file `lock` in the state directory was removed");
+    let watch = create(&service, "watch", &["--allow", "status:read"]);
+    let metrics = |token: &str| call(&service, token, "GET", "/metrics", "").text();
+    for token in [&*watch, ""] {
+        let status = status(token);
+        let keyring = &status["keyring"];
+        assert_eq!(keyring["state"], "open");
+        for member in ["namespaces", "records", "damaged", "scrubbed", "store"] {
+            assert_eq!(keyring[member], Value::Null, "{member}");
+        }
+        assert_eq!(keyring["rotations"], serde_json::json!([]));
+        let incidents = status["incidents"].to_string();
+        assert!(incidents.contains("the operator sees the reason"), "{incidents}");
+        assert!(!incidents.contains("lock"), "{incidents}");
+    }
+    assert!(!metrics(&watch).contains("lavawall_store_"), "{}", metrics(&watch));
+    let admin = std::fs::read_to_string(service.token_file()).expect("a token");
+    assert!(status(admin.trim())["keyring"]["records"].as_u64() >= Some(2));
+    assert!(status(admin.trim())["incidents"].to_string().contains("lock"));
+    assert!(metrics(admin.trim()).contains("lavawall_store_records "));
+    // A monitor of the token file.
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, format!("ci {}\n", lavawall::hash_token("of-the-file")))
+        .expect("written");
+    let guarded = Running::start(&format!("[http]\ntokens = '{}'\n{TWO_KINDS}", tokens.display()));
+    create(&guarded, "acme", &[]);
+    let shown = json(&call(&guarded, "of-the-file", "GET", "/status", ""));
+    assert!(shown["keyring"]["records"].as_u64() >= Some(1));
+}
+
+#[test]
+fn tenants_of_one_name_are_told_apart() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let tokens = folder.path().join("tokens");
+    std::fs::write(&tokens, format!("acme {}\n", lavawall::hash_token("of-the-file")))
+        .expect("written");
+    let service = Running::start(&format!("[http]\ntokens = '{}'\n{TWO_KINDS}", tokens.display()));
+    let stored = create(&service, "acme", &["--allow", "random"]);
+    for token in [&*stored, "of-the-file", "of-the-file"] {
+        assert_eq!(call(&service, token, "GET", "/random", "").status, 200);
+    }
+    let admin = std::fs::read_to_string(service.token_file()).expect("a token");
+    let shown = call(&service, admin.trim(), "GET", "/metrics", "").text();
+    for line in [
+        "lavawall_tenant_requests_total{tenant=\"acme\",dialect=\"native\"} 1\n",
+        "lavawall_tenant_requests_total{tenant=\"token acme\",dialect=\"native\"} 2\n",
+    ] {
+        assert!(shown.contains(line), "{line} in {shown}");
+    }
+}
+
+#[test]
+fn the_membership_of_a_tenant_says_what_it_may_do() {
+    let service = Running::start(TWO_KINDS);
+    let token = create(&service, "acme", &["--allow", "random", "--allow", "kv:read:acme/*"]);
+    let role = |token: &str| {
+        let answer = call(&service, token, "GET", "/client/v4/memberships", "");
+        json(&answer)["result"][0]["roles"].clone()
+    };
+    assert_eq!(role(&token), serde_json::json!(["Tenant - random, kv:read:acme/*"]));
+    let admin = std::fs::read_to_string(service.token_file()).expect("a token");
+    let all = serde_json::json!(["Super Administrator - All Privileges"]);
+    assert_eq!(role(admin.trim()), all);
+}

@@ -69,6 +69,10 @@ pub(crate) fn limits(limits: &TenantLimits) -> String {
     parts.extend(limits.burst.map(|burst| format!("{burst} at once")));
     parts.extend(limits.bytes_per_day.map(|bytes| format!("{} per day", ByteSize::b(bytes))));
     parts.extend(limits.long_answers.map(|most| format!("{most} long answers")));
+    parts.extend(limits.key_uses_per_day.map(|uses| format!("{uses} uses of keys per day")));
+    parts.extend(limits.namespaces.map(|most| format!("{most} namespaces")));
+    parts.extend(limits.records.map(|most| format!("{most} records")));
+    parts.extend(limits.stored_bytes.map(|bytes| format!("{} stored", ByteSize::b(bytes))));
     if parts.is_empty() {
         return "no limit".to_owned();
     }

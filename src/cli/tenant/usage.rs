@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use clap::Args;
 
-use crate::api::tenants::{UsageAnswer, UsedAmounts};
+use crate::api::tenants::{KeptAmounts, UsageAnswer, UsedAmounts};
 use crate::cli::admin_arguments::AdminArguments;
 use crate::cli::error::CommandError;
 use crate::cli::operator::Operator;
@@ -71,5 +71,8 @@ fn table(usage: &UsageAnswer) -> String {
     if usage.total.is_empty() {
         out.push_str("nothing\n");
     }
+    let KeptAmounts { namespaces, records, stored_bytes } = usage.at_rest;
+    let bytes = stored_bytes.map_or("bytes not counted yet".to_owned(), |it| format!("{it} bytes"));
+    let _ = writeln!(out, "at rest: {namespaces} namespaces, {records} records, {bytes}");
     out
 }

@@ -8,7 +8,7 @@ use crate::api::tenants::{
     CreateTenantRequest, LimitsRequest, NewTokenAnswer, NewTokenRequest, PermissionsRequest,
     RemoveTenantRequest, RemovedTenant, TenantEntry, TenantLimits, TenantList, TokenEntry,
 };
-use crate::caller::limits::{DailyBytes, LimitSettings, Limits, Setting};
+use crate::caller::limits::{DailyBytes, DailyUses, LimitSettings, Limits, Setting, StoredBytes};
 use crate::caller::permission::Permission;
 use crate::caller::tenant::TenantRecord;
 use crate::caller::tenants::{NewToken, StoredTenant, TenantChange, TokenTerms};
@@ -149,6 +149,12 @@ fn limits(mut limits: LimitSettings, request: &LimitsRequest) -> Result<LimitSet
     set(&mut limits.bytes_per_day, "bytes", bytes, |DailyBytes(bytes)| bytes)?;
     let long_answers = request.long_answers.as_deref();
     set(&mut limits.long_answers, "long_answers", long_answers, |most| most)?;
+    let key_uses = request.key_uses.as_deref();
+    set(&mut limits.key_uses_per_day, "key_uses", key_uses, |DailyUses(uses)| uses)?;
+    set(&mut limits.namespaces, "namespaces", request.namespaces.as_deref(), |most| most)?;
+    set(&mut limits.records, "records", request.records.as_deref(), |most| most)?;
+    let stored = request.stored.as_deref();
+    set(&mut limits.stored_bytes, "stored", stored, |StoredBytes(bytes)| bytes)?;
     if limits.burst == Setting::At(0) {
         return Err(Refusal::invalid("burst: must be 1 or more (got 0)"));
     }
@@ -194,6 +200,10 @@ fn shown(call: &OwnedCall, StoredTenant { record, tenant }: &StoredTenant) -> Te
             burst: limits.burst,
             bytes_per_day: limits.bytes_per_day,
             long_answers: limits.long_answers,
+            key_uses_per_day: limits.key_uses_per_day,
+            namespaces: limits.namespaces,
+            records: limits.records,
+            stored_bytes: limits.stored_bytes,
             defaults: defaults(&record.limits, &limits),
         },
         tokens: record
@@ -213,13 +223,20 @@ fn shown(call: &OwnedCall, StoredTenant { record, tenant }: &StoredTenant) -> Te
 /// The limits in force that the configuration sets.
 fn defaults(settings: &LimitSettings, limits: &Limits) -> Vec<String> {
     let is_rate = settings.rate.is_default();
+    let is_burst = is_rate && settings.burst.is_default();
+    let number = |limit: Option<u32>| limit.map(u64::from);
     let all = [
-        ("rate", is_rate && limits.rate.is_some()),
-        ("burst", is_rate && settings.burst.is_default() && limits.burst.is_some()),
-        ("bytes_per_day", settings.bytes_per_day.is_default() && limits.bytes_per_day.is_some()),
-        ("long_answers", settings.long_answers.is_default() && limits.long_answers.is_some()),
+        ("rate", is_rate, limits.rate.map(|_| 1)),
+        ("burst", is_burst, number(limits.burst)),
+        ("bytes_per_day", settings.bytes_per_day.is_default(), limits.bytes_per_day),
+        ("long_answers", settings.long_answers.is_default(), number(limits.long_answers)),
+        ("key_uses_per_day", settings.key_uses_per_day.is_default(), limits.key_uses_per_day),
+        ("namespaces", settings.namespaces.is_default(), limits.namespaces),
+        ("records", settings.records.is_default(), limits.records),
+        ("stored_bytes", settings.stored_bytes.is_default(), limits.stored_bytes),
     ];
-    all.into_iter().filter(|(_, is_default)| *is_default).map(|(name, _)| name.to_owned()).collect()
+    let of_defaults = all.into_iter().filter(|(_, is_default, at)| *is_default && at.is_some());
+    of_defaults.map(|(name, ..)| name.to_owned()).collect()
 }
 
 fn token(NewToken { number, token }: NewToken) -> Response<Body> {

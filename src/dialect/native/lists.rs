@@ -32,6 +32,8 @@ pub(crate) fn answer(
         Some(format) => format,
         None => accepted(call.request.headers(), &ListFormat::OFFERS)?,
     };
+    // Its length is known once it is drawn; one that cannot fit is not drawn.
+    rate_limit::check(&app.limits, &call.caller, call.request.method(), list.shortest())?;
     let headers = app.random_headers(format.media_type());
     let body = write(&list, format, &mut Words::new(&app.generator))?;
     let mut buffer = AnswerBuffer::new(body.len());
@@ -85,6 +87,16 @@ fn write(
 }
 
 impl List {
+    /// The fewest bytes of an answer: lines of text.
+    fn shortest(&self) -> u64 {
+        match self {
+            Self::Integers { count, .. } => count * 2,
+            Self::Uuids { count } => count * 37,
+            Self::Strings { length, count, .. } => count * (length + 1),
+            Self::Shuffle { n } => n * 2,
+        }
+    }
+
     /// The most bytes of an answer.
     fn longest(&self) -> usize {
         let bytes = match self {

@@ -22,7 +22,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::api::status::{SourceStatus, Status, StoreSize};
 use crate::caller::Caller;
 use crate::caller::usage::Usage;
-use crate::dialect::native::metrics::tenants::TenantUse;
+use crate::dialect::native::metrics::tenants::TenantRows;
 use crate::http::access_log::AccessLog;
 use crate::http::app::App;
 use crate::http::body::Body;
@@ -54,11 +54,11 @@ pub(crate) fn answer(
     now: Instant,
 ) -> Response<Body> {
     let facts = Facts {
-        status: status::of(app, now),
+        status: status::shown_to(app, caller, now),
         incidents: app.incidents.count(),
         scrub_completed: app.store.as_ref().and_then(|store| store.scrub_progress().completed),
         meters: Arc::clone(&app.meters),
-        tenants: tenants::rows(app, caller),
+        tenants: TenantRows::of(app, caller),
         token_attempts: app.token_attempts.counts(),
         listeners: tenants::refused_by_listener(app, caller),
         access_log_lost: app.access.log().map(AccessLog::lost_lines),
@@ -93,7 +93,7 @@ struct Facts {
     incidents: u64,
     scrub_completed: Option<SystemTime>,
     meters: Arc<Meters>,
-    tenants: Vec<TenantUse>,
+    tenants: TenantRows,
     /// Wrong tokens, and calls refused after too many.
     token_attempts: (u64, u64),
     /// For a caller that may know of tenants.
@@ -162,9 +162,12 @@ impl Facts {
     /// Nothing without a keyring: a zero would read as a sound store.
     fn write_store(&self, to: &mut Sheet<'_>) -> fmt::Result {
         let Some(keyring) = &self.status.keyring else { return Ok(()) };
-        to.one("store_records", "Records in open namespaces", None, &Gauge::new(keyring.records))?;
-        let damaged = Gauge::new(keyring.damaged);
-        to.one("store_damaged_records", "Records that do not open", None, &damaged)?;
+        if let Some(records) = keyring.records.map(Gauge::new) {
+            to.one("store_records", "Records in open namespaces", None, &records)?;
+        }
+        if let Some(damaged) = keyring.damaged.map(Gauge::new) {
+            to.one("store_damaged_records", "Records that do not open", None, &damaged)?;
+        }
         let read_only = Gauge::new(u32::from(keyring.read_only.is_some()));
         to.one("store_read_only", "1 while the store waits for its repair", None, &read_only)?;
         // Before the first round the metric is absent.
@@ -220,7 +223,18 @@ impl Facts {
 
     /// Nothing without tenants.
     fn write_tenants(&self, to: &mut Sheet<'_>) -> fmt::Result {
-        if self.tenants.is_empty() {
+        let TenantRows { used, kept } = &self.tenants;
+        if !kept.is_empty() {
+            let records =
+                kept.iter().map(|it| ([("tenant", &*it.tenant)], Gauge::new(it.kept.records)));
+            to.each("tenant_records", "Records at rest, by tenant", records)?;
+            // Absent while they are counted, after a start.
+            let bytes = kept
+                .iter()
+                .filter_map(|it| Some(([("tenant", &*it.tenant)], Gauge::new(it.kept.bytes?))));
+            to.each("tenant_stored_bytes", "Bytes at rest, by tenant", bytes)?;
+        }
+        if used.is_empty() {
             return Ok(());
         }
         let requests = self.tenants(|usage| usage.requests);
@@ -235,7 +249,7 @@ impl Facts {
         &'f self,
         count: impl Fn(&Usage) -> u64 + 'f,
     ) -> impl Iterator<Item = ([(&'static str, &'f str); 2], Counter<u64>)> {
-        self.tenants.iter().map(move |row| {
+        self.tenants.used.iter().map(move |row| {
             let labels = [("tenant", &*row.tenant), ("dialect", row.protocol)];
             (labels, Counter::new(count(&row.usage)))
         })

@@ -1,10 +1,10 @@
 //! The class of each error of keyring and store.
 
-use crate::http::refusal::{Class, Part, Refusal, Subject};
+use crate::http::refusal::{Class, LimitRefusal, Part, Refusal, Subject};
 use crate::keyring::KeyringError;
 use crate::keyring::seal::SealError;
-use crate::kv::KvError;
 use crate::kv::engine::{StorageAccess, StorageError};
+use crate::kv::{KvError, QuotaExceeded};
 
 /// For callers, in place of paths and system messages.
 const STORE_FAILED: &str = "the store cannot be read or written at the moment";
@@ -100,6 +100,14 @@ impl From<KvError> for Refusal {
             KvError::Expired { .. } => Self::invalid_part(Part::Expiration, text),
             KvError::ValueLength { limit, .. } => {
                 Self::body_too_large(*limit).with_operator_message(text)
+            }
+            KvError::Quota(QuotaExceeded { field, most, wanted }) => {
+                let (limit, value) = (most.to_string(), wanted.to_string());
+                let limit = LimitRefusal { field, limit, value, retry_after: None };
+                let message = format!(
+                    "{field}: the owner of the namespace may keep at most {most} (would be {wanted})"
+                );
+                Self::new(Class::TooManyRequests, Subject::Limit(Box::new(limit)), message)
             }
             KvError::NotReady(_) => Self::unavailable(text),
             KvError::Closed => Self::unavailable(NOT_OPEN).with_operator_message(text),
