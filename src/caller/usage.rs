@@ -17,11 +17,13 @@ pub(crate) enum Protocol {
     WorkersKv,
     /// The operator's calls.
     Admin,
+    /// Vault and OpenBao.
+    Vault,
 }
 
 /// Every protocol, in the order of their counters.
-pub(crate) const PROTOCOLS: [Protocol; 4] =
-    [Protocol::Native, Protocol::Web, Protocol::WorkersKv, Protocol::Admin];
+pub(crate) const PROTOCOLS: [Protocol; 5] =
+    [Protocol::Native, Protocol::Web, Protocol::WorkersKv, Protocol::Admin, Protocol::Vault];
 
 /// Amounts of use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,7 @@ impl Protocol {
             Self::Web => "web",
             Self::WorkersKv => "workers-kv",
             Self::Admin => "admin",
+            Self::Vault => "vault",
         }
     }
 }

@@ -21,7 +21,6 @@ use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Destination, Dialects};
 use crate::http::host;
 use crate::http::meters::MeterId;
-use crate::http::problem;
 use crate::http::rate_limit;
 use crate::http::refusal::Refusal;
 use crate::http::request_id::{REQUEST_ID, RequestIds};
@@ -48,12 +47,17 @@ impl Handler {
     }
 
     /// The answer, and who called.
-    fn answer(&self, destination: &Destination<'_>, request: Request<Incoming>) -> (Reply, Caller) {
+    fn answer(
+        &self,
+        destination: &Destination<'_>,
+        request: Request<Incoming>,
+        id: &HeaderValue,
+    ) -> (Reply, Caller) {
         let dialect = destination.dialect;
         if let Err(refusal) = self.admit(&request, dialect.is_page(request.uri().path())) {
-            return (Reply::Now(problem::render(&refusal)), Caller::Anonymous);
+            return (Reply::Now(dialect.render_foreign(refusal)), Caller::Anonymous);
         }
-        let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
+        let call = |caller, request| Call::new(&self.app, &self.activity, caller, request, id);
         match dialect.authenticate(&self.app, self.peer, &request) {
             Ok(caller) => {
                 let who = caller.clone();
@@ -97,7 +101,7 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     fn call(&self, request: Request<Incoming>) -> MeteredReply {
         let destination = self.dialects.find(request.uri().path(), self.peer.is_some());
         let is_head = request.method() == Method::HEAD;
-        let id = Some(self.ids.next(request.headers()));
+        let id = self.ids.next(request.headers());
         let mut logged = self.app.access.log().map(|_| {
             Box::new(LoggedRequest {
                 at: SystemTime::now(),
@@ -108,12 +112,12 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
                 endpoint: self.dialects.meter_labels()[destination.meter.0],
             })
         });
-        let (reply, caller) = self.answer(&destination, request);
+        let (reply, caller) = self.answer(&destination, request, &id);
         if let Some(logged) = &mut logged {
             logged.caller = caller.to_string();
         }
         let protocol = destination.dialect.protocol();
-        let mut count = Count { meter: destination.meter, caller, protocol, id, logged };
+        let mut count = Count { meter: destination.meter, caller, protocol, id: Some(id), logged };
         match reply {
             Reply::Now(mut response) => {
                 count.add(&self.app, &mut response);

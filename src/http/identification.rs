@@ -32,6 +32,11 @@ impl App {
         }
     }
 
+    /// As [`App::identify`], for a token that is in a header of another name.
+    pub(crate) fn identify_by(&self, peer: Option<Peer>, token: &[u8]) -> Result<Caller, Refusal> {
+        peer.map_or_else(|| self.holder(token), |peer| Ok(Caller::Peer(peer)))
+    }
+
     fn has_keyring(&self) -> bool {
         let condition = self.store.as_ref().map(|store| store.keyring().condition());
         condition.is_some_and(|condition| condition != Condition::Absent)

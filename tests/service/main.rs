@@ -19,6 +19,7 @@ mod start;
 mod state_files;
 mod tenants;
 mod tls;
+mod vault;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
