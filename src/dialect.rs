@@ -4,6 +4,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod native;
+pub(crate) mod vault;
 pub(crate) mod web;
 pub(crate) mod workers_kv;
 
@@ -16,6 +17,7 @@ pub fn dialects() -> Dialects {
         Box::new(native::Native),
         Box::new(web::routes::Web::default()),
         Box::new(workers_kv::WorkersKv),
+        Box::new(vault::Vault),
         Box::new(admin::Admin),
     ])
 }
@@ -36,6 +38,7 @@ mod tests {
             ("/", "/"),
             ("/status", "/status"),
             ("/client/v4/accounts/default/storage/kv/namespaces", "/client/v4"),
+            ("/v1/transit/random/32", "/v1"),
             ("/nowhere", "other"),
             ("/random/", "other"),
         ] {

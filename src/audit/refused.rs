@@ -21,15 +21,18 @@ pub enum Asked {
     Elsewhere,
     /// The operator's socket, by another user.
     Socket,
+    /// Using or changing keys of callers.
+    Keys,
 }
 
 impl Asked {
     /// All of them, in the order of their numbers, with their names in the log.
-    const ALL: [(Self, &'static str); 4] = [
+    const ALL: [(Self, &'static str); 5] = [
         (Self::Namespaces, "namespaces"),
         (Self::Records, "records"),
         (Self::Elsewhere, "elsewhere"),
         (Self::Socket, "socket"),
+        (Self::Keys, "keys"),
     ];
 }
 

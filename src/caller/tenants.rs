@@ -109,6 +109,12 @@ impl Tenants {
         TokenOwner::Tenant(Arc::clone(&known.tenant))
     }
 
+    /// From when on a token counts no more, in seconds since 1970; `None` for ever, or for a token of no
+    /// tenant.
+    pub(crate) fn expiry(&self, token: &[u8]) -> Option<u64> {
+        self.index.load().tokens.get(&digest(token))?.expires_at
+    }
+
     /// Whether they were read.
     pub(crate) fn is_loaded(&self) -> bool {
         self.index.load().is_loaded

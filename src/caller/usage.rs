@@ -19,11 +19,19 @@ pub(crate) enum Protocol {
     Admin,
     /// The entropy gathering daemon's protocol.
     Egd,
+    /// Vault and OpenBao.
+    Vault,
 }
 
 /// Every protocol, in the order of their counters.
-pub(crate) const PROTOCOLS: [Protocol; 5] =
-    [Protocol::Native, Protocol::Web, Protocol::WorkersKv, Protocol::Admin, Protocol::Egd];
+pub(crate) const PROTOCOLS: [Protocol; 6] = [
+    Protocol::Native,
+    Protocol::Web,
+    Protocol::WorkersKv,
+    Protocol::Admin,
+    Protocol::Egd,
+    Protocol::Vault,
+];
 
 /// Amounts of use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +60,7 @@ impl Protocol {
             Self::WorkersKv => "workers-kv",
             Self::Admin => "admin",
             Self::Egd => "egd",
+            Self::Vault => "vault",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::{Request, Response};
 use serde::de::DeserializeOwned;
 use tokio::time::timeout;
@@ -14,6 +15,7 @@ use crate::caller::Caller;
 use crate::http::app::App;
 use crate::http::body::{AnswerPermit, Body};
 use crate::http::body_reading::{self, BodyLimits, ReceivedBody};
+use crate::http::memory_budget::MemoryPermit;
 use crate::http::refusal::Refusal;
 use crate::kv::{KvError, Store};
 use crate::net::activity::{Activity, Busy};
@@ -55,6 +57,8 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Caller,
     pub(crate) request: Request<Incoming>,
     activity: &'a Arc<Activity>,
+    /// As the answer repeats it.
+    pub(crate) id: &'a HeaderValue,
 }
 
 /// The answer to a call, in most cases complete.
@@ -71,8 +75,9 @@ impl<'a> Call<'a> {
         activity: &'a Arc<Activity>,
         caller: Caller,
         request: Request<Incoming>,
+        id: &'a HeaderValue,
     ) -> Self {
-        Self { app, caller, request, activity }
+        Self { app, caller, request, activity, id }
     }
 
     /// The path.
@@ -92,6 +97,7 @@ impl<'a> Call<'a> {
             caller: self.caller,
             request: self.request,
             activity: Arc::clone(self.activity),
+            id: self.id.clone(),
             _busy: Activity::busy(self.activity),
         }
     }
@@ -110,6 +116,8 @@ pub(crate) struct OwnedCall {
     pub(crate) caller: Caller,
     pub(crate) request: Request<Incoming>,
     activity: Arc<Activity>,
+    /// As the answer repeats it.
+    pub(crate) id: HeaderValue,
     _busy: Busy,
 }
 
@@ -122,6 +130,11 @@ impl OwnedCall {
     /// Receives a body.
     pub(crate) async fn receive(&mut self, limits: BodyLimits) -> Result<ReceivedBody, Refusal> {
         self.app.bodies.receive(&self.app.memory, &mut self.request, limits).await
+    }
+
+    /// The permit of an answer that is held in memory taken before.
+    pub(crate) fn answer_permit(&self, memory: MemoryPermit) -> AnswerPermit {
+        AnswerPermit { memory, paced: Arc::clone(&self.activity.paced) }
     }
 
     /// Receives a body of JSON of at most `limit` bytes.

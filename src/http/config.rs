@@ -60,6 +60,9 @@ pub struct HttpConfig {
     /// File of the access log, or `journal` for standard error: one line of JSON per answer. None by
     /// default.
     pub access_log: Option<PathBuf>,
+    /// Whether `source=platform` of the Vault dialect is answered with bytes of the operating system
+    /// alone. By default it is refused.
+    pub vault_platform_random: bool,
     /// Consent to serve randomness to a network in the clear, to anyone.
     pub listen_beyond_loopback_without_tls_or_tokens: bool,
     /// Worker threads; by default one per core.
@@ -92,6 +95,7 @@ impl Default for HttpConfig {
             tokens: None,
             metrics_tenants: 100,
             access_log: None,
+            vault_platform_random: false,
             listen_beyond_loopback_without_tls_or_tokens: false,
             threads: None,
             max_connections: 4096,

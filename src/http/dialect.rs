@@ -72,6 +72,11 @@ pub(crate) trait Dialect: Send + Sync {
         Reply::Now(self.render(refusal))
     }
 
+    /// The refusal of a request for another host, or from another site: by default an RFC 9457 problem.
+    fn render_foreign(&self, refusal: Refusal) -> Response<Body> {
+        problem::render(&refusal)
+    }
+
     /// A refusal in the shape of this dialect: by default an RFC 9457 problem.
     fn render(&self, refusal: Refusal) -> Response<Body> {
         problem::render(&refusal)

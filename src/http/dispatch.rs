@@ -54,12 +54,13 @@ impl Handler {
         &self,
         destination: &Destination<'_>,
         request: Request<Incoming>,
+        id: &HeaderValue,
         cors: Option<&CorsAnswer>,
     ) -> (Reply, Caller, Option<Arc<Tenant>>) {
         let dialect = destination.dialect;
         let path = request.uri().path();
         if let Err(refusal) = self.admit(&request, dialect.is_page(path), cors) {
-            return (Reply::Now(problem::render(&refusal)), Caller::Anonymous, None);
+            return (Reply::Now(dialect.render_foreign(refusal)), Caller::Anonymous, None);
         }
         if !self.ingress.listener.serves(dialect.interface(path)) {
             let refusal = Refusal::not_found("there is nothing at this path");
@@ -68,7 +69,7 @@ impl Handler {
         if let Some(preflight) = cors.and_then(|cors| cors.preflight(&request)) {
             return (Reply::Now(preflight), Caller::Anonymous, None);
         }
-        let call = |caller, request| Call::new(&self.app, &self.activity, caller, request);
+        let call = |caller, request| Call::new(&self.app, &self.activity, caller, request, id);
         match dialect.authenticate(&self.app, &self.ingress, &request) {
             Ok(caller) => {
                 let who = caller.clone();
@@ -129,7 +130,7 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
         let destination =
             self.dialects.find(request.uri().path(), self.ingress.operator().is_some());
         let is_head = request.method() == Method::HEAD;
-        let id = Some(self.ids.next(request.headers()));
+        let id = self.ids.next(request.headers());
         let mut logged = self.app.access.log().map(|_| {
             Box::new(LoggedRequest {
                 at: SystemTime::now(),
@@ -142,11 +143,12 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
             })
         });
         let cors = self.app.cors.of(&request);
-        let (reply, caller, limited) = self.answer(&destination, request, cors.as_ref());
+        let (reply, caller, limited) = self.answer(&destination, request, &id, cors.as_ref());
         if let Some(logged) = &mut logged {
             logged.caller = caller.to_string();
         }
         let protocol = destination.dialect.protocol();
+        let id = Some(id);
         let mut count = Count { meter: destination.meter, limited, protocol, id, cors, logged };
         match reply {
             Reply::Now(mut response) => {

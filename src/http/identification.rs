@@ -25,13 +25,22 @@ impl App {
         ingress: &Ingress,
         headers: &HeaderMap,
     ) -> Result<Caller, Refusal> {
+        self.identify_by(ingress, || shown_token(headers))
+    }
+
+    /// As [`App::identify`], for a token that may be in a header of another name.
+    pub(crate) fn identify_by<'a>(
+        &self,
+        ingress: &Ingress,
+        shown: impl FnOnce() -> Result<Option<&'a [u8]>, Refusal>,
+    ) -> Result<Caller, Refusal> {
         if let Some(peer) = ingress.operator() {
             return Ok(Caller::Peer(peer));
         }
         if ingress.listener.needs_certificate() {
-            return self.certified(ingress, headers);
+            return self.certified(ingress, shown);
         }
-        match shown_token(headers)? {
+        match shown()? {
             Some(token) => {
                 let holder = self.holder(ingress, token, |it| ingress.listener.admits(it))?;
                 Ok(Caller::Tenant(holder))
@@ -41,7 +50,11 @@ impl App {
     }
 
     /// The tenant that the client's certificate names. A token beside it must be of the same tenant.
-    fn certified(&self, ingress: &Ingress, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    fn certified<'a>(
+        &self,
+        ingress: &Ingress,
+        shown: impl FnOnce() -> Result<Option<&'a [u8]>, Refusal>,
+    ) -> Result<Caller, Refusal> {
         let name = ingress.certified.as_deref().ok_or_else(Refusal::unauthenticated)?;
         let tenant = match self.tenants.find(name) {
             Ok(found) => found.tenant,
@@ -51,7 +64,7 @@ impl App {
         if !ingress.listener.admits(&tenant) {
             return Err(Refusal::unauthenticated());
         }
-        if let Some(token) = shown_token(headers)? {
+        if let Some(token) = shown()? {
             self.holder(ingress, token, |holder| {
                 holder.origin == tenant.origin && holder.name == tenant.name
             })?;
@@ -112,7 +125,7 @@ impl App {
 }
 
 /// The token that a request shows. Credentials of another scheme are for someone else, such as a proxy.
-fn shown_token(headers: &HeaderMap) -> Result<Option<&[u8]>, Refusal> {
+pub(crate) fn shown_token(headers: &HeaderMap) -> Result<Option<&[u8]>, Refusal> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
     let token = bearer(value.as_bytes());

@@ -9,6 +9,8 @@ pub enum Interface {
     Random,
     /// Workers KV.
     Kv,
+    /// Vault and OpenBao.
+    Vault,
     /// `/status` and `/metrics`.
     Status,
     /// The dashboard, `/docs` and the description of the interface.
@@ -16,9 +18,10 @@ pub enum Interface {
 }
 
 /// Every interface and its name.
-const INTERFACES: [(&str, Interface); 4] = [
+const INTERFACES: [(&str, Interface); 5] = [
     ("random", Interface::Random),
     ("kv", Interface::Kv),
+    ("vault", Interface::Vault),
     ("status", Interface::Status),
     ("pages", Interface::Pages),
 ];
@@ -55,7 +58,13 @@ mod tests {
 
     #[test]
     fn every_interface_has_a_name() {
-        for interface in [Interface::Random, Interface::Kv, Interface::Status, Interface::Pages] {
+        for interface in [
+            Interface::Random,
+            Interface::Kv,
+            Interface::Vault,
+            Interface::Status,
+            Interface::Pages,
+        ] {
             assert!(!interface.name().is_empty(), "{interface:?}");
         }
     }

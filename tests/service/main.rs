@@ -25,6 +25,7 @@ mod start;
 mod state_files;
 mod tenants;
 mod tls;
+mod vault;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
