@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 /// The strength of the generator in bits, told as the bits available.
@@ -24,6 +25,9 @@ const STRENGTH_BITS: u32 = 256;
 
 /// The longest pause before a read that waits tries again: limits are raised and days end.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long a client may still send after the stop began.
+const LAST_COMMANDS: Duration = Duration::from_millis(50);
 
 /// More than the commands that a client sends at once, in bytes.
 const RECEIVED_BYTES: usize = 512;
@@ -66,7 +70,11 @@ pub(crate) async fn converse(
         let is_open = tokio::select! {
             biased;
             received = stream.fill_buf() => !received?.is_empty(),
-            _ = stop.wait_for(|stop| *stop) => false,
+            _ = stop.wait_for(|stop| *stop) => {
+                // The last commands may be in the kernel, unseen so far.
+                let last = timeout(LAST_COMMANDS, stream.fill_buf()).await;
+                last.is_ok_and(|received| received.is_ok_and(|received| !received.is_empty()))
+            }
         };
         if !is_open {
             return Ok(Ended::Done);
