@@ -2,7 +2,7 @@
 
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -52,7 +52,7 @@ pub(crate) fn listen(
         // Before the owner changes: others are shut out until the mode is set.
         std::fs::set_permissions(path, PermissionsExt::from_mode(0))?;
         if permissions.owner.is_some() || permissions.group.is_some() {
-            chown(path, permissions.owner, permissions.group)?;
+            lchown(path, permissions.owner, permissions.group)?;
         }
         std::fs::set_permissions(path, PermissionsExt::from_mode(permissions.mode))?;
         socket.listen(BACKLOG)

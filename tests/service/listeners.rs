@@ -432,18 +432,28 @@ fn one_address_on_two_devices_is_two_listeners() {
         }
         assert!(answer.contains(status), "{device} {path}: {answer}");
     }
+    // A device that is deleted takes no other listener with it.
+    let deleted = inside(&service).args(["ip", "link", "del", "red"]).status();
+    assert!(deleted.expect("nsenter").success());
+    assert!(ask_over_device(&service, "blue", "/status").contains("HTTP/1.1 200"));
 }
 
 /// Variables for [`client_on_a_device`].
 const DEVICE: &str = "TEST_DEVICE";
 const DEVICE_PATH: &str = "TEST_DEVICE_PATH";
 
-/// Asks 10.1.0.1:8080 over a device in the network namespace of the service: this program runs there, as
-/// its own client.
-fn ask_over_device(service: &Running, device: &str, path: &str) -> String {
+/// A command in the network namespace of the service, without its own name and arguments.
+fn inside(service: &Running) -> Command {
     let pid = service.pid().as_raw_nonzero().to_string();
     let mut command = Command::new("nsenter");
     command.args(["--preserve-credentials", "-U", "-n", "-t", &pid]);
+    command
+}
+
+/// Asks 10.1.0.1:8080 over a device in the network namespace of the service: this program runs there, as
+/// its own client.
+fn ask_over_device(service: &Running, device: &str, path: &str) -> String {
+    let mut command = inside(service);
     command.arg(std::env::current_exe().expect("this program"));
     command.args(["listeners::client_on_a_device", "--exact", "--ignored", "--nocapture"]);
     let output = command.env(DEVICE, device).env(DEVICE_PATH, path).output().expect("nsenter");
@@ -774,4 +784,16 @@ fn the_service_manager_may_pass_a_listening_socket() {
     }
     let both = format!("{table}device = \"lo\"\n");
     assert!(check(&both, None).contains("listen[0].device: is set where the service manager"));
+}
+
+#[test]
+fn half_a_header_of_a_proxy_does_not_hold_up_a_stop() {
+    // Waiting for either would fail the test.
+    let patient = "[http]\nidle-timeout = \"1h\"\ndrain-timeout = \"1h\"\n";
+    let listener = "[[listen]]\naddress = \"127.0.0.1:0\"\nproxy-from = [\"127.0.0.1\"]\n";
+    let mut service = Running::start(&format!("{patient}{listener}{TWO_KINDS}"));
+    let mut half = connect(&service, 1);
+    half.write_all(&proxy_header("192.0.2.1")[..20]).expect("sent");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait_patiently(), Some(0));
 }
