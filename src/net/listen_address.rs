@@ -113,6 +113,7 @@ fn fault(text: &str, host: &str, port: Option<u16>) -> String {
 }
 
 /// For serde.
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
 pub(crate) fn serialize<S: Serializer>(
     address: &Option<SocketAddr>,
     to: S,

@@ -50,7 +50,7 @@ pub(crate) fn listen(
     let file = SocketFile { path: path.to_owned(), inode: inode(&path.symlink_metadata()?) };
     let permit = || {
         // Before the owner changes: others are shut out until the mode is set.
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0))?;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o000))?;
         if permissions.owner.is_some() || permissions.group.is_some() {
             lchown(path, permissions.owner, permissions.group)?;
         }

@@ -34,7 +34,7 @@ fn seeded(service: Running) -> Running {
 
 /// Asks over any connection.
 fn ask(mut stream: impl Read + Write, path: &str, headers: &[&str]) -> Answer {
-    let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let more: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
     write!(stream, "GET {path} HTTP/1.1\r\nconnection: close\r\n{more}\r\n").expect("sent");
     Answer::read(stream)
 }
@@ -576,7 +576,7 @@ fn a_client_certificate_says_which_tenant_calls() {
 
 /// The status of an answer; `None` when there is no session.
 fn status_over(mut stream: impl Read + Write, path: &str, headers: &[&str]) -> Option<u16> {
-    let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let more: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
     let ask = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{more}\r\n");
     stream.write_all(ask.as_bytes()).ok()?;
     let mut answer = Vec::new();
@@ -648,10 +648,10 @@ fn a_proxy_tells_the_address_of_its_client_and_no_stranger_does() {
     stream.sock.write_all(&proxy_header("198.51.100.10")).expect("sent");
     assert_eq!(status_over(stream, "/random", &["host: localhost"]), Some(200));
     // No header, half a header that never ends, version 1, too long a one, or UDP.
-    let long = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x01";
+    let oversized = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x01";
     let udp = b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\x0c";
     let first = b"PROXY TCP4 198.51.100.9 10.0.0.1 49152 8080\r\n";
-    for header in [&b""[..], &long[..], &udp[..], &first[..]] {
+    for header in [&b""[..], &oversized[..], &udp[..], &first[..]] {
         assert!(behind(at(1), header, "/random", None).is_none(), "{header:?}");
     }
     let mut half = at(1);
