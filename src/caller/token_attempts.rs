@@ -168,7 +168,7 @@ fn customer(address: IpAddr) -> IpAddr {
             let kept = address.to_bits() >> CUSTOMER_BITS << CUSTOMER_BITS;
             IpAddr::V6(Ipv6Addr::from_bits(kept))
         }
-        address => address,
+        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -97,9 +97,8 @@ impl App {
         if let Some(address) = address {
             self.token_attempts.check(address, token, Instant::now()).map_err(too_many_wrong)?;
         }
-        let known = self.owner(token).and_then(|tenant| match is_expected(&tenant) {
-            true => Ok(tenant),
-            false => Err(Refusal::unauthenticated()),
+        let known = self.owner(token).and_then(|tenant| {
+            if is_expected(&tenant) { Ok(tenant) } else { Err(Refusal::unauthenticated()) }
         });
         match (&known, address) {
             (Ok(_), Some(address)) => self.token_attempts.add_right(address, token),

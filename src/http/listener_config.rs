@@ -265,14 +265,17 @@ impl ListenerConfig {
             text += " with client certificates";
         }
         if let Some(device) = &self.device {
-            text += &format!(" on device {device}");
+            text += " on device ";
+            text += device;
         }
         if let Some(tenants) = &self.tenants {
-            text += &format!(", for the tenants {}", tenants.join(", "));
+            text += ", for the tenants ";
+            text += &tenants.join(", ");
         }
         if let Some(serves) = &self.serves {
             let names: Vec<_> = serves.iter().map(|interface| interface.name()).collect();
-            text += &format!(", serving {}", names.join(", "));
+            text += ", serving ";
+            text += &names.join(", ");
         }
         text
     }

@@ -58,9 +58,13 @@ pub(crate) async fn serve_tcp<S: ConnectionService>(
     terms: Terms<S>,
 ) {
     let proxies = terms.service.proxies();
-    let Some(from) = client_address(&mut socket, from, proxies, terms.idle_timeout).await else {
-        return terms.service.count_refused_header();
+    let told = client_address(&mut socket, from, proxies, terms.idle_timeout);
+    let from = tokio::select! {
+        biased;
+        from = told => from,
+        () = stopping(terms.shutdown.clone()) => return,
     };
+    let Some(from) = from else { return terms.service.count_refused_header() };
     let from = RemoteEnd::Address(from);
     let Some(config) = terms.service.tls() else {
         return serve_clear(socket, from, terms).await;
@@ -99,6 +103,12 @@ async fn client_address(
     }
     let header = timeout(limit, proxy_header::read(socket)).await;
     header.ok()?.ok().map(|told| told.unwrap_or(from))
+}
+
+/// Ready some time after the service stops: half a header does not hold it up.
+async fn stopping(shutdown: watch::Receiver<bool>) {
+    stopped(shutdown).await;
+    sleep(DRAIN_CHECK).await;
 }
 
 /// Serves a client in the clear.

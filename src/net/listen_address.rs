@@ -32,18 +32,17 @@ impl ListenAddress {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if let Some(name) = text.strip_prefix(SYSTEMD) {
             // systemd.socket(5), FileDescriptorName=.
-            let is_name = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b':';
-            return if (1..=255).contains(&name.len()) && name.bytes().all(is_name) {
+            return if (1..=255).contains(&name.len()) && is_plain(name) && !name.contains(':') {
                 Ok(Self::Systemd(name.to_owned()))
             } else {
                 Err(format!("must be {SYSTEMD} and the name of a socket (got {text:?})"))
             };
         }
         let Some(path) = text.strip_prefix(UNIX) else { return parse(text).map(Self::Tcp) };
-        if path.starts_with('/') && !path.ends_with('/') {
+        if path.starts_with('/') && !path.ends_with('/') && is_plain(path) {
             Ok(Self::Unix(path.into()))
         } else {
-            Err(format!("must be {UNIX} and an absolute path (got {text:?})"))
+            Err(format!("must be {UNIX} and an absolute path without quotes (got {text:?})"))
         }
     }
 }
@@ -83,6 +82,11 @@ pub(crate) fn parse(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{} (got {text:?})", fault(text, host, number)))
 }
 
+/// Whether a text can be written in metrics and the log as it is.
+fn is_plain(text: &str) -> bool {
+    text.chars().all(|letter| !letter.is_control() && !matches!(letter, '"' | '\\'))
+}
+
 /// The reason why a text is no address with a port.
 fn fault(text: &str, host: &str, port: Option<u16>) -> String {
     let without_brackets = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -109,6 +113,7 @@ fn fault(text: &str, host: &str, port: Option<u16>) -> String {
 }
 
 /// For serde.
+#[expect(clippy::ref_option, reason = "the signature that serde calls")]
 pub(crate) fn serialize<S: Serializer>(
     address: &Option<SocketAddr>,
     to: S,
@@ -191,6 +196,8 @@ mod tests {
             "unix://",
             "systemd:",
             "systemd:a:b",
+            "unix:/a\n",
+            "unix:/a\"",
             "tcp:127.0.0.1:1",
         ] {
             let error = ListenAddress::parse(text).expect_err(text);

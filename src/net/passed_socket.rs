@@ -1,4 +1,4 @@
-//! Listening sockets that the service manager passes (`LISTEN_FDS`, sd_listen_fds(3)).
+//! Listening sockets that the service manager passes (`LISTEN_FDS`, `sd_listen_fds(3)`).
 #![expect(unsafe_code, reason = "a descriptor that was passed has a number and no owner")]
 
 use std::io;

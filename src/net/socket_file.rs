@@ -2,7 +2,7 @@
 
 use std::fs::Metadata;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -50,9 +50,9 @@ pub(crate) fn listen(
     let file = SocketFile { path: path.to_owned(), inode: inode(&path.symlink_metadata()?) };
     let permit = || {
         // Before the owner changes: others are shut out until the mode is set.
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0))?;
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o000))?;
         if permissions.owner.is_some() || permissions.group.is_some() {
-            chown(path, permissions.owner, permissions.group)?;
+            lchown(path, permissions.owner, permissions.group)?;
         }
         std::fs::set_permissions(path, PermissionsExt::from_mode(permissions.mode))?;
         socket.listen(BACKLOG)

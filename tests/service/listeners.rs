@@ -34,7 +34,7 @@ fn seeded(service: Running) -> Running {
 
 /// Asks over any connection.
 fn ask(mut stream: impl Read + Write, path: &str, headers: &[&str]) -> Answer {
-    let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let more: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
     write!(stream, "GET {path} HTTP/1.1\r\nconnection: close\r\n{more}\r\n").expect("sent");
     Answer::read(stream)
 }
@@ -432,18 +432,28 @@ fn one_address_on_two_devices_is_two_listeners() {
         }
         assert!(answer.contains(status), "{device} {path}: {answer}");
     }
+    // A device that is deleted takes no other listener with it.
+    let deleted = inside(&service).args(["ip", "link", "del", "red"]).status();
+    assert!(deleted.expect("nsenter").success());
+    assert!(ask_over_device(&service, "blue", "/status").contains("HTTP/1.1 200"));
 }
 
 /// Variables for [`client_on_a_device`].
 const DEVICE: &str = "TEST_DEVICE";
 const DEVICE_PATH: &str = "TEST_DEVICE_PATH";
 
-/// Asks 10.1.0.1:8080 over a device in the network namespace of the service: this program runs there, as
-/// its own client.
-fn ask_over_device(service: &Running, device: &str, path: &str) -> String {
+/// A command in the network namespace of the service, without its own name and arguments.
+fn inside(service: &Running) -> Command {
     let pid = service.pid().as_raw_nonzero().to_string();
     let mut command = Command::new("nsenter");
     command.args(["--preserve-credentials", "-U", "-n", "-t", &pid]);
+    command
+}
+
+/// Asks 10.1.0.1:8080 over a device in the network namespace of the service: this program runs there, as
+/// its own client.
+fn ask_over_device(service: &Running, device: &str, path: &str) -> String {
+    let mut command = inside(service);
     command.arg(std::env::current_exe().expect("this program"));
     command.args(["listeners::client_on_a_device", "--exact", "--ignored", "--nocapture"]);
     let output = command.env(DEVICE, device).env(DEVICE_PATH, path).output().expect("nsenter");
@@ -566,7 +576,7 @@ fn a_client_certificate_says_which_tenant_calls() {
 
 /// The status of an answer; `None` when there is no session.
 fn status_over(mut stream: impl Read + Write, path: &str, headers: &[&str]) -> Option<u16> {
-    let more: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+    let more: String = headers.iter().flat_map(|header| [*header, "\r\n"]).collect();
     let ask = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n{more}\r\n");
     stream.write_all(ask.as_bytes()).ok()?;
     let mut answer = Vec::new();
@@ -638,10 +648,10 @@ fn a_proxy_tells_the_address_of_its_client_and_no_stranger_does() {
     stream.sock.write_all(&proxy_header("198.51.100.10")).expect("sent");
     assert_eq!(status_over(stream, "/random", &["host: localhost"]), Some(200));
     // No header, half a header that never ends, version 1, too long a one, or UDP.
-    let long = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x01";
+    let oversized = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x08\x01";
     let udp = b"\r\n\r\n\0\r\nQUIT\n\x21\x12\0\x0c";
     let first = b"PROXY TCP4 198.51.100.9 10.0.0.1 49152 8080\r\n";
-    for header in [&b""[..], &long[..], &udp[..], &first[..]] {
+    for header in [&b""[..], &oversized[..], &udp[..], &first[..]] {
         assert!(behind(at(1), header, "/random", None).is_none(), "{header:?}");
     }
     let mut half = at(1);
@@ -774,4 +784,16 @@ fn the_service_manager_may_pass_a_listening_socket() {
     }
     let both = format!("{table}device = \"lo\"\n");
     assert!(check(&both, None).contains("listen[0].device: is set where the service manager"));
+}
+
+#[test]
+fn half_a_header_of_a_proxy_does_not_hold_up_a_stop() {
+    // Waiting for either would fail the test.
+    let patient = "[http]\nidle-timeout = \"1h\"\ndrain-timeout = \"1h\"\n";
+    let listener = "[[listen]]\naddress = \"127.0.0.1:0\"\nproxy-from = [\"127.0.0.1\"]\n";
+    let mut service = Running::start(&format!("{patient}{listener}{TWO_KINDS}"));
+    let mut half = connect(&service, 1);
+    half.write_all(&proxy_header("192.0.2.1")[..20]).expect("sent");
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait_patiently(), Some(0));
 }
