@@ -316,6 +316,7 @@ impl Account {
 /// # Panics
 /// When it is written differently than it reads.
 #[cfg(any(test, feature = "test-support"))]
+#[must_use]
 pub fn is_tenant_record(bytes: &[u8]) -> bool {
     let Ok(record) = serde_json::from_slice::<TenantRecord>(bytes) else { return false };
     let written = serde_json::to_vec(&record).expect("its keys are text");
@@ -360,7 +361,7 @@ mod tests {
             "tokens":[{"number":1,"hash":"sha256:00","created-at":1,"expires-at":null,"note":"n"}],
             "last-token":1}"#;
         assert!(is_tenant_record(earlier.as_bytes()));
-        let lifted = earlier.replace("\"50/s\"", "\"none\"").replace("9", "\"default\"");
+        let lifted = earlier.replace("\"50/s\"", "\"none\"").replace('9', "\"default\"");
         assert!(is_tenant_record(lifted.as_bytes()));
         for (from, to) in
             [("limits", "limit"), ("50/s", "0/s"), ("random", "all"), ("1048576", "-1")]

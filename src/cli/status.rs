@@ -96,10 +96,10 @@ fn render_keyring(keyring: &KeyringStatus, out: &mut String, paint: Paint) {
     let state = paint.state(&format!("{:<8}", keyring.state));
     let seal = keyring.seal.as_deref().map(|seal| format!("seal: {seal}")).unwrap_or_default();
     let _ = write!(out, "\n  {state}  keyring        {seal:<16}");
-    if keyring.state == "open" {
-        if let (Some(records), Some(namespaces)) = (keyring.records, keyring.namespaces) {
-            let _ = write!(out, " {records} records in {namespaces} namespaces");
-        }
+    if keyring.state == "open"
+        && let (Some(records), Some(namespaces)) = (keyring.records, keyring.namespaces)
+    {
+        let _ = write!(out, " {records} records in {namespaces} namespaces");
     }
     let _ = writeln!(out);
     if let Some(StoreSize { live_bytes, file_bytes }) = keyring.store {

@@ -142,7 +142,15 @@ fn the_bytes_and_key_uses_of_a_day_begin_at_midnight_and_a_clock_that_goes_back_
     let refused = call(&service, &token, "GET", "/random?bytes=1", "");
     let retry = header(&refused, "retry-after").and_then(|it| it.parse::<i64>().ok());
     assert!((DAY / 2 - 120..=DAY / 2).contains(&retry.expect("seconds")), "{retry:?}");
-    // A second before midnight the day goes on, and after it another begins.
+    // What is written is of the day on which it is written.
+    let written = |records: u64| {
+        let text = service.done(&["keys", "--json"], "");
+        let keys = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        let own = keys.into_iter().find(|key| key["title"] == "lavawall/tenants");
+        own.is_some_and(|own| own["records"] == records)
+    };
+    // The tenant, its use of the day, and the last uses of its tokens.
+    until("the first day is written", || written(3));
     set(DAY + 60);
     assert_eq!([bytes(101), bytes(60), bytes(40), bytes(1)], [429, 200, 200, 429]);
     assert_eq!(uses()[2], 429);
@@ -151,13 +159,33 @@ fn the_bytes_and_key_uses_of_a_day_begin_at_midnight_and_a_clock_that_goes_back_
     assert_eq!(uses(), [429; 3]);
     set(DAY + 120);
     assert_eq!(bytes(1), 429, "and on again");
-    // The days are apart in what is written, too.
-    until("both days", || {
+    until("the second day is written", || written(4));
+    {
         let text = service.done(&["tenant", "usage", "acme", "--json"], "");
         let usage: Value = serde_json::from_str(&text).expect("JSON");
         let hours = usage["hours"].as_array().cloned().unwrap_or_default();
         let days: std::collections::BTreeSet<_> =
             hours.iter().filter_map(|it| Some(it["hour"].as_str()?[..10].to_owned())).collect();
-        days.len() == 2 && usage["total"]["native"]["bytes"] == 200
-    });
+        assert_eq!((days.len(), &usage["total"]["native"]["bytes"]), (2, &200.into()), "{usage}");
+    }
+}
+
+#[test]
+fn a_record_that_expired_is_given_back_to_its_owner_although_it_is_not_removed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let shift = folder.path().join("shift");
+    let leap = |by: &str| std::fs::write(&shift, by).expect("written");
+    leap("+0s");
+    let service = Running::start_with(TWO_KINDS, |_| shifted(&shift));
+    let token = create(&service, "acme", &["--allow", "kv:write:acme/*"]);
+    let id = namespace(&service, "acme/data");
+    let limit = ["tenant", "limit", "acme", "--records", "1", "--stored", "100B"];
+    service.done(&limit, "");
+    let put = |name: &str, length: usize| {
+        let path = format!("{NAMESPACES}/{id}/values/{name}?expiration_ttl=600");
+        call(&service, &token, "PUT", &path, &"x".repeat(length)).status
+    };
+    assert_eq!([put("a", 99), put("b", 1)], [200, 429]);
+    leap("+1h");
+    assert_eq!([put("b", 99), put("c", 1), put("b", 100)], [200, 429, 429]);
 }

@@ -116,6 +116,14 @@ fn each_line_of_the_token_file_has_the_default_limits_of_a_tenant() {
         let statuses = [0; 2].map(|_| call(&service, token, "GET", "/random", "").status);
         assert_eq!(statuses, [200, 429], "{token}");
     }
+    // Also one that comes later.
+    std::fs::write(&tokens, line("one") + &line("new")).expect("written");
+    service.signal(Signal::HUP);
+    service.wait_until("the tokens are not reloaded", |it| {
+        call(it, "two", "GET", "/random", "").status == 401
+    });
+    let statuses = ["one", "new", "new"].map(|it| call(&service, it, "GET", "/random", "").status);
+    assert_eq!(statuses, [429, 200, 429]);
 }
 
 #[test]

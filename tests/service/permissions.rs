@@ -1,4 +1,4 @@
-//! Every route of the OpenAPI description against every permission and limit, over every content type. A new
+//! Every route of the `OpenAPI` description against every permission and limit, over every content type. A new
 //! route without a line in the table fails.
 
 use std::collections::BTreeSet;

@@ -179,7 +179,7 @@ where
         Some(DEFAULT) => *limit = Setting::Default,
         Some(text) => {
             let read = text.parse().map_err(|error| {
-                Refusal::invalid(format!("{field}: {error}, none or default (got {text:?})"))
+                Refusal::invalid(format!("{field}: {error}, or none (got {text:?})"))
             });
             *limit = Setting::At(value(read?));
         }
