@@ -73,19 +73,54 @@ impl fmt::Debug for Json {
     }
 }
 
-/// JSON without white space between its parts, and with no escape that is not needed.
+/// JSON without white space between its parts, and with no escape that is not needed. No string is in memory
+/// besides: one can be as long as the text.
 fn compact(json: &str) -> Result<String, Error> {
     let mut compact = String::with_capacity(json.len());
     let mut rest = json;
-    while let Some(quote) = rest.find('"') {
-        compact.extend(rest[..quote].split_ascii_whitespace());
-        let mut strings = serde_json::Deserializer::from_str(&rest[quote..]).into_iter::<String>();
-        let string = strings.next().expect("a quote begins a string")?;
-        compact.push_str(&serde_json::to_string(&string)?);
-        rest = &rest[quote + strings.byte_offset()..];
+    while let Some((parts, string)) = rest.split_once('"') {
+        compact.extend(parts.split_ascii_whitespace());
+        compact.push('"');
+        rest = string;
+        while let Some(at) = rest.find(['"', '\\']) {
+            let (plain, other) = rest.split_at(at);
+            compact.push_str(plain);
+            if let Some(behind) = other.strip_prefix('"') {
+                compact.push('"');
+                rest = behind;
+                break;
+            }
+            let (escape, behind) = other.split_at(escape_length(other));
+            match escape.as_bytes() {
+                [_, b'/'] => compact.push('/'),
+                [_, b'u', ..] => {
+                    let text: String = serde_json::from_str(&format!("\"{escape}\""))?;
+                    let shortest = serde_json::to_string(&text)?;
+                    compact.push_str(&shortest[1..shortest.len() - 1]);
+                }
+                _ => compact.push_str(escape),
+            }
+            rest = behind;
+        }
     }
     compact.extend(rest.split_ascii_whitespace());
     Ok(compact)
+}
+
+/// The length in bytes of the escape that the text begins with: of a character's both halves where it has two.
+fn escape_length(text: &str) -> usize {
+    let is_half = |half: &str| {
+        matches!(
+            half.as_bytes(),
+            [b'\\', b'u', b'd' | b'D', b'8'..=b'9' | b'a'..=b'b' | b'A'..=b'B', ..]
+        )
+    };
+    let length = match text.as_bytes() {
+        [_, b'u', ..] if is_half(text) && text[6..].starts_with("\\u") => 12,
+        [_, b'u', ..] => 6,
+        _ => 2,
+    };
+    length.min(text.len())
 }
 
 /// Any JSON value, fully parsed and dropped.
@@ -167,6 +202,9 @@ mod tests {
     fn only_space_and_needless_escapes_go() {
         let json = " { \"a b\" :\r\n [ 1 ,\t\"\\u00e4 \\/ \\\\\\\" \" ] } ";
         assert_eq!(Json::read(json.as_bytes()).expect("JSON").text(), r#"{"a b":[1,"ä / \\\" "]}"#);
+        let json = r#""\u0041\ud83c\uDF0B\u0008\u001f\u2028\\u0041\u0022\b\f\n\r\t\"""#;
+        let shortest = "\"A🌋\\b\\u001f\u{2028}\\\\u0041\\\"\\b\\f\\n\\r\\t\\\"\"";
+        assert_eq!(Json::read(json.as_bytes()).expect("JSON").text(), shortest);
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl MemoryBudget {
     /// A budget whose large calls have `large` bytes together.
     pub(crate) fn new(large: usize, wait: Duration) -> Self {
         let shares = [CALLS_TINY_BYTES, CALLS_SMALL_BYTES, large];
-        let classes = shares.map(|bytes| Arc::new(Semaphore::new(bytes / UNIT_BYTES)));
+        let classes = shares.map(|bytes| Arc::new(Semaphore::new(units(bytes) as usize)));
         Self { classes, most: large, wait }
     }
 
@@ -98,7 +98,7 @@ impl MemoryPermit {
 
 /// At least one, and never more than a share has: [`MemoryBudget::take`] has checked the limit.
 fn units(bytes: usize) -> u32 {
-    u32::try_from(bytes / UNIT_BYTES).unwrap_or(u32::MAX).max(1)
+    u32::try_from(bytes.div_ceil(UNIT_BYTES)).unwrap_or(u32::MAX).max(1)
 }
 
 #[cfg(test)]
@@ -129,6 +129,18 @@ mod tests {
             }
             held.shrink(LARGE / 2);
             assert!(matches!(next.as_mut().poll(&mut cx), Poll::Ready(Ok(_))));
+        });
+    }
+
+    #[test]
+    fn a_call_takes_every_unit_of_which_it_needs_a_part() {
+        run(async {
+            let budget = MemoryBudget::new(LARGE + 1, Duration::from_millis(1));
+            let half = budget.take(LARGE / 2 + 1).await.expect("half of it");
+            assert!(budget.take(LARGE / 2 - UNIT_BYTES + 1).await.is_ok());
+            assert!(budget.take(LARGE / 2 + 1).await.is_err(), "one unit is needed by both");
+            drop(half);
+            assert!(budget.take(LARGE + 1).await.is_ok(), "all of it");
         });
     }
 

@@ -133,25 +133,24 @@ pub(crate) fn open_value(
     Ok(row)
 }
 
-/// The value row under another key version. The sealed value is copied; `None` when the record key does not
-/// open.
+/// The value row under another key version, in place of the row: a value is in memory once. `None` when the
+/// record key does not open.
 pub(crate) fn reseal_value(
     material: &mut KeyMaterial<'_>,
     (old, new): (&Key, &Key),
     address: RecordAddress,
     (head, new_head): (RowHeader, RowHeader),
-    sealed: &[u8],
+    mut row: Vec<u8>,
 ) -> Result<Option<Vec<u8>>, NotReady> {
-    let Some((record_key, value)) = sealed.split_at_checked(SEALED_KEY_BYTES) else {
-        return Ok(None);
-    };
+    let sealed_key = HEAD_BYTES..HEAD_BYTES + SEALED_KEY_BYTES;
+    let Some(sealed) = row.get(sealed_key.clone()) else { return Ok(None) };
     let data = address.data(label::RECORD_KEY, head);
-    let Ok(record_key) = aead::open_key(old, &data, record_key) else { return Ok(None) };
-    let mut row = Vec::with_capacity(HEAD_BYTES + sealed.len());
-    new_head.write(&mut row);
+    let Ok(record_key) = aead::open_key(old, &data, sealed) else { return Ok(None) };
+    let mut start = Vec::with_capacity(sealed_key.end);
+    new_head.write(&mut start);
     let data = address.data(label::RECORD_KEY, new_head);
-    aead::seal_onto(material, new, &data, record_key.expose(), &mut row)?;
-    row.extend_from_slice(value);
+    aead::seal_onto(material, new, &data, record_key.expose(), &mut start)?;
+    row[..sealed_key.end].copy_from_slice(&start);
     Ok(Some(row))
 }
 

@@ -67,7 +67,7 @@ impl Store {
             self.storage.get(Table::Entries, &address.key())?,
         );
         let (Some(value), Some(entry)) = rows else { return Ok(()) };
-        let Ok((head, sealed)) = RowHeader::read(&value) else { return Ok(()) };
+        let Ok((head, _)) = RowHeader::read(&value) else { return Ok(()) };
         let entry = open_entry_row(keys, address, &entry);
         let (Some(old), Ok((entry_head, entry))) = (keys.get(head.key_version), entry) else {
             return Ok(());
@@ -78,7 +78,7 @@ impl Store {
         let new_head = RowHeader { key_version: keys.active, ..head };
         let active = keys.active();
         let (old, new, heads) = (&old.key, &active.key, (head, new_head));
-        let resealed = record::reseal_value(material, (old, new), address, heads, sealed)?;
+        let resealed = record::reseal_value(material, (old, new), address, heads, value)?;
         let Some(value) = resealed else { return Ok(()) };
         let row = record::seal_entry(material, &active.entry_key, address, new_head, &entry)?;
         batch.put_rows(address, value, row);

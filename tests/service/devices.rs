@@ -1,11 +1,13 @@
 //! Devices that fail behind a device file: named pipes that this test writes.
 
+use std::cell::Cell;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -138,6 +140,32 @@ fn a_device_that_sticks_after_good_bytes_loses_its_credit() {
         assert!(Instant::now() < end, "the quorum is not lost: {}", service.log());
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn a_device_that_gives_no_more_bytes_is_absent_and_has_no_credit_rate() {
+    let (give, given) = channel();
+    let device = Device::new(move |bytes| {
+        if given.recv().is_ok() {
+            bytes.extend(noise(64));
+        }
+    });
+    // Dropped before the device, which waits for its writer.
+    let give = give;
+    // The first window: it is assessed before any credit. Then one sample after the other.
+    let sent = Cell::new(256);
+    (0..sent.get()).for_each(|_| give.send(()).expect("a writer"));
+    let service = Running::start(&with(&device, ""));
+    wait_for(&service, "hwrng", "its credit", |report| {
+        if report["samples"].as_u64() >= Some(sent.get()) {
+            give.send(()).expect("a writer");
+            sent.set(sent.get() + 1);
+        }
+        report["credit_bits_per_second"] != 0.0
+    });
+    let report = wait_for(&service, "hwrng", "its silence", |it| it["state"] == "absent");
+    assert_ne!(report["credited_bits"], 0, "{report}");
+    assert_eq!(report["credit_bits_per_second"], 0.0, "{report}");
 }
 
 #[test]

@@ -20,8 +20,8 @@ use crate::tls::Access;
 /// `kv.memory` in these tests, in MiB; the page cache is 16 of them.
 const MEMORY_MIB: u64 = 160;
 
-/// What of it one call can have: without the page cache, 64 for writing and 12 for small calls.
-const CALL_BYTES: usize = (160 - 16 - 64 - 12) << 20;
+/// What of it one call can have: without the page cache, 68 for rows and 12 for small calls.
+const CALL_BYTES: usize = (160 - 16 - 68 - 12) << 20;
 
 /// The largest value.
 const VALUE_BYTES: usize = 25 << 20;
@@ -190,6 +190,47 @@ fn the_memory_for_many_large_calls_stays_within_the_ceiling_and_goes_back() {
     // The page cache, and what a small call may leave.
     let more = service.resident_memory_kib().saturating_sub(idle) / 1024;
     assert!(more <= 16 + 32, "{more} MiB are kept after the last call");
+}
+
+#[test]
+fn a_mix_of_large_reads_writes_lists_and_bulks_stays_within_the_ceiling() {
+    let (service, id) = start("idle-timeout = \"10min\"");
+    let idle = service.resident_memory_kib();
+    let value = vec![0x5a; VALUE_BYTES];
+    let place = |number: usize| format!("{id}/values/{}", number % 2);
+    for number in 0..2 {
+        assert_eq!(call(&service, "PUT", &place(number), &value).0, 200);
+    }
+    // One string with one escape, which is as long as a bulk read can be.
+    let mut json = vec![b'a'; BULK_VALUE_BYTES];
+    json[0] = b'"';
+    json[BULK_VALUE_BYTES - 3..].copy_from_slice(b"\\n\"");
+    assert_eq!(call(&service, "PUT", &format!("{id}/values/json"), &json).0, 200);
+    let bulk = pairs(CALL_BYTES, |number| {
+        format!("{{\"key\":\"bulk/{number}\",\"value\":\"{}\"}}", "b".repeat(200 << 10))
+    });
+    let small = vec![0x5a; 1 << 20];
+    let wanted = br#"{"keys":["json"],"type":"json"}"#;
+    let calls: [&(dyn Fn(usize) -> u16 + Sync); 6] = [
+        &|number| call(&service, "PUT", &place(number), &value).0,
+        &|number| call(&service, "GET", &place(number), b"").0,
+        &|_| call(&service, "POST", &format!("{id}/bulk/get"), wanted).0,
+        &|_| call(&service, "PUT", &format!("{id}/bulk"), &bulk).0,
+        &|number| call(&service, "PUT", &format!("{id}/values/small/{number}"), &small).0,
+        &|_| call(&service, "GET", &format!("{id}/keys"), b"").0,
+    ];
+    thread::scope(|scope| {
+        for (work, kind) in calls.iter().flat_map(|work| [(work, 0), (work, 1)]) {
+            scope.spawn(move || {
+                for number in 0..5 {
+                    assert_eq!(work(number + kind), 200);
+                }
+            });
+        }
+    });
+    let more = service.peak_memory_kib().saturating_sub(idle) / 1024;
+    println!("{more} MiB more than idle at the most, of {MEMORY_MIB}");
+    assert!(more <= MEMORY_MIB * 12 / 10, "{more} MiB more than idle");
 }
 
 #[test]

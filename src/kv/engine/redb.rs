@@ -38,6 +38,9 @@ use tables::{definition, end_bound, end_of};
 /// The suffix of the new file while it is written.
 const DRAFT: &str = ".new";
 
+/// Longer rows, in bytes, have a page of their own, which may be as long as the largest row.
+const LARGE_ROW: usize = 1 << 20;
+
 /// Keeps rows in a file that only its owner may read.
 ///
 /// After a failure of the disk, redb refuses everything until the file is reopened; the next call reopens it,
@@ -262,6 +265,7 @@ impl RedbStorage {
 
     /// Makes the changes in one transaction; none when one of them is an error.
     fn apply(
+        &self,
         opened: &OpenDatabase,
         batch: &mut Changes<'_>,
     ) -> Result<Option<StorageError>, ::redb::Error> {
@@ -272,9 +276,17 @@ impl RedbStorage {
             tables.push(transaction.open_table(definition(table))?);
         }
         let mut live_bytes = LiveBytes::of(&transaction)?;
+        let mut turn = None;
         for change in batch {
             match change {
                 Ok(Change::Put(table, key, row)) => {
+                    if row.len() > LARGE_ROW {
+                        // Its page is in memory again at the commit. The other turn is left to readers.
+                        turn.get_or_insert_with(|| self.read_turns.take());
+                        // Else the pages of the old row and of the new one are in memory.
+                        let before = tables[table as usize].remove(key.as_slice())?;
+                        live_bytes.subtract(&key, before.map(|row| row.value().len()));
+                    }
                     let before = tables[table as usize].insert(key.as_slice(), row.as_slice())?;
                     live_bytes.subtract(&key, before.map(|row| row.value().len()));
                     live_bytes.add(&key, row.len());
@@ -319,7 +331,7 @@ impl RedbStorage {
         durable::remove(&draft).map_err(text)?;
         let made = contained(|| {
             let database = self.open_at(&draft, live_bytes::count)?;
-            Self::apply(&OpenDatabase::of(database, None), batch)
+            self.apply(&OpenDatabase::of(database, None), batch)
         });
         let made = match made {
             Ok(None) => std::fs::hard_link(&self.path, &kept).and_then(|()| {
@@ -472,7 +484,7 @@ impl Storage for RedbStorage {
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         self.check_writable()?;
         let refuse = |rows: &SalvagedRows| Err(io::Error::other(rows.salvage().reason.clone()));
-        let apply = |opened: &OpenDatabase| Self::apply(opened, batch);
+        let apply = |opened: &OpenDatabase| self.apply(opened, batch);
         let stopped = self.with(StorageAccess::Write, apply, refuse)?;
         stopped.map_or(Ok(()), Err)
     }

@@ -104,23 +104,19 @@ fn a_value_sealed_anew_opens_under_the_new_key_version_alone() {
     let row =
         seal_value(&mut material(&generator), &key(9), ADDRESS, HEAD, &entry(b""), b"a value");
     let row = row.expect("seeded");
-    let (_, sealed) = RowHeader::read(&row).expect("whole");
     let new_head = RowHeader { key_version: 4, ..HEAD };
     let (old_key, new_key) = (key(9), key(8));
     let keys = (&old_key, &new_key);
-    let again = reseal_value(&mut material(&generator), keys, ADDRESS, (HEAD, new_head), sealed);
+    let heads = (HEAD, new_head);
+    let again = reseal_value(&mut material(&generator), keys, ADDRESS, heads, row.clone());
     let again = again.expect("seeded").expect("opens");
     let (head, _) = RowHeader::read(&again).expect("whole");
     assert_eq!(head, new_head);
     let open = |key| open_value(key, ADDRESS, head, "a name", 5, again.clone());
     assert_eq!(open(&new_key).expect("opens").as_slice(), b"a value");
     assert!(open(&old_key).is_err());
-    let wrong = reseal_value(
-        &mut material(&generator),
-        (&new_key, &new_key),
-        ADDRESS,
-        (HEAD, new_head),
-        sealed,
-    );
+    let short = reseal_value(&mut material(&generator), keys, ADDRESS, heads, row[..40].to_vec());
+    assert!(short.expect("seeded").is_none(), "a row that is cut short is not sealed anew");
+    let wrong = reseal_value(&mut material(&generator), (&new_key, &new_key), ADDRESS, heads, row);
     assert!(wrong.expect("seeded").is_none(), "what does not open is not sealed anew");
 }

@@ -141,6 +141,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_tail_that_is_as_likely_as_asked_for_is_not_beyond_it() {
+        // P(X > 0) = 1/2 for one throw of a coin, and P(X > 1) = 1/4 for two.
+        assert_eq!(upper_quantile(1, 0.5, 0.5), 0);
+        assert_eq!(upper_quantile(1, 0.5, 0.49), 1);
+        assert_eq!(upper_quantile(2, 0.5, 0.25), 1);
+        assert_eq!(upper_quantile(2, 0.5, 0.24), 2);
+    }
+
+    #[test]
     fn the_cutoffs_are_those_of_the_published_tables() {
         // (a, H, RCT, APT 512, APT 1024), corrected form: jitterentropy's tables and 80-digit
         // arithmetic.

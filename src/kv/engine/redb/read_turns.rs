@@ -1,8 +1,9 @@
-//! Turns to read rows: redb keeps the whole page of a row in memory while it is read, 32 MiB for the largest.
+//! Turns to read rows, and to write large ones: redb keeps the whole page of a row in memory while it is read or
+//! written, 32 MiB for the largest.
 
 use parking_lot::{Condvar, Mutex};
 
-/// Rows that are read at a time.
+/// Rows that are read at a time; one less while a large row is written.
 const READS: usize = 2;
 
 /// The turns.
