@@ -122,6 +122,7 @@ fn at_once(call: &Call<'_>) -> Option<Result<Response<Body>, Refusal>> {
     match operation {
         VaultCall::Health => Some(sys::health(call.app, call.query())),
         VaultCall::SealStatus => Some(Ok(sys::seal_status(call.app))),
+        VaultCall::Init => Some(Ok(sys::init(call.app))),
         VaultCall::Leader => Some(Ok(sys::leader())),
         VaultCall::Random(asked) if call.request.body().is_end_stream() => {
             random::without_body(call, &asked)
@@ -135,7 +136,7 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         VaultCall::Random(asked) => random::with_body(call, asked).await,
         VaultCall::LookUpToken => token::look_up(call),
         VaultCall::RenewToken => Err(Refusal::invalid("lease is not renewable")),
-        VaultCall::Health | VaultCall::SealStatus | VaultCall::Leader => {
+        VaultCall::Health | VaultCall::Init | VaultCall::SealStatus | VaultCall::Leader => {
             unreachable!("answered at once")
         }
         VaultCall::Hash(algorithm) => hashing::answer(call, algorithm).await,

@@ -37,6 +37,12 @@ fn the_javascript_client_of_workers_kv_runs_unchanged() {
 
 #[test]
 #[ignore = "needs nodejs, npm and a package registry: make clients"]
+fn the_javascript_client_of_vault_runs_unchanged() {
+    works(Command::new("node").arg(modules().join("vault.mjs")));
+}
+
+#[test]
+#[ignore = "needs nodejs, npm and a package registry: make clients"]
 fn the_command_line_of_cloudflare_runs_unchanged() {
     works(Command::new("node").arg(modules().join("wrangler.mjs")));
 }
@@ -59,7 +65,9 @@ fn modules() -> &'static Path {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-npm");
         fs::create_dir_all(&folder).expect("a directory");
-        for file in ["package.json", "package-lock.json", "workers_kv.mjs", "wrangler.mjs"] {
+        for file in
+            ["package.json", "package-lock.json", "vault.mjs", "workers_kv.mjs", "wrangler.mjs"]
+        {
             fs::copy(from.join(file), folder.join(file)).expect("copied");
         }
         let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];

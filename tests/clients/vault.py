@@ -68,9 +68,10 @@ for kind in ["aes256-gcm96", "chacha20-poly1305"]:
     )
     assert checked["data"]["valid"] is True
     assert sorted(transit.export_key(name, "encryption-key")["data"]["keys"]) == ["1", "2"]
-    transit.update_key_configuration(name, min_decryption_version=2, min_encryption_version=2)
+    transit.rotate_key(name)
+    transit.update_key_configuration(name, min_decryption_version=2, min_encryption_version=3)
     transit.trim_key(name, min_version=2)
-    assert list(transit.read_key(name)["data"]["keys"]) == ["2"]
+    assert list(transit.read_key(name)["data"]["keys"]) == ["2", "3"]
     refused(hvac.exceptions.InvalidRequest, lambda: transit.delete_key(name))
     transit.update_key_configuration(name, deletion_allowed=True)
     transit.delete_key(name)

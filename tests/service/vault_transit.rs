@@ -420,6 +420,14 @@ fn data_keys_hashes_and_macs_are_what_they_say() {
             let body = json!({ "input": input, "hmac": mac }).to_string();
             assert_eq!(data(&service, &token, &path("verify"), &body)["valid"], valid);
         }
+        for member in ["hash_algorithm", "algorithm"] {
+            let body = json!({ "input": HELLO, "hmac": mac, member: algorithm }).to_string();
+            assert_eq!(
+                data(&service, &token, "transit/verify/a", &body)["valid"],
+                true,
+                "{member}"
+            );
+        }
     }
     let body = json!({ "batch_input": [{ "input": HELLO, "reference": "r" }, { "input": "!!" }] });
     let results =

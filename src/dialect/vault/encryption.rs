@@ -34,7 +34,7 @@ use lavawall_entropy::Generator;
 type Outcome = Result<Response<Body>, Refusal>;
 
 /// The members of a body, or of an item of a batch.
-const MEMBERS: [&str; 18] = [
+const MEMBERS: [&str; 19] = [
     "plaintext",
     "ciphertext",
     "input",
@@ -44,6 +44,7 @@ const MEMBERS: [&str; 18] = [
     "associated_data",
     "key_version",
     "reference",
+    "hash_algorithm",
     "algorithm",
     "bits",
     "batch_input",
@@ -373,7 +374,11 @@ fn decoded(text: &str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
 fn algorithm(path: Option<&str>, item: &Fields<'_>) -> Result<Sha2, Refusal> {
     let named = match path {
         Some(name) => Cow::Borrowed(name),
-        None => item.text("algorithm")?.unwrap_or_default(),
+        None => match item.text("hash_algorithm")? {
+            Some(name) => name,
+            // Its older name.
+            None => item.text("algorithm")?.unwrap_or_default(),
+        },
     };
     // What OpenBao says to every other name.
     sha2(&named).ok_or_else(|| Refusal::invalid("unsupported algorithm '\\x00'"))

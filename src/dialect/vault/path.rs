@@ -11,10 +11,11 @@ use crate::keyring::transit::TransitName;
 pub(crate) const PREFIX: &str = "/v1/";
 
 /// The path templates.
-pub(crate) const ENDPOINTS: [&str; 30] = [
+pub(crate) const ENDPOINTS: [&str; 31] = [
     "/v1/auth/token/lookup-self",
     "/v1/auth/token/renew-self",
     "/v1/sys/health",
+    "/v1/sys/init",
     "/v1/sys/leader",
     "/v1/sys/seal-status",
     "/v1/sys/tools/hash",
@@ -56,6 +57,8 @@ pub(crate) enum VaultCall {
     Health,
     /// The state of the seal.
     SealStatus,
+    /// Whether there is a keyring.
+    Init,
     /// The node that leads.
     Leader,
     /// The caller's own token.
@@ -120,7 +123,7 @@ pub(crate) fn is_random(path: &str) -> bool {
 
 /// Whether a path is answered to anyone: what a monitor or an unsealing client asks first.
 pub(crate) fn is_for_monitors(path: &str) -> bool {
-    matches!(path, "/v1/sys/health" | "/v1/sys/seal-status" | "/v1/sys/leader")
+    matches!(path, "/v1/sys/health" | "/v1/sys/init" | "/v1/sys/seal-status" | "/v1/sys/leader")
 }
 
 /// The subject of a call, for the audit log.
@@ -157,6 +160,7 @@ impl VaultCall {
         match path.strip_prefix(PREFIX).unwrap_or_default().trim_end_matches('/') {
             "sys/health" => allowed(reads, Self::Health),
             "sys/seal-status" => allowed(reads, Self::SealStatus),
+            "sys/init" => allowed(reads, Self::Init),
             "sys/leader" => allowed(reads, Self::Leader),
             "auth/token/lookup-self" => allowed(reads || writes, Self::LookUpToken),
             "auth/token/renew-self" => allowed(writes, Self::RenewToken),
