@@ -31,3 +31,4 @@ pub(crate) mod key_material;
 pub mod label;
 #[cfg(test)]
 pub(crate) mod test_support;
+pub(crate) mod transit;

@@ -27,6 +27,7 @@ mod rollback;
 mod rotation;
 pub(crate) mod seal;
 mod state;
+pub(crate) mod transit;
 
 pub use condition::Condition;
 pub(crate) use config::KeyringConfig;
@@ -39,6 +40,7 @@ pub use paths::Places;
 pub(crate) use rotation::KeyInfo;
 pub(crate) use seal::UnsealPiece;
 pub(crate) use state::PreparedId;
+pub use transit::TransitFault;
 
 #[cfg(test)]
 mod tests;

@@ -49,7 +49,7 @@ pub use crypto::{aead, key, label};
 pub use keyring::anchor::AnchorError;
 pub use keyring::seal::shares::Share;
 pub use keyring::seal::{SealChoice, SealError};
-pub use keyring::{Condition, Keyring, KeyringError, NamespaceId, Places};
+pub use keyring::{Condition, Keyring, KeyringError, NamespaceId, Places, TransitFault};
 
 // The encrypted store, and the contract of its engines.
 pub use kv::engine::{

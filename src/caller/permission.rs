@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The longest permission, in bytes: the longest title and the words before it.
 const LENGTH_MOST: usize = 600;
 
-/// One thing that a tenant may do. As text: `random`, `status:read`, `seed`, `keys:use`, `keys:manage`,
-/// `operator`, `kv:read:TITLE`, `kv:write:TITLE`.
+/// One thing that a tenant may do. As text: `random`, `status:read`, `seed`, `keys:use:NAME`,
+/// `keys:manage:NAME`, `operator`, `kv:read:TITLE`, `kv:write:TITLE`; `keys:use` and `keys:manage` are those of
+/// all names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) enum Permission {
@@ -19,10 +20,10 @@ pub(crate) enum Permission {
     StatusRead,
     /// Sealed seeds.
     Seed,
-    /// Keys, without seeing them.
-    KeysUse,
-    /// Making, rotating and destroying keys.
-    KeysManage,
+    /// Using keys of its own with such names, without seeing them.
+    KeysUse(TitlePattern),
+    /// Making, changing, exporting and destroying them.
+    KeysManage(TitlePattern),
     /// Reading records and names of the namespaces with such titles.
     KvRead(TitlePattern),
     /// Writing and deleting records; making, renaming and deleting the namespaces.
@@ -31,7 +32,7 @@ pub(crate) enum Permission {
     Operator,
 }
 
-/// The titles of namespaces: one title, or with `*` at the end all that begin so.
+/// The titles of namespaces or the names of keys: one, or with `*` at the end all that begin so.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TitlePattern {
     text: String,
@@ -47,6 +48,10 @@ pub(crate) enum Needed<'a> {
     StatusRead,
     /// [`Permission::Operator`].
     Operator,
+    /// [`Permission::KeysUse`] of the key with this name.
+    KeysUse(&'a str),
+    /// [`Permission::KeysManage`] of the key with this name.
+    KeysManage(&'a str),
     /// [`Permission::KvRead`] of the namespace with this title.
     KvRead(&'a str),
     /// [`Permission::KvWrite`] of the namespace with this title.
@@ -56,8 +61,8 @@ pub(crate) enum Needed<'a> {
 /// A text that is no permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "must be random, status:read, seed, keys:use, keys:manage, operator, kv:read:TITLE or \
-     kv:write:TITLE, where TITLE may end with *"
+    "must be random, status:read, seed, keys:use:NAME, keys:manage:NAME, operator, kv:read:TITLE or \
+     kv:write:TITLE, where NAME and TITLE may end with *"
 )]
 pub(crate) struct PermissionError;
 
@@ -69,7 +74,9 @@ impl Permission {
             (Self::Operator, _)
             | (Self::Random, Needed::Random)
             | (Self::StatusRead, Needed::StatusRead) => true,
-            (Self::KvRead(titles), Needed::KvRead(title))
+            (Self::KeysUse(titles), Needed::KeysUse(title))
+            | (Self::KeysManage(titles), Needed::KeysManage(title))
+            | (Self::KvRead(titles), Needed::KvRead(title))
             | (Self::KvWrite(titles), Needed::KvWrite(title)) => titles.matches(title),
             _ => false,
         }
@@ -77,6 +84,15 @@ impl Permission {
 }
 
 impl TitlePattern {
+    /// All names.
+    fn all() -> Self {
+        Self { text: String::new(), is_prefix: true }
+    }
+
+    fn is_all(&self) -> bool {
+        self.is_prefix && self.text.is_empty()
+    }
+
     /// Whether a title is one of these.
     #[must_use]
     pub(crate) fn matches(&self, title: &str) -> bool {
@@ -90,6 +106,8 @@ impl fmt::Display for Needed<'_> {
             Self::Random => f.write_str("random"),
             Self::StatusRead => f.write_str("status:read"),
             Self::Operator => f.write_str("operator"),
+            Self::KeysUse(name) => write!(f, "keys:use:{name}"),
+            Self::KeysManage(name) => write!(f, "keys:manage:{name}"),
             Self::KvRead(title) => write!(f, "kv:read:{title}"),
             Self::KvWrite(title) => write!(f, "kv:write:{title}"),
         }
@@ -107,10 +125,16 @@ impl FromStr for Permission {
             "random" => return Ok(Self::Random),
             "status:read" => return Ok(Self::StatusRead),
             "seed" => return Ok(Self::Seed),
-            "keys:use" => return Ok(Self::KeysUse),
-            "keys:manage" => return Ok(Self::KeysManage),
+            "keys:use" => return Ok(Self::KeysUse(TitlePattern::all())),
+            "keys:manage" => return Ok(Self::KeysManage(TitlePattern::all())),
             "operator" => return Ok(Self::Operator),
             _ => {}
+        }
+        if let Some(names) = text.strip_prefix("keys:use:") {
+            return names.parse().map(Self::KeysUse);
+        }
+        if let Some(names) = text.strip_prefix("keys:manage:") {
+            return names.parse().map(Self::KeysManage);
         }
         if let Some(titles) = text.strip_prefix("kv:read:") {
             return titles.parse().map(Self::KvRead);
@@ -137,8 +161,10 @@ impl fmt::Display for Permission {
             Self::Random => f.write_str("random"),
             Self::StatusRead => f.write_str("status:read"),
             Self::Seed => f.write_str("seed"),
-            Self::KeysUse => f.write_str("keys:use"),
-            Self::KeysManage => f.write_str("keys:manage"),
+            Self::KeysUse(names) if names.is_all() => f.write_str("keys:use"),
+            Self::KeysManage(names) if names.is_all() => f.write_str("keys:manage"),
+            Self::KeysUse(names) => write!(f, "keys:use:{names}"),
+            Self::KeysManage(names) => write!(f, "keys:manage:{names}"),
             Self::Operator => f.write_str("operator"),
             Self::KvRead(titles) => write!(f, "kv:read:{titles}"),
             Self::KvWrite(titles) => write!(f, "kv:write:{titles}"),
@@ -182,6 +208,8 @@ mod tests {
             "seed",
             "keys:use",
             "keys:manage",
+            "keys:use:unseal",
+            "keys:manage:a-*",
             "operator",
             "kv:read:acme/*",
             "kv:write:a title: with colons",
@@ -189,7 +217,17 @@ mod tests {
         ] {
             assert_eq!(permission(text).to_string(), text);
         }
-        for text in ["", "Random", "kv", "kv:read", "kv:read:", "kv:delete:a", "kv:read:a\nb"] {
+        for text in [
+            "",
+            "Random",
+            "kv",
+            "kv:read",
+            "kv:read:",
+            "kv:delete:a",
+            "kv:read:a\nb",
+            "keys:use:",
+            "keys",
+        ] {
             assert_eq!(text.parse::<Permission>(), Err(PermissionError), "{text}");
         }
     }
@@ -203,6 +241,9 @@ mod tests {
             Needed::KvWrite("acme/a"),
             Needed::KvRead("acme"),
             Needed::KvRead("other"),
+            Needed::KeysUse("unseal"),
+            Needed::KeysManage("unseal"),
+            Needed::KeysUse("other"),
         ];
         let allowed = |text| all.iter().filter(|needed| permission(text).allows(**needed)).count();
         for (text, count) in [
@@ -212,10 +253,15 @@ mod tests {
             ("kv:read:acme", 1),
             ("kv:write:acme/*", 1),
             ("kv:read:*", 3),
-            ("operator", 6),
+            ("operator", 9),
             ("seed", 0),
-            ("keys:use", 0),
-            ("keys:manage", 0),
+            ("keys:use", 2),
+            ("keys:use:*", 2),
+            ("keys:use:un*", 1),
+            ("keys:use:unseal", 1),
+            ("keys:use:unsea", 0),
+            ("keys:manage", 1),
+            ("keys:manage:other", 0),
         ] {
             assert_eq!(allowed(text), count, "{text}");
         }

@@ -47,7 +47,7 @@ enum Command {
 /// Make a tenant, and print its first token, once
 ///
 /// Without --allow it may ask for random bytes, and nothing else. Permissions are: random, status:read,
-/// kv:read:TITLE, kv:write:TITLE, seed, keys:use, keys:manage, operator. A TITLE that ends with * stands
+/// kv:read:TITLE, kv:write:TITLE, seed, keys:use:NAME, keys:manage:NAME, operator. A TITLE that ends with * stands
 /// for every namespace whose title begins so: kv:write:acme/*
 #[derive(Debug, Args)]
 struct CreateArguments {

@@ -24,6 +24,12 @@ pub const MARK: &str = "lavawall v1 commit mark";
 pub const SUM_KEY: &str = "lavawall v1 sum key";
 /// Derives the key of the multiset hash's terms from a namespace's index key.
 pub const TERM_KEY: &str = "lavawall v1 term key";
+/// A text under a key that callers use by name.
+pub const TRANSIT: &str = "lavawall v1 transit";
+/// Derives the key for HMAC from a version of such a key.
+pub const TRANSIT_MAC: &str = "lavawall v1 transit mac";
+/// Derives the key of nonces from such a key.
+pub const TRANSIT_NONCE: &str = "lavawall v1 transit nonce";
 /// The check of a share: identifies a false one.
 pub const SHARE_CHECK: &str = "lavawall v1 share check";
 /// The checksum of a share's text: finds typing errors.

@@ -4,21 +4,25 @@
 //! Their clients work unchanged with the address of this service and a token of it. Texts of errors are
 //! those of OpenBao, since clients and scripts look for them.
 
+mod encryption;
 mod envelope;
 mod fields;
+mod hashing;
+mod owner;
 mod path;
 mod random;
 mod sys;
 mod token;
+mod transit_keys;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::HeaderName;
 use hyper::{Request, Response};
 
 use crate::caller::Caller;
 use crate::caller::permission::Needed;
 use crate::caller::usage::Protocol;
-use crate::dialect::vault::path::{ENDPOINTS, Operation, PREFIX};
+use crate::dialect::vault::owner::Owner;
+use crate::dialect::vault::path::{ENDPOINTS, KeyCall, KeyPath, PREFIX, VaultCall};
 use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::call::{Call, OwnedCall, Reply};
@@ -26,13 +30,8 @@ use crate::http::dialect::Dialect;
 use crate::http::identification::shown_token;
 use crate::http::interface::Interface;
 use crate::http::listener::Ingress;
-use crate::http::refusal::{Class, Refusal, Subject};
-
-/// Where its clients put the token.
-const TOKEN: HeaderName = HeaderName::from_static("x-vault-token");
-
-/// The namespace in which a client works: that of its tenant.
-const NAMESPACE: HeaderName = HeaderName::from_static("x-vault-namespace");
+use crate::http::refusal::{Class, Refusal};
+use crate::keyring::Condition;
 
 /// The dialect.
 pub(crate) struct Vault;
@@ -68,7 +67,7 @@ impl Dialect for Vault {
         if path::is_for_monitors(request.uri().path()) {
             return Ok(ingress.operator().map_or(Caller::Anonymous, Caller::Peer));
         }
-        let mut tokens = request.headers().get_all(TOKEN).iter();
+        let mut tokens = request.headers().get_all(token::HEADER).iter();
         let shown = || match (tokens.next(), tokens.next()) {
             (Some(_), Some(_)) => Err(Refusal::unauthenticated()),
             (Some(token), None) => Ok(Some(token.as_bytes())),
@@ -120,18 +119,19 @@ impl Dialect for Vault {
 
 /// The answer to a call that needs neither a body nor a disk.
 fn at_once(call: &Call<'_>) -> Option<Result<Response<Body>, Refusal>> {
-    let operation = match Operation::parse(&call.request) {
+    let operation = match VaultCall::parse(&call.request) {
         Ok(operation) => operation,
         Err(refusal) => return Some(Err(refusal)),
     };
-    if let Err(refusal) = check_namespace(&call.caller, &call.request) {
+    if let Err(refusal) = Owner::of(call.app, &call.caller, &call.request) {
         return Some(Err(refusal));
     }
     match operation {
-        Operation::Health => Some(sys::health(call.app, call.query())),
-        Operation::SealStatus => Some(Ok(sys::seal_status(call.app))),
-        Operation::Leader => Some(Ok(sys::leader())),
-        Operation::Random(asked) if call.request.body().is_end_stream() => {
+        VaultCall::Health => Some(sys::health(call.app, call.query())),
+        VaultCall::SealStatus => Some(Ok(sys::seal_status(call.app))),
+        VaultCall::Init => Some(Ok(sys::init(call.app))),
+        VaultCall::Leader => Some(Ok(sys::leader())),
+        VaultCall::Random(asked) if call.request.body().is_end_stream() => {
             random::without_body(call, &asked)
         }
         _ => None,
@@ -139,24 +139,48 @@ fn at_once(call: &Call<'_>) -> Option<Result<Response<Body>, Refusal>> {
 }
 
 async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
-    match Operation::parse(&call.request)? {
-        Operation::Random(asked) => random::with_body(call, asked).await,
-        Operation::LookUpToken => token::look_up(call),
-        Operation::RenewToken => Err(Refusal::invalid("lease is not renewable")),
-        Operation::Health | Operation::SealStatus | Operation::Leader => {
+    match VaultCall::parse(&call.request)? {
+        VaultCall::Random(asked) => random::with_body(call, asked).await,
+        VaultCall::LookUpToken => token::look_up(call),
+        VaultCall::RenewToken => Err(Refusal::invalid("lease is not renewable")),
+        VaultCall::Health | VaultCall::Init | VaultCall::SealStatus | VaultCall::Leader => {
             unreachable!("answered at once")
+        }
+        VaultCall::Hash(algorithm) => hashing::answer(call, algorithm).await,
+        VaultCall::ListKeys => {
+            let owner = open_to(call)?;
+            transit_keys::list(call, owner).await
+        }
+        VaultCall::Key(work, mut path) => {
+            let owner = open_to(call)?;
+            path.name.owner.clone_from(&owner.name);
+            with_key(call, owner, work, path).await
         }
     }
 }
 
-/// Refuses a namespace other than the caller's own: without a header, and with the name of its tenant.
-fn check_namespace(caller: &Caller, request: &Request<Incoming>) -> Result<(), Refusal> {
-    let mut named = request.headers().get_all(NAMESPACE).iter();
-    let Some(name) = named.next() else { return Ok(()) };
-    let name = name.to_str().unwrap_or("?").trim_matches('/');
-    let own = caller.tenant().map_or("", |tenant| &*tenant.name);
-    if named.next().is_none() && (name.is_empty() || name == own) {
-        return Ok(());
+async fn with_key(
+    call: &mut OwnedCall,
+    owner: Owner,
+    work: KeyCall,
+    path: KeyPath,
+) -> Result<Response<Body>, Refusal> {
+    match work {
+        KeyCall::Create => transit_keys::create(call, owner, path).await,
+        KeyCall::Read => transit_keys::read(call, path).await,
+        KeyCall::Delete => transit_keys::delete(call, path).await,
+        KeyCall::Configure => transit_keys::configure(call, owner, path).await,
+        KeyCall::Rotate => transit_keys::rotate(call, owner, path).await,
+        KeyCall::Trim => transit_keys::trim(call, owner, path).await,
+        KeyCall::Export { kind, version } => transit_keys::export(call, path, kind, version).await,
+        KeyCall::Texts(work) => encryption::answer(call, owner, path, work).await,
     }
-    Err(Refusal::new(Class::NotFound, Subject::Namespace, "namespace not found"))
+}
+
+/// The owner of the keys that a call is about, while the keyring is open.
+fn open_to(call: &OwnedCall) -> Result<Owner, Refusal> {
+    if !matches!(call.app.store()?.keyring().condition(), Condition::Unsealed(_)) {
+        return Err(envelope::sealed());
+    }
+    Owner::of(&call.app, &call.caller, &call.request)
 }

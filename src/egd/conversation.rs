@@ -20,6 +20,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::net::connection::stopped;
+
 /// The strength of the generator in bits, told as the bits available.
 const STRENGTH_BITS: u32 = 256;
 
@@ -63,18 +65,21 @@ pub(crate) enum Ended {
 pub(crate) async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     supply: &impl Supply,
-    stop: &mut watch::Receiver<bool>,
+    stop: &watch::Receiver<bool>,
 ) -> io::Result<Ended> {
     let mut stream = BufReader::with_capacity(RECEIVED_BYTES, stream);
     loop {
-        let is_open = tokio::select! {
+        let received = tokio::select! {
             biased;
-            received = stream.fill_buf() => !received?.is_empty(),
-            _ = stop.wait_for(|stop| *stop) => {
-                // The last commands may be in the kernel, unseen so far.
-                let last = timeout(LAST_COMMANDS, stream.fill_buf()).await;
-                last.is_ok_and(|received| received.is_ok_and(|received| !received.is_empty()))
-            }
+            received = stream.fill_buf() => Some(received?.is_empty()),
+            () = stopped(stop.clone()) => None,
+        };
+        let is_open = match received {
+            Some(is_empty) => !is_empty,
+            // The last commands may be in the kernel, unseen so far.
+            None => timeout(LAST_COMMANDS, stream.fill_buf())
+                .await
+                .is_ok_and(|received| received.is_ok_and(|received| !received.is_empty())),
         };
         if !is_open {
             return Ok(Ended::Done);
@@ -98,7 +103,7 @@ pub(crate) async fn converse(
                 while let Err(pause) = supply.fill(&mut answer[..asked]) {
                     tokio::select! {
                         () = tokio::time::sleep(pause.min(LONGEST_PAUSE)) => {}
-                        _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Unanswered),
+                        () = stopped(stop.clone()) => return Ok(Ended::Unanswered),
                     }
                 }
                 stream.write_all(&answer[..asked]).await?;
@@ -166,10 +171,10 @@ mod tests {
             tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(async {
             let (mut client, server) = duplex(1 << 20);
-            let (_stop, mut stopped) = watch::channel(false);
+            let (_stop, stopped) = watch::channel(false);
             client.write_all(commands).await.expect("room");
             client.shutdown().await.expect("an end");
-            let ended = converse(server, &Counting::new(refusals), &mut stopped).await;
+            let ended = converse(server, &Counting::new(refusals), &stopped).await;
             let mut answer = Vec::new();
             client.read_to_end(&mut answer).await.expect("an end");
             (ended.map_err(|error| error.kind()), answer)
@@ -215,10 +220,10 @@ mod tests {
     #[tokio::test]
     async fn commands_that_were_received_are_answered_after_the_stop() {
         let (mut client, server) = duplex(1 << 10);
-        let (stop, mut stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(false);
         client.write_all(&[2, 4, 2, 4]).await.expect("room");
         stop.send(true).expect("heard");
-        let ended = converse(server, &Counting::new(0), &mut stopped).await;
+        let ended = converse(server, &Counting::new(0), &stopped).await;
         assert_eq!(ended.expect("no fault"), Ended::Done);
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await.expect("an end");
@@ -228,10 +233,10 @@ mod tests {
     #[tokio::test]
     async fn a_read_that_waits_ends_with_the_service() {
         let (mut client, server) = duplex(1 << 10);
-        let (stop, mut stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(false);
         client.write_all(&[2, 4]).await.expect("room");
         stop.send(true).expect("heard");
-        let ended = converse(server, &Counting::new(usize::MAX), &mut stopped).await;
+        let ended = converse(server, &Counting::new(usize::MAX), &stopped).await;
         assert_eq!(ended.expect("no fault"), Ended::Unanswered);
     }
 

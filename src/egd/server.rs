@@ -116,9 +116,9 @@ impl Entrance for EgdEntrance {
                 Connected::Tcp(stream) => {
                     // Best effort: an answer waits for no other.
                     let _ = stream.set_nodelay(true);
-                    answer(stream, &*supply, shutdown).await;
+                    answer(stream, &*supply, &shutdown).await;
                 }
-                Connected::Local(stream) => answer(stream, &*supply, shutdown).await,
+                Connected::Local(stream) => answer(stream, &*supply, &shutdown).await,
             }
         }
     }
@@ -128,9 +128,9 @@ impl Entrance for EgdEntrance {
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     supply: &TenantSupply,
-    mut shutdown: watch::Receiver<bool>,
+    shutdown: &watch::Receiver<bool>,
 ) {
-    let fault = match converse(stream, supply, &mut shutdown).await {
+    let fault = match converse(stream, supply, shutdown).await {
         Ok(Ended::Done) | Err(_) => return,
         Ok(Ended::Unanswered) => "the service stops while it waits for bytes".to_owned(),
         Ok(Ended::Unknown(command)) => format!("{command:#04x} is no command of this protocol"),

@@ -8,6 +8,7 @@ use crate::keyring::anchor::AnchorError;
 use crate::keyring::format::FormatError;
 use crate::keyring::id::NamespaceId;
 use crate::keyring::seal::SealError;
+use crate::keyring::transit::fault::TransitFault;
 use lavawall_entropy::NotReady;
 
 /// A key operation failed.
@@ -136,6 +137,9 @@ pub enum KeyringError {
         /// The number.
         version: u32,
     },
+    /// A key that callers use by name does not allow it.
+    #[error(transparent)]
+    Transit(#[from] TransitFault),
     /// A limit is reached.
     #[error("{what}: at most {limit}")]
     TooMany {

@@ -12,6 +12,7 @@ use crate::keyring::error::KeyringError;
 use crate::keyring::id::NamespaceId;
 use crate::keyring::key_version::{KeyVersion, VersionState, read_key};
 use crate::keyring::provenance::KeyProvenance;
+use crate::keyring::transit::transit_key::{TransitKey, TransitName};
 
 /// The most namespaces; the limit of Workers KV.
 pub(super) const NAMESPACES_LIMIT: usize = 1000;
@@ -59,6 +60,8 @@ pub(crate) struct NamespaceKeyset {
 /// 32  its SHA-256                                           ┘
 /// 4   number of tombstones, then for each, oldest first:    ┐ not in formats 1 and 2
 ///     16  id of a deleted namespace                         ┘
+/// 4   number of keys that callers use by name, then each    ┐ not in formats 1 to 3
+///     as a `TransitKey`, in the order of their names        ┘
 /// ```
 #[derive(Clone)]
 pub(crate) struct Keyset {
@@ -72,6 +75,8 @@ pub(crate) struct Keyset {
     pub(crate) logged: Option<Chain>,
     /// Tombstones: the deleted namespaces, the oldest first. Only their rows may be removed from the store.
     pub(crate) tombstones: VecDeque<NamespaceId>,
+    /// The keys that callers use by name.
+    pub(crate) transit: BTreeMap<TransitName, Arc<TransitKey>>,
 }
 
 impl NamespaceKeyset {
@@ -139,6 +144,7 @@ impl Keyset {
             namespaces: BTreeMap::new(),
             logged: None,
             tombstones: VecDeque::new(),
+            transit: BTreeMap::new(),
         }
     }
 
@@ -169,6 +175,10 @@ impl Keyset {
             for id in &self.tombstones {
                 to.bytes(&id.0);
             }
+            to.u32(u32::try_from(self.transit.len()).expect("keys are limited"));
+            for (name, key) in &self.transit {
+                key.write(name, &mut to);
+            }
         }
         to.finish()
     }
@@ -193,6 +203,12 @@ impl Keyset {
                 keyset.tombstones.push_back(NamespaceId(from.array()?));
             }
         }
+        if format > 3 {
+            for _ in 0..from.u32()? {
+                let (name, key) = TransitKey::read(&mut from)?;
+                keyset.transit.insert(name, Arc::new(key));
+            }
+        }
         from.end()?;
         Ok(keyset)
     }
@@ -204,6 +220,7 @@ mod tests {
     use crate::crypto::key::KEY_BYTES;
     use crate::crypto::test_support::generator;
     use crate::keyring::key_version::VersionState::{Active, Destroyed, Retired, Revoked};
+    use crate::keyring::transit::transit_key::{TransitSettings, TransitType};
 
     fn keyset() -> Keyset {
         let generator = generator();
@@ -225,6 +242,11 @@ mod tests {
         keyset.namespaces.insert(NamespaceId([3; 16]), namespace);
         keyset.logged = Some(Chain { sequence: 12, last: [5; 32] });
         keyset.tombstones.extend([NamespaceId([7; 16]), NamespaceId([4; 16])]);
+        let settings = TransitSettings { derived: true, exportable: true, ..Default::default() };
+        let mut transit = TransitKey::new([6; 16], TransitType::ChaCha20Poly1305, settings, draw());
+        transit.rotate(draw());
+        let name = TransitName { owner: "acme".to_owned(), name: "unseal".to_owned() };
+        keyset.transit.insert(name, Arc::new(transit));
         keyset
     }
 
@@ -232,7 +254,7 @@ mod tests {
     fn a_keyset_is_read_back_with_every_state() {
         let keyset = keyset();
         let bytes = keyset.write();
-        let read = Keyset::read(3, &bytes).expect("what was written");
+        let read = Keyset::read(4, &bytes).expect("what was written");
         assert_eq!(read.logged, keyset.logged);
         assert_eq!(read.tombstones, keyset.tombstones);
         assert_eq!(read.write().as_slice(), bytes.as_slice());
@@ -245,26 +267,53 @@ mod tests {
     fn no_part_of_a_keyset_is_a_keyset() {
         let bytes = keyset().write();
         for len in 0..bytes.len() {
-            assert!(Keyset::read(3, &bytes[..len]).is_err(), "{len} bytes");
+            assert!(Keyset::read(4, &bytes[..len]).is_err(), "{len} bytes");
         }
-        assert!(Keyset::read(3, &[bytes.as_slice(), &[0]].concat()).is_err());
+        assert!(Keyset::read(4, &[bytes.as_slice(), &[0]].concat()).is_err());
     }
 
     #[test]
     fn a_keyset_of_format_1_knows_nothing_of_the_log() {
         let old = Keyset { logged: None, ..keyset() }.write();
         assert_eq!(Keyset::read(1, &old).expect("what was written").logged, None);
-        assert!(Keyset::read(3, &old).is_err());
+        assert!(Keyset::read(4, &old).is_err());
         assert!(Keyset::read(1, &keyset().write()).is_err());
+    }
+
+    /// The bytes of a keyset before its keys with names.
+    fn without_transit(bytes: &[u8]) -> &[u8] {
+        let none = Keyset { transit: BTreeMap::new(), ..keyset() }.write().len() - 4;
+        &bytes[..none]
+    }
+
+    #[test]
+    fn a_keyset_of_format_3_has_no_keys_with_names() {
+        let keyset = keyset();
+        let bytes = keyset.write();
+        let read = Keyset::read(3, without_transit(&bytes)).expect("as format 3 was written");
+        assert!(read.transit.is_empty() && read.tombstones == keyset.tombstones);
+        assert!(Keyset::read(4, without_transit(&bytes)).is_err());
+        assert!(Keyset::read(3, &bytes).is_err());
+        let read = Keyset::read(4, &bytes).expect("what was written");
+        let (name, key) = read.transit.first_key_value().expect("one");
+        assert_eq!((name.owner.as_str(), name.name.as_str()), ("acme", "unseal"));
+        assert_eq!((key.latest(), key.id, key.kind), (2, [6; 16], TransitType::ChaCha20Poly1305));
+        let expected = keyset.transit.values().next().expect("one");
+        assert_eq!(key.settings, expected.settings);
+        let keys = |key: &TransitKey| -> Vec<[u8; 32]> {
+            let keys = key.versions.iter().filter_map(|it| it.key.as_ref());
+            keys.map(|key| *key.expose()).collect()
+        };
+        assert_eq!(keys(key), keys(expected));
     }
 
     #[test]
     fn a_keyset_of_format_2_has_no_tombstones() {
         let mut bytes = keyset().write().to_vec();
-        bytes.truncate(bytes.len() - 4 - 2 * 16);
+        bytes.truncate(without_transit(&bytes).len() - 4 - 2 * 16);
         let read = Keyset::read(2, &bytes).expect("as format 2 was written");
         assert!(read.tombstones.is_empty() && read.logged.is_some());
-        assert!(Keyset::read(3, &bytes).is_err());
+        assert!(Keyset::read(4, &bytes).is_err());
         assert!(Keyset::read(2, &keyset().write()).is_err());
     }
 

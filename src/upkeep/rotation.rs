@@ -7,12 +7,17 @@ use std::time::{Duration, Instant};
 
 use crate::audit::Actor;
 use crate::kv::{KvError, Store};
+use crate::machine::unix_now;
 
 /// Reseals one batch, if one is due; returns the pause after it, which leaves the disk to others.
 ///
 /// # Errors
 /// When nothing can be written.
 pub(crate) fn turn(store: &Store, records_per_second: u32) -> Result<Option<Duration>, KvError> {
+    let rotated = store.keyring().rotate_due_transit_keys(unix_now())?;
+    if rotated > 0 {
+        tracing::info!("{rotated} keys that callers use were rotated by their age");
+    }
     for report in store.report()?.into_iter().filter(|report| report.agrees) {
         let id = report.id;
         let begun = Instant::now();

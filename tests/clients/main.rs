@@ -6,6 +6,8 @@
 #[allow(dead_code, reason = "shared with the service's tests, which use all of it")]
 mod running;
 
+mod openbao;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,15 +20,25 @@ const CONFIGURATION: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jit
 #[test]
 #[ignore = "needs python3-venv and a package registry: make clients"]
 fn the_python_client_of_workers_kv_runs_unchanged() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
-    let python = environment(&folder.join("requirements.txt"));
-    works(Command::new(python).arg(folder.join("workers_kv.py")));
+    works(Command::new(python()).arg(scripts().join("workers_kv.py")));
+}
+
+#[test]
+#[ignore = "needs python3-venv and a package registry: make clients"]
+fn the_python_client_of_vault_runs_unchanged() {
+    works(Command::new(python()).arg(scripts().join("vault.py")));
 }
 
 #[test]
 #[ignore = "needs nodejs, npm and a package registry: make clients"]
 fn the_javascript_client_of_workers_kv_runs_unchanged() {
     works(Command::new("node").arg(modules().join("workers_kv.mjs")));
+}
+
+#[test]
+#[ignore = "needs nodejs, npm and a package registry: make clients"]
+fn the_javascript_client_of_vault_runs_unchanged() {
+    works(Command::new("node").arg(modules().join("vault.mjs")));
 }
 
 #[test]
@@ -53,7 +65,9 @@ fn modules() -> &'static Path {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-npm");
         fs::create_dir_all(&folder).expect("a directory");
-        for file in ["package.json", "package-lock.json", "workers_kv.mjs", "wrangler.mjs"] {
+        for file in
+            ["package.json", "package-lock.json", "vault.mjs", "workers_kv.mjs", "wrangler.mjs"]
+        {
             fs::copy(from.join(file), folder.join(file)).expect("copied");
         }
         let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];
@@ -63,16 +77,24 @@ fn modules() -> &'static Path {
     &FOLDER
 }
 
-/// The Python of an environment that has these packages.
-fn environment(requirements: &Path) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-    }
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
-    succeed(Command::new(&python).args(pip).arg(requirements));
-    python
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients")
+}
+
+/// The Python of an environment that has the packages of the requirements. Installed once for all tests.
+fn python() -> &'static Path {
+    static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients");
+        let python = folder.join("bin/python");
+        if !python.exists() {
+            succeed(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        }
+        let pip =
+            ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"];
+        succeed(Command::new(&python).args(pip).arg(scripts().join("requirements.txt")));
+        python
+    });
+    &PYTHON
 }
 
 fn succeed(command: &mut Command) {

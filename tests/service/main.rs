@@ -26,6 +26,7 @@ mod state_files;
 mod tenants;
 mod tls;
 mod vault;
+mod vault_transit;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -248,6 +248,8 @@ fn health_and_the_seal_are_told_to_anyone_with_the_codes_that_the_query_chooses(
     }
     assert_eq!(parsed(&ask("GET", "sys/seal-status"))["sealed"], false);
     assert_eq!(parsed(&ask("GET", "sys/leader"))["ha_enabled"], false);
+    assert_eq!(parsed(&ask("GET", "sys/init")), json!({ "initialized": true }));
+    assert_eq!(ask("PUT", "sys/init").status, 405, "a keyring is made by the operator");
     service.done(&["seal"], "");
     assert_eq!(ask("GET", "sys/health").status, 503);
     assert_eq!(ask("HEAD", "sys/health?sealedcode=298").status, 298);

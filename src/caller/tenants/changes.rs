@@ -174,6 +174,10 @@ impl Tenants {
             let count = namespaces.len();
             return Err(TenantError::HasNamespaces { tenant: name.to_owned(), count });
         }
+        let count = store.keyring().transit_names(name).map_err(KvError::from)?.len();
+        if count > 0 && !shred {
+            return Err(TenantError::HasKeys { tenant: name.to_owned(), count });
+        }
         let event = event(actor, "remove-tenant", name);
         match known {
             Some(StoredTenant { record, tenant }) => {
@@ -212,6 +216,7 @@ impl Tenants {
             // The other one was faster, and a new tenant has the name.
             return Ok(());
         }
+        store.keyring().delete_transit_keys_of(actor, name).map_err(KvError::from)?;
         let mut records = names(store, &format!("usage/{name}/"))?;
         records.push(last_uses_name(name));
         // The last: with it the rest would be forgotten.

@@ -52,6 +52,17 @@ pub(crate) enum TenantError {
     /// A token would never expire.
     #[error("expires: must be within a hundred years (got {0} seconds since 1970)")]
     ExpiresLate(u64),
+    /// The tenant still has keys.
+    #[error(
+        "tenant {tenant} has {count} keys: what they sealed would be lost; to destroy them, ask for it \
+         (--shred)"
+    )]
+    HasKeys {
+        /// The tenant's name.
+        tenant: String,
+        /// The number of its keys.
+        count: usize,
+    },
     /// The tenant still has namespaces.
     #[error(
         "tenant {tenant} has {count} namespaces, whose titles begin with {tenant}/: their records would \

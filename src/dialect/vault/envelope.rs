@@ -49,8 +49,22 @@ pub(crate) fn data(id: &HeaderValue, data: impl Serialize) -> Response<Body> {
 
 /// As [`data`], for a long answer: its memory is free once it was sent.
 pub(crate) fn held(id: &HeaderValue, data: impl Serialize, permit: AnswerPermit) -> Response<Body> {
+    of_text(StatusCode::OK, text(id, data), permit)
+}
+
+/// The text of an answer with these data.
+pub(crate) fn text(id: &HeaderValue, data: impl Serialize) -> Zeroizing<Vec<u8>> {
     let text = serde_json::to_vec(&envelope(id, data)).expect("members have names");
-    json_held(StatusCode::OK, Zeroizing::new(text), permit)
+    Zeroizing::new(text)
+}
+
+/// An answer of this text, whose memory is free once it was sent.
+pub(crate) fn of_text(
+    status: StatusCode,
+    text: Zeroizing<Vec<u8>>,
+    permit: AnswerPermit,
+) -> Response<Body> {
+    json_held(status, text, permit)
 }
 
 fn envelope<T: Serialize>(id: &HeaderValue, data: T) -> Envelope<'_, T> {
@@ -77,7 +91,7 @@ pub(crate) fn render(path: &str, refusal: &Refusal) -> Response<Body> {
     if refusal.is_fault && FAULTS.passes() {
         tracing::error!("{}", refusal.operator_message());
     }
-    let text = text(path, refusal);
+    let text = message(path, refusal);
     // A key that does not exist is an answer without errors.
     let errors: &[&str] = if text.is_empty() { &[] } else { &[&text] };
     let mut response = json(status(refusal), &Errors { errors });
@@ -94,7 +108,7 @@ fn status(refusal: &Refusal) -> StatusCode {
     }
 }
 
-fn text(path: &str, refusal: &Refusal) -> String {
+fn message(path: &str, refusal: &Refusal) -> String {
     match (refusal.class, &refusal.subject) {
         (Class::Unauthenticated, _) | (Class::Forbidden, Subject::Permission(_)) => {
             DENIED.to_owned()

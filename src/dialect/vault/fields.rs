@@ -8,8 +8,19 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Vis
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 
+use crate::api::bounded_list::{BoundedList, TOO_MANY};
 use crate::api::json::without_mark;
+use crate::http::body_reading::BodyLimits;
 use crate::http::refusal::Refusal;
+
+/// Limits of a body of settings.
+pub(crate) const SETTINGS: BodyLimits = BodyLimits { bytes: 64 * 1024, copies: 2 };
+
+/// Limits of a body of texts: Vault's own size, and the memory for text, sealed text and answer.
+pub(crate) const TEXTS: BodyLimits = BodyLimits { bytes: 32 << 20, copies: 6 };
+
+/// The most items of a batch.
+const ITEMS_MOST: usize = 10_000;
 
 /// The known members of one JSON object. Of a member that is there twice, the last counts.
 #[derive(Debug, Default)]
@@ -86,6 +97,45 @@ impl<'a> Fields<'a> {
                 Err(invalid(name, fault))
             }
         }
+    }
+
+    /// A time in seconds: a number, or a text such as `24h`.
+    pub(crate) fn seconds(&self, name: &'static str) -> Result<Option<u64>, Refusal> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let text = text.trim();
+        let negative =
+            |value: &str| invalid(name, &format!("cannot provide negative value '{value}'"));
+        match text.parse::<i64>() {
+            _ if text.is_empty() => Ok(Some(0)),
+            Ok(seconds) => u64::try_from(seconds).map(Some).map_err(|_| negative(text)),
+            Err(_) if text.starts_with('-') => Err(negative("-1")),
+            Err(_) => match humantime::parse_duration(text) {
+                Ok(time) => Ok(Some(time.as_secs())),
+                Err(_) => Err(invalid(name, "'' is not a duration")),
+            },
+        }
+    }
+
+    /// The objects of a list, each with its members of these names.
+    pub(crate) fn items(
+        &self,
+        name: &'static str,
+        names: &[&'static str],
+    ) -> Result<Option<Vec<Fields<'a>>>, Refusal> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let faulty =
+            |fault: &str| Refusal::invalid(format!("failed to parse batch input: {fault}"));
+        if !text.starts_with('[') {
+            return Err(faulty("source data must be an array or slice"));
+        }
+        let items: BoundedList<&'a RawValue, ITEMS_MOST> =
+            serde_json::from_str(text).map_err(|error| {
+                let text = error.to_string();
+                let is_long = text.starts_with(TOO_MANY);
+                faulty(if is_long { text.split(" at line").next().unwrap_or(TOO_MANY) } else { "" })
+            })?;
+        let items = items.0.into_iter().map(|item| Self::read(item.get().as_bytes(), names));
+        items.collect::<Result<_, _>>().map(Some)
     }
 }
 

@@ -8,11 +8,10 @@ use zeroize::Zeroizing;
 use crate::caller::Caller;
 use crate::caller::usage::Protocol;
 use crate::dialect::vault::envelope;
-use crate::dialect::vault::fields::Fields;
+use crate::dialect::vault::fields::{Fields, SETTINGS};
 use crate::dialect::vault::path::RandomPath;
 use crate::http::app::App;
 use crate::http::body::Body;
-use crate::http::body_reading::BodyLimits;
 use crate::http::call::{Call, OwnedCall};
 use crate::http::refusal::Refusal;
 use crate::machine::this_machine;
@@ -25,9 +24,6 @@ const BYTES: i64 = 32;
 
 /// Random bytes of an answer that takes no memory from the budget of large ones.
 const SHORT: usize = 16 * 1024;
-
-/// More than a body of numbers and words has.
-const BODY: BodyLimits = BodyLimits { bytes: 64 * 1024, copies: 2 };
 
 /// Where bytes come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +64,7 @@ pub(crate) async fn with_body(
     call: &mut OwnedCall,
     path: RandomPath,
 ) -> Result<Response<Body>, Refusal> {
-    let body = call.receive(BODY).await?;
+    let body = call.receive(SETTINGS).await?;
     let fields = Fields::read(&body.bytes, &["bytes", "format", "source"])?;
     let asked = Asked::read(&call.app, &path, &fields)?;
     if asked.bytes <= SHORT {

@@ -84,6 +84,12 @@ pub(crate) fn seal_status(app: &App) -> Response<Body> {
     )
 }
 
+/// Whether there is a keyring. One is made by `lavawall init`, and not by a client.
+pub(crate) fn init(app: &App) -> Response<Body> {
+    let is_initialized = condition(app) != Condition::Absent;
+    respond::json(StatusCode::OK, &json!({ "initialized": is_initialized }))
+}
+
 /// There is one node.
 pub(crate) fn leader() -> Response<Body> {
     respond::json(

@@ -3,15 +3,19 @@
 use std::time::{Duration, SystemTime};
 
 use hyper::Response;
+use hyper::header::HeaderName;
 use serde_json::json;
 
 use crate::caller::token::bearer;
 use crate::caller::{Caller, Peer};
-use crate::dialect::vault::{TOKEN, envelope};
+use crate::dialect::vault::envelope;
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
 use crate::machine::{rfc3339, unix_now};
+
+/// Where clients of Vault put it.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-vault-token");
 
 /// What is known about the caller's token. Its text is not repeated: whoever asks has it.
 pub(crate) fn look_up(call: &OwnedCall) -> Result<Response<Body>, Refusal> {
@@ -24,7 +28,7 @@ pub(crate) fn look_up(call: &OwnedCall) -> Result<Response<Body>, Refusal> {
         }
     };
     let headers = call.request.headers();
-    let token = headers.get(TOKEN).map(|token| token.as_bytes()).or_else(|| {
+    let token = headers.get(HEADER).map(|token| token.as_bytes()).or_else(|| {
         headers.get(hyper::header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()))
     });
     let expiry = token.and_then(|token| call.app.tenants.expiry(token));

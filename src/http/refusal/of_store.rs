@@ -53,7 +53,9 @@ impl From<KeyringError> for Refusal {
             KeyringError::Title { .. } | KeyringError::TitleControl { .. } => {
                 shown(Class::Invalid, Subject::Title)
             }
-            KeyringError::TooMany { .. } => shown(Class::Invalid, Subject::Operation),
+            KeyringError::TooMany { .. } | KeyringError::Transit(_) => {
+                shown(Class::Invalid, Subject::Operation)
+            }
             KeyringError::Seal(seal) => hidden(class_of_seal(seal), STORE_FAILED),
             _ => hidden(Class::Invalid, STORE_FAILED),
         }

@@ -16,7 +16,9 @@ impl From<TenantError> for Refusal {
             | TenantError::Note(_)
             | TenantError::ExpiresLate(_)
             | TenantError::Expired { .. } => shown(Class::Invalid),
-            TenantError::NameTaken(_) | TenantError::HasNamespaces { .. } => shown(Class::Conflict),
+            TenantError::NameTaken(_)
+            | TenantError::HasKeys { .. }
+            | TenantError::HasNamespaces { .. } => shown(Class::Conflict),
             TenantError::Unknown(_) | TenantError::UnknownToken { .. } => shown(Class::NotFound),
             TenantError::NotLoaded => shown(Class::Unavailable),
             TenantError::Malformed(_) => shown(Class::Damaged).into_fault(),

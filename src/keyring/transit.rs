@@ -1,0 +1,11 @@
+//! Keys that callers use by name, without seeing them.
+
+mod changes;
+pub(crate) mod fault;
+pub(crate) mod transit_key;
+
+pub(crate) use changes::TransitChange;
+pub use fault::TransitFault;
+pub(crate) use transit_key::{
+    ROTATION_LEAST, TransitKey, TransitName, TransitSettings, TransitType,
+};

@@ -1,0 +1,314 @@
+//! Making, rotating, setting, trimming, reading and deleting keys. Each is on the disk, with its line in the
+//! audit log, before it is answered. The log names a key by its id: names are the callers'.
+
+use std::sync::Arc;
+
+use data_encoding::HEXLOWER;
+
+use crate::audit::{Actor, AuditEvent};
+use crate::crypto::key;
+use crate::keyring::error::KeyringError;
+use crate::keyring::handle::Keyring;
+use crate::keyring::keyset::Keyset;
+use crate::keyring::provenance::KeyProvenance;
+use crate::keyring::transit::fault::TransitFault;
+use crate::keyring::transit::transit_key::{
+    ALL_KEYS_LIMIT, ALL_VERSIONS_LIMIT, KEYS_LIMIT, TransitKey, TransitName, TransitSettings,
+    TransitType, VERSIONS_LIMIT,
+};
+
+/// New settings of a key; `None` keeps what it has.
+#[derive(Debug, Default)]
+pub(crate) struct TransitChange {
+    pub(crate) min_decryption: Option<u32>,
+    pub(crate) min_encryption: Option<u32>,
+    pub(crate) deletion_allowed: Option<bool>,
+    /// Only ever set.
+    pub(crate) exportable: bool,
+    /// Only ever set.
+    pub(crate) allow_plaintext_backup: bool,
+    pub(crate) auto_rotate_seconds: Option<u64>,
+}
+
+impl Keyring {
+    /// A key; `None` when there is none of this name.
+    ///
+    /// # Errors
+    /// When the keyring is not unsealed.
+    pub(crate) fn transit_key(
+        &self,
+        name: &TransitName,
+    ) -> Result<Option<Arc<TransitKey>>, KeyringError> {
+        self.look(|keyset| Ok(keyset.transit.get(name).cloned()))
+    }
+
+    /// The names of an owner's keys, sorted.
+    ///
+    /// # Errors
+    /// When the keyring is not unsealed.
+    pub(crate) fn transit_names(&self, owner: &str) -> Result<Vec<String>, KeyringError> {
+        self.look(|keyset| {
+            let own = keyset.transit.keys().filter(|name| name.owner == owner);
+            Ok(own.map(|name| name.name.clone()).collect())
+        })
+    }
+
+    /// Makes a key with its first version, or gives the one that has this name.
+    ///
+    /// # Errors
+    /// When there are too many, or nothing can be written.
+    pub(crate) fn create_transit_key(
+        &self,
+        actor: &Actor,
+        name: &TransitName,
+        kind: TransitType,
+        settings: &TransitSettings,
+    ) -> Result<Arc<TransitKey>, KeyringError> {
+        if let Some(known) = self.transit_key(name)? {
+            return Ok(known);
+        }
+        let id: [u8; 16] = key::draw(&self.generator)?;
+        self.change(event(actor, "create-key", &id), |keyset, event| {
+            if let Some(known) = keyset.transit.get(name) {
+                // Another call was faster.
+                event.set_detail(detail(&known.id));
+                return Ok(Arc::clone(known));
+            }
+            let of_owner = keyset.transit.keys().filter(|known| known.owner == name.owner).count();
+            if of_owner >= KEYS_LIMIT {
+                return Err(KeyringError::TooMany { what: "keys of one owner", limit: KEYS_LIMIT });
+            }
+            if keyset.transit.len() >= ALL_KEYS_LIMIT {
+                return Err(KeyringError::TooMany { what: "keys", limit: ALL_KEYS_LIMIT });
+            }
+            check_versions(keyset)?;
+            let drawn = KeyProvenance::draw(&self.generator)?;
+            let key = Arc::new(TransitKey::new(id, kind, settings.clone(), drawn));
+            keyset.transit.insert(name.clone(), Arc::clone(&key));
+            event.set_version(1);
+            Ok(key)
+        })
+    }
+
+    /// Makes the next version, which seals from now on.
+    ///
+    /// # Errors
+    /// When there is no such key, it has too many versions, or nothing can be written.
+    pub(crate) fn rotate_transit_key(
+        &self,
+        actor: &Actor,
+        name: &TransitName,
+    ) -> Result<Arc<TransitKey>, KeyringError> {
+        let id = self.known(name)?.id;
+        self.change(event(actor, "rotate-key", &id), |keyset, event| {
+            check_versions(keyset)?;
+            let drawn = KeyProvenance::draw(&self.generator)?;
+            let key = key_mut(keyset, name)?;
+            if key.versions.len() >= VERSIONS_LIMIT {
+                let limit = VERSIONS_LIMIT;
+                return Err(KeyringError::TooMany { what: "versions of one key", limit });
+            }
+            let mut rotated = TransitKey::clone(key);
+            rotated.rotate(drawn);
+            event.set_version(rotated.latest());
+            *key = Arc::new(rotated);
+            Ok(Arc::clone(key))
+        })
+    }
+
+    /// Changes what may be done with a key.
+    ///
+    /// # Errors
+    /// When there is no such key, its versions do not allow it, or nothing can be written.
+    pub(crate) fn configure_transit_key(
+        &self,
+        actor: &Actor,
+        name: &TransitName,
+        wanted: &TransitChange,
+    ) -> Result<Arc<TransitKey>, KeyringError> {
+        let id = self.known(name)?.id;
+        self.change(event(actor, "configure-key", &id), |keyset, _| {
+            let key = key_mut(keyset, name)?;
+            let settings = changed(key, wanted)?;
+            *key = Arc::new(TransitKey { settings, ..TransitKey::clone(key) });
+            Ok(Arc::clone(key))
+        })
+    }
+
+    /// Destroys the versions before `number`: nothing that they sealed opens again, except with an earlier
+    /// copy of the keyring's file.
+    ///
+    /// # Errors
+    /// When there is no such key, one of them may still be used, or nothing can be written.
+    pub(crate) fn trim_transit_key(
+        &self,
+        actor: &Actor,
+        name: &TransitName,
+        number: u32,
+    ) -> Result<Arc<TransitKey>, KeyringError> {
+        let id = self.known(name)?.id;
+        self.change(event(actor, "trim-key", &id).version(number), |keyset, _| {
+            let key = key_mut(keyset, name)?;
+            let settings = &key.settings;
+            let fault = if settings.min_encryption == 0 {
+                Some(TransitFault::EncryptionUnset)
+            } else if number < key.min_available {
+                Some(TransitFault::Decremented)
+            } else if number > settings.min_encryption {
+                Some(TransitFault::AboveEncryption)
+            } else if number > settings.min_decryption {
+                Some(TransitFault::AboveDecryption)
+            } else {
+                None
+            };
+            if let Some(fault) = fault {
+                return Err(fault.into());
+            }
+            let mut trimmed = TransitKey { min_available: number, ..TransitKey::clone(key) };
+            trimmed.versions.retain(|version| version.number >= number);
+            *key = Arc::new(trimmed);
+            Ok(Arc::clone(key))
+        })
+    }
+
+    /// Destroys a key: nothing that it sealed opens again, except with an earlier copy of the keyring's file.
+    ///
+    /// # Errors
+    /// When there is no such key, it may not be deleted, or nothing can be written.
+    pub(crate) fn delete_transit_key(
+        &self,
+        actor: &Actor,
+        name: &TransitName,
+    ) -> Result<(), KeyringError> {
+        let id = self.known(name)?.id;
+        self.change(event(actor, "delete-key", &id), |keyset, _| {
+            if !key_mut(keyset, name)?.settings.deletion_allowed {
+                return Err(TransitFault::DeletionNotAllowed.into());
+            }
+            keyset.transit.remove(name);
+            Ok(())
+        })
+    }
+
+    /// Destroys all keys of a tenant that is removed; their number.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub(crate) fn delete_transit_keys_of(
+        &self,
+        actor: &Actor,
+        owner: &str,
+    ) -> Result<usize, KeyringError> {
+        let count = self.transit_names(owner)?.len();
+        if count > 0 {
+            let event = AuditEvent::new(actor, "delete-keys").detail(format!("{count} keys"));
+            self.change(event, |keyset, _| {
+                keyset.transit.retain(|name, _| name.owner != owner);
+                Ok(())
+            })?;
+        }
+        Ok(count)
+    }
+
+    /// A key that is to be shown to its owner: the log has its line before.
+    ///
+    /// # Errors
+    /// When it is not exportable, or the log cannot be written.
+    pub(crate) fn export_transit_key(
+        &self,
+        actor: &Actor,
+        key: &TransitKey,
+    ) -> Result<(), KeyringError> {
+        self.audited(event(actor, "export-key", &key.id), |event| {
+            if !key.settings.exportable {
+                return Err(TransitFault::NotExportable.into());
+            }
+            self.audit().done(event)?;
+            Ok(())
+        })
+    }
+
+    /// Rotates the keys whose last version is older than they allow; their number.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub(crate) fn rotate_due_transit_keys(&self, now: u64) -> Result<usize, KeyringError> {
+        let due: Vec<TransitName> = self.look(|keyset| {
+            let is_due = |key: &TransitKey| {
+                let made_at = key.versions.last().map_or(now, |last| last.provenance.made_at);
+                let most = key.settings.auto_rotate_seconds;
+                most > 0 && now.saturating_sub(made_at) >= most
+            };
+            let due = keyset.transit.iter().filter(|(_, key)| is_due(key));
+            Ok(due.map(|(name, _)| name.clone()).collect())
+        })?;
+        for name in &due {
+            match self.rotate_transit_key(&Actor::SERVICE, name) {
+                // It was deleted in between.
+                Err(KeyringError::Transit(TransitFault::Unknown)) | Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(due.len())
+    }
+
+    fn known(&self, name: &TransitName) -> Result<Arc<TransitKey>, KeyringError> {
+        self.transit_key(name)?.ok_or_else(|| TransitFault::Unknown.into())
+    }
+}
+
+fn event(actor: &Actor, operation: &'static str, id: &[u8; 16]) -> AuditEvent {
+    AuditEvent::new(actor, operation).detail(detail(id))
+}
+
+fn detail(id: &[u8; 16]) -> String {
+    format!("key {}", HEXLOWER.encode(id))
+}
+
+fn key_mut<'k>(
+    keyset: &'k mut Keyset,
+    name: &TransitName,
+) -> Result<&'k mut Arc<TransitKey>, KeyringError> {
+    keyset.transit.get_mut(name).ok_or_else(|| TransitFault::Unknown.into())
+}
+
+fn check_versions(keyset: &Keyset) -> Result<(), KeyringError> {
+    let versions: usize = keyset.transit.values().map(|key| key.versions.len()).sum();
+    if versions >= ALL_VERSIONS_LIMIT {
+        let limit = ALL_VERSIONS_LIMIT;
+        return Err(KeyringError::TooMany { what: "versions of all keys", limit });
+    }
+    Ok(())
+}
+
+fn changed(key: &TransitKey, wanted: &TransitChange) -> Result<TransitSettings, TransitFault> {
+    let mut settings = key.settings.clone();
+    let latest = key.latest();
+    if let Some(value) = wanted.min_decryption {
+        // Vault counts from 1, and takes 0 for that.
+        let value = value.max(1);
+        if value > latest {
+            return Err(TransitFault::DecryptionBeyond { value, latest });
+        }
+        settings.min_decryption = value;
+    }
+    if let Some(value) = wanted.min_encryption {
+        if value > latest {
+            return Err(TransitFault::EncryptionBeyond { value, latest });
+        }
+        settings.min_encryption = value;
+    }
+    let (encryption, decryption) = (settings.min_encryption, settings.min_decryption);
+    if encryption > 0 && encryption < decryption {
+        return Err(TransitFault::EncryptionBelow { encryption, decryption });
+    }
+    if decryption < key.min_available {
+        return Err(TransitFault::BelowAvailable);
+    }
+    settings.deletion_allowed = wanted.deletion_allowed.unwrap_or(settings.deletion_allowed);
+    settings.exportable |= wanted.exportable;
+    settings.allow_plaintext_backup |= wanted.allow_plaintext_backup;
+    settings.auto_rotate_seconds =
+        wanted.auto_rotate_seconds.unwrap_or(settings.auto_rotate_seconds);
+    Ok(settings)
+}
