@@ -22,13 +22,14 @@ use crate::running::{Answer, NAMESPACES, PATIENCE, Running, ended, get, lavawall
 const CONFIGURATION: i32 = 78;
 const REFUSED: i32 = 77;
 
-/// Starts the service and waits for its first seed.
+/// Starts the service and waits for its first seed, and for the administrator's token.
 fn start(configuration: &str) -> Running {
     seeded(Running::start(configuration))
 }
 
 fn seeded(service: Running) -> Running {
     service.wait_until("there is no seed", |it| get(it, "/health/ready").status == 200);
+    service.wait_until("there are no tokens", |it| get(it, NAMESPACES).status == 401);
     service
 }
 
