@@ -119,7 +119,7 @@ fn draw(app: &App, caller: &Caller, asked: &Asked) -> Result<Bytes, Refusal> {
             Refusal::unavailable("the operating system gives no random bytes at the moment")
         })?,
     }
-    if let Some(tenant) = caller.tenant() {
+    if let Some(tenant) = app.limits.limited(caller) {
         tenant.charge(Protocol::Vault, asked.bytes as u64)?;
     }
     app.meters.add_bytes(asked.bytes);
