@@ -112,7 +112,7 @@ struct TermsArguments {
 
 /// Set limits; those that are left out stay
 ///
-/// none lifts a limit, also one that [limits] in the configuration sets; default follows it again.
+/// none lifts a limit, also one of the configuration; default follows the configuration again.
 #[derive(Debug, Args)]
 struct LimitArguments {
     /// Name of the tenant
