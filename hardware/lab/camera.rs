@@ -11,7 +11,7 @@ mod wire;
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(200);
 /// A camera that is plugged in for as long as this lives.
 pub(crate) struct Camera {
     wire: Arc<Wire>,
+    control: Arc<Mutex<Control>>,
     streaming: Arc<Streaming>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -57,17 +58,23 @@ impl Camera {
         socket.set_read_timeout(None)?;
         let wire = Arc::new(Wire::new(socket.try_clone()?));
         let streaming = Arc::new(Streaming::new(Arc::clone(&wire)));
+        let control = Arc::new(Mutex::new(Control::default()));
         let sender = Arc::clone(&streaming);
         let answerer = Answerer {
             wire: Arc::clone(&wire),
             streaming: Arc::clone(&streaming),
-            control: Control::default(),
+            control: Arc::clone(&control),
         };
         let threads = vec![
             thread::spawn(move || sender.run()),
             thread::spawn(move || answerer.run(first, socket)),
         ];
-        Ok(Self { wire, streaming, threads })
+        Ok(Self { wire, control, streaming, threads })
+    }
+
+    /// The frequency of the mains that the host has told it, in Hz.
+    pub(crate) fn power_line_hz(&self) -> Option<u32> {
+        self.control.lock().expect("no holder panics").power_line_hz()
     }
 
     /// Shows something else from the next frame on.
@@ -107,7 +114,7 @@ impl Drop for Camera {
 struct Answerer {
     wire: Arc<Wire>,
     streaming: Arc<Streaming>,
-    control: Control,
+    control: Arc<Mutex<Control>>,
 }
 
 impl Answerer {
@@ -134,7 +141,8 @@ impl Answerer {
                 Ok(())
             }
             Request::Submit { sequence, setup, data, .. } => {
-                match self.control.answer(setup, &data) {
+                let answer = self.control.lock().expect("no holder panics").answer(setup, &data);
+                match answer {
                     Answer::Data(bytes) => self.wire.answer(sequence, Ok(&bytes)),
                     Answer::Taken => self.wire.taken(sequence, data.len()),
                     Answer::Stream(terms) => {

@@ -83,7 +83,9 @@ fn a_usb_camera_is_credited_and_every_fault_of_it_is_told_while_random_answers()
         let source = guest.source(id);
         assert!(counts(&source) && source["kind"] == kind, "{source}");
     }
+    assert_eq!(camera.power_line_hz(), Some(50));
     let source = guest.source("camera");
+    assert!(!source["notes"].to_string().contains("mains"), "{source}");
     assert_eq!(source["virtual"], true);
     assert!(source["notes"].to_string().contains("allow-virtual"), "{source}");
     assert!(source["identity"].to_string().contains("usb:1d6b:0102:LAB0001"), "{source}");
@@ -152,6 +154,7 @@ fn nokhwa_reads_the_same_camera_and_survives_its_stall_and_its_unplugging() {
     let guest = Guest::boot("nokhwa.toml");
     let camera = plug(&guest);
     wait_until_camera_counts(&guest, "the camera to be credited");
+    assert_eq!(camera.power_line_hz(), Some(60));
     while_random_answers(&guest, || {
         camera.stall(true);
         wait_for_alarm(&guest, "deadline");

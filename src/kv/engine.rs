@@ -14,7 +14,7 @@ pub(crate) use storage::StorageAccess;
 pub use storage::{
     Change, Changes, Row, RowWithin, Snapshot, Storage, StorageError, StorageSize, Table,
 };
-pub(crate) use storage::{LostRange, Salvage};
+pub(crate) use storage::{LostRange, PAIR_BYTES, Salvage};
 
 /// One kind of storage.
 pub(crate) struct Engine {

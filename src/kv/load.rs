@@ -17,6 +17,10 @@ use crate::kv::read_only::ReadOnlyReason;
 use crate::kv::record_id::RecordId;
 use crate::kv::store::{Namespaces, Store, WriterState};
 
+/// The finding after a crash that left a part of a commit.
+const CUT_SHORT: &str = "a crash cut the last commit of the store short before it was acknowledged; the store \
+                         goes on with the one before";
+
 impl Store {
     /// Loads the index of every namespace: every entry is decrypted, and every name kept in memory. Rows of
     /// namespaces that the keyring records as deleted are removed; those of namespaces that it does not know are
@@ -103,6 +107,14 @@ impl Store {
         let mut commits = counted.unwrap_or_default().max(latest);
         let (marked, damaged_mark) = self.read_mark()?;
         findings.extend(damaged_mark);
+        // What the mark lacks was not acknowledged.
+        let is_cut_short = salvage.as_ref().is_some_and(|it| it.may_be_cut_short)
+            && (1..commits).contains(&marked);
+        if is_cut_short && self.storage.take_commit_before().is_ok() {
+            self.load_rows(writer)?;
+            writer.findings.push(CUT_SHORT.to_owned());
+            return Ok(());
+        }
         self.keyring.check_commits(commits.max(marked))?;
         let lost_commits = marked.saturating_sub(commits);
         let read_only = (salvage.is_some() || lost_commits > 0)

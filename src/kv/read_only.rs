@@ -17,11 +17,12 @@ pub struct ReadOnlyReason {
 impl fmt::Display for ReadOnlyReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(salvage) = &self.salvage {
-            let Salvage { reason, lost_pages, restored_pages, unpaired, .. } = &**salvage;
+            let Salvage { reason, lost_pages, restored_pages, found_rows, unpaired, .. } =
+                &**salvage;
             write!(
                 f,
                 "its file is damaged ({reason}): {lost_pages} pages of it are lost, {restored_pages} restored; \
-                 {} records are known to be incomplete",
+                 {found_rows} rows below lost pages were found; {} records are known to be incomplete",
                 unpaired.len()
             )?;
         }

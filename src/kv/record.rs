@@ -24,6 +24,7 @@ use crate::crypto::key::{KEY_BYTES, Key};
 use crate::crypto::key_material::{KeyMaterial, NONCE_BYTES};
 use crate::crypto::label;
 use crate::keyring::NamespaceId;
+use crate::kv::engine::PAIR_BYTES;
 use crate::kv::name::RecordName;
 use crate::kv::record_id::RecordId;
 use lavawall_entropy::NotReady;
@@ -33,6 +34,9 @@ const FORMAT: u8 = 1;
 
 /// The size of a row's head in bytes: format, key version, record version.
 const HEAD_BYTES: usize = 1 + 4 + 8;
+
+/// A salvage pairs the rows of a record by their heads.
+const _: () = assert!(HEAD_BYTES == PAIR_BYTES);
 
 /// The key material of one record in bytes: its key, and nonces for the key, the value and the entry.
 pub(crate) const DRAWN_BYTES: usize = KEY_BYTES + 3 * NONCE_BYTES;

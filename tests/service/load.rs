@@ -229,7 +229,6 @@ fn a_mix_of_large_reads_writes_lists_and_bulks_stays_within_the_ceiling() {
         }
     });
     let more = service.peak_memory_kib().saturating_sub(idle) / 1024;
-    println!("{more} MiB more than idle at the most, of {MEMORY_MIB}");
     assert!(more <= MEMORY_MIB * 12 / 10, "{more} MiB more than idle");
 }
 

@@ -43,6 +43,9 @@ const GET_LEN: u8 = 0x85;
 const GET_INFO: u8 = 0x86;
 const GET_DEF: u8 = 0x87;
 
+/// The processing unit's frequency of the mains, section 4.2.2.3.6.
+const POWER_LINE: (u8, u8) = (2, 0x05);
+
 /// One setting of the camera: current value, range, step or set of values, and default.
 struct Setting {
     bytes: usize,
@@ -74,6 +77,8 @@ impl Default for Control {
             // Processing unit: brightness and gain.
             ((2, 0x02), setting(2, 128, 0, 255, 1)),
             ((2, 0x04), setting(2, 64, 0, 255, 1)),
+            // The mains: none (0), 50 Hz (1) or 60 Hz (2); UVC 1.0 cannot find it.
+            (POWER_LINE, setting(1, 0, 0, 2, 1)),
         ];
         Self { terms: (YUYV, INTERVALS[0]), settings: settings.into() }
     }
@@ -110,6 +115,15 @@ impl Control {
             Answer::Data(bytes)
         };
         found.map_or(Answer::Refused, cut)
+    }
+
+    /// The frequency of the mains that it has been told, in Hz; `None` for none.
+    pub(crate) fn power_line_hz(&self) -> Option<u32> {
+        match self.settings[&POWER_LINE].now {
+            1 => Some(50),
+            2 => Some(60),
+            _ => None,
+        }
     }
 
     /// A proposal (selector 1) or a decision (selector 2) on what is streamed.

@@ -76,8 +76,8 @@ pub(crate) fn configuration() -> Vec<u8> {
 fn control_interface() -> Vec<u8> {
     // Automatic exposure mode and exposure time.
     let terminal = class_specific(&[&[2, 1, 0x01, 0x02, 0, 0], &[0; 6], &[3, 0x0a, 0, 0]]);
-    // Brightness and gain.
-    let processing = class_specific(&[&[5, 2, 1, 0, 0, 2, 0x01, 0x02, 0]]);
+    // Brightness, gain and the frequency of the mains.
+    let processing = class_specific(&[&[5, 2, 1, 0, 0, 2, 0x01, 0x06, 0]]);
     let output = class_specific(&[&[3, 3, 0x01, 0x01, 0, 2, 0]]);
     let entities = [terminal, processing, output].concat();
     let total = short(13 + entities.len());

@@ -2,6 +2,7 @@
 
 mod file_format;
 mod flushed_file;
+mod leaf_scan;
 mod live_bytes;
 mod page_format;
 mod panics;
@@ -513,6 +514,14 @@ impl Storage for RedbStorage {
             return Err(failed(reason));
         }
         *guard = Some(OpenFile::Damaged(rows));
+        Ok(())
+    }
+
+    fn take_commit_before(&self) -> Result<(), StorageError> {
+        let mut guard = self.opened.write();
+        let failed = |reason| StorageError { what: StorageAccess::Open, reason };
+        let database = self.try_open().map_err(|failure| failed(failure.reason()))?;
+        *guard = Some(OpenFile::Sound(OpenDatabase::of(database, None)));
         Ok(())
     }
 

@@ -4,6 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// The bytes at the beginning of both rows of a record, in [`Table::Values`] and in [`Table::Entries`]. Both rows
+/// have the same, and each write of the record has others.
+pub(crate) const PAIR_BYTES: usize = 13;
+
+/// The most bytes of a row: 26 MiB.
+pub(crate) const ROW_MOST: usize = 26 << 20;
+
 /// One sorted map from bytes to bytes for each table.
 ///
 /// An implementation MUST apply a batch whole or not at all, and MUST NOT return from `commit`
@@ -88,6 +95,15 @@ pub trait Storage: Send + Sync {
         Err(StorageError { what: StorageAccess::Read, reason: reason.to_owned() })
     }
 
+    /// Gives up the last commit, which was salvaged, for the one before.
+    ///
+    /// # Errors
+    /// When that one cannot be read: everything is as before.
+    fn take_commit_before(&self) -> Result<(), StorageError> {
+        let reason = "this storage keeps one commit".to_owned();
+        Err(StorageError { what: StorageAccess::Open, reason })
+    }
+
     /// Replaces salvaged rows by those of the batch, and can be written from then on. The damaged storage is kept
     /// under a name that ends in `suffix`; returns its path.
     ///
@@ -106,15 +122,25 @@ pub struct Salvage {
     pub reason: String,
     /// Pages of which one byte was changed, and could be restored.
     pub restored_pages: usize,
-    /// Pages that could not; their rows are lost.
+    /// Pages that could not. Their rows are lost, unless those below them were found.
     pub lost_pages: usize,
-    /// The keys that lost rows may have had.
+    /// A crash may have cut the last commit short, so that some of its pages were never written.
+    pub may_be_cut_short: bool,
+    /// Rows below lost pages that were found, and are certain to be those of the last commit.
+    pub found_rows: usize,
+    /// The keys that lost rows may have had, where no table of records is left that has all of them.
     pub lost: Vec<LostRange>,
     /// Keys that have a row in one of the two tables of records alone.
     pub unpaired: Vec<Vec<u8>>,
 }
 
 impl Salvage {
+    /// Whether every row is there.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.lost.is_empty() && self.unpaired.is_empty()
+    }
+
     /// Whether a row of this key may be lost.
     #[must_use]
     pub fn is_lost(&self, table: Table, key: &[u8]) -> bool {
@@ -139,6 +165,25 @@ impl LostRange {
     pub fn contains(&self, key: &[u8]) -> bool {
         self.after.as_deref().is_none_or(|after| key > after)
             && self.until.as_deref().is_none_or(|until| key <= until)
+    }
+
+    /// Whether a row of a key from the first to the last one may be lost.
+    #[must_use]
+    pub fn meets_any_of(&self, first: &[u8], last: &[u8]) -> bool {
+        self.after.as_deref().is_none_or(|after| after < last)
+            && self.until.as_deref().is_none_or(|until| until >= first)
+    }
+
+    /// Whether a key may be in both ranges.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let ends_before = |one: &Self, other: &Self| {
+            one.until
+                .as_ref()
+                .zip(other.after.as_ref())
+                .is_some_and(|(until, after)| until <= after)
+        };
+        !ends_before(self, other) && !ends_before(other, self)
     }
 
     /// Whether a row of a key with this prefix may be lost.

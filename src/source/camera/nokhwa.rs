@@ -95,6 +95,14 @@ impl CameraBackend for Nokhwa {
     fn interval(&self) -> Duration {
         self.interval
     }
+
+    fn set_power_line(&mut self, hz: Option<u32>) -> Option<String> {
+        // nokhwa has no such control of its own; the driver's holds for every program.
+        match VideoDevice::open(&self.path) {
+            Ok(device) => device.set_power_line(hz),
+            Err(error) => hz.map(|hz| format!("the mains' {hz} Hz cannot be set: {error}")),
+        }
+    }
 }
 
 impl Drop for Nokhwa {

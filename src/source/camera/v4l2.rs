@@ -129,7 +129,7 @@ impl CameraBackend for V4l2 {
     }
 
     fn set_power_line(&mut self, hz: Option<u32>) -> Option<String> {
-        lock::set_power_line(self.device.as_fd(), hz)
+        self.device.set_power_line(hz)
     }
 
     fn hold_settings(&mut self) -> Vec<String> {

@@ -10,7 +10,11 @@
 //! A checksum is XXH3-128 over a page's content. Each stands in the page's parent, so that a page which
 //! matches is exactly the one that was committed.
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 
 use twox_hash::XxHash3_128;
 
@@ -181,6 +185,42 @@ impl TableRoot {
     }
 }
 
+/// The place of a row in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowPlace {
+    /// The first byte of its page.
+    pub(crate) page: u64,
+    /// Its first byte in the page.
+    pub(crate) at: usize,
+    /// Its length in bytes.
+    pub(crate) len: usize,
+}
+
+impl RowPlace {
+    /// Its first bytes, up to `most`.
+    pub(crate) fn beginning(self, most: usize) -> Self {
+        Self { len: self.len.min(most), ..self }
+    }
+
+    /// The row, from the file or from a page that was restored.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub(crate) fn read(
+        self,
+        file: &File,
+        restored: &BTreeMap<u64, Vec<u8>>,
+    ) -> io::Result<Vec<u8>> {
+        let Self { page, at, len } = self;
+        if let Some(restored) = restored.get(&page) {
+            return Ok(restored[at..at + len].to_vec());
+        }
+        let mut row = vec![0; len];
+        file.read_exact_at(&mut row, page + at as u64)?;
+        Ok(row)
+    }
+}
+
 /// The content of a page.
 pub(crate) enum Node {
     /// The places of keys and values in the page.
@@ -230,13 +270,21 @@ impl Node {
 
 /// The part of a page that its checksum covers.
 fn content(page: &[u8]) -> Option<&[u8]> {
-    let count = count(page)?;
-    let last = match page.first()? {
-        1 => 4 + 4 * (2 * count - 1),
-        2 => 8 + 24 * (count + 1) + 4 * (count - 1),
+    let end = match page.first()? {
+        1 => leaf_length(page)?,
+        2 => {
+            let count = count(page)?;
+            offset(page, 8 + 24 * (count + 1) + 4 * (count - 1))?
+        }
         _ => return None,
     };
-    page.get(..offset(page, last)?)
+    page.get(..end)
+}
+
+/// The length in bytes of a leaf that begins with these; `None` when they are not those of a leaf.
+pub(crate) fn leaf_length(page: &[u8]) -> Option<usize> {
+    let count = count(page).filter(|_| page.first() == Some(&1))?;
+    offset(page, 4 + 4 * (2 * count - 1))
 }
 
 /// The number of pairs or keys, at least 1.

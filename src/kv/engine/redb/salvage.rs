@@ -3,8 +3,9 @@
 //! redb opens no file in which one page of a tree does not match its checksum. The salvage walks the same trees
 //! by itself, from the root of a commit, and follows a child only when it matches the checksum that its parent
 //! has: every row that it finds is the last one of its key, and none is a leftover. A page of which one
-//! byte was changed is restored. The rows of other damaged pages are lost, and the ranges of their keys are
-//! known.
+//! byte was changed is restored. Rows below other damaged pages are searched for in the rest of the file, where the
+//! other table of records tells those of the last commit from old ones. What is not found is lost, and its keys,
+//! or the ranges of them, are known.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -15,8 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::durable;
+use crate::kv::engine::redb::leaf_scan::{LeafScan, PlacedRows};
 use crate::kv::engine::redb::page_format::{
-    CommitSlot, Node, PAGE_BYTES, PageRef, TableRoot, doubtful_last_slot, slots,
+    CommitSlot, Node, PAGE_BYTES, PageRef, RowPlace, TableRoot, doubtful_last_slot, slots,
 };
 use crate::kv::engine::redb::tables::definition;
 use crate::kv::engine::storage::{LostRange, Row, Salvage, Table};
@@ -35,16 +37,8 @@ pub(crate) struct SalvagedRows {
     /// Restored pages, by their first byte.
     restored: BTreeMap<u64, Vec<u8>>,
     /// For each table, the place of each row.
-    rows: [BTreeMap<Vec<u8>, Place>; Table::ALL.len()],
+    rows: [PlacedRows; Table::ALL.len()],
     salvage: Arc<Salvage>,
-}
-
-/// The place of a row in the file.
-#[derive(Clone, Copy)]
-struct Place {
-    page: u64,
-    at: usize,
-    len: usize,
 }
 
 /// One walk through the trees of a commit.
@@ -72,12 +66,11 @@ impl SalvagedRows {
         let mut best: Option<Self> = None;
         for slot in slots(&header) {
             let found = Self::of_commit(file.try_clone()?, slot, reason, true);
-            let is_better =
-                best.as_ref().is_none_or(|best| found.salvage.lost_pages < best.salvage.lost_pages);
+            let is_better = best.as_ref().is_none_or(|best| found.loss() < best.loss());
             if is_better {
                 best = Some(found);
             }
-            if best.as_ref().is_some_and(|best| best.salvage.lost_pages == 0) {
+            if best.as_ref().is_some_and(|best| best.loss() == 0) {
                 break;
             }
         }
@@ -92,9 +85,18 @@ impl SalvagedRows {
         let reason = "bytes of its last commit were changed";
         let found = Self::of_commit(file.try_clone().ok()?, slot, reason, false);
         let Salvage { lost_pages, restored_pages, .. } = &*found.salvage;
-        // A commit that the crash cut short was not acknowledged: redb takes the one before.
-        (*lost_pages == 0 && (is_head_damaged || *restored_pages > 0))
-            .then(|| Self::of_commit(file, slot, reason, true))
+        let is_damaged = is_head_damaged || *restored_pages > 0 || *lost_pages > 0;
+        // Of a commit that the crash cut short rows are missing as well: redb takes the one before.
+        let found = is_damaged.then(|| Self::of_commit(file, slot, reason, true));
+        let mut found = found.filter(|found| found.salvage.is_complete())?;
+        Arc::make_mut(&mut found.salvage).may_be_cut_short =
+            found.salvage.lost_pages > 0 && !is_head_damaged;
+        Some(found)
+    }
+
+    /// The lost pages, unless every row is there.
+    fn loss(&self) -> usize {
+        if self.salvage.is_complete() { 0 } else { self.salvage.lost_pages }
     }
 
     /// Walks the trees of a commit. Without `keeps_rows` only the damage is found, in memory of a fixed size.
@@ -110,7 +112,7 @@ impl SalvagedRows {
         let all = walk.visit(slot.root, (None, None), 0, &mut |page, _, key, value| {
             roots.insert(page[key].to_vec(), TableRoot::read(&page[value]));
         });
-        let mut rows: [BTreeMap<Vec<u8>, Place>; Table::ALL.len()] = Default::default();
+        let mut rows: [PlacedRows; Table::ALL.len()] = Default::default();
         for table in Table::ALL {
             let name = definition(table).name().as_bytes().to_vec();
             let root = roots.get(&name).copied().flatten();
@@ -122,7 +124,7 @@ impl SalvagedRows {
                         if !keeps_rows {
                             return;
                         }
-                        let place = Place { page: start, at: value.start, len: value.len() };
+                        let place = RowPlace { page: start, at: value.start, len: value.len() };
                         rows.insert(page[key].to_vec(), place);
                     })
                 }
@@ -135,16 +137,20 @@ impl SalvagedRows {
             walk.lost.extend(ranges.map(|(after, until)| LostRange { table, after, until }));
         }
         let Walk { restored, lost_pages, lost, .. } = walk;
+        let found_rows = if keeps_rows { add_found(&file, &restored, &mut rows, &lost) } else { 0 };
         let values = &rows[Table::Values as usize];
         let entries = &rows[Table::Entries as usize];
         let unpaired = values.keys().filter(|key| !entries.contains_key(*key));
         let unpaired = unpaired.chain(entries.keys().filter(|key| !values.contains_key(*key)));
+        let unpaired = unpaired.cloned().collect();
         let salvage = Salvage {
             reason: reason.to_owned(),
             restored_pages: restored.len(),
             lost_pages,
-            lost,
-            unpaired: unpaired.cloned().collect(),
+            may_be_cut_short: false,
+            found_rows,
+            lost: unknown(&lost),
+            unpaired,
         };
         Self { file, restored, rows, salvage: Arc::new(salvage) }
     }
@@ -172,14 +178,51 @@ impl SalvagedRows {
         rows.map(|(key, place)| Ok((key.clone(), self.row(*place)?))).collect()
     }
 
-    fn row(&self, Place { page, at, len }: Place) -> io::Result<Vec<u8>> {
-        if let Some(restored) = self.restored.get(&page) {
-            return Ok(restored[at..at + len].to_vec());
-        }
-        let mut row = vec![0; len];
-        self.file.read_exact_at(&mut row, page + at as u64)?;
-        Ok(row)
+    fn row(&self, place: RowPlace) -> io::Result<Vec<u8>> {
+        place.read(&self.file, &self.restored)
     }
+}
+
+/// The two tables that have the same keys: those of all records.
+const PAIRED: [Table; 2] = [Table::Values, Table::Entries];
+
+/// Adds the lost rows that are found elsewhere in the file and that the other table of records proves. Returns
+/// their number.
+fn add_found(
+    file: &File,
+    restored: &BTreeMap<u64, Vec<u8>>,
+    rows: &mut [PlacedRows; Table::ALL.len()],
+    lost: &[LostRange],
+) -> usize {
+    let of = |table| -> Vec<_> { lost.iter().filter(|it| it.table == table).cloned().collect() };
+    let [values, entries] = PAIRED.map(of);
+    let scans = [
+        (Table::Values, &values, Table::Entries, &entries),
+        (Table::Entries, &entries, Table::Values, &values),
+    ];
+    let found = scans.map(|(table, lost, other, unproven)| {
+        let other = &rows[other as usize];
+        let scan = LeafScan { file, restored, lost, unproven, other };
+        // A file whose length cannot be read gives nothing more.
+        let found = if lost.is_empty() { Ok(PlacedRows::new()) } else { scan.rows() };
+        (table, found.unwrap_or_default())
+    });
+    let number = found.iter().map(|(_, found)| found.len()).sum();
+    for (table, found) in found {
+        rows[table as usize].extend(found);
+    }
+    number
+}
+
+/// The lost ranges without those of one table of records over which the other is whole: that one has every key.
+fn unknown(lost: &[LostRange]) -> Vec<LostRange> {
+    let is_known = |range: &LostRange| {
+        PAIRED.contains(&range.table)
+            && !lost.iter().any(|other| {
+                PAIRED.contains(&other.table) && other.table != range.table && other.overlaps(range)
+            })
+    };
+    lost.iter().filter(|range| !is_known(range)).cloned().collect()
 }
 
 fn open(path: &Path) -> io::Result<(File, [u8; PAGE_BYTES])> {

@@ -15,6 +15,7 @@ use crate::source::camera::v4l2::abi;
 use crate::source::camera::v4l2::abi::{
     Capability, FormatDescription, FrameSize, StreamParameters, VideoFormat,
 };
+use crate::source::camera::v4l2::lock;
 use crate::source::camera::v4l2::unplug;
 use crate::source::contract::SourceError;
 
@@ -55,6 +56,12 @@ impl VideoDevice {
             return Err(device.refused(format!("{driver} gives no stream of pictures here")));
         }
         Ok(device)
+    }
+
+    /// Tells the camera the frequency of the mains in Hz; `None`: to find it. Returns a note when it has such a
+    /// setting and does not take the value.
+    pub(crate) fn set_power_line(&self, hz: Option<u32>) -> Option<String> {
+        lock::set_power_line(self.as_fd(), hz)
     }
 
     /// Sets format, size and rate. Returns the time between frames that the driver settled on.
