@@ -21,7 +21,7 @@ fn faketime() -> PathBuf {
 }
 
 /// The program under a calendar clock that is shifted by the text in `shift`, which is read at every look.
-fn shifted(shift: &Path) -> Command {
+pub(crate) fn shifted(shift: &Path) -> Command {
     let mut command = Command::new(lavawall());
     command
         .env("LD_PRELOAD", faketime())

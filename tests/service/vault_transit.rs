@@ -4,6 +4,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::TWO_KINDS;
+use crate::clock::shifted;
 use crate::running::{Running, get};
 use crate::vault::{admin, call, create, errors};
 
@@ -533,6 +534,11 @@ fn a_tenant_has_keys_of_its_own_and_does_with_them_what_it_was_permitted() {
         let (_, list) = call(&service, token, "LIST", "transit/keys", "");
         assert_eq!(list["data"]["keys"], json!(["unseal"]));
     }
+    // The operator enters the namespace of a tenant, and no other tenant does.
+    let within = |token: &str| format!("{token}\r\nx-vault-namespace: acme");
+    assert_eq!(decrypted(&service, &within(&operator), "unseal", &sealed), (200, HELLO.into()));
+    let outside = (404, "namespace not found".into());
+    assert_eq!(decrypted(&service, &within(&rival), "unseal", &sealed), outside);
     let usage = service.done(&["tenant", "usage", "acme", "--json"], "");
     let usage: Value = serde_json::from_str(&usage).expect("JSON");
     assert_eq!(usage["total"]["vault"]["key_uses"], 2, "{usage}");
@@ -630,4 +636,26 @@ fn nothing_of_a_text_a_context_or_a_key_is_in_logs_metrics_or_on_the_disk() {
             assert!(!is_there, "{place} has {}", String::from_utf8_lossy(secret));
         }
     }
+}
+
+#[test]
+fn a_key_is_rotated_by_the_age_of_its_last_version() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let shift = folder.path().join("shift");
+    let leap = |by: &str| std::fs::write(&shift, by).expect("written");
+    leap("+0s");
+    let service = Running::start_with(TWO_KINDS, |_| shifted(&shift));
+    let token = admin(&service);
+    data(&service, &token, "transit/keys/aged", "{\"auto_rotate_period\":\"1h\"}");
+    data(&service, &token, "transit/keys/kept", "{}");
+    let sealed = encrypted(&service, &token, "aged", HELLO);
+    let latest = |name: &str| {
+        let (_, shown) = call(&service, &token, "GET", &format!("transit/keys/{name}"), "");
+        shown["data"]["latest_version"].as_u64()
+    };
+    assert_eq!(latest("aged"), Some(1));
+    leap("+2h");
+    service.wait_until("a second version", |_| latest("aged") == Some(2));
+    assert_eq!(latest("kept"), Some(1));
+    assert_eq!(decrypted(&service, &token, "aged", &sealed), (200, HELLO.into()));
 }
