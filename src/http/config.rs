@@ -55,7 +55,7 @@ pub struct HttpConfig {
     /// `/health/…` needs one of them.
     pub tokens: Option<PathBuf>,
     /// Tenants that `/metrics` names, the first by name; the others are counted together as `other`. Each
-    /// name is up to twelve time series of a monitor.
+    /// name is up to fifteen time series of a monitor.
     pub metrics_tenants: usize,
     /// File of the access log, or `journal` for standard error: one line of JSON per answer. None by
     /// default.
