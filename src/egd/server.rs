@@ -116,9 +116,9 @@ impl Entrance for EgdEntrance {
                 Connected::Tcp(stream) => {
                     // Best effort: an answer waits for no other.
                     let _ = stream.set_nodelay(true);
-                    answer(stream, &*supply, &shutdown).await;
+                    answer(stream, &supply, &shutdown).await;
                 }
-                Connected::Local(stream) => answer(stream, &*supply, &shutdown).await,
+                Connected::Local(stream) => answer(stream, &supply, &shutdown).await,
             }
         }
     }

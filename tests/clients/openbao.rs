@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// The pause between two questions.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// `bao`, from PyPI.
+/// `bao`, from `PyPI`.
 fn bao() -> PathBuf {
     python().with_file_name("bao")
 }

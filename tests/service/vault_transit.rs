@@ -77,7 +77,7 @@ fn a_key_is_made_read_rotated_set_trimmed_listed_and_deleted_as_in_openbao() {
     assert_eq!(decrypted(&service, &token, "a", &old), (200, HELLO.into()));
     let set = |body: &str| data(&service, &token, "transit/keys/a/config", body);
     assert_eq!(
-        set("{\"min_decryption_version\":2}")["keys"].as_object().map(|it| it.len()),
+        set("{\"min_decryption_version\":2}")["keys"].as_object().map(serde_json::Map::len),
         Some(2)
     );
     let too_old = "ciphertext or signature version is disallowed by policy (too old)";
@@ -97,6 +97,7 @@ fn a_key_is_made_read_rotated_set_trimmed_listed_and_deleted_as_in_openbao() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of errors")]
 fn errors_of_keys_and_texts_are_those_of_openbao_word_for_word() {
     let service = Running::start(TWO_KINDS);
     let token = admin(&service);

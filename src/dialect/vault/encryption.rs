@@ -126,7 +126,7 @@ pub(crate) async fn answer(
             }
             None => return Err(Refusal::invalid(NO_KEY)),
         };
-        let work = Work { generator: &app.generator, key: &key, work };
+        let work = Work { generator: &app.generator, key: &key, kind: work };
         let (status, text) = match fields.items("batch_input", &MEMBERS)? {
             None => {
                 let done = work.of(&fields)?;
@@ -148,7 +148,7 @@ pub(crate) async fn answer(
 struct Work<'w> {
     generator: &'w Generator,
     key: &'w TransitKey,
-    work: TextWork,
+    kind: TextWork,
 }
 
 impl Work<'_> {
@@ -178,7 +178,7 @@ impl Work<'_> {
             done.reference = Some(reference);
             batch_results.push(done);
         }
-        let is_partial = matches!(self.work, TextWork::Encrypt | TextWork::Decrypt);
+        let is_partial = matches!(self.kind, TextWork::Encrypt | TextWork::Decrypt);
         let chosen = fields.number("partial_failure_response_code")?;
         let chosen = chosen.and_then(|code| u16::try_from(code).ok());
         let chosen = chosen.filter(|code| (200..=599).contains(code) && failed < items.len());
@@ -191,7 +191,7 @@ impl Work<'_> {
     }
 
     fn of(&self, item: &Fields<'_>) -> Result<Done, Refusal> {
-        match &self.work {
+        match &self.kind {
             TextWork::Encrypt => {
                 let text = item.text("plaintext")?;
                 let text = text.ok_or_else(|| Refusal::invalid("missing plaintext to encrypt"))?;

@@ -283,7 +283,7 @@ fn unknown(path: &str) -> Refusal {
     let is_below = |mount: &&str| {
         path.strip_prefix(*mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if MOUNTS.iter().any(|mount| is_below(&mount)) {
+    if MOUNTS.iter().any(is_below) {
         return Refusal::not_found("1 error occurred:\n\t* unsupported path\n\n");
     }
     let shown: String = path.chars().take(64).collect();

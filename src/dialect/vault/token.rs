@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use hyper::Response;
-use hyper::header::HeaderName;
+use hyper::header::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use crate::caller::token::bearer;
@@ -28,7 +28,7 @@ pub(crate) fn look_up(call: &OwnedCall) -> Result<Response<Body>, Refusal> {
         }
     };
     let headers = call.request.headers();
-    let token = headers.get(HEADER).map(|token| token.as_bytes()).or_else(|| {
+    let token = headers.get(HEADER).map(HeaderValue::as_bytes).or_else(|| {
         headers.get(hyper::header::AUTHORIZATION).and_then(|value| bearer(value.as_bytes()))
     });
     let expiry = token.and_then(|token| call.app.tenants.expiry(token));

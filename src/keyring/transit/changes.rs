@@ -83,7 +83,7 @@ impl Keyring {
             }
             check_versions(keyset)?;
             let drawn = KeyProvenance::draw(&self.generator)?;
-            let key = Arc::new(TransitKey::new(id, kind, settings.clone(), drawn));
+            let key = Arc::new(TransitKey::new(id, kind, *settings, drawn));
             keyset.transit.insert(name.clone(), Arc::clone(&key));
             event.set_version(1);
             Ok(key)
@@ -282,7 +282,7 @@ fn check_versions(keyset: &Keyset) -> Result<(), KeyringError> {
 }
 
 fn changed(key: &TransitKey, wanted: &TransitChange) -> Result<TransitSettings, TransitFault> {
-    let mut settings = key.settings.clone();
+    let mut settings = key.settings;
     let latest = key.latest();
     if let Some(value) = wanted.min_decryption {
         // Vault counts from 1, and takes 0 for that.

@@ -41,7 +41,8 @@ pub(crate) enum TransitType {
 }
 
 /// What may be done with a key.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the switches of Vault's keys")]
 pub(crate) struct TransitSettings {
     /// Each use needs a context, from which its key is derived.
     pub(crate) derived: bool,
