@@ -14,7 +14,7 @@ use crate::net::listen_address;
 pub(crate) struct StartArguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// Address and port to listen on, besides each [[listen]]; port 0 is any free port
+    /// Address and port to listen on, besides other listeners of the configuration; port 0 is any free port
     #[arg(long, value_name = "ADDRESS", value_parser = listen_address::parse)]
     listen: Option<SocketAddr>,
     /// Directory for the state that survives a restart
