@@ -28,6 +28,7 @@ use crate::http;
 use crate::http::{AccessControl, AccessError, FreshError, ListenError};
 use crate::incident::IncidentLog;
 use crate::net::bound_listener::BoundListener;
+use crate::net::listen_address::ListenAddress;
 use crate::net::unix::AdminSocket;
 use crate::service_log;
 use lavawall_entropy::{Generator, Readiness};
@@ -185,6 +186,10 @@ impl StartResources {
         let state_dir = StateDir::open(state_dir)?;
         let configs = config.listeners();
         let access = AccessControl::load(&config.http, &configs)?;
+        let socket = admin_socket(config, &state_dir);
+        for listener in configs.iter().chain(&config.egd_listeners()) {
+            check_place(listener, &state_dir, &socket)?;
+        }
         let threads = config.http.threads();
         let bind = |listener: &http::ListenerConfig| listener.bind(threads);
         let listeners = configs.iter().map(bind).collect::<Result<_, _>>()?;
@@ -192,6 +197,24 @@ impl StartResources {
         let egd_listeners = config.egd_listeners().iter().map(bind).collect::<Result<_, _>>()?;
         Ok(Self { state_dir, access, listeners, egd_listeners })
     }
+}
+
+/// Checks that a listener does not stand where the service has files of its own.
+fn check_place(
+    listener: &http::ListenerConfig,
+    state_dir: &StateDir,
+    socket: &Path,
+) -> Result<(), ListenError> {
+    let ListenAddress::Unix(path) = &listener.address else { return Ok(()) };
+    if path != socket && !path.starts_with(state_dir.path()) {
+        return Ok(());
+    }
+    Err(ListenError::Key {
+        key: listener.key("address"),
+        value: listener.address.to_string(),
+        reason: "is the operator's socket, or in the state directory: no caller is let in there"
+            .into(),
+    })
 }
 
 /// The path of the state directory.

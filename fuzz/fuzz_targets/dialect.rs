@@ -14,7 +14,7 @@ use arbitrary::Arbitrary;
 
 use lavawall::{AccessControl, HttpConfig, ServiceParts};
 use lavawall::{BoundListener, ListenAddress, ListenerConfig};
-use lavawall::{ReloadableTokens, Tenants, Tokens, hash_token};
+use lavawall::{ReloadableTokens, ServiceLimits, Tenants, Tokens, hash_token};
 use lavawall::Store;
 use lavawall::MemoryStorage;
 use libfuzzer_sys::fuzz_target;
@@ -99,6 +99,7 @@ fn serve(bound: BoundListener) {
         store: Some(Arc::new(store)),
         store_tokens,
         tenants: Arc::new(Tenants::none()),
+        limits: Arc::new(ServiceLimits::default()),
     };
     let config = HttpConfig { idle_timeout: Duration::from_secs(5), ..HttpConfig::default() };
     let access = Arc::new(AccessControl::load(&config, &[listener()]).expect("nothing to load"));

@@ -153,7 +153,8 @@ impl Guest {
 
     /// Whether the console has shown this: the log of the service goes there.
     pub(crate) fn has_said(&self, words: &str) -> bool {
-        fs::read_to_string(self.console_path()).expect("a console").contains(words)
+        // It is not there before QEMU has begun.
+        fs::read_to_string(self.console_path()).unwrap_or_default().contains(words)
     }
 
     /// What was on the console from a few lines before these words on.

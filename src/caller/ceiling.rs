@@ -64,11 +64,22 @@ impl Ceiling {
         let mut state = self.0.lock();
         let Some(rate) = state.bytes_per_second else { return Duration::ZERO };
         let arrival = state.arrival.map_or(now, |arrival| arrival.max(now));
-        let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1));
-        let interval = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        state.arrival = arrival.checked_add(interval);
+        state.arrival = arrival.checked_add(time_of(bytes, rate));
         (arrival - now).saturating_sub(SLACK)
     }
+
+    /// Gives back bytes that were taken and are not sent.
+    pub(crate) fn give_back(&self, bytes: u64) {
+        let mut state = self.0.lock();
+        let Some(rate) = state.bytes_per_second else { return };
+        state.arrival = state.arrival.and_then(|arrival| arrival.checked_sub(time_of(bytes, rate)));
+    }
+}
+
+/// How long bytes take at a rate in bytes per second.
+fn time_of(bytes: u64, rate: u64) -> Duration {
+    let nanos = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1));
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -100,6 +111,8 @@ mod tests {
         ceiling.set(None, Some(1000));
         assert_eq!(ceiling.take(now, 100), Duration::ZERO);
         assert_eq!(ceiling.take(now, 100), Duration::from_millis(90));
+        assert_eq!(ceiling.take(now, 1000), Duration::from_millis(190));
+        ceiling.give_back(1000);
         let later = now + Duration::from_millis(150);
         assert_eq!(ceiling.take(later, 100), Duration::from_millis(40));
         let much_later = now + Duration::from_secs(10);

@@ -213,7 +213,7 @@ impl Tenant {
             return Err(exceeded);
         }
         let (tenant, ceiling) = (Arc::clone(self), Arc::clone(ceiling));
-        Ok(Reservation { tenant, ceiling, protocol, left: bytes })
+        Ok(Reservation { tenant, ceiling, protocol, left: bytes, taken: 0 })
     }
 
     /// What is left of its limits.
@@ -241,6 +241,8 @@ pub(crate) struct Reservation {
     ceiling: Arc<Ceiling>,
     protocol: Protocol,
     left: u64,
+    /// Taken below the ceiling, and not sent.
+    taken: u64,
 }
 
 impl Reservation {
@@ -250,13 +252,17 @@ impl Reservation {
     }
 
     /// Takes bytes below the ceiling of the service; returns the time until they may be sent.
-    pub(crate) fn wait(&self, bytes: u64) -> Duration {
+    pub(crate) fn wait(&mut self, bytes: u64) -> Duration {
+        // A turn that was lost sent nothing.
+        self.ceiling.give_back(self.taken);
+        self.taken = bytes;
         self.ceiling.take(Instant::now(), bytes)
     }
 
     /// Charges bytes that are sent now.
     pub(crate) fn charge(&mut self, bytes: u64) {
         self.left = self.left.saturating_sub(bytes);
+        self.taken = 0;
         self.tenant.account.limiter.use_reserved(unix_now(), bytes);
         self.tenant.account.meter.add_bytes(self.protocol, bytes);
     }
@@ -265,6 +271,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.tenant.account.limiter.release(self.left);
+        self.ceiling.give_back(self.taken);
         self.ceiling.end();
     }
 }
@@ -368,6 +375,24 @@ mod tests {
         {
             assert!(!is_tenant_record(earlier.replace(from, to).as_bytes()), "{to}");
         }
+    }
+
+    #[test]
+    fn a_dropped_reservation_leaves_the_ceiling_to_others() {
+        let ceiling = Arc::new(Ceiling::default());
+        ceiling.set(None, Some(1000));
+        let tenant = Arc::new(Tenant::new("acme", Origin::Stored, Vec::new(), Arc::default()));
+        let reserve = || tenant.reserve(&ceiling, Protocol::Native, 1 << 20).expect("no limit");
+        for _ in 0..100 {
+            let mut gone = reserve();
+            gone.wait(60_000);
+            gone.wait(60_000);
+        }
+        let (mut sends, mut next) = (reserve(), reserve());
+        assert!(sends.wait(60_000) < Duration::from_secs(1));
+        sends.charge(60_000);
+        drop(sends);
+        assert!(next.wait(60_000) > Duration::from_secs(50), "what was sent is not given back");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod random;
 mod sys;
 mod token;
 mod transit_keys;
+mod wrapping;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
@@ -55,7 +56,7 @@ impl Dialect for Vault {
 
     /// For keys it depends on the name.
     fn needed(&self, path: &str) -> Option<Needed<'static>> {
-        path::is_random(path).then_some(Needed::Random)
+        (path::is_random(path) || path::is_hash(path)).then_some(Needed::Random)
     }
 
     fn authenticate(
@@ -125,6 +126,9 @@ fn at_once(call: &Call<'_>) -> Option<Result<Response<Body>, Refusal>> {
     };
     if let Err(refusal) = Owner::of(call.app, &call.caller, &call.request) {
         return Some(Err(refusal));
+    }
+    if operation.gives_data() && wrapping::is_asked(call.request.headers()) {
+        return Some(Err(wrapping::refused()));
     }
     match operation {
         VaultCall::Health => Some(sys::health(call.app, call.query())),

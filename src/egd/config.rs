@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::caller::tenant::is_tenant_name;
 use crate::http::{HttpConfigError, ListenerConfig, SocketMode};
 use crate::net::listen_address::ListenAddress;
 
@@ -37,13 +38,21 @@ impl EgdConfig {
     /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), HttpConfigError> {
         let listener = self.listener("");
-        let is_of_a_tenant = self.device.is_some() && self.tenant.is_some();
-        if listener.is_beyond_loopback() && !is_of_a_tenant {
+        if let Some(name) = self.tenant.as_ref().filter(|name| !is_tenant_name(name)) {
+            let reason = "must be the name of a tenant";
+            return Err(HttpConfigError::new("tenant", format!("{name:?}"), reason));
+        }
+        if listener.is_beyond_loopback() && !self.is_of_a_tenant() {
             let reason = "is reachable from other machines, and this protocol has neither encryption nor \
                           credentials: only the network of a tenant is served, with device and tenant";
             return Err(HttpConfigError::new("listen", self.listen.to_string(), reason));
         }
         listener.validate()
+    }
+
+    /// Whether it is in the network of a tenant.
+    fn is_of_a_tenant(&self) -> bool {
+        self.device.is_some() && self.tenant.is_some()
     }
 
     /// The listener, whose errors name this table.
@@ -55,7 +64,7 @@ impl EgdConfig {
             mode: self.mode,
             owner: self.owner.clone(),
             group: self.group.clone(),
-            beyond_loopback_without_tls_or_tokens: true,
+            beyond_loopback_without_tls_or_tokens: self.is_of_a_tenant(),
             ..ListenerConfig::at(self.listen.clone())
         }
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use zeroize::Zeroizing;
 
 use crate::net::connection::stopped;
@@ -30,6 +30,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// How long a client may still send after the stop began.
 const LAST_COMMANDS: Duration = Duration::from_millis(50);
+
+/// How long a client may take for its last answers. One that goes on asking, or reads none, is cut off.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
 
 /// More than the commands that a client sends at once, in bytes.
 const RECEIVED_BYTES: usize = 512;
@@ -51,18 +54,34 @@ pub(crate) trait Supply {
 pub(crate) enum Ended {
     /// The client has gone, or the service stops and every command received was answered.
     Done,
-    /// The service stops, and a read still waits.
+    /// The service stops, and a command has no answer, or its answer no reader.
     Unanswered,
     /// A byte that is no command.
     Unknown(u8),
 }
 
 /// Answers the commands of a client until it leaves, or until `stop` becomes true: then commands that were
-/// received are still answered.
+/// received are still answered, within a second.
 ///
 /// # Errors
 /// When the connection fails, or ends in the middle of a command.
 pub(crate) async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    supply: &impl Supply,
+    stop: &watch::Receiver<bool>,
+) -> io::Result<Ended> {
+    let overdue = async {
+        stopped(stop.clone()).await;
+        sleep(STOP_PATIENCE).await;
+    };
+    tokio::select! {
+        biased;
+        ended = answer_each(stream, supply, stop) => ended,
+        () = overdue => Ok(Ended::Unanswered),
+    }
+}
+
+async fn answer_each(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     supply: &impl Supply,
     stop: &watch::Receiver<bool>,
@@ -102,7 +121,7 @@ pub(crate) async fn converse(
                 let mut answer = Zeroizing::new([0; u8::MAX as usize]);
                 while let Err(pause) = supply.fill(&mut answer[..asked]) {
                     tokio::select! {
-                        () = tokio::time::sleep(pause.min(LONGEST_PAUSE)) => {}
+                        () = sleep(pause.min(LONGEST_PAUSE)) => {}
                         () = stopped(stop.clone()) => return Ok(Ended::Unanswered),
                     }
                 }

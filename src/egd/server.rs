@@ -132,7 +132,9 @@ async fn answer(
 ) {
     let fault = match converse(stream, supply, shutdown).await {
         Ok(Ended::Done) | Err(_) => return,
-        Ok(Ended::Unanswered) => "the service stops while it waits for bytes".to_owned(),
+        Ok(Ended::Unanswered) => {
+            "the service stops, and a command is left without an answer".to_owned()
+        }
         Ok(Ended::Unknown(command)) => format!("{command:#04x} is no command of this protocol"),
     };
     if FAULTS.passes() {

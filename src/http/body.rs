@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http_body::{Frame, SizeHint};
@@ -15,6 +15,7 @@ use crate::http::memory_budget::MemoryPermit;
 use crate::http::meters::Meters;
 use crate::http::stream::RandomStream;
 use crate::http::stream_turns::StreamTurn;
+use crate::net::activity::{Activity, Busy};
 use crate::net::least_rate::{PacedAnswer, PacedAnswers, SentMeter};
 use crate::net::service::BodyError;
 use crate::service_log::log_limit::LogLimit;
@@ -41,6 +42,9 @@ pub(crate) struct RandomBody {
     /// The bytes that are charged as they are sent; `None` for HEAD.
     reservation: Option<Reservation>,
     turn: StreamTurn,
+    activity: Arc<Activity>,
+    /// While it waits for its turn.
+    waits: Option<Busy>,
 }
 
 /// The permit for the memory of an answer, and the answers of its connection that have one.
@@ -89,10 +93,13 @@ impl Body {
         stream: RandomStream,
         meters: Arc<Meters>,
         reservation: Option<Reservation>,
+        activity: Arc<Activity>,
     ) -> Self {
         let (caller, first) = (reservation.as_ref().map_or(0, Reservation::caller), Some(first));
         let turn = StreamTurn::of(caller);
-        Self::Random(Box::new(RandomBody { stream, meters, first, reservation, turn }))
+        let waits = None;
+        let body = RandomBody { stream, meters, first, reservation, turn, activity, waits };
+        Self::Random(Box::new(body))
     }
 }
 
@@ -155,9 +162,17 @@ impl RandomBody {
         if self.length() == 0 {
             return Poll::Ready(None);
         }
-        let reservation = self.reservation.as_ref();
-        let wait = || reservation.map_or(Duration::ZERO, |it| it.wait(BUFFER_BYTES as u64));
-        ready!(self.turn.poll(cx, wait));
+        let mut reservation = self.reservation.as_mut();
+        let wait = || match &mut reservation {
+            Some(reservation) => reservation.wait(BUFFER_BYTES as u64),
+            None => Duration::ZERO,
+        };
+        if self.turn.poll(cx, wait).is_pending() {
+            // The client waits for the service, and is not idle.
+            self.waits.get_or_insert_with(|| Activity::busy(&self.activity));
+            return Poll::Pending;
+        }
+        self.waits = None;
         if let Some(first) = self.first.take() {
             self.turn.end();
             self.charge(&first);

@@ -56,7 +56,7 @@ pub(crate) struct Call<'a> {
     pub(crate) app: &'a Arc<App>,
     pub(crate) caller: Caller,
     pub(crate) request: Request<Incoming>,
-    activity: &'a Arc<Activity>,
+    pub(crate) activity: &'a Arc<Activity>,
     /// As the answer repeats it.
     pub(crate) id: &'a HeaderValue,
 }
@@ -115,7 +115,7 @@ pub(crate) struct OwnedCall {
     pub(crate) app: Arc<App>,
     pub(crate) caller: Caller,
     pub(crate) request: Request<Incoming>,
-    activity: Arc<Activity>,
+    pub(crate) activity: Arc<Activity>,
     /// As the answer repeats it.
     pub(crate) id: HeaderValue,
     _busy: Busy,

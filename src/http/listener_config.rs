@@ -281,7 +281,7 @@ impl ListenerConfig {
     }
 
     /// The name of one of its keys.
-    fn key(&self, field: &str) -> String {
+    pub(crate) fn key(&self, field: &str) -> String {
         match (self.table.as_str(), field) {
             ("http", "address") => "http.listen".to_owned(),
             (table, "address") if table.starts_with("egd[") => format!("{table}.listen"),
@@ -353,7 +353,8 @@ impl ListenerConfig {
 /// The number of a user or group.
 fn number_of(name: &str, file: &str) -> Result<u32, String> {
     if let Ok(number) = name.parse() {
-        return Ok(number);
+        // To chown(2) the largest number means no change.
+        return if number == u32::MAX { Err("is no number of one".to_owned()) } else { Ok(number) };
     }
     let text = durable::read_given(Path::new(file)).map_err(|error| format!("{file}: {error}"))?;
     let text = String::from_utf8_lossy(&text);
@@ -476,6 +477,7 @@ mod tests {
         assert_eq!(number_of("root", USERS), Ok(0));
         assert_eq!(number_of("root", GROUPS), Ok(0));
         assert_eq!(number_of("1234", GROUPS), Ok(1234));
+        assert!(number_of("4294967295", USERS).is_err());
         assert!(number_of("no-such-group", GROUPS).expect_err("none").contains("/etc/group"));
     }
 }

@@ -134,7 +134,9 @@ impl StreamTurn {
 
     /// Ends the turn.
     pub(crate) fn end(&mut self) {
-        self.leave();
+        if let Standing::Given(number, _) = self.standing {
+            self.turns.0.lock().end(number);
+        }
         self.standing = Standing::Out;
     }
 
@@ -159,23 +161,27 @@ impl StreamTurn {
         lapse.as_mut().reset(lapses_at.max(now).into());
         Poll::Ready(())
     }
+}
 
-    fn leave(&self) {
+/// An answer that leaves before its turn was used costs its caller nothing.
+impl Drop for StreamTurn {
+    fn drop(&mut self) {
         let mut turns = self.turns.0.lock();
         match self.standing {
             Standing::Out => {}
             Standing::Waiting(start, number) => {
-                turns.waiting.remove(&(start, number));
+                if turns.waiting.remove(&(start, number)).is_some() || turns.has(number) {
+                    turns.give_back(self.caller);
+                }
                 turns.end(number);
             }
-            Standing::Given(number, _) => turns.end(number),
+            Standing::Given(number, _) => {
+                if turns.has(number) {
+                    turns.give_back(self.caller);
+                }
+                turns.end(number);
+            }
         }
-    }
-}
-
-impl Drop for StreamTurn {
-    fn drop(&mut self) {
-        self.leave();
     }
 }
 
@@ -208,6 +214,13 @@ impl TurnState {
     fn give(&mut self, caller: usize, start: u64, number: u64) {
         self.last_start = start;
         self.given = Some(Given { number, caller, lapses_at: Instant::now() + LAPSE });
+    }
+
+    /// Takes back the last turn of a caller that was not used.
+    fn give_back(&mut self, caller: usize) {
+        if let Some(end) = self.ends.get_mut(&caller) {
+            *end = end.saturating_sub(BUFFER_BYTES as u64);
+        }
     }
 
     /// Whether the turn of this number is given.
@@ -254,6 +267,8 @@ impl TurnState {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use super::*;
 
     /// Gives turns to these callers, of which each asks again at once; how many each had.
@@ -313,6 +328,22 @@ mod tests {
         state.ask(1, Waker::noop());
         let (start, _) = *state.waiting.first_key_value().expect("it waits").0;
         assert!(start >= LAPSE_BUFFERS * BUFFER_BYTES as u64);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_leaves_before_its_turn_costs_its_caller_nothing() {
+        let mut has = StreamTurn::of(1);
+        poll_fn(|cx| has.poll(cx, || Duration::ZERO)).await;
+        let ask = async |turn: &mut StreamTurn| {
+            poll_fn(|cx| Poll::Ready(turn.poll(cx, || Duration::ZERO).is_ready())).await
+        };
+        for _ in 0..100 {
+            assert!(!ask(&mut StreamTurn::of(2)).await, "it waits");
+        }
+        let (mut second, mut third) = (StreamTurn::of(2), StreamTurn::of(3));
+        assert!(!ask(&mut second).await && !ask(&mut third).await);
+        let state = has.turns.0.lock();
+        assert_eq!(state.ends[&2], state.ends[&3]);
     }
 
     #[test]

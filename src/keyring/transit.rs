@@ -1,5 +1,6 @@
 //! Keys that callers use by name, without seeing them.
 
+mod by_age;
 mod changes;
 pub(crate) mod fault;
 pub(crate) mod transit_key;

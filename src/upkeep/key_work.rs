@@ -15,7 +15,8 @@ use crate::keyring::{Condition, Keyring};
 use crate::kv::{Compaction, Store};
 use crate::machine::{ClockReading, unix_now};
 use crate::state::{ADMIN_TOKEN, StateDir};
-use crate::upkeep::{admin_token, rotation};
+use crate::upkeep::admin_token;
+use crate::upkeep::rotation::Rotation;
 use lavawall_entropy::Generator;
 
 /// The interval between looks: expired records are removed from the disk within it.
@@ -60,6 +61,7 @@ pub(crate) struct KeyWork {
     callers: KnownCallers,
     keyring: Arc<Keyring>,
     has_token: bool,
+    rotation: Rotation,
     rotation_rate: u32,
     rotation_due: Instant,
     scrub_rate: usize,
@@ -94,6 +96,7 @@ impl KeyWork {
             callers,
             keyring,
             has_token: false,
+            rotation: Rotation::default(),
             rotation_rate: config.kv.rotation_rate,
             rotation_due: Instant::now(),
             scrub_rate: usize::try_from(config.kv.scrub_rate).unwrap_or(usize::MAX),
@@ -180,7 +183,8 @@ impl KeyWork {
 
     fn try_look(&mut self) -> Result<Duration, AnyError> {
         // From the first look on, also while nothing can be written.
-        if let Some(finding) = self.store.watch_clock(ClockReading::now()) {
+        let clock = ClockReading::now();
+        if let Some(finding) = self.store.watch_clock(clock) {
             self.report(finding);
         }
         if !self.has_token {
@@ -235,7 +239,8 @@ impl KeyWork {
         store.check_writable()?;
         let now = Instant::now();
         if now >= self.rotation_due {
-            let rest = rotation::turn(store, self.rotation_rate)?.unwrap_or(EVERY);
+            let rest =
+                self.rotation.turn(store, clock.calendar, self.rotation_rate)?.unwrap_or(EVERY);
             self.rotation_due = Instant::now() + rest;
         }
         Ok(self.rotation_due.saturating_duration_since(now))

@@ -3,21 +3,59 @@
 //!
 //! There is no work list that a crash could lose: every record that is not under the active version is due.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::audit::Actor;
 use crate::kv::{KvError, Store};
-use crate::machine::unix_now;
 
-/// Reseals one batch, if one is due; returns the pause after it, which leaves the disk to others.
-///
-/// # Errors
-/// When nothing can be written.
-pub(crate) fn turn(store: &Store, records_per_second: u32) -> Result<Option<Duration>, KvError> {
-    let rotated = store.keyring().rotate_due_transit_keys(unix_now())?;
-    if rotated > 0 {
-        tracing::info!("{rotated} keys that callers use were rotated by their age");
+/// The rotation, and what it has reported.
+#[derive(Default)]
+pub(crate) struct Rotation {
+    /// Keys that are due and have no room for a version, so that each is reported once.
+    full: BTreeSet<String>,
+}
+
+impl Rotation {
+    /// Rotates the keys of callers that are due, and reseals one batch of records, if one is due; returns the
+    /// pause after it, which leaves the disk to others. `now` is the calendar as the store's clock watch saw it.
+    ///
+    /// # Errors
+    /// When nothing can be written.
+    pub(crate) fn turn(
+        &mut self,
+        store: &Store,
+        now: SystemTime,
+        records_per_second: u32,
+    ) -> Result<Option<Duration>, KvError> {
+        // Records do not wait for the keys of callers.
+        let rotated = self.rotate_by_age(store, now);
+        let pause = reseal(store, records_per_second)?;
+        rotated?;
+        Ok(pause)
     }
+
+    /// While the clock is in doubt, no key has an age.
+    fn rotate_by_age(&mut self, store: &Store, now: SystemTime) -> Result<(), KvError> {
+        if store.clock_doubt().is_some() {
+            return Ok(());
+        }
+        let now = now.duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+        let done = store.keyring().rotate_due_transit_keys(now)?;
+        if done.rotated > 0 {
+            tracing::info!("{} keys that callers use were rotated by their age", done.rotated);
+        }
+        for (id, limit) in &done.full {
+            if !self.full.contains(id) {
+                tracing::warn!("key {id} of a caller is not rotated by its age: {limit}");
+            }
+        }
+        self.full = done.full.into_keys().collect();
+        Ok(())
+    }
+}
+
+fn reseal(store: &Store, records_per_second: u32) -> Result<Option<Duration>, KvError> {
     for report in store.report()?.into_iter().filter(|report| report.agrees) {
         let id = report.id;
         let begun = Instant::now();

@@ -91,6 +91,23 @@ fn a_client_that_waits_for_commands_is_answered_to_its_last_one_before_a_stop() 
 }
 
 #[test]
+fn clients_that_go_on_asking_or_read_nothing_hold_up_no_stop() {
+    let mut service = start("");
+    let mut asks = connect(&service);
+    let mut reads = asks.try_clone().expect("the same connection");
+    std::thread::spawn(move || while asks.write_all(&[2, 1]).is_ok() {});
+    std::thread::spawn(move || while reads.read_exact(&mut [0]).is_ok() {});
+    let mut deaf = connect(&service);
+    deaf.set_nonblocking(true).expect("set");
+    // Until neither side has room.
+    while deaf.write(&[2, 255].repeat(1000)).is_ok() {}
+    service.signal(Signal::TERM);
+    assert_eq!(service.wait(), 0);
+    service.wait_for_log("a command is left without an answer");
+    assert!(!service.log().contains("drain timeout"), "{}", service.log());
+}
+
+#[test]
 fn its_use_is_that_of_its_tenant_whose_limits_hold() {
     let service = start("tenant = \"guest\"\n");
     assert_eq!(ask(&service, &[0, 1, 8]), [0, 0, 0, 0, 0], "there is no such tenant yet");
@@ -146,6 +163,7 @@ fn it_is_served_on_loopback_and_refused_on_a_network_without_device_and_tenant()
         ("listen = \"127.0.0.1:0\"\nmode = \"0600\"", "egd[0].mode"),
         ("listen = \"unix:/x\"\ndevice = \"lo\"", "egd[0].device"),
         ("listen = \"unix:x\"", "egd"),
+        ("listen = \"unix:/x\"\ntenant = \"Not a name\"", "egd[0].tenant"),
     ] {
         let configuration = service.folder().join("wrong.toml");
         std::fs::write(&configuration, format!("[[egd]]\n{keys}\n")).expect("written");

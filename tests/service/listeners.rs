@@ -98,6 +98,32 @@ fn a_listener_serves_its_interfaces_and_nothing_else_is_there() {
 }
 
 #[test]
+fn no_listener_takes_the_place_of_the_operators_socket_or_of_a_file_of_the_state() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let state = folder.path().join("state");
+    let operators = folder.path().join("operator.sock");
+    for (table, key) in [("listen", "address"), ("egd", "listen")] {
+        for place in [&operators, &state.join("store"), &state.join("admin.sock")] {
+            let configuration = folder.path().join("lavawall.toml");
+            let text = format!(
+                "state-dir = '{}'\nadmin-socket = '{}'\n[[{table}]]\n{key} = 'unix:{}'\n",
+                state.display(),
+                operators.display(),
+                place.display()
+            );
+            fs::write(&configuration, text).expect("written");
+            for verb in ["serve", "check"] {
+                let mut command = Command::new(lavawall());
+                let refused = ended(command.arg(verb).arg("--config").arg(&configuration));
+                assert_eq!(refused.code, CONFIGURATION, "{verb}: {}", refused.err);
+                let named = format!("{table}[0].{key} = \"unix:{}\"", place.display());
+                assert!(refused.err.contains(&named), "{named}: {}", refused.err);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_token_on_the_listener_of_another_tenant_is_refused_like_an_unknown_one_and_counted() {
     let service = start(&format!(
         "[[listen]]\naddress = \"127.0.0.1:0\"\ntenants = [\"red\", \"both\"]\n\

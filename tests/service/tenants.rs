@@ -103,10 +103,7 @@ fn the_errors_of_the_command_name_the_field_the_limit_and_the_value() {
         (&["tenant", "create", "x", "--allow", "everything"], "got \"everything\""),
         (&["tenant", "show", "nobody"], "there is no tenant nobody"),
         (&["tenant", "limit", "acme", "--rate", "0/s"], "rate: must be"),
-        (
-            &["tenant", "limit", "acme", "--bytes", "1MiB"],
-            "1MiB/day, or none (got \"1MiB\")",
-        ),
+        (&["tenant", "limit", "acme", "--bytes", "1MiB"], "1MiB/day, or none (got \"1MiB\")"),
         (&["tenant", "limit", "acme", "--burst", "3"], "burst: needs a rate"),
         (&["tenant", "limit", "acme"], "give a limit"),
         (&["tenant", "permit", "acme", "--deny", "operator"], "has not the permission operator"),

@@ -210,7 +210,58 @@ fn a_token_is_read_from_both_headers_and_its_permissions_count() {
     assert!(!own.to_string().contains(&random), "a token is not repeated");
     let usage = service.done(&["tenant", "usage", "acme", "--json"], "");
     let usage: Value = serde_json::from_str(&usage).expect("JSON");
-    assert_eq!(usage["total"]["vault"]["bytes"], 8 * 5, "{usage}");
+    assert_eq!(usage["total"]["vault"]["bytes"], 12 * 5, "8 bytes in base64: {usage}");
+}
+
+#[test]
+fn random_bytes_are_charged_in_the_form_that_is_sent() {
+    let service = Running::start(TWO_KINDS);
+    let token = create(&service, "acme", &[]);
+    let charged = || {
+        let usage = service.done(&["tenant", "usage", "acme", "--json"], "");
+        let usage: Value = serde_json::from_str(&usage).expect("JSON");
+        usage["total"]["vault"]["bytes"].as_u64().expect("a number")
+    };
+    let ask = |body: &str| call(&service, &token, "POST", "transit/random", body).0;
+    assert_eq!((ask("{\"bytes\":30}"), charged()), (200, 40));
+    assert_eq!((ask("{\"bytes\":30,\"format\":\"hex\"}"), charged()), (200, 40 + 60));
+    service.done(&["tenant", "limit", "acme", "--bytes", "150B/day"], "");
+    assert_eq!(ask("{\"bytes\":30,\"format\":\"hex\"}"), 429, "60 more than the 50 that are left");
+    assert_eq!(ask("{\"bytes\":30}"), 200);
+}
+
+#[test]
+fn an_answer_that_is_asked_for_wrapped_is_refused_and_nothing_is_done() {
+    let service = Running::start(TWO_KINDS);
+    let token = admin(&service);
+    let ask = |ttl: &str, method: &str, path: &str, body: &str| {
+        let lines = format!("x-vault-token: {token}\r\nx-vault-wrap-ttl: {ttl}\r\n");
+        let answer = send(&service, &lines, method, path, body);
+        (answer.status, parsed(&answer))
+    };
+    let refused = (400, errors("response wrapping is not supported"));
+    let text = "{\"plaintext\":\"aGVsbG8=\",\"input\":\"aGVsbG8=\"}";
+    for (method, path, body) in [
+        ("POST", "transit/random/8", ""),
+        ("POST", "sys/tools/random", "{\"bytes\":8}"),
+        ("POST", "transit/keys/a", ""),
+        ("POST", "transit/encrypt/a", text),
+        ("POST", "transit/datakey/plaintext/a", ""),
+        ("POST", "transit/hash", text),
+        ("GET", "transit/keys/a", ""),
+        ("LIST", "transit/keys", ""),
+        ("GET", "transit/export/encryption-key/a", ""),
+        ("GET", "auth/token/lookup-self", ""),
+    ] {
+        for ttl in ["60", "5m", "x"] {
+            assert_eq!(ask(ttl, method, path, body), refused, "{method} {path}");
+        }
+    }
+    assert_eq!(call(&service, &token, "GET", "transit/keys/a", ""), (404, errors("")));
+    for ttl in ["0", ""] {
+        assert_eq!(ask(ttl, "POST", "transit/random/8", "").0, 200, "{ttl:?}");
+    }
+    assert_eq!(ask("60", "GET", "sys/health", "").0, 200);
 }
 
 #[test]

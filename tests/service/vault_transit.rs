@@ -167,7 +167,11 @@ fn errors_of_keys_and_texts_are_those_of_openbao_word_for_word() {
             "{\"plaintext\":\"aGVsbG8=\",\"key_version\":9}",
             "requested version for encryption is higher than the latest key version",
         ),
+        ("encrypt/a", "{\"plaintext\":\"aGVsbG8=\",\"key_version\":1}", "no such key version"),
+        ("datakey/wrapped/a", "{\"key_version\":1}", "no such key version"),
+        ("hmac/a", "{\"input\":\"aGVsbG8=\",\"key_version\":1}", "no such key version"),
         ("encrypt/a", "{\"batch_input\":[]}", "missing batch input to process"),
+        ("encrypt/a", "{\"plaintext\":\"YQ==YQ==\"}", "illegal base64 data at input byte 4"),
         ("encrypt/d", "{\"plaintext\":\"aGVsbG8=\"}", no_context),
         (
             "encrypt/d",
@@ -363,6 +367,8 @@ fn a_batch_keeps_its_order_and_references_and_says_which_item_failed() {
     for (path, more, status) in [
         ("transit/decrypt/a", json!({}), 400),
         ("transit/decrypt/a", json!({ "partial_failure_response_code": 207 }), 207),
+        ("transit/decrypt/a", json!({ "partial_failure_response_code": 204 }), 400),
+        ("transit/decrypt/a", json!({ "partial_failure_response_code": 304 }), 400),
         ("transit/rewrap/a", json!({}), 200),
     ] {
         let (got, results) = ask(path, more, &sealed);
@@ -655,8 +661,113 @@ fn a_key_is_rotated_by_the_age_of_its_last_version() {
         shown["data"]["latest_version"].as_u64()
     };
     assert_eq!(latest("aged"), Some(1));
+    let confirm = || service.done(&["clock", "--confirm"], "");
+    // After the start the clock is in doubt, unless this machine's is synchronized.
+    confirm();
     leap("+2h");
+    service.wait_until("the doubt", |_| service.operate(&["clock"], "").code == 1);
+    assert_eq!(latest("aged"), Some(1), "no key has an age while the clock is in doubt");
+    confirm();
     service.wait_until("a second version", |_| latest("aged") == Some(2));
     assert_eq!(latest("kept"), Some(1));
     assert_eq!(decrypted(&service, &token, "aged", &sealed), (200, HELLO.into()));
+    // Its last version is now of the future.
+    leap("+0s");
+    service.wait_until("the doubt", |_| service.operate(&["clock"], "").code == 1);
+    assert_eq!(latest("aged"), Some(2));
+    confirm();
+    service.wait_until("a third version", |_| latest("aged") == Some(3));
+    assert_eq!(latest("kept"), Some(1));
+}
+
+#[test]
+fn an_encrypt_that_is_refused_for_its_texts_makes_no_key() {
+    let service = Running::start(TWO_KINDS);
+    let token = admin(&service);
+    let mixed = "context should be set either in all the request blocks or in none";
+    let with = json!({ "plaintext": HELLO, "context": "YQ==" });
+    let without = json!({ "plaintext": HELLO });
+    let mixes = [json!([with, without]), json!([without, with])];
+    let [one, other] = mixes.map(|items| json!({ "batch_input": items }));
+    for (body, said) in [
+        (one.clone(), mixed),
+        (other, mixed),
+        (json!({ "batch_input": [] }), "missing batch input to process"),
+        (
+            json!({ "batch_input": "x" }),
+            "failed to parse batch input: source data must be an array or slice",
+        ),
+        (json!({ "batch_input": [{}, {}] }), "missing plaintext to encrypt"),
+        (json!({}), "missing plaintext to encrypt"),
+        (json!({ "plaintext": "!!" }), "illegal base64 data at input byte 0"),
+    ] {
+        let answer = call(&service, &token, "POST", "transit/encrypt/new", &body.to_string());
+        assert_eq!(answer, (400, errors(said)), "{body}");
+        assert_eq!(call(&service, &token, "GET", "transit/keys/new", ""), (404, errors("")));
+    }
+    let body = json!({ "batch_input": [{}, without] }).to_string();
+    let (status, answer) = call(&service, &token, "POST", "transit/encrypt/new", &body);
+    let results = &answer["data"]["batch_results"];
+    assert_eq!((status, &results[0]["error"]), (400, &"missing plaintext to encrypt".into()));
+    assert!(results[1]["ciphertext"].is_string(), "{answer}");
+    assert_eq!(call(&service, &token, "GET", "transit/keys/new", "").0, 200);
+    for path in ["encrypt", "decrypt", "rewrap"] {
+        let path = format!("transit/{path}/new");
+        let answer = call(&service, &token, "POST", &path, &one.to_string());
+        assert_eq!(answer, (400, errors(mixed)), "{path}");
+    }
+}
+
+#[test]
+fn a_version_that_opens_nothing_seals_nothing() {
+    let service = Running::start(TWO_KINDS);
+    let token = admin(&service);
+    data(&service, &token, "transit/keys/a", "");
+    for _ in 0..2 {
+        data(&service, &token, "transit/keys/a/rotate", "");
+    }
+    let sealed = encrypted(&service, &token, "a", HELLO);
+    let set = |body: &str| data(&service, &token, "transit/keys/a/config", body);
+    set("{\"min_decryption_version\":2}");
+    let ask = |path: &str, version: u32| {
+        let body = json!({
+            "plaintext": HELLO, "input": HELLO, "ciphertext": sealed, "key_version": version,
+        });
+        call(&service, &token, "POST", &format!("transit/{path}/a"), &body.to_string())
+    };
+    for path in ["encrypt", "rewrap", "hmac", "datakey/plaintext"] {
+        assert_eq!(ask(path, 1), (400, errors("no such key version")), "{path}");
+        assert_eq!((ask(path, 2).0, ask(path, 3).0, ask(path, 0).0), (200, 200, 200), "{path}");
+    }
+    set("{\"min_encryption_version\":3}");
+    let below = "requested version for encryption is less than the minimum encryption key version";
+    assert_eq!(ask("encrypt", 2), (400, errors(below)));
+    let too_old = "cannot generate HMAC: version is too old (disallowed by policy)";
+    assert_eq!(ask("hmac", 2), (400, errors(too_old)));
+}
+
+#[test]
+fn base64_with_line_breaks_is_read_as_without_them() {
+    let service = Running::start(TWO_KINDS);
+    let token = admin(&service);
+    let sealed = encrypted(&service, &token, "a", "aGVs\r\nbG8=\n");
+    assert_eq!(decrypted(&service, &token, "a", &sealed), (200, HELLO.into()));
+    let (head, tail) = sealed.split_at(20);
+    let broken = format!("{head}\n{tail}");
+    assert_eq!(decrypted(&service, &token, "a", &broken), (200, HELLO.into()));
+}
+
+#[test]
+fn a_hash_needs_the_permission_for_random_bytes() {
+    let service = Running::start(TWO_KINDS);
+    let random = create(&service, "random", &[]);
+    let watch = create(&service, "watch", &["--allow", "status:read"]);
+    let keys = create(&service, "keys", &["--allow", "keys:use"]);
+    for path in ["transit/hash", "transit/hash/sha2-512", "sys/tools/hash"] {
+        let ask = |token: &str| call(&service, token, "POST", path, "{\"input\":\"aGVsbG8=\"}");
+        assert_eq!(ask(&random).0, 200, "{path}");
+        for token in [&watch, &keys] {
+            assert_eq!(ask(token), (403, errors("permission denied")), "{path}");
+        }
+    }
 }

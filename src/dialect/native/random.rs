@@ -16,6 +16,7 @@ use crate::http::rate_limit;
 use crate::http::refusal::Refusal;
 use crate::http::respond::ok;
 use crate::http::stream::RandomStream;
+use crate::net::activity::Activity;
 
 /// Answers at once, or after a fresh seed.
 pub(crate) fn answer(call: Call<'_>) -> Result<Reply, Refusal> {
@@ -25,13 +26,16 @@ pub(crate) fn answer(call: Call<'_>) -> Result<Reply, Refusal> {
         None => accepted(call.request.headers(), &RandomFormat::OFFERS)?,
     };
     if !query.fresh {
-        return draw(call.app, &call.caller, call.request.method(), query.bytes, format)
-            .map(Reply::Now);
+        let asked = (call.request.method(), query.bytes, format);
+        return draw(call.app, &call.caller, call.activity, asked).map(Reply::Now);
     }
     let call = call.into_owned();
     Ok(Reply::later(async move {
         let answer = match wait_for_fresh_seed(&call.app).await {
-            Ok(()) => draw(&call.app, &call.caller, call.request.method(), query.bytes, format),
+            Ok(()) => {
+                let asked = (call.request.method(), query.bytes, format);
+                draw(&call.app, &call.caller, &call.activity, asked)
+            }
             Err(refusal) => Err(refusal),
         };
         answer.unwrap_or_else(|refusal| problem::render(&refusal))
@@ -52,9 +56,8 @@ pub(crate) fn accepted<T: Copy>(
 fn draw(
     app: &App,
     caller: &Caller,
-    method: &Method,
-    bytes: u64,
-    format: RandomFormat,
+    activity: &Arc<Activity>,
+    (method, bytes, format): (&Method, u64, RandomFormat),
 ) -> Result<Response<Body>, Refusal> {
     let headers = app.random_headers(format.media_type());
     let mut stream = RandomStream::new(Arc::clone(&app.generator), format, bytes);
@@ -69,7 +72,8 @@ fn draw(
     let reservation = rate_limit::reserve(&app.limits, caller, method, length)?;
     let first = stream.next_buffer()?.unwrap_or_default();
     app.meters.add_bytes(first.len());
-    let body = Body::random(first, stream, Arc::clone(&app.meters), reservation);
+    let (meters, activity) = (Arc::clone(&app.meters), Arc::clone(activity));
+    let body = Body::random(first, stream, meters, reservation, activity);
     Ok(ok(headers, body))
 }
 

@@ -12,7 +12,7 @@ use data_encoding::BASE64;
 use hyper::header::HeaderValue;
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::audit::Actor;
 use crate::caller::permission::Needed;
@@ -61,6 +61,9 @@ const NO_KEY: &str = "encryption key not found";
 const NO_CONTEXT: &str = "missing 'context' for key derivation; the key was created using a derived key, \
                           which means additional, per-request information must be included in order to \
                           perform operations with the key";
+const MIXED: &str = "context should be set either in all the request blocks or in none";
+const NO_PLAINTEXT: &str = "missing plaintext to encrypt";
+const NO_VERSION: &str = "no such key version";
 const TOO_OLD: &str = "ciphertext or signature version is disallowed by policy (too old)";
 
 /// Less than this can no sealed text have: a nonce and a tag.
@@ -112,12 +115,18 @@ pub(crate) async fn answer(
     let bytes = body.bytes;
     on_thread(move || {
         let fields = Fields::read(&bytes, &MEMBERS)?;
+        let items = fields.items("batch_input", &MEMBERS)?;
+        if let Some(items) = &items {
+            check_batch(&work, items)?;
+        }
         let keyring = app.store()?.keyring();
         let key = match keyring.transit_key(&path.name)? {
             Some(key) => key,
             None if may_make => {
                 let (kind, asked) = new_key(&fields)?;
-                let derived = asked.derived || is_with_context(&fields);
+                let texts = items.as_deref().unwrap_or(std::slice::from_ref(&fields));
+                let derived = asked.derived || texts.first().is_some_and(is_with_context);
+                check_first_use(texts, derived)?;
                 let settings = TransitSettings { derived, ..asked };
                 let actor = Actor::named(caller.to_string());
                 owner.while_known(&app, || {
@@ -127,13 +136,10 @@ pub(crate) async fn answer(
             None => return Err(Refusal::invalid(NO_KEY)),
         };
         let work = Work { generator: &app.generator, key: &key, kind: work };
-        let (status, text) = match fields.items("batch_input", &MEMBERS)? {
+        let (status, text) = match items {
             None => {
                 let done = work.of(&fields)?;
                 (StatusCode::OK, envelope::text(&id, done))
-            }
-            Some(items) if items.is_empty() => {
-                return Err(Refusal::invalid("missing batch input to process"));
             }
             Some(items) => work.of_all(&fields, &items, &id)?,
         };
@@ -181,7 +187,7 @@ impl Work<'_> {
         let is_partial = matches!(self.kind, TextWork::Encrypt | TextWork::Decrypt);
         let chosen = fields.number("partial_failure_response_code")?;
         let chosen = chosen.and_then(|code| u16::try_from(code).ok());
-        let chosen = chosen.filter(|code| (200..=599).contains(code) && failed < items.len());
+        let chosen = chosen.filter(|code| has_body(*code) && failed < items.len());
         let chosen = chosen.and_then(|code| StatusCode::from_u16(code).ok());
         let status = match (failed, is_partial) {
             (0, _) | (_, false) => StatusCode::OK,
@@ -192,11 +198,7 @@ impl Work<'_> {
 
     fn of(&self, item: &Fields<'_>) -> Result<Done, Refusal> {
         match &self.kind {
-            TextWork::Encrypt => {
-                let text = item.text("plaintext")?;
-                let text = text.ok_or_else(|| Refusal::invalid("missing plaintext to encrypt"))?;
-                self.encrypt(item, &decoded(&text)?)
-            }
+            TextWork::Encrypt => self.encrypt(item, &plaintext(item)?),
             TextWork::Decrypt => {
                 let text = self.decrypt(item)?;
                 let plaintext = Some(Zeroizing::new(BASE64.encode(&text)));
@@ -225,8 +227,7 @@ impl Work<'_> {
         let text = item.text("ciphertext")?.filter(|text| !text.is_empty());
         let text = text.ok_or_else(|| Refusal::invalid("missing ciphertext to decrypt"))?;
         let (number, sealed) = self.versioned("ciphertext", &text)?;
-        let sealed = BASE64
-            .decode(sealed.as_bytes())
+        let sealed = decoded(sealed.into())
             .map_err(|_| Refusal::invalid("invalid ciphertext: could not decode base64"))?;
         if sealed.len() < SEALED_LEAST {
             return Err(Refusal::invalid("invalid ciphertext length"));
@@ -251,8 +252,11 @@ impl Work<'_> {
 
     fn hmac(&self, item: &Fields<'_>, sha2: Sha2) -> Result<Done, Refusal> {
         let input = input(item, "missing input for HMAC")?;
-        let number = self.sealing_version(item).map_err(|_| {
-            Refusal::invalid("cannot generate HMAC: version is too old (disallowed by policy)")
+        let number = self.sealing_version(item).map_err(|refusal| match &*refusal.message {
+            NO_VERSION => refusal,
+            _ => {
+                Refusal::invalid("cannot generate HMAC: version is too old (disallowed by policy)")
+            }
         })?;
         let key = transit::mac_key(self.version(number)?);
         let mac = BASE64.encode(&transit::mac(sha2, &key, &input));
@@ -269,7 +273,7 @@ impl Work<'_> {
             return Err(Refusal::invalid(message));
         };
         let (number, mac) = self.versioned("HMAC to verify", &given)?;
-        let valid = BASE64.decode(mac.as_bytes()).is_ok_and(|mac| {
+        let valid = decoded(mac.into()).is_ok_and(|mac| {
             let key = self.version(number).map(|key| transit::mac_key(key));
             key.is_ok_and(|key| transit::is_mac(sha2, &key, &input, &mac))
         });
@@ -279,7 +283,9 @@ impl Work<'_> {
     /// The version that an item asks to be sealed with, the last one without it.
     fn sealing_version(&self, item: &Fields<'_>) -> Result<u32, Refusal> {
         let latest = self.key.latest();
-        let least = self.key.settings.min_encryption.max(self.key.min_available);
+        let TransitSettings { min_encryption, min_decryption, .. } = self.key.settings;
+        // A version that opens nothing seals nothing.
+        let least = min_decryption.max(self.key.min_available);
         match item.number("key_version")? {
             None | Some(0) => Ok(latest),
             Some(number) if number < 0 => {
@@ -288,9 +294,10 @@ impl Work<'_> {
             Some(number) if number > i64::from(latest) => Err(Refusal::invalid(
                 "requested version for encryption is higher than the latest key version",
             )),
-            Some(number) if number < i64::from(least) => Err(Refusal::invalid(
+            Some(number) if number < i64::from(min_encryption) => Err(Refusal::invalid(
                 "requested version for encryption is less than the minimum encryption key version",
             )),
+            Some(number) if number < i64::from(least) => Err(Refusal::invalid(NO_VERSION)),
             Some(number) => Ok(u32::try_from(number).expect("not above the last version")),
         }
     }
@@ -323,8 +330,7 @@ impl Work<'_> {
     /// The key of a version, for the context of an item if it is derived.
     fn usable(&self, item: &Fields<'_>, number: u32) -> Result<Arc<Key>, Refusal> {
         let key = self.version(number)?;
-        let context = item.text("context")?.unwrap_or_default();
-        let context = decoded(&context)?;
+        let context = context(item)?;
         match (self.key.settings.derived, context.is_empty()) {
             (false, _) => Ok(Arc::clone(key)),
             (true, true) => Err(Refusal::invalid(NO_CONTEXT)),
@@ -337,37 +343,111 @@ impl Work<'_> {
     }
 }
 
-/// Whether a body, or the first item of its batch, has a context: a key that is made by it is derived.
-fn is_with_context(fields: &Fields<'_>) -> bool {
-    let has = |fields: &Fields<'_>| {
-        fields.text("context").ok().flatten().is_some_and(|text| !text.is_empty())
+/// Whether an answer with this code has a body (RFC 9110 §6.4.1).
+fn has_body(code: u16) -> bool {
+    (200..=599).contains(&code) && !matches!(code, 204 | 205 | 304)
+}
+
+/// Checks a batch as a whole, before anything is done.
+fn check_batch(work: &TextWork, items: &[Fields<'_>]) -> Result<(), Refusal> {
+    let Some(first) = items.first() else {
+        return Err(Refusal::invalid("missing batch input to process"));
     };
-    let first = fields.items("batch_input", &MEMBERS).ok().flatten();
-    first.map_or_else(|| has(fields), |items| items.first().is_some_and(has))
+    let takes_context = !matches!(work, TextWork::Hmac(_) | TextWork::Verify(_));
+    let first = is_with_context(first);
+    if takes_context && items.iter().any(|item| is_with_context(item) != first) {
+        return Err(Refusal::invalid(MIXED));
+    }
+    Ok(())
+}
+
+/// Checks the texts of a key that is not there yet: one that could seal none of them is not made.
+fn check_first_use(texts: &[Fields<'_>], derived: bool) -> Result<(), Refusal> {
+    let check = |item: &Fields<'_>| {
+        plaintext(item)?;
+        associated(item)?;
+        if context(item)?.is_empty() && derived {
+            return Err(Refusal::invalid(NO_CONTEXT));
+        }
+        Ok(())
+    };
+    let mut first = None;
+    for item in texts {
+        match check(item) {
+            Ok(()) => return Ok(()),
+            Err(refusal) => first = first.or(Some(refusal)),
+        }
+    }
+    first.map_or(Ok(()), Err)
+}
+
+/// Whether a text has a context: a key that is made by it is derived.
+fn is_with_context(item: &Fields<'_>) -> bool {
+    item.text("context").ok().flatten().is_some_and(|text| !text.is_empty())
+}
+
+fn context(item: &Fields<'_>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    decoded(item.text("context")?.unwrap_or_default())
+}
+
+fn plaintext(item: &Fields<'_>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let text = item.text("plaintext")?;
+    decoded(text.ok_or_else(|| Refusal::invalid(NO_PLAINTEXT))?)
 }
 
 fn input(item: &Fields<'_>, missing: &'static str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     let text = item.text("input")?.ok_or_else(|| Refusal::invalid(missing))?;
-    decoded_input(&text)
+    decoded_input(text)
 }
 
 /// The bytes of an input that is hashed.
-pub(crate) fn decoded_input(text: &str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+pub(crate) fn decoded_input(text: Cow<'_, str>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
     decoded(text).map_err(|refusal| {
         Refusal::invalid(format!("unable to decode input as base64: {}", refusal.message))
     })
 }
 
 fn associated(item: &Fields<'_>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    decoded(&item.text("associated_data")?.unwrap_or_default())
+    decoded(item.text("associated_data")?.unwrap_or_default())
 }
 
-/// Bytes in base64, with the error of Go's decoder.
-fn decoded(text: &str) -> Result<Zeroizing<Vec<u8>>, Refusal> {
-    BASE64.decode(text.as_bytes()).map(Zeroizing::new).map_err(|error| {
-        let position = error.position;
+/// Bytes in base64, with the error of Go's decoder. As there, line breaks are left aside. A text with escapes
+/// was copied when it was read, and the copy is zeroized.
+fn decoded(text: Cow<'_, str>) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    let bytes = decoded_bytes(text.as_bytes());
+    if let Cow::Owned(mut copy) = text {
+        copy.zeroize();
+    }
+    bytes.map_err(|position| {
         Refusal::invalid(format!("illegal base64 data at input byte {position}"))
     })
+}
+
+/// The bytes, or the position of the fault.
+fn decoded_bytes(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, usize> {
+    let is_kept = |byte: &u8| !matches!(byte, b'\r' | b'\n');
+    let joined = (!text.iter().all(is_kept)).then(|| {
+        // All at once: a vector that grows leaves copies behind.
+        let mut joined = Zeroizing::new(Vec::with_capacity(text.len()));
+        joined.extend(text.iter().copied().filter(is_kept));
+        joined
+    });
+    let joined = joined.as_ref().map_or(text, |joined| joined.as_slice());
+    // The decoder takes one padded text after another for one text.
+    let end =
+        joined.iter().position(|byte| *byte == b'=').map_or(usize::MAX, |at| (at / 4 + 1) * 4);
+    let bytes = BASE64.decode(joined).map(Zeroizing::new);
+    match bytes {
+        Ok(bytes) if joined.len() <= end => Ok(bytes),
+        Ok(_) => Err(position_in(text, end)),
+        Err(error) => Err(position_in(text, error.position.min(end))),
+    }
+}
+
+/// The position in a text of a byte that is at `at` without its line breaks.
+fn position_in(text: &[u8], at: usize) -> usize {
+    let kept = text.iter().enumerate().filter(|(_, byte)| !matches!(byte, b'\r' | b'\n'));
+    kept.map(|(position, _)| position).nth(at).unwrap_or(text.len())
 }
 
 /// The hash that a path names, or else an item.
@@ -392,5 +472,32 @@ pub(crate) fn sha2(name: &str) -> Option<Sha2> {
         "sha2-384" => Some(Sha2::Sha384),
         "sha2-512" => Some(Sha2::Sha512),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_read_over_line_breaks_and_with_padding_at_its_end_only() {
+        let read = |text: &str| decoded_bytes(text.as_bytes()).map(|bytes| bytes.to_vec());
+        for text in ["aGVsbG8=", "aGVs\nbG8=", "aGVs\r\nbG8=\r\n", "\naGVsbG8\n="] {
+            assert_eq!(read(text), Ok(b"hello".to_vec()), "{text:?}");
+        }
+        assert_eq!((read(""), read("\n")), (Ok(vec![]), Ok(vec![])));
+        for (text, position) in [("YQ==YQ==", 4), ("YQ==\nYQ==", 5), ("!!", 0), ("aGVs\n!!!!", 5)] {
+            assert_eq!(read(text), Err(position), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_code_without_a_body_is_not_chosen() {
+        for code in [100, 199, 204, 205, 304, 600] {
+            assert!(!has_body(code), "{code}");
+        }
+        for code in [200, 207, 400, 599] {
+            assert!(has_body(code), "{code}");
+        }
     }
 }

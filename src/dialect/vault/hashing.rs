@@ -13,7 +13,7 @@ use crate::http::body::Body;
 use crate::http::call::{OwnedCall, on_thread};
 use crate::http::refusal::Refusal;
 
-/// The hash of an input, for callers that are known: it costs time.
+/// The hash of an input, for callers that are known and may have random bytes: it costs time.
 pub(crate) async fn answer(
     call: &mut OwnedCall,
     algorithm: Option<String>,
@@ -29,7 +29,7 @@ pub(crate) async fn answer(
             None => fields.text("algorithm")?.unwrap_or_default().into_owned(),
         };
         let input = fields.text("input")?.ok_or_else(|| Refusal::invalid("input missing"))?;
-        let input = decoded_input(&input)?;
+        let input = decoded_input(input)?;
         let sha2 = sha2(&named).ok_or_else(|| {
             let named: String = named.chars().take(64).collect();
             Refusal::invalid(format!("unsupported algorithm {named}"))

@@ -121,6 +121,11 @@ pub(crate) fn is_random(path: &str) -> bool {
     after(path, "sys/tools/random").or_else(|| after(path, "transit/random")).is_some()
 }
 
+/// Whether a path is one of those for hashes.
+pub(crate) fn is_hash(path: &str) -> bool {
+    after(path, "sys/tools/hash").or_else(|| after(path, "transit/hash")).is_some()
+}
+
 /// Whether a path is answered to anyone: what a monitor or an unsealing client asks first.
 pub(crate) fn is_for_monitors(path: &str) -> bool {
     matches!(path, "/v1/sys/health" | "/v1/sys/init" | "/v1/sys/seal-status" | "/v1/sys/leader")
@@ -136,6 +141,18 @@ pub(crate) fn asked(path: &str) -> Asked {
 }
 
 impl VaultCall {
+    /// Whether the answer is more than the state of this service: such answers Vault wraps.
+    pub(crate) fn gives_data(&self) -> bool {
+        !matches!(
+            self,
+            Self::Health
+                | Self::SealStatus
+                | Self::Init
+                | Self::Leader
+                | Self::Key(KeyCall::Delete, _)
+        )
+    }
+
     /// Reads the method and the path of a request.
     pub(crate) fn parse(request: &Request<Incoming>) -> Result<Self, Refusal> {
         let uri = request.uri();

@@ -119,11 +119,13 @@ fn draw(app: &App, caller: &Caller, asked: &Asked) -> Result<Bytes, Refusal> {
             Refusal::unavailable("the operating system gives no random bytes at the moment")
         })?,
     }
+    let random_bytes = Zeroizing::new(asked.encoding.encode(&drawn));
     if let Some(tenant) = app.limits.limited(caller) {
-        tenant.charge(Protocol::Vault, asked.bytes as u64)?;
+        // In the form that is sent: hexadecimal digits are twice as many.
+        tenant.charge(Protocol::Vault, random_bytes.len() as u64)?;
     }
     app.meters.add_bytes(asked.bytes);
-    Ok(Bytes { random_bytes: Zeroizing::new(asked.encoding.encode(&drawn)) })
+    Ok(Bytes { random_bytes })
 }
 
 /// The source of a name. `seal` and `all` are the generator, and so is the default: Vault's is the operating

@@ -13,8 +13,8 @@ use crate::keyring::keyset::Keyset;
 use crate::keyring::provenance::KeyProvenance;
 use crate::keyring::transit::fault::TransitFault;
 use crate::keyring::transit::transit_key::{
-    ALL_KEYS_LIMIT, ALL_VERSIONS_LIMIT, KEYS_LIMIT, TransitKey, TransitName, TransitSettings,
-    TransitType, VERSIONS_LIMIT,
+    ALL_KEYS_LIMIT, ALL_VERSIONS_LIMIT, KEYS_LIMIT, OWNER_VERSIONS_LIMIT, TransitKey, TransitName,
+    TransitSettings, TransitType, VERSIONS_LIMIT,
 };
 
 /// New settings of a key; `None` keeps what it has.
@@ -81,7 +81,7 @@ impl Keyring {
             if keyset.transit.len() >= ALL_KEYS_LIMIT {
                 return Err(KeyringError::TooMany { what: "keys", limit: ALL_KEYS_LIMIT });
             }
-            check_versions(keyset)?;
+            check_versions(keyset, &name.owner)?;
             let drawn = KeyProvenance::draw(&self.generator)?;
             let key = Arc::new(TransitKey::new(id, kind, *settings, drawn));
             keyset.transit.insert(name.clone(), Arc::clone(&key));
@@ -101,13 +101,10 @@ impl Keyring {
     ) -> Result<Arc<TransitKey>, KeyringError> {
         let id = self.known(name)?.id;
         self.change(event(actor, "rotate-key", &id), |keyset, event| {
-            check_versions(keyset)?;
+            check_key(key_mut(keyset, name)?)?;
+            check_versions(keyset, &name.owner)?;
             let drawn = KeyProvenance::draw(&self.generator)?;
             let key = key_mut(keyset, name)?;
-            if key.versions.len() >= VERSIONS_LIMIT {
-                let limit = VERSIONS_LIMIT;
-                return Err(KeyringError::TooMany { what: "versions of one key", limit });
-            }
             let mut rotated = TransitKey::clone(key);
             rotated.rotate(drawn);
             event.set_version(rotated.latest());
@@ -228,30 +225,6 @@ impl Keyring {
         })
     }
 
-    /// Rotates the keys whose last version is older than they allow; their number.
-    ///
-    /// # Errors
-    /// When nothing can be written.
-    pub(crate) fn rotate_due_transit_keys(&self, now: u64) -> Result<usize, KeyringError> {
-        let due: Vec<TransitName> = self.look(|keyset| {
-            let is_due = |key: &TransitKey| {
-                let made_at = key.versions.last().map_or(now, |last| last.provenance.made_at);
-                let most = key.settings.auto_rotate_seconds;
-                most > 0 && now.saturating_sub(made_at) >= most
-            };
-            let due = keyset.transit.iter().filter(|(_, key)| is_due(key));
-            Ok(due.map(|(name, _)| name.clone()).collect())
-        })?;
-        for name in &due {
-            match self.rotate_transit_key(&Actor::SERVICE, name) {
-                // It was deleted in between.
-                Err(KeyringError::Transit(TransitFault::Unknown)) | Ok(_) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(due.len())
-    }
-
     fn known(&self, name: &TransitName) -> Result<Arc<TransitKey>, KeyringError> {
         self.transit_key(name)?.ok_or_else(|| TransitFault::Unknown.into())
     }
@@ -272,9 +245,33 @@ fn key_mut<'k>(
     keyset.transit.get_mut(name).ok_or_else(|| TransitFault::Unknown.into())
 }
 
-fn check_versions(keyset: &Keyset) -> Result<(), KeyringError> {
-    let versions: usize = keyset.transit.values().map(|key| key.versions.len()).sum();
-    if versions >= ALL_VERSIONS_LIMIT {
+/// Whether a key has room for another version.
+pub(super) fn check_key(key: &TransitKey) -> Result<(), KeyringError> {
+    if key.versions.len() >= VERSIONS_LIMIT {
+        let limit = VERSIONS_LIMIT;
+        return Err(KeyringError::TooMany { what: "versions of one key", limit });
+    }
+    Ok(())
+}
+
+/// Whether an owner may have another version.
+pub(super) fn check_versions(keyset: &Keyset, owner: &str) -> Result<(), KeyringError> {
+    let (mut of_owner, mut all) = (0, 0);
+    for (name, key) in &keyset.transit {
+        let count = key.versions.len();
+        all += count;
+        of_owner += if name.owner == owner { count } else { 0 };
+    }
+    check_counts(of_owner, all)
+}
+
+/// The same, from the number of versions of the owner and of all.
+pub(super) fn check_counts(of_owner: usize, all: usize) -> Result<(), KeyringError> {
+    if of_owner >= OWNER_VERSIONS_LIMIT {
+        let limit = OWNER_VERSIONS_LIMIT;
+        return Err(KeyringError::TooMany { what: "versions of the keys of one owner", limit });
+    }
+    if all >= ALL_VERSIONS_LIMIT {
         let limit = ALL_VERSIONS_LIMIT;
         return Err(KeyringError::TooMany { what: "versions of all keys", limit });
     }

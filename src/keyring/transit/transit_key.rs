@@ -17,6 +17,10 @@ pub(crate) const ALL_KEYS_LIMIT: usize = 10_000;
 /// The most versions of one key that have a key: a daily rotation for more than ten years.
 pub(crate) const VERSIONS_LIMIT: usize = 4096;
 
+/// The most versions of all keys of one owner: a tenth of those of all, so that one owner cannot take the room
+/// of the others.
+pub(crate) const OWNER_VERSIONS_LIMIT: usize = 10_000;
+
 /// The most versions of all keys: six megabytes of the keyring's file, which every change writes.
 pub(crate) const ALL_VERSIONS_LIMIT: usize = 100_000;
 
