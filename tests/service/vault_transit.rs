@@ -687,8 +687,8 @@ fn an_encrypt_that_is_refused_for_its_texts_makes_no_key() {
     let mixed = "context should be set either in all the request blocks or in none";
     let with = json!({ "plaintext": HELLO, "context": "YQ==" });
     let without = json!({ "plaintext": HELLO });
-    let mixes = [json!([with, without]), json!([without, with])];
-    let [one, other] = mixes.map(|items| json!({ "batch_input": items }));
+    let orders = [json!([with, without]), json!([without, with])];
+    let [one, other] = orders.map(|items| json!({ "batch_input": items }));
     for (body, said) in [
         (one.clone(), mixed),
         (other, mixed),
