@@ -5,7 +5,7 @@ CARGO ?= cargo
 LISTEN ?= 127.0.0.1:8080
 
 # Seconds each fuzz target runs for.
-FUZZ_SECONDS ?= 20
+FUZZ_SECONDS ?= 10
 
 # Files of the entropy path that `make mutants` changes; empty for all in .cargo/mutants.toml.
 MUTATED ?=
