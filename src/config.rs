@@ -177,46 +177,26 @@ impl Config {
     }
 
     fn validate_listeners(&self, keys: &KeyPlaces<'_>) -> Result<(), ConfigError> {
-        if self.listen.len() > MAX_LISTENERS {
-            let reason = format!("at most {MAX_LISTENERS} listeners (got {})", self.listen.len());
-            return Err(keys.error("listen", reason));
-        }
-        for listener in &self.listen {
-            let key = |field: &str| format!("{}.{field}", listener.table);
-            listener.validate().map_err(|invalid| {
-                let HttpConfigError { field, value, reason } = invalid;
-                keys.error(&key(field), format!("{reason} (got {value})"))
-            })?;
-            let others = self.listeners();
-            let earlier = others.iter().take_while(|other| other.table != listener.table);
-            if let Some(other) = earlier.into_iter().find(|other| listener.is_at_place_of(other)) {
-                let reason = format!("is that of {} too (got {})", other.table, listener.name());
-                return Err(keys.error(&key("address"), reason));
+        for (table, count) in [("listen", self.listen.len()), ("egd", self.egd.len())] {
+            if count > MAX_LISTENERS {
+                let reason = format!("at most {MAX_LISTENERS} listeners (got {count})");
+                return Err(keys.error(table, reason));
             }
         }
-        self.validate_egd(keys)
-    }
-
-    fn validate_egd(&self, keys: &KeyPlaces<'_>) -> Result<(), ConfigError> {
-        if self.egd.len() > MAX_LISTENERS {
-            let reason = format!("at most {MAX_LISTENERS} listeners (got {})", self.egd.len());
-            return Err(keys.error("egd", reason));
-        }
-        let mut others = self.listeners();
-        for (egd, listener) in self.egd.iter().zip(self.egd_listeners()) {
-            let key = |field: &str| match field {
-                "address" => format!("{}.listen", listener.table),
-                field => format!("{}.{field}", listener.table),
-            };
-            egd.validate().map_err(|invalid| {
-                let HttpConfigError { field, value, reason } = invalid;
-                keys.error(&key(field), format!("{reason} (got {value})"))
+        let egd = self.egd_listeners();
+        let valid = self.listen.iter().map(|listener| (listener, listener.validate()));
+        let of_egd = egd.iter().zip(&self.egd).map(|(listener, egd)| (listener, egd.validate()));
+        for (listener, validated) in valid.chain(of_egd) {
+            validated.map_err(|HttpConfigError { field, value, reason }| {
+                keys.error(&listener.key(field), format!("{reason} (got {value})"))
             })?;
-            if let Some(other) = others.iter().find(|other| listener.is_at_place_of(other)) {
+        }
+        let all: Vec<_> = self.listeners().into_iter().chain(egd).collect();
+        for (number, listener) in all.iter().enumerate() {
+            if let Some(other) = all[..number].iter().find(|it| listener.is_at_place_of(it)) {
                 let reason = format!("is that of {} too (got {})", other.table, listener.name());
-                return Err(keys.error(&key("listen"), reason));
+                return Err(keys.error(&listener.key("address"), reason));
             }
-            others.push(listener);
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::dialect::native::list_query::List;
 use crate::http::app::App;
 use crate::http::call::{Call, Reply};
 use crate::http::dialect::{Dialect, ROOT};
-use crate::http::interface::Interface;
+use crate::http::interface::{Interface, is_random};
 use crate::http::listener::Ingress;
 use crate::http::refusal::Refusal;
 use crate::http::respond::json_line;
@@ -34,7 +34,6 @@ const READY: &str = "/health/ready";
 const OWN_USAGE: &str = "/tenants/me/usage";
 
 const RANDOM: &str = "/random";
-const RANDOM_LISTS: &str = "/random/";
 
 /// The hot path first.
 const ROUTES: [Route<Native>; 10] = [
@@ -79,7 +78,7 @@ impl Dialect for Native {
     fn interface(&self, path: &str) -> Option<Interface> {
         match path {
             LIVE | READY | OWN_USAGE => None,
-            _ if path == RANDOM || path.starts_with(RANDOM_LISTS) => Some(Interface::Random),
+            _ if is_random(path) => Some(Interface::Random),
             _ => Some(Interface::Status),
         }
     }
@@ -87,7 +86,7 @@ impl Dialect for Native {
     fn needed(&self, path: &str) -> Option<Needed<'static>> {
         match path {
             LIVE | READY | OWN_USAGE => None,
-            _ if path == RANDOM || path.starts_with(RANDOM_LISTS) => Some(Needed::Random),
+            _ if is_random(path) => Some(Needed::Random),
             // Also paths that do not exist.
             _ => Some(Needed::StatusRead),
         }

@@ -60,6 +60,7 @@ impl EgdConfig {
     pub(crate) fn listener(&self, table: &str) -> ListenerConfig {
         ListenerConfig {
             table: table.to_owned(),
+            address_key: "listen",
             device: self.device.clone(),
             mode: self.mode,
             owner: self.owner.clone(),

@@ -7,14 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 
 use crate::egd::conversation::{Ended, converse};
 use crate::egd::tenant_supply::TenantSupply;
 use crate::net::accept::{self, Entrance};
-use crate::net::bound_listener::{BoundListener, ListenSocket};
-use crate::net::local_socket::OwnedSocketFile;
+use crate::net::bound_listener::{AcceptedSocket, BoundListener, RegisteredSocket};
 use crate::net::permits::{ConnectionPermit, ConnectionPermits};
 use crate::service_log::log_limit::LogLimit;
 
@@ -46,7 +44,11 @@ pub(crate) fn serve(
         for EgdListener { listener, supply } in listeners {
             for socket in listener.into_sockets() {
                 let (supply, shutdown) = (Arc::clone(&supply), shutdown.clone());
-                entrances.push(EgdEntrance { socket: Listening::open(socket)?, supply, shutdown });
+                entrances.push(EgdEntrance {
+                    socket: RegisteredSocket::register(socket)?,
+                    supply,
+                    shutdown,
+                });
             }
         }
         Ok(entrances)
@@ -56,50 +58,21 @@ pub(crate) fn serve(
 
 /// A listening socket, and the terms of its connections.
 struct EgdEntrance {
-    socket: Listening,
+    socket: RegisteredSocket,
     supply: Arc<TenantSupply>,
     shutdown: watch::Receiver<bool>,
 }
 
-enum Listening {
-    Tcp(TcpListener),
-    Local { socket: UnixListener, _file: Option<Arc<OwnedSocketFile>> },
-}
-
-enum Connected {
-    Tcp(TcpStream),
-    Local(UnixStream),
-}
-
-impl Listening {
-    fn open(socket: ListenSocket) -> io::Result<Self> {
-        Ok(match socket {
-            ListenSocket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
-            ListenSocket::Local(socket) => {
-                let (socket, file) = (UnixListener::from_std(socket.listener)?, socket.file);
-                Self::Local { socket, _file: file }
-            }
-        })
-    }
-}
-
 impl Entrance for EgdEntrance {
-    type Socket = Connected;
+    type Socket = AcceptedSocket;
 
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Connected>> {
-        match &self.socket {
-            Listening::Tcp(socket) => {
-                socket.poll_accept(cx).map_ok(|(stream, _)| Connected::Tcp(stream))
-            }
-            Listening::Local { socket, .. } => {
-                socket.poll_accept(cx).map_ok(|(stream, _)| Connected::Local(stream))
-            }
-        }
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<AcceptedSocket>> {
+        self.socket.poll_accept(cx)
     }
 
     fn serve(
         &self,
-        socket: Connected,
+        socket: AcceptedSocket,
         permit: Option<ConnectionPermit>,
     ) -> impl Future<Output = ()> + Send + 'static {
         let (supply, shutdown) = (Arc::clone(&self.supply), self.shutdown.clone());
@@ -113,12 +86,12 @@ impl Entrance for EgdEntrance {
                 return;
             };
             match socket {
-                Connected::Tcp(stream) => {
+                AcceptedSocket::Tcp((stream, _)) => {
                     // Best effort: an answer waits for no other.
                     let _ = stream.set_nodelay(true);
                     answer(stream, &supply, &shutdown).await;
                 }
-                Connected::Local(stream) => answer(stream, &supply, &shutdown).await,
+                AcceptedSocket::Local(stream) => answer(stream, &supply, &shutdown).await,
             }
         }
     }

@@ -147,6 +147,7 @@ impl HttpConfig {
         let listen = self.listen?;
         Some(ListenerConfig {
             table: "http".to_owned(),
+            address_key: "listen",
             has_tokens: self.tokens.is_some(),
             tls_certificate: self.tls_certificate.clone(),
             tls_key: self.tls_key.clone(),

@@ -16,11 +16,8 @@ use hyper::{Method, Request, Response};
 
 use crate::http::body::Body;
 use crate::http::host::{is_host_name, is_loopback};
+use crate::http::interface::is_random;
 use crate::http::respond;
-
-/// The paths whose answers are random bytes.
-const RANDOM: &str = "/random";
-const RANDOM_LISTS: &str = "/random/";
 
 const METHODS: &str = "GET,HEAD,OPTIONS";
 
@@ -55,8 +52,7 @@ impl CorsOrigins {
 
     /// How a request is answered; `None` where there is nothing to say: for other paths, and without origins.
     pub(crate) fn of<B>(&self, request: &Request<B>) -> Option<CorsAnswer> {
-        let path = request.uri().path();
-        if self.0.is_empty() || (path != RANDOM && !path.starts_with(RANDOM_LISTS)) {
+        if self.0.is_empty() || !is_random(request.uri().path()) {
             return None;
         }
         let mut origins = request.headers().get_all(ORIGIN).iter();

@@ -26,6 +26,11 @@ const INTERFACES: [(&str, Interface); 5] = [
     ("pages", Interface::Pages),
 ];
 
+/// Whether a path is that of random bytes, or below it.
+pub(crate) fn is_random(path: &str) -> bool {
+    path.strip_prefix("/random").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 impl Interface {
     /// Its name.
     #[must_use]

@@ -31,6 +31,9 @@ pub struct ListenerConfig {
     /// Its table: `listen[1]`, or `http` for `http.listen`.
     #[serde(skip)]
     pub(crate) table: String,
+    /// The key of its address in the table: `listen` in some.
+    #[serde(skip, default = "address_key")]
+    pub(crate) address_key: &'static str,
     /// Whether every caller of the service needs a token.
     #[serde(skip)]
     pub(crate) has_tokens: bool,
@@ -72,6 +75,11 @@ pub struct ListenerConfig {
     pub beyond_loopback_without_tls_or_tokens: bool,
 }
 
+/// The key of the address in a `[[listen]]`.
+fn address_key() -> &'static str {
+    "address"
+}
+
 /// The permission bits of a unix socket, written as `"0660"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketMode(pub u32);
@@ -108,6 +116,7 @@ impl ListenerConfig {
     pub fn at(address: ListenAddress) -> Self {
         Self {
             table: String::new(),
+            address_key: address_key(),
             has_tokens: false,
             address,
             device: None,
@@ -282,11 +291,8 @@ impl ListenerConfig {
 
     /// The name of one of its keys.
     pub(crate) fn key(&self, field: &str) -> String {
-        match (self.table.as_str(), field) {
-            ("http", "address") => "http.listen".to_owned(),
-            (table, "address") if table.starts_with("egd[") => format!("{table}.listen"),
-            (table, field) => format!("{table}.{field}"),
-        }
+        let field = if field == "address" { self.address_key } else { field };
+        format!("{}.{field}", self.table)
     }
 
     /// Binds it, with a socket for each of `threads`, at least one.

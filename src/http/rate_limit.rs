@@ -7,6 +7,7 @@
 //! The fields are those of draft-ietf-httpapi-ratelimit-headers-11.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::Method;
@@ -61,10 +62,8 @@ pub(crate) fn charge(
     method: &Method,
     bytes: u64,
 ) -> Result<(), Refusal> {
-    match limits.limited(caller).filter(|_| *method != Method::HEAD) {
-        Some(tenant) => Ok(tenant.charge(Protocol::Native, bytes)?),
-        None => Ok(()),
-    }
+    charged(limits, caller, method)
+        .map_or(Ok(()), |tenant| Ok(tenant.charge(Protocol::Native, bytes)?))
 }
 
 /// Checks that as many bytes are left, before they are made.
@@ -77,10 +76,16 @@ pub(crate) fn check(
     method: &Method,
     bytes: u64,
 ) -> Result<(), Refusal> {
-    match limits.limited(caller).filter(|_| *method != Method::HEAD) {
-        Some(tenant) => Ok(tenant.check_bytes(bytes)?),
-        None => Ok(()),
-    }
+    charged(limits, caller, method).map_or(Ok(()), |tenant| Ok(tenant.check_bytes(bytes)?))
+}
+
+/// Whose bytes an answer uses, if any are counted.
+fn charged<'a>(
+    limits: &'a ServiceLimits,
+    caller: &'a Caller,
+    method: &Method,
+) -> Option<&'a Arc<Tenant>> {
+    limits.limited(caller).filter(|_| *method != Method::HEAD)
 }
 
 /// Reserves the bytes of an answer that is sent in pieces.

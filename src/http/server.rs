@@ -24,7 +24,7 @@ use crate::http::problem;
 use crate::http::refusal::Refusal;
 use crate::net::accept;
 use crate::net::activity::Activity;
-use crate::net::bound_listener::{BoundListener, ListenSocket, ListenerEntrance};
+use crate::net::bound_listener::{BoundListener, ListenSocket, ListenerEntrance, RegisteredSocket};
 use crate::net::connection::Terms;
 use crate::net::network::Network;
 use crate::net::permits::ConnectionPermits;
@@ -119,7 +119,7 @@ fn by_worker(
 }
 
 fn open((socket, terms): ServedSocket) -> io::Result<ListenerEntrance<Server>> {
-    ListenerEntrance::open(socket, terms)
+    Ok(ListenerEntrance { socket: RegisteredSocket::register(socket)?, terms })
 }
 
 /// The protocol: the dialects over the service, on one listener.

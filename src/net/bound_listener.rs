@@ -7,17 +7,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::net::accept::Entrance;
 use crate::net::connection::Terms;
 use crate::net::listen_address::ListenAddress;
-use crate::net::local_socket::{LocalEntrance, LocalSocket, OwnedSocketFile};
+use crate::net::local_socket::{self, LocalSocket, OwnedSocketFile};
 use crate::net::passed_socket::PassedSocket;
 use crate::net::permits::ConnectionPermit;
 use crate::net::service::ConnectionService;
 use crate::net::socket_file::{self, SocketPermissions};
-use crate::net::tcp::{self, BindError, TcpEntrance};
+use crate::net::tcp::{self, BindError};
 
 /// The sockets of one listener, one per worker thread.
 #[derive(Debug)]
@@ -109,9 +109,9 @@ fn shared_unix(
 }
 
 /// A socket of a listener, registered with the runtime of its thread.
-pub(crate) enum ListenerEntrance<S> {
-    Tcp(TcpEntrance<S>),
-    Local(LocalEntrance<S>),
+pub(crate) enum RegisteredSocket {
+    Tcp(TcpListener),
+    Local { listener: UnixListener, _file: Option<Arc<OwnedSocketFile>> },
 }
 
 /// A connection that it accepted.
@@ -120,25 +120,40 @@ pub(crate) enum AcceptedSocket {
     Local(UnixStream),
 }
 
-impl<S> ListenerEntrance<S> {
+impl RegisteredSocket {
     /// # Errors
     /// When the runtime refuses the socket.
-    pub(crate) fn open(socket: ListenSocket, terms: Terms<S>) -> io::Result<Self> {
-        match socket {
-            ListenSocket::Tcp(socket) => TcpEntrance::open(socket, terms).map(Self::Tcp),
-            ListenSocket::Local(socket) => LocalEntrance::open(socket, terms).map(Self::Local),
+    pub(crate) fn register(socket: ListenSocket) -> io::Result<Self> {
+        Ok(match socket {
+            ListenSocket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
+            ListenSocket::Local(LocalSocket { listener, file }) => {
+                Self::Local { listener: UnixListener::from_std(listener)?, _file: file }
+            }
+        })
+    }
+
+    /// Accepts the next connection.
+    pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<AcceptedSocket>> {
+        match self {
+            Self::Tcp(listener) => listener.poll_accept(cx).map_ok(AcceptedSocket::Tcp),
+            Self::Local { listener, .. } => {
+                listener.poll_accept(cx).map_ok(|(socket, _)| AcceptedSocket::Local(socket))
+            }
         }
     }
+}
+
+/// A socket of a listener, and the terms of its connections.
+pub(crate) struct ListenerEntrance<S> {
+    pub(crate) socket: RegisteredSocket,
+    pub(crate) terms: Terms<S>,
 }
 
 impl<S: ConnectionService> Entrance for ListenerEntrance<S> {
     type Socket = AcceptedSocket;
 
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<AcceptedSocket>> {
-        match self {
-            Self::Tcp(entrance) => entrance.poll_accept(cx).map_ok(AcceptedSocket::Tcp),
-            Self::Local(entrance) => entrance.poll_accept(cx).map_ok(AcceptedSocket::Local),
-        }
+        self.socket.poll_accept(cx)
     }
 
     fn serve(
@@ -146,22 +161,12 @@ impl<S: ConnectionService> Entrance for ListenerEntrance<S> {
         socket: AcceptedSocket,
         permit: Option<ConnectionPermit>,
     ) -> impl Future<Output = ()> + Send + 'static {
-        let (mut tcp, mut local) = (None, None);
-        match (self, socket) {
-            (Self::Tcp(entrance), AcceptedSocket::Tcp(socket)) => {
-                tcp = Some(entrance.serve(socket, permit));
-            }
-            (Self::Local(entrance), AcceptedSocket::Local(socket)) => {
-                local = Some(entrance.serve(socket, permit));
-            }
-            _ => unreachable!("an entrance serves the connections that it accepted"),
-        }
+        let terms = self.terms.clone();
+        terms.service.count_connection(permit.is_some());
         async move {
-            if let Some(tcp) = tcp {
-                tcp.await;
-            }
-            if let Some(local) = local {
-                local.await;
+            match socket {
+                AcceptedSocket::Tcp(accepted) => tcp::serve(accepted, permit, terms).await,
+                AcceptedSocket::Local(socket) => local_socket::serve(socket, permit, terms).await,
             }
         }
     }

@@ -1,14 +1,10 @@
 //! Unix sockets of listeners, for callers on this machine. They are no operators.
 
-use std::future::Future;
-use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 
 use crate::caller::{Peer, RemoteEnd};
-use crate::net::accept::Entrance;
 use crate::net::connection::{Terms, serve_clear};
 use crate::net::permits::ConnectionPermit;
 use crate::net::service::ConnectionService;
@@ -33,44 +29,17 @@ impl Drop for OwnedSocketFile {
     }
 }
 
-/// The socket, registered with the runtime of a thread.
-pub(crate) struct LocalEntrance<S> {
-    listener: UnixListener,
-    _file: Option<Arc<OwnedSocketFile>>,
+/// Serves a connection to its end. Without a permit there are too many: it is refused.
+pub(crate) async fn serve<S: ConnectionService>(
+    socket: UnixStream,
+    permit: Option<ConnectionPermit>,
     terms: Terms<S>,
-}
-
-impl<S> LocalEntrance<S> {
-    /// # Errors
-    /// When the runtime refuses the socket.
-    pub(crate) fn open(socket: LocalSocket, terms: Terms<S>) -> io::Result<Self> {
-        let listener = UnixListener::from_std(socket.listener)?;
-        Ok(Self { listener, _file: socket.file, terms })
+) {
+    if permit.is_none() {
+        return refuse(socket, terms.service.overloaded()).await;
     }
-}
-
-impl<S: ConnectionService> Entrance for LocalEntrance<S> {
-    type Socket = UnixStream;
-
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<UnixStream>> {
-        self.listener.poll_accept(cx).map_ok(|(socket, _)| socket)
-    }
-
-    fn serve(
-        &self,
-        socket: UnixStream,
-        permit: Option<ConnectionPermit>,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        let terms = self.terms.clone();
-        terms.service.count_connection(permit.is_some());
-        async move {
-            if permit.is_none() {
-                return refuse(socket, terms.service.overloaded()).await;
-            }
-            let Ok(credentials) = socket.peer_cred() else { return };
-            let from = RemoteEnd::Process(Peer { uid: credentials.uid() });
-            serve_clear(socket, from, terms).await;
-            drop(permit);
-        }
-    }
+    let Ok(credentials) = socket.peer_cred() else { return };
+    let from = RemoteEnd::Process(Peer { uid: credentials.uid() });
+    serve_clear(socket, from, terms).await;
+    drop(permit);
 }

@@ -1,18 +1,16 @@
 //! TCP listeners: one socket per worker thread, all on one port, so that threads share nothing.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::Bytes;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::net::accept::{BACKLOG, Entrance};
+use crate::net::accept::BACKLOG;
 use crate::net::connection::{Terms, serve_tcp};
 use crate::net::permits::ConnectionPermit;
 use crate::net::service::ConnectionService;
@@ -73,49 +71,24 @@ fn socket(
     Ok(socket.into())
 }
 
-/// One of the sockets, registered with the runtime of its thread.
-pub(crate) struct TcpEntrance<S> {
-    listener: TcpListener,
+/// Serves a connection to its end. Without a permit there are too many: it is refused.
+pub(crate) async fn serve<S: ConnectionService>(
+    (socket, from): (TcpStream, SocketAddr),
+    permit: Option<ConnectionPermit>,
     terms: Terms<S>,
-}
-
-impl<S> TcpEntrance<S> {
-    /// # Errors
-    /// When the runtime refuses the socket.
-    pub(crate) fn open(socket: std::net::TcpListener, terms: Terms<S>) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::from_std(socket)?, terms })
-    }
-}
-
-impl<S: ConnectionService> Entrance for TcpEntrance<S> {
-    type Socket = (TcpStream, SocketAddr);
-
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Self::Socket>> {
-        self.listener.poll_accept(cx)
-    }
-
-    fn serve(
-        &self,
-        (socket, from): Self::Socket,
-        permit: Option<ConnectionPermit>,
-    ) -> impl Future<Output = ()> + Send + 'static {
-        let terms = self.terms.clone();
-        terms.service.count_connection(permit.is_some());
-        async move {
-            if permit.is_none() {
-                // A TLS client is only disconnected: a handshake costs more than an answer.
-                if terms.service.tls().is_none() {
-                    refuse(socket, terms.service.overloaded()).await;
-                }
-                return;
-            }
-            // Without it an answer in two segments waits for the client's acknowledgement. A socket
-            // that is closed already reports so when it is read.
-            let _ = socket.set_nodelay(true);
-            serve_tcp(socket, from.ip().to_canonical(), terms).await;
-            drop(permit);
+) {
+    if permit.is_none() {
+        // A TLS client is only disconnected: a handshake costs more than an answer.
+        if terms.service.tls().is_none() {
+            refuse(socket, terms.service.overloaded()).await;
         }
+        return;
     }
+    // Without it an answer in two segments waits for the client's acknowledgement. A socket
+    // that is closed already reports so when it is read.
+    let _ = socket.set_nodelay(true);
+    serve_tcp(socket, from.ip().to_canonical(), terms).await;
+    drop(permit);
 }
 
 /// Sends the refusal of an overloaded server.
