@@ -27,6 +27,20 @@ fn limits_of(service: &Running, tenant: &str) -> Value {
 }
 
 #[test]
+fn clients_that_wait_for_their_turn_are_not_cut_off_as_idle() {
+    // Three clients, two turns each, a second a turn.
+    let service = Running::start(&format!(
+        "[limits]\nlong-answer-bytes = '64KiB/s'\n[http]\nthreads = 1\nidle-timeout = '1s'\n{TWO_KINDS}"
+    ));
+    std::thread::scope(|scope| {
+        let clients = [(); 3].map(|()| scope.spawn(|| service.drain("/random?bytes=100000")));
+        for client in clients {
+            assert_eq!(client.join().expect("an answer"), 100_000);
+        }
+    });
+}
+
+#[test]
 fn a_tenant_without_limits_has_the_defaults_and_none_lifts_them() {
     let service =
         limited("tenant-rate = '2/h'\ntenant-bytes = '100B/day'\ntenant-long-answers = 0");

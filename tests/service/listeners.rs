@@ -809,6 +809,10 @@ fn the_service_manager_may_pass_a_listening_socket() {
         assert!(error.contains("listen[0].address = \"systemd:"), "{error}");
         assert!(error.contains(said), "{said} in {error}");
     }
+    let open = TcpListener::bind("0.0.0.0:0").expect("a socket");
+    let error = check("[[egd]]\nlisten = \"systemd:api\"\n", Some(open.into()));
+    assert!(error.contains("egd[0].listen = \"systemd:api\""), "{error}");
+    assert!(error.contains("is reachable from other machines"), "{error}");
     let both = format!("{table}device = \"lo\"\n");
     assert!(check(&both, None).contains("listen[0].device: is set where the service manager"));
 }
