@@ -19,12 +19,14 @@ pub(crate) struct DamageLog(Mutex<BTreeMap<RecordId, IsReported>>);
 type IsReported = bool;
 
 impl DamageLog {
-    /// Remembers a record.
-    pub(crate) fn add(&self, id: RecordId) {
+    /// Remembers a record. Returns whether it is new.
+    pub(crate) fn add(&self, id: RecordId) -> bool {
         let mut met = self.0.lock();
-        if met.len() < REMEMBERED_MOST {
-            met.entry(id).or_insert(false);
+        let is_new = met.len() < REMEMBERED_MOST && !met.contains_key(&id);
+        if is_new {
+            met.insert(id, false);
         }
+        is_new
     }
 
     /// Forgets a record: it was written or removed, or it opens again.

@@ -1,5 +1,7 @@
 //! Reading: one record, its metadata, or a page of names.
 
+use std::sync::atomic::Ordering;
+
 use zeroize::Zeroizing;
 
 use crate::keyring::{NamespaceId, VersionState};
@@ -266,10 +268,27 @@ impl Store {
                 index.faults.contains_key(&id) || index.is_lost(&key)
             };
             if !is_known {
-                namespace.damage.add(id);
+                self.add_damage(&namespace, id);
             }
         }
         read
+    }
+
+    /// Remembers a damaged record of the index. The caller has no snapshot of the storage.
+    pub(crate) fn add_damage(&self, namespace: &Namespace, id: RecordId) {
+        let is_new = namespace.damage.add(id);
+        let key = RecordAddress { namespace: namespace.id, id }.key();
+        if is_new && self.read_only().is_none() && self.lacks_row(&key) {
+            // A page of a tree was damaged after the opening: no write may go into that tree.
+            self.storage.check_at_next_use();
+            self.is_stale.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether the storage lacks a row of this key, or cannot read it.
+    fn lacks_row(&self, key: &[u8]) -> bool {
+        let tables = [Table::Values, Table::Entries];
+        tables.iter().any(|table| !matches!(self.storage.get_within(*table, key, 0), Ok(Some(_))))
     }
 
     fn look_up<T>(

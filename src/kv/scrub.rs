@@ -96,7 +96,7 @@ impl Store {
             namespace.damage.remove(id);
             return bytes;
         }
-        namespace.damage.add(id);
+        self.add_damage(namespace, id);
         0
     }
 

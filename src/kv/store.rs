@@ -1,6 +1,7 @@
 //! The store as its callers hold it: its parts, their locks, and access to namespaces.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -137,9 +138,9 @@ impl Store {
         Ok(self.storage.check_writable()?)
     }
 
-    /// Findings for the operator. They contain ids only.
-    pub fn findings(&self) -> Vec<String> {
-        self.writer().findings.clone()
+    /// Findings for the operator, of openings since the last call. They contain ids only.
+    pub fn take_findings(&self) -> Vec<String> {
+        mem::take(&mut self.writer().findings)
     }
 
     /// Why nothing is written, if the store is read-only.

@@ -239,7 +239,9 @@ impl Store {
             let counted = self.read_commits();
             let is_unchanged =
                 matches!(counted, Ok(counted) if counted.unwrap_or(0) == writer.commits);
-            self.is_stale.fetch_or(!is_unchanged, Ordering::AcqRel);
+            // A failed write closes the file, and opening it may have found damage.
+            let is_salvaged = self.storage.salvaged().is_some();
+            self.is_stale.fetch_or(!is_unchanged || is_salvaged, Ordering::AcqRel);
             return Err(error.into());
         }
         self.count_commit(writer, commits);

@@ -117,7 +117,7 @@ impl KeyWork {
             }
             pause = self.look();
             has_looked.store(true, Ordering::Release);
-            for finding in self.store.take_damage() {
+            for finding in self.store.take_findings().into_iter().chain(self.store.take_damage()) {
                 self.report(finding);
             }
             if anchored.elapsed() >= ANCHOR_EVERY {
@@ -246,7 +246,7 @@ impl KeyWork {
         Ok(self.rotation_due.saturating_duration_since(now))
     }
 
-    /// Opens the store, and reports findings to the operator.
+    /// Opens the store, and reports what the audit log and the anchor say.
     fn open(&self, store: &Store) -> Result<(), AnyError> {
         for finding in self.keyring.audit_findings()? {
             self.report(format!("audit log: {finding}"));
@@ -258,9 +258,6 @@ impl KeyWork {
         store.open()?;
         let records: usize = store.report()?.iter().map(|it| it.records).sum();
         tracing::info!("opened {records} records in {} ms", started.elapsed().as_millis());
-        for finding in store.findings() {
-            self.report(finding);
-        }
         compact_if_mostly_free(store);
         Ok(())
     }

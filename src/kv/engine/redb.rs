@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::redb::{Builder, Database, ReadableDatabase, WriteTransaction};
+use ::redb::{Builder, Database, ReadableDatabase};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::durable;
@@ -48,8 +48,9 @@ const LARGE_ROW: usize = 1 << 20;
 /// so that a disk that was full for a while needs no restart. While the disk refuses writes, the file is
 /// read all the same; each write tries it again.
 ///
-/// On damaged pages redb panics in some places; the panic is caught and returned as an error. A file that redb
-/// refuses because it is damaged is salvaged, and can be read and not written until it is rebuilt.
+/// Each time the file is opened, redb verifies the checksum of every page of its trees, and rebuilds the record
+/// of free pages. A file that fails is salvaged, and can be read and not written until it is rebuilt. On pages
+/// that are damaged later redb panics in some places; the panic is caught and returned as an error.
 pub struct RedbStorage {
     path: PathBuf,
     cache_bytes: usize,
@@ -110,8 +111,7 @@ impl OpenFailure {
 }
 
 impl RedbStorage {
-    /// Keeps rows in the file at `path`, which is opened, or made, at the first use. After a crash that reads
-    /// the whole file.
+    /// Keeps rows in the file at `path`, which is opened, or made, at the first use. That reads the whole file.
     #[must_use]
     pub fn at(path: &Path, cache_bytes: usize) -> Self {
         Self {
@@ -173,7 +173,7 @@ impl RedbStorage {
                 let refused = error.to_string();
                 let read = contained(|| {
                     let file = ReadOnlyFile::open(&self.path)?;
-                    Ok(Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?)
+                    Ok(self.builder().create_with_backend(file)?)
                 });
                 if let Ok(database) = read {
                     return sound(database, Some(refused));
@@ -187,11 +187,7 @@ impl RedbStorage {
 
     /// Opens the file for writing.
     fn try_open(&self) -> Result<Database, OpenFailure> {
-        // Counting reads every page; where one is damaged, the others are read without the count.
-        if let Ok(database) = contained(|| self.open_at(&self.path, live_bytes::count)) {
-            return Ok(database);
-        }
-        let opened = contained(|| match self.open_at(&self.path, |_| Ok(())) {
+        let opened = contained(|| match self.open_at(&self.path) {
             Err(::redb::Error::Io(error)) => Ok(Err(OpenFailure::Io(error))),
             Err(error @ ::redb::Error::DatabaseAlreadyOpen) => {
                 Ok(Err(OpenFailure::Locked(error.to_string())))
@@ -201,18 +197,21 @@ impl RedbStorage {
         opened.unwrap_or_else(|reason| Err(OpenFailure::Damaged(reason)))
     }
 
-    fn open_at(
-        &self,
-        path: &Path,
-        count: impl FnOnce(&WriteTransaction) -> Result<(), ::redb::Error>,
-    ) -> Result<Database, ::redb::Error> {
+    fn builder(&self) -> Builder {
+        let mut builder = Builder::new();
+        // Else a write goes into a damaged tree, and the new checksums cover the damage.
+        builder.set_check_integrity_on_open(true).set_cache_size(self.cache_bytes);
+        builder
+    }
+
+    fn open_at(&self, path: &Path) -> Result<Database, ::redb::Error> {
         // Made here, since redb would make it readable by others.
         let file = durable::open(path, durable::private().read(true).write(true))?;
         let file = FlushedFile::of(file)?;
-        let database = Builder::new().set_cache_size(self.cache_bytes).create_with_backend(file)?;
+        let database = self.builder().create_with_backend(file)?;
         // Makes all tables: reading one that is absent would be an error.
         let transaction = database.begin_write()?;
-        count(&transaction)?;
+        live_bytes::count(&transaction)?;
         for table in Table::ALL {
             transaction.open_table(definition(table))?;
         }
@@ -331,7 +330,7 @@ impl RedbStorage {
         // Another repair may have left one.
         durable::remove(&draft).map_err(text)?;
         let made = contained(|| {
-            let database = self.open_at(&draft, live_bytes::count)?;
+            let database = self.open_at(&draft)?;
             self.apply(&OpenDatabase::of(database, None), batch)
         });
         let made = match made {
@@ -397,10 +396,12 @@ impl Storage for RedbStorage {
             |opened| {
                 let table = opened.database.begin_read()?.open_table(definition(table))?;
                 let mut rows = Vec::new();
-                for row in table.range::<&[u8]>((from, Bound::Unbounded))?.take(limit) {
+                let end = end_of(prefix);
+                let range = (from, end_bound(end.as_deref()));
+                for row in table.range::<&[u8]>(range)?.take(limit) {
                     let (key, row) = row?;
                     if !key.value().starts_with(prefix) {
-                        break;
+                        return Err(out_of_place());
                     }
                     rows.push((key.value().to_vec(), row.value().to_vec()));
                 }
@@ -497,6 +498,10 @@ impl Storage for RedbStorage {
         }
     }
 
+    fn check_at_next_use(&self) {
+        self.abandon();
+    }
+
     fn salvage(&self, reason: &str) -> Result<(), StorageError> {
         let failed = |reason: &str| {
             let reason = reason.to_owned();
@@ -533,6 +538,11 @@ impl Storage for RedbStorage {
         drop(self.opened(StorageAccess::Open)?);
         Ok(kept)
     }
+}
+
+/// A tree has a key outside the range of keys that was asked for.
+fn out_of_place() -> ::redb::Error {
+    ::redb::Error::Corrupted("a key is out of place".to_owned())
 }
 
 /// The file, kept open while it is held.

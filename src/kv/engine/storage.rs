@@ -87,6 +87,9 @@ pub trait Storage: Send + Sync {
         None
     }
 
+    /// Has the storage verify itself before it is used again: a row that was written is missing.
+    fn check_at_next_use(&self) {}
+
     /// Salvages the rows, because reading them failed for this reason.
     ///
     /// # Errors

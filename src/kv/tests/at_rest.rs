@@ -34,7 +34,7 @@ fn nothing_that_a_user_wrote_is_readable_in_any_file() {
     store.rename_namespace(&Actor::SERVICE, id, &format!("{TITLE}-2")).expect("renamed");
     let listed = store.list(id, NAME, None, 10, 0).expect("readable");
     assert_eq!(listed.records.len(), 10, "prefixes can be listed all the same");
-    let seen = format!("{:?} {:?}", store.report().expect("open"), store.findings());
+    let seen = format!("{:?} {:?}", store.report().expect("open"), store.take_findings());
     drop(store);
     let mut files = 0;
     for entry in std::fs::read_dir(home.folder.path()).expect("a directory") {

@@ -24,7 +24,7 @@ fn what_cannot_be_written_has_not_happened_and_is_possible_again_later() {
     write(&store, id, "a", "3");
     let again = home.open();
     assert_eq!(read(&again, id, "a").as_deref(), Some("3"));
-    assert!(again.findings().is_empty(), "{:?}", again.findings());
+    assert!(again.take_findings().is_empty(), "{:?}", again.take_findings());
     assert_eq!(again.namespaces().expect("open").len(), 1);
 }
 
@@ -45,7 +45,7 @@ fn a_write_that_is_there_although_it_failed_is_read_and_is_no_damage() {
     let (home, store, id) = written_late();
     assert_eq!(read(&store, id, "a").as_deref(), Some("2"));
     write(&store, id, "b", "3");
-    assert!(home.open().findings().is_empty());
+    assert!(home.open().take_findings().is_empty());
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn who_writes_first_after_such_a_write_knows_of_it_too() {
     let (home, store, id) = written_late();
     write(&store, id, "b", "3");
     let again = home.open();
-    assert!(again.findings().is_empty(), "{:?}", again.findings());
+    assert!(again.take_findings().is_empty(), "{:?}", again.take_findings());
     assert_eq!(read(&again, id, "a").as_deref(), Some("2"));
 }
 
@@ -86,7 +86,7 @@ fn when_it_cannot_be_told_what_was_written_everything_is_read_again() {
     assert_eq!(read(&store, id, "a").as_deref(), Some("2"));
     assert_eq!(read(&store, id, "b").as_deref(), Some("2"));
     write(&store, id, "c", "3");
-    assert!(home.open().findings().is_empty());
+    assert!(home.open().take_findings().is_empty());
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn a_namespace_whose_keyring_entry_was_not_written_leaves_nothing() {
     std::fs::remove_dir(home.path("keyring.new")).expect("removed");
     assert_eq!(home.memory.rows().len(), 2, "the count and the format");
     let again = home.open();
-    assert!(again.findings().is_empty(), "{:?}", again.findings());
+    assert!(again.take_findings().is_empty(), "{:?}", again.take_findings());
 }
 
 #[test]
@@ -188,9 +188,13 @@ fn what_is_left_of_a_deleted_namespace_keeps_nobody_from_the_others_while_the_di
     store.delete_namespace(&Actor::SERVICE, id).expect("its keys are gone");
     let again = home.open();
     assert_eq!(read(&again, kept, "a").as_deref(), Some("1"));
-    assert!(again.findings().iter().any(|it| it.contains("deleted")), "{:?}", again.findings());
+    assert!(
+        again.take_findings().iter().any(|it| it.contains("deleted")),
+        "{:?}",
+        again.take_findings()
+    );
     home.memory.fail(None);
-    assert!(home.open().findings().is_empty());
+    assert!(home.open().take_findings().is_empty());
 }
 
 #[test]

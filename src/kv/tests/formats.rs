@@ -55,7 +55,7 @@ fn the_first_write_to_a_store_without_a_format_adds_it() {
     assert_eq!(stored(&home), Some(row(1)), "a new store has it");
     set(&home, None);
     let store = home.open();
-    assert!(store.findings().is_empty(), "{:?}", store.findings());
+    assert!(store.take_findings().is_empty(), "{:?}", store.take_findings());
     assert_eq!((read(&store, id, "a").as_deref(), stored(&home)), (Some("1"), None));
     write(&store, id, "a", "2");
     assert_eq!(stored(&home), Some(row(1)));
@@ -67,7 +67,7 @@ fn a_damaged_format_is_reported_and_records_are_read() {
     for damaged in [Vec::new(), vec![0; 8], [row(1), vec![0]].concat(), row(0)] {
         set(&home, Some(damaged));
         let store = home.open();
-        assert_eq!(store.findings(), ["the row with the store's format is damaged"]);
+        assert_eq!(store.take_findings(), ["the row with the store's format is damaged"]);
         assert_eq!(read(&store, id, "a").as_deref(), Some("1"));
     }
 }

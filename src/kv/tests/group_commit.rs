@@ -94,7 +94,7 @@ fn writers_that_come_together_share_a_commit_and_each_has_its_record() {
     for (_, name) in &puts {
         assert_eq!(read(&again, id, name).as_ref(), Some(name));
     }
-    assert!(again.findings().is_empty(), "{:?}", again.findings());
+    assert!(again.take_findings().is_empty(), "{:?}", again.take_findings());
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn deletions_share_a_commit_with_each_other_and_with_writers() {
     let again = home.open();
     assert!(gone.iter().all(|(_, name)| read(&again, id, name).is_none()));
     assert!(written.iter().all(|(_, name)| read(&again, id, name).as_ref() == Some(name)));
-    assert!(again.findings().is_empty(), "{:?}", again.findings());
+    assert!(again.take_findings().is_empty(), "{:?}", again.take_findings());
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn writers_of_one_name_leave_the_record_of_one_of_them() {
     assert!(results.iter().all(Result::is_ok), "{results:?}");
     let again = home.open();
     assert_eq!(read(&again, id, "same").as_deref(), Some("same"));
-    assert!(again.findings().is_empty(), "{:?}", again.findings());
+    assert!(again.take_findings().is_empty(), "{:?}", again.take_findings());
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn rotation_seals_everything_anew_and_then_the_old_version_is_not_needed() {
     assert_eq!(versions_on_disk(&home), [2; 6]);
     assert_eq!(store.destroy_unneeded(&Actor::SERVICE, id).expect("written"), [1]);
     let again = home.open();
-    assert!(again.findings().is_empty(), "{:?}", again.findings());
+    assert!(again.take_findings().is_empty(), "{:?}", again.take_findings());
     for (name, value) in [("a", "1"), ("b", "2"), ("c", "3")] {
         assert_eq!(read(&again, id, name).as_deref(), Some(value));
     }

@@ -133,7 +133,7 @@ fn run(steps: Vec<Step>, open: &dyn Fn() -> Store) {
         }
         let open_store = store.as_ref().expect("open");
         check(open_store, id, &model, now);
-        assert!(open_store.findings().is_empty(), "{:?}", open_store.findings());
+        assert!(open_store.take_findings().is_empty(), "{:?}", open_store.take_findings());
     }
 }
 

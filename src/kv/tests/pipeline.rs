@@ -20,7 +20,7 @@ fn is_untouched(home: &Home, id: NamespaceId) {
     let store = home.open();
     assert_eq!(names(&store.list(id, "", None, 10, 0).expect("listed")), ["before"]);
     assert_eq!(read(&store, id, "before").as_deref(), Some("1"));
-    assert!(store.findings().is_empty(), "{:?}", store.findings());
+    assert!(store.take_findings().is_empty(), "{:?}", store.take_findings());
 }
 
 fn with_one_record(home: &Home) -> NamespaceId {
@@ -45,7 +45,7 @@ fn a_long_batch_is_read_as_written_also_after_opening_again() {
         drop(store);
         let store = open();
         assert_eq!(store.commits(), commits, "one commit each");
-        assert!(store.findings().is_empty(), "{:?}", store.findings());
+        assert!(store.take_findings().is_empty(), "{:?}", store.take_findings());
         assert_eq!(read(&store, id, "name 7").as_deref(), Some("the last one counts"));
         assert_eq!(read(&store, id, "name 699").as_deref(), Some("value 699"));
         let all = store.list(id, "", None, RECORDS + 1, 0).expect("listed");

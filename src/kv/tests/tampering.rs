@@ -79,7 +79,7 @@ fn any_flipped_bit_of_an_entry_is_noticed_and_named() {
         let store = home.open();
         let error = store.get(id, "b", 0).expect_err("damaged").to_string();
         assert!(error.contains(&record.to_string()), "byte {byte}: {error}");
-        let findings = store.findings().join("\n");
+        let findings = store.take_findings().join("\n");
         assert!(findings.contains(&record.to_string()), "{findings}");
         assert_eq!(names(&store.list(id, "", None, 9, 0).expect("readable")), ["a", "c"]);
     }
@@ -141,7 +141,7 @@ fn a_record_filed_under_another_name_or_namespace_is_noticed() {
     let store = home.open();
     assert!(read(&store, id, "a").is_some());
     assert!(names(&store.list(other, "", None, 9, 0).expect("readable")).is_empty());
-    assert!(store.findings().join("\n").contains(&a.to_string()));
+    assert!(store.take_findings().join("\n").contains(&a.to_string()));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn is_refused(home: &Home, id: NamespaceId, rows: Vec<Kept>) {
     assert!(matches!(store.get(id, "a", 0), Err(KvError::Disagrees(at)) if at == id));
     assert!(matches!(store.list(id, "", None, 9, 0), Err(KvError::Disagrees(_))));
     assert!(matches!(store.put(id, &[put("a", b"")], 0), Err(KvError::Disagrees(_))));
-    assert!(store.findings().join("\n").contains(&id.to_string()));
+    assert!(store.take_findings().join("\n").contains(&id.to_string()));
     let other = store.create_namespace(&Actor::SERVICE, "another").expect("made").id;
     write(&store, other, "goes", "on");
     store.delete_namespace(&Actor::SERVICE, other).expect("deleted");
@@ -303,12 +303,12 @@ fn a_namespace_that_is_accepted_is_opened_as_it_is_found() {
     store.open().expect("opened");
     assert_eq!(names(&store.list(id, "", None, 9, 0).expect("accepted")), ["a", "c"]);
     let again = home.open();
-    assert!(again.findings().is_empty(), "it is so from then on: {:?}", again.findings());
+    assert!(again.take_findings().is_empty(), "it is so from then on: {:?}", again.take_findings());
     assert_eq!(names(&again.list(id, "", None, 9, 0).expect("open")), ["a", "c"]);
-    assert!(!store.findings().is_empty(), "and it is said");
+    assert!(!store.take_findings().is_empty(), "and it is said");
     // The next write writes the commit rows again.
     write(&store, id, "d", "d");
-    assert!(home.open().findings().is_empty());
+    assert!(home.open().take_findings().is_empty());
 }
 
 #[test]
@@ -335,7 +335,7 @@ fn only_rows_of_namespaces_with_a_tombstone_are_removed() {
     home.memory.set_rows(rows.into_iter().chain(odd.clone()).collect());
 
     std::fs::write(&path, &older).expect("written");
-    let findings = home.open().findings().join("\n");
+    let findings = home.open().take_findings().join("\n");
     assert!(findings.contains(&newer.to_string()), "{findings}");
     assert!(!findings.contains(&deleted.to_string()), "it is not deleted in this one: {findings}");
     assert_eq!(has_rows(newer), [true, true, true, false]);
@@ -343,7 +343,7 @@ fn only_rows_of_namespaces_with_a_tombstone_are_removed() {
 
     std::fs::write(&path, &right).expect("written");
     let store = home.open();
-    assert!(store.findings().is_empty(), "{:?}", store.findings());
+    assert!(store.take_findings().is_empty(), "{:?}", store.take_findings());
     assert_eq!(read(&store, newer, "a").as_deref(), Some("1"));
     assert_eq!(has_rows(deleted), [false; 4]);
     let left = home.memory.rows();
@@ -365,7 +365,7 @@ fn records_under_a_newer_key_version_agree_again_once_its_keyring_is_back() {
     std::fs::write(&path, &older).expect("written");
     let store = home.open();
     assert!(matches!(store.get(id, "b", 0), Err(KvError::UnknownVersion { version: 2, .. })));
-    let findings = store.findings().join("\n");
+    let findings = store.take_findings().join("\n");
     assert!(
         findings.contains("2 records are sealed under key versions that are not in the keyring"),
         "{findings}"
@@ -376,7 +376,7 @@ fn records_under_a_newer_key_version_agree_again_once_its_keyring_is_back() {
 
     std::fs::write(&path, &right).expect("written");
     let store = home.open();
-    assert!(store.findings().is_empty(), "{:?}", store.findings());
+    assert!(store.take_findings().is_empty(), "{:?}", store.take_findings());
     let page = store.list(id, "", None, 9, 0).expect("listed");
     assert_eq!(names(&page), ["b", "c", "d"]);
 }
@@ -398,7 +398,7 @@ fn a_damaged_record_can_be_written_anew_or_deleted() {
         }
         assert_eq!(read(&store, id, "b").as_deref(), (!delete).then_some("whole"));
         let again = home.open();
-        assert!(again.findings().is_empty(), "{:?}", again.findings());
+        assert!(again.take_findings().is_empty(), "{:?}", again.take_findings());
         assert_eq!(read(&again, id, "b").as_deref(), (!delete).then_some("whole"));
     }
 }
@@ -433,7 +433,7 @@ fn a_count_of_commits_put_back_alone_does_not_bring_versions_back() {
     home.memory.set_rows(after);
     let store = home.open();
     assert_eq!(store.commits(), 5);
-    assert!(store.findings().join("\n").contains("count of commits"));
+    assert!(store.take_findings().join("\n").contains("count of commits"));
     assert_eq!(read(&store, id, "b").as_deref(), Some("newer"));
 }
 
