@@ -1,5 +1,6 @@
 //! Who calls, what they may do, how much, and what they have used. Knows no HTTP.
 
+pub(crate) mod access_key;
 pub(crate) mod ceiling;
 pub(crate) mod config;
 pub(crate) mod identity;

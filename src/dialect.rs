@@ -3,6 +3,7 @@
 //! A dialect is a folder, a `mod` line, and a line in [`dialects`].
 
 pub(crate) mod admin;
+pub(crate) mod aws_kms;
 pub(crate) mod native;
 pub(crate) mod vault;
 pub(crate) mod web;
@@ -18,6 +19,7 @@ pub fn dialects() -> Dialects {
         Box::new(web::routes::Web::default()),
         Box::new(workers_kv::WorkersKv),
         Box::new(vault::Vault),
+        Box::new(aws_kms::AwsKms),
         Box::new(admin::Admin),
     ])
 }

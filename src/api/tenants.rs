@@ -46,6 +46,18 @@ pub(crate) struct NewTokenAnswer {
     pub token: Zeroizing<String>,
 }
 
+/// An access key that was made, for clients that sign requests. It is shown once.
+#[derive(Serialize, Deserialize, JsonSchema)]
+pub(crate) struct NewAccessKeyAnswer {
+    /// The number of its token, by which it is revoked.
+    pub number: u32,
+    /// Its id, which is public.
+    pub access_key_id: String,
+    /// Its secret.
+    #[schemars(with = "String")]
+    pub secret_access_key: Zeroizing<String>,
+}
+
 /// Limits to set; those that are left out stay, `none` lifts one, and `default` is that of the
 /// configuration again.
 #[derive(Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -170,6 +182,9 @@ pub(crate) struct TokenEntry {
     pub last_used_at: Option<u64>,
     /// What the operator wrote about it.
     pub note: Option<String>,
+    /// The id of the access key that it is; null for a token that callers show.
+    #[serde(default)]
+    pub access_key_id: Option<String>,
 }
 
 /// What a tenant has used.

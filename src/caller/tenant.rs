@@ -65,6 +65,9 @@ pub(crate) struct TokenRecord {
     pub(crate) expires_at: Option<u64>,
     /// What the operator wrote about it.
     pub(crate) note: Option<String>,
+    /// Nobody knows the token: its holder has the access key that is derived from the hash.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_access_key: bool,
 }
 
 /// Where a tenant comes from.

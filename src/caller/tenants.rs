@@ -1,6 +1,7 @@
 //! The tenants that the store keeps, and the index by which a token finds its tenant.
 
 mod changes;
+mod dialect_records;
 mod error;
 mod records;
 mod usage_records;
@@ -14,13 +15,14 @@ use arc_swap::ArcSwap;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use parking_lot::Mutex;
 
+use crate::caller::access_key::AccessKey;
 use crate::caller::limits::Limits;
 use crate::caller::tenant::{Account, Origin, Tenant, TenantRecord};
 use crate::caller::token::{HASH_BYTES, SCHEME, digest};
 use crate::kv::{RecordQuota, RecordQuotas};
 use crate::machine::unix_now;
 
-pub(crate) use changes::{NewToken, TenantChange, TokenTerms};
+pub(crate) use changes::{NewAccessKey, NewToken, TenantChange, TokenTerms};
 pub(crate) use error::TenantError;
 pub(crate) use records::TENANTS_NAMESPACE;
 
@@ -46,6 +48,8 @@ struct Index {
     /// By the token's hash. A lookup takes the same time however many there are, and what its time tells
     /// is about the hash: a token has 256 bits and cannot be guessed from it.
     tokens: HashMap<[u8; HASH_BYTES], IndexedToken>,
+    /// The hash of the token from which each access key is derived, by its id.
+    access_keys: HashMap<String, [u8; HASH_BYTES]>,
 }
 
 /// A tenant and its record.
@@ -70,6 +74,28 @@ pub(crate) enum TokenOwner {
     Unknown,
     /// The tenants were not read yet.
     NotLoaded,
+}
+
+/// Whose access key it is: whether a request is signed with it is still to be checked.
+pub(crate) enum AccessKeyOwner {
+    /// Of this tenant.
+    Tenant {
+        tenant: Arc<Tenant>,
+        key: AccessKey,
+        /// To be set once a signature is right.
+        last_use: Arc<AtomicU64>,
+    },
+    /// Of no tenant, revoked or expired.
+    Unknown,
+    /// The tenants were not read yet.
+    NotLoaded,
+}
+
+impl IndexedToken {
+    /// Whether it counts at a time, in seconds since 1970.
+    fn is_valid(&self, now: u64) -> bool {
+        self.expires_at.is_none_or(|at| at > now)
+    }
 }
 
 impl Tenants {
@@ -102,11 +128,29 @@ impl Tenants {
         }
         let Some(known) = index.tokens.get(&digest(token)) else { return TokenOwner::Unknown };
         let now = unix_now();
-        if known.expires_at.is_some_and(|at| at <= now) {
+        if !known.is_valid(now) {
             return TokenOwner::Unknown;
         }
         known.last_use.store(now, Ordering::Relaxed);
         TokenOwner::Tenant(Arc::clone(&known.tenant))
+    }
+
+    /// Whose access key this is, and the key.
+    pub(crate) fn access_key(&self, id: &str) -> AccessKeyOwner {
+        let index = self.index.load();
+        if !index.is_loaded {
+            return AccessKeyOwner::NotLoaded;
+        }
+        let known =
+            index.access_keys.get(id).and_then(|hash| Some((hash, index.tokens.get(hash)?)));
+        match known {
+            Some((hash, token)) if token.is_valid(unix_now()) => AccessKeyOwner::Tenant {
+                tenant: Arc::clone(&token.tenant),
+                key: AccessKey::of(hash),
+                last_use: Arc::clone(&token.last_use),
+            },
+            _ => AccessKeyOwner::Unknown,
+        }
     }
 
     /// From when on a token counts no more, in seconds since 1970; `None` for ever, or for a token of no
@@ -189,6 +233,9 @@ impl Index {
             let Some(hash) = read_hash(&token.hash) else { continue };
             let last_use = tenant.account().last_use(token.number);
             let (tenant, expires_at) = (Arc::clone(&tenant), token.expires_at);
+            if token.is_access_key {
+                self.access_keys.insert(AccessKey::of(&hash).id, hash);
+            }
             self.tokens.insert(hash, IndexedToken { tenant, expires_at, last_use });
         }
         let name = record.name.clone();
@@ -199,14 +246,17 @@ impl Index {
     fn take_out(&mut self, name: &str) {
         let Some(old) = self.tenants.remove(name) else { return };
         for token in &old.record.tokens {
-            if let Some(hash) = read_hash(&token.hash) {
-                self.tokens.remove(&hash);
+            let Some(hash) = read_hash(&token.hash) else { continue };
+            self.tokens.remove(&hash);
+            if token.is_access_key {
+                self.access_keys.remove(&AccessKey::of(&hash).id);
             }
         }
     }
 }
 
-fn read_hash(text: &str) -> Option<[u8; HASH_BYTES]> {
+/// The hash in the record of a token.
+pub(crate) fn read_hash(text: &str) -> Option<[u8; HASH_BYTES]> {
     let digits = text.strip_prefix(SCHEME)?;
     HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()?.try_into().ok()
 }

@@ -5,10 +5,11 @@ mod table;
 mod usage;
 
 use clap::{Args, Subcommand};
+use zeroize::Zeroizing;
 
 use crate::api::tenants::{
-    CreateTenantRequest, LimitsRequest, NewTokenAnswer, NewTokenRequest, PermissionsRequest,
-    RemoveTenantRequest, RemovedTenant, TenantEntry, TenantList,
+    CreateTenantRequest, LimitsRequest, NewAccessKeyAnswer, NewTokenAnswer, NewTokenRequest,
+    PermissionsRequest, RemoveTenantRequest, RemovedTenant, TenantEntry, TenantList,
 };
 use crate::cli::admin_arguments::AdminArguments;
 use crate::cli::error::CommandError;
@@ -86,14 +87,20 @@ struct ShowArguments {
 
 /// Make another token and print it, once; or revoke one
 ///
-/// A token that was revoked counts no more from the next call on.
+/// A token that was revoked counts no more from the next call on. With --aws it is an access key, with which
+/// clients of AWS KMS sign their requests, as two lines for a shell:
+///   export $(lavawall tenant token acme --aws)
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 struct TokenArguments {
     /// Name of the tenant
     name: String,
     /// Revoke the token of this number
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["note", "expires_in"])]
     revoke: Option<u32>,
+    /// Make an access key for clients of AWS KMS
+    #[arg(long, conflicts_with = "revoke")]
+    aws: bool,
     #[command(flatten)]
     terms: TermsArguments,
     #[command(flatten)]
@@ -225,6 +232,16 @@ fn token(arguments: &TokenArguments) -> Result<(), CommandError> {
         return Ok(());
     }
     let (note, expires_at) = arguments.terms.given();
+    if arguments.aws {
+        let request = NewTokenRequest { note, expires_at };
+        let made: NewAccessKeyAnswer = operator.post(&format!("{path}/access-keys"), &request)?;
+        let id = print::shown(&made.access_key_id);
+        let text = Zeroizing::new(format!(
+            "AWS_ACCESS_KEY_ID={id}\nAWS_SECRET_ACCESS_KEY={}\n",
+            made.secret_access_key.as_str()
+        ));
+        return printed_once(&arguments.name, made.number, &text);
+    }
     let made = operator.post(&format!("{path}/tokens"), &NewTokenRequest { note, expires_at })?;
     shown_once(&arguments.name, &made)
 }
@@ -277,9 +294,13 @@ fn remove(arguments: &RemoveArguments) -> Result<(), CommandError> {
 
 /// Prints a token, and to whom it belongs.
 fn shown_once(name: &str, made: &NewTokenAnswer) -> Result<(), CommandError> {
-    print::write(format!("{}\n", made.token.as_str()).as_bytes())
-        .map_err(|_| CommandError::new(Exit::Io, lost(name, made.number)))?;
-    print::note(&format!("tenant {name}, token {}: it is shown once", made.number));
+    let text = Zeroizing::new(format!("{}\n", made.token.as_str()));
+    printed_once(name, made.number, &text)
+}
+
+fn printed_once(name: &str, number: u32, text: &str) -> Result<(), CommandError> {
+    print::write(text.as_bytes()).map_err(|_| CommandError::new(Exit::Io, lost(name, number)))?;
+    print::note(&format!("tenant {name}, token {number}: it is shown once"));
     Ok(())
 }
 

@@ -30,6 +30,8 @@ pub const TRANSIT: &str = "lavawall v1 transit";
 pub const TRANSIT_MAC: &str = "lavawall v1 transit mac";
 /// Derives the key of nonces from such a key.
 pub const TRANSIT_NONCE: &str = "lavawall v1 transit nonce";
+/// Derives an access key, with which requests are signed, from the hash of a token.
+pub const ACCESS_KEY: &str = "lavawall v1 access key";
 /// The check of a share: identifies a false one.
 pub const SHARE_CHECK: &str = "lavawall v1 share check";
 /// The checksum of a share's text: finds typing errors.

@@ -22,6 +22,7 @@
 //! POST /admin/tenants/{name}/permissions       {allow, deny}
 //! POST /admin/tenants/{name}/tokens            another token; answers with it, once
 //! POST /admin/tenants/{name}/tokens/{number}/revoke
+//! POST /admin/tenants/{name}/access-keys       an access key; answers with it, once
 //! POST /admin/tenants/{name}/remove            {shred}
 //! POST /admin/namespaces/{id}/rotate
 //! POST /admin/namespaces/{id}/revoke {version}
@@ -46,7 +47,7 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 23] = [
+const ENDPOINTS: [&str; 24] = [
     "/admin/clock",
     "/admin/clock/confirm",
     "/admin/configuration",
@@ -62,6 +63,7 @@ const ENDPOINTS: [&str; 23] = [
     "/admin/store/repair",
     "/admin/tenants",
     "/admin/tenants/{tenant}",
+    "/admin/tenants/{tenant}/access-keys",
     "/admin/tenants/{tenant}/limits",
     "/admin/tenants/{tenant}/permissions",
     "/admin/tenants/{tenant}/remove",
@@ -162,6 +164,7 @@ async fn tenant(
         (&Method::POST, ["permissions"]) => tenants::permit(call, name).await,
         (&Method::POST, ["tokens"]) => tenants::new_token(call, name).await,
         (&Method::POST, ["tokens", number, "revoke"]) => tenants::revoke(call, name, number).await,
+        (&Method::POST, ["access-keys"]) => tenants::new_access_key(call, name).await,
         (&Method::POST, ["remove"]) => tenants::remove(call, name).await,
         _ => Err(Refusal::not_found("there is no such administrator's call")),
     }

@@ -12,9 +12,11 @@ use tokio::time::timeout;
 
 use crate::audit::Actor;
 use crate::caller::Caller;
+use crate::caller::tenant::Tenant;
 use crate::http::app::App;
 use crate::http::body::{AnswerPermit, Body};
 use crate::http::body_reading::{self, BodyLimits, ReceivedBody};
+use crate::http::listener::Ingress;
 use crate::http::memory_budget::MemoryPermit;
 use crate::http::refusal::Refusal;
 use crate::kv::{KvError, Store};
@@ -57,9 +59,15 @@ pub(crate) struct Call<'a> {
     pub(crate) caller: Caller,
     pub(crate) request: Request<Incoming>,
     pub(crate) activity: &'a Arc<Activity>,
+    /// How it came in.
+    pub(crate) ingress: &'a Ingress,
     /// As the answer repeats it.
     pub(crate) id: &'a HeaderValue,
 }
+
+/// The tenant of a call that was identified only after its body had been received: an extension of the answer.
+#[derive(Clone)]
+pub(crate) struct IdentifiedLate(pub(crate) Arc<Tenant>);
 
 /// The answer to a call, in most cases complete.
 pub(crate) enum Reply {
@@ -75,9 +83,10 @@ impl<'a> Call<'a> {
         activity: &'a Arc<Activity>,
         caller: Caller,
         request: Request<Incoming>,
+        ingress: &'a Ingress,
         id: &'a HeaderValue,
     ) -> Self {
-        Self { app, caller, request, activity, id }
+        Self { app, caller, request, activity, ingress, id }
     }
 
     /// The path.

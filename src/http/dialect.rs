@@ -43,6 +43,11 @@ pub(crate) trait Dialect: Send + Sync {
     /// one that depends on more than the path: then the dialect checks it.
     fn needed(&self, path: &str) -> Option<Needed<'static>>;
 
+    /// The requests that are its own by more than their path.
+    fn claim(&self) -> Option<ClaimedRequests> {
+        None
+    }
+
     /// Whether it exists only for peers on the operator's socket.
     fn is_for_peers_only(&self) -> bool {
         false
@@ -83,13 +88,30 @@ pub(crate) trait Dialect: Send + Sync {
     }
 }
 
+/// Requests that a dialect answers whatever dialect serves their path.
+#[derive(Clone, Copy)]
+pub(crate) struct ClaimedRequests {
+    /// The label of their meter.
+    pub(crate) label: &'static str,
+    /// Whether a request is one of them.
+    pub(crate) is_made: fn(&Request<Incoming>) -> bool,
+}
+
 /// All dialects.
 pub struct Dialects {
     all: Vec<Box<dyn Dialect>>,
+    claims: Vec<Claimant>,
     mounts: Vec<Mount>,
     root_paths: Vec<RootPath>,
     meter_labels: Vec<&'static str>,
     unknown: MeterId,
+}
+
+/// Requests that a dialect claims.
+struct Claimant {
+    is_made: fn(&Request<Incoming>) -> bool,
+    dialect: usize,
+    meter: MeterId,
 }
 
 /// A dialect below a prefix of its own, and the meter of all its requests.
@@ -116,12 +138,16 @@ pub(crate) struct Destination<'a> {
 impl Dialects {
     /// The first of `all` has its paths at [`ROOT`], and refuses the paths that no dialect serves.
     pub(crate) fn new(all: Vec<Box<dyn Dialect>>) -> Self {
-        let (mut mounts, mut root_paths, mut meter_labels) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut claims, mut mounts, mut root_paths) = (Vec::new(), Vec::new(), Vec::new());
+        let mut meter_labels = Vec::new();
         let mut meter = |label| {
             meter_labels.push(label);
             MeterId(meter_labels.len() - 1)
         };
         for (dialect, it) in all.iter().enumerate() {
+            if let Some(ClaimedRequests { label, is_made }) = it.claim() {
+                claims.push(Claimant { is_made, dialect, meter: meter(label) });
+            }
             let prefix = it.prefix();
             if prefix == ROOT {
                 let paths = it.endpoints().into_iter();
@@ -134,7 +160,7 @@ impl Dialects {
         }
         // One meter for all: callers must not be able to fill the counters with names.
         let unknown = meter("other");
-        Self { all, mounts, root_paths, meter_labels, unknown }
+        Self { all, claims, mounts, root_paths, meter_labels, unknown }
     }
 
     /// The path templates of all dialects.
@@ -148,7 +174,15 @@ impl Dialects {
         &self.meter_labels
     }
 
-    /// The dialect that answers `path`.
+    /// The dialect that answers a request.
+    pub(crate) fn of(&self, request: &Request<Incoming>, is_peer: bool) -> Destination<'_> {
+        match self.claims.iter().find(|claim| (claim.is_made)(request)) {
+            Some(claim) => Destination { dialect: &*self.all[claim.dialect], meter: claim.meter },
+            None => self.find(request.uri().path(), is_peer),
+        }
+    }
+
+    /// The dialect that serves `path`.
     pub(crate) fn find(&self, path: &str, is_peer: bool) -> Destination<'_> {
         let mount = self
             .mounts

@@ -18,7 +18,7 @@ use crate::caller::usage::Protocol;
 use crate::http::access_log::LoggedRequest;
 use crate::http::app::App;
 use crate::http::body::Body;
-use crate::http::call::{Call, Reply};
+use crate::http::call::{Call, IdentifiedLate, Reply};
 use crate::http::cors::CorsAnswer;
 use crate::http::dialect::{Destination, Dialects};
 use crate::http::host;
@@ -69,7 +69,9 @@ impl Handler {
         if let Some(preflight) = cors.and_then(|cors| cors.preflight(&request)) {
             return (Reply::Now(preflight), Caller::Anonymous, None);
         }
-        let call = |caller, request| Call::new(&self.app, &self.activity, caller, request, id);
+        let call = |caller, request| {
+            Call::new(&self.app, &self.activity, caller, request, &self.ingress, id)
+        };
         match dialect.authenticate(&self.app, &self.ingress, &request) {
             Ok(caller) => {
                 let who = caller.clone();
@@ -127,8 +129,7 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     type Future = MeteredReply;
 
     fn call(&self, request: Request<Incoming>) -> MeteredReply {
-        let destination =
-            self.dialects.find(request.uri().path(), self.ingress.operator().is_some());
+        let destination = self.dialects.of(&request, self.ingress.operator().is_some());
         let is_head = request.method() == Method::HEAD;
         let id = self.ids.next(request.headers());
         let mut logged = self.app.access.log().map(|_| {
@@ -177,6 +178,12 @@ pub(crate) struct Count {
 impl Count {
     fn add(&mut self, app: &App, response: &mut Response<Body>) {
         app.meters.add_request(self.meter, response.status());
+        if let Some(IdentifiedLate(tenant)) = response.extensions_mut().remove() {
+            if let Some(logged) = &mut self.logged {
+                logged.caller = tenant.to_string();
+            }
+            self.limited = Some(tenant);
+        }
         if let Some(id) = self.id.take() {
             if let (Some(log), Some(logged)) = (app.access.log(), &self.logged) {
                 let bytes = response.body().size_hint().exact();

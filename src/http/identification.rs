@@ -1,6 +1,8 @@
 //! The caller of a request, by its token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hyper::HeaderMap;
@@ -8,13 +10,14 @@ use hyper::header::AUTHORIZATION;
 
 use crate::caller::Caller;
 use crate::caller::tenant::Tenant;
-use crate::caller::tenants::{TenantError, TokenOwner};
+use crate::caller::tenants::{AccessKeyOwner, TenantError, TokenOwner};
 use crate::caller::token::bearer;
 use crate::caller::token_attempts::{WINDOW, WRONG_MOST};
 use crate::http::app::App;
 use crate::http::listener::Ingress;
 use crate::http::refusal::{Class, LimitRefusal, Refusal, Subject};
 use crate::keyring::Condition;
+use crate::machine::unix_now;
 
 impl App {
     /// The caller of a request with these headers. A peer on the operator's socket needs no token, and
@@ -92,22 +95,65 @@ impl App {
         token: &[u8],
         is_expected: impl FnOnce(&Tenant) -> bool,
     ) -> Result<Arc<Tenant>, Refusal> {
-        // Loopback and unix sockets are shared by all programs of the machine, and by a proxy there.
-        let address = ingress.from.address().filter(|address| !address.is_loopback());
-        if let Some(address) = address {
-            self.token_attempts.check(address, token, Instant::now()).map_err(too_many_wrong)?;
-        }
+        let address = counted_address(ingress);
+        self.check_attempts(address, token)?;
         let known = self.owner(token).and_then(|tenant| {
             if is_expected(&tenant) { Ok(tenant) } else { Err(Refusal::unauthenticated()) }
         });
-        match (&known, address) {
-            (Ok(_), Some(address)) => self.token_attempts.add_right(address, token),
-            (Err(refusal), Some(address)) if refusal.class == Class::Unauthenticated => {
-                self.token_attempts.add_wrong(address, Instant::now());
+        match &known {
+            Ok(_) => self.count_attempt(address, token, true),
+            Err(refusal) if refusal.class == Class::Unauthenticated => {
+                self.count_attempt(address, token, false);
             }
-            _ => {}
+            Err(_) => {}
         }
         known
+    }
+
+    /// The tenant with whose access key a request is signed; `None` when the signature is another one. Wrong
+    /// signatures are counted as wrong tokens are.
+    pub(crate) fn identify_signed(
+        &self,
+        ingress: &Ingress,
+        access_key: &str,
+        is_signed: impl FnOnce(&str) -> bool,
+    ) -> Result<Option<Arc<Tenant>>, Refusal> {
+        let (address, shown) = (counted_address(ingress), access_key.as_bytes());
+        self.check_attempts(address, shown)?;
+        let AccessKeyOwner::Tenant { tenant, key, last_use } = self.tenants.access_key(access_key)
+        else {
+            if !self.tenants.is_loaded() && self.has_keyring() {
+                return Err(not_loaded());
+            }
+            self.count_attempt(address, shown, false);
+            return Err(Refusal::unauthenticated());
+        };
+        let listener = &ingress.listener;
+        let is_certified = !listener.needs_certificate()
+            || ingress.certified.as_deref().is_some_and(|name| name == &*tenant.name);
+        if !is_certified || !listener.admits(&tenant) {
+            self.count_attempt(address, shown, false);
+            return Err(Refusal::unauthenticated());
+        }
+        let is_right = is_signed(&key.secret);
+        self.count_attempt(address, shown, is_right);
+        if is_right {
+            last_use.store(unix_now(), Ordering::Relaxed);
+        }
+        Ok(is_right.then_some(tenant))
+    }
+
+    fn check_attempts(&self, address: Option<IpAddr>, shown: &[u8]) -> Result<(), Refusal> {
+        let Some(address) = address else { return Ok(()) };
+        self.token_attempts.check(address, shown, Instant::now()).map_err(too_many_wrong)
+    }
+
+    fn count_attempt(&self, address: Option<IpAddr>, shown: &[u8], is_right: bool) {
+        match address {
+            Some(address) if is_right => self.token_attempts.add_right(address, shown),
+            Some(address) => self.token_attempts.add_wrong(address, Instant::now()),
+            None => {}
+        }
     }
 
     fn owner(&self, token: &[u8]) -> Result<Arc<Tenant>, Refusal> {
@@ -121,6 +167,12 @@ impl App {
             TokenOwner::NotLoaded | TokenOwner::Unknown => Err(Refusal::unauthenticated()),
         }
     }
+}
+
+/// The address whose wrong tokens are counted. Loopback and unix sockets are shared by all programs of the
+/// machine, and by a proxy there.
+fn counted_address(ingress: &Ingress) -> Option<IpAddr> {
+    ingress.from.address().filter(|address| !address.is_loopback())
 }
 
 /// The token that a request shows. Credentials of another scheme are for someone else, such as a proxy.

@@ -11,6 +11,8 @@ pub enum Interface {
     Kv,
     /// Vault and OpenBao.
     Vault,
+    /// AWS KMS.
+    Aws,
     /// `/status` and `/metrics`.
     Status,
     /// The dashboard, `/docs` and the description of the interface.
@@ -18,10 +20,11 @@ pub enum Interface {
 }
 
 /// Every interface and its name.
-const INTERFACES: [(&str, Interface); 5] = [
+const INTERFACES: [(&str, Interface); 6] = [
     ("random", Interface::Random),
     ("kv", Interface::Kv),
     ("vault", Interface::Vault),
+    ("aws", Interface::Aws),
     ("status", Interface::Status),
     ("pages", Interface::Pages),
 ];
@@ -67,6 +70,7 @@ mod tests {
             Interface::Random,
             Interface::Kv,
             Interface::Vault,
+            Interface::Aws,
             Interface::Status,
             Interface::Pages,
         ] {

@@ -9,6 +9,7 @@ use crate::audit::{Actor, AuditError};
 use crate::caller::tenants::Tenants;
 use crate::caller::token::ReloadableTokens;
 use crate::config::Config;
+use crate::dialect::aws_kms::due_deletion::delete_due_keys;
 use crate::incident::IncidentLog;
 use crate::keyring::seal::{SealChoice, SealKind};
 use crate::keyring::{Condition, Keyring};
@@ -18,6 +19,9 @@ use crate::state::{ADMIN_TOKEN, StateDir};
 use crate::upkeep::admin_token;
 use crate::upkeep::rotation::Rotation;
 use lavawall_entropy::Generator;
+
+/// How often keys are destroyed that were scheduled for it by day.
+const DELETION_EVERY: Duration = Duration::from_hours(1);
 
 /// The interval between looks: expired records are removed from the disk within it.
 const EVERY: Duration = Duration::from_secs(1);
@@ -64,6 +68,7 @@ pub(crate) struct KeyWork {
     rotation: Rotation,
     rotation_rate: u32,
     rotation_due: Instant,
+    deletion_due: Instant,
     scrub_rate: usize,
     scrub_due: Instant,
     /// The keyring's condition at the last look.
@@ -99,6 +104,7 @@ impl KeyWork {
             rotation: Rotation::default(),
             rotation_rate: config.kv.rotation_rate,
             rotation_due: Instant::now(),
+            deletion_due: Instant::now(),
             scrub_rate: usize::try_from(config.kv.scrub_rate).unwrap_or(usize::MAX),
             scrub_due: Instant::now() + SCRUB_EVERY,
             condition: None,
@@ -237,6 +243,13 @@ impl KeyWork {
         }
         // A disk that refuses clients must be reported here too, and tried again.
         store.check_writable()?;
+        if Instant::now() >= self.deletion_due && store.clock_doubt().is_none() {
+            self.deletion_due = Instant::now() + DELETION_EVERY;
+            let deleted = delete_due_keys(&self.callers.tenants, store, now)?;
+            if deleted > 0 {
+                tracing::info!("{deleted} keys were destroyed that their owners had scheduled");
+            }
+        }
         let now = Instant::now();
         if now >= self.rotation_due {
             let rest =

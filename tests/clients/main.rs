@@ -47,6 +47,24 @@ fn the_command_line_of_cloudflare_runs_unchanged() {
     works(Command::new("node").arg(modules().join("wrangler.mjs")));
 }
 
+#[test]
+#[ignore = "needs python3-venv and a package registry: make clients"]
+fn the_python_client_of_aws_kms_runs_unchanged() {
+    let service = Running::start(CONFIGURATION);
+    let allow = ["--allow", "random", "--allow", "keys:use:*", "--allow", "keys:manage:*"];
+    service.done(&[&["tenant", "create", "acme"], &allow[..]].concat(), "");
+    let text = service.done(&["tenant", "token", "acme", "--aws"], "");
+    let values: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    let [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret)] = values[..] else {
+        panic!("two lines: {text}")
+    };
+    let mut client = Command::new(python());
+    client.arg(scripts().join("aws_kms.py")).args([&service.url(), id, secret]);
+    let output = client.output().expect("it runs");
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complained}\n{}", service.log());
+}
+
 /// Runs a client's script against a service of its own.
 fn works(client: &mut Command) {
     let service = Running::start(CONFIGURATION);

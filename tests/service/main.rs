@@ -1,6 +1,7 @@
 //! The real program over real sockets: what an operator, a caller and a service manager see.
 
 mod access_log;
+mod aws_kms;
 mod calibration;
 mod clock;
 mod cors;

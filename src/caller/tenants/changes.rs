@@ -5,16 +5,18 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::audit::{Actor, AuditEvent};
+use crate::caller::access_key::AccessKey;
 use crate::caller::limits::LimitSettings;
 use crate::caller::permission::Permission;
 use crate::caller::tenant::{
     Account, NOTE_MOST, TOKENS_MOST, TenantRecord, TokenRecord, is_tenant_name,
 };
+use crate::caller::tenants::dialect_records;
 use crate::caller::tenants::records::{
     TENANTS_NAMESPACE, is_recorded, last_uses_name, make_namespace, names, tenant_name, write,
 };
 use crate::caller::tenants::{Index, StoredTenant, TenantError, Tenants};
-use crate::caller::token::{draw_token, hash_token};
+use crate::caller::token::{digest, draw_token, hash_token};
 use crate::keyring::{KeyringError, NamespaceInfo};
 use crate::kv::{KvError, Store};
 use crate::machine::unix_now;
@@ -30,6 +32,14 @@ const LIFE_MOST: u64 = 100 * 365 * 24 * 60 * 60;
 pub(crate) struct NewToken {
     pub(crate) number: u32,
     pub(crate) token: Zeroizing<String>,
+}
+
+/// An access key that was made, shown once.
+#[derive(Debug)]
+pub(crate) struct NewAccessKey {
+    /// The number of the token from which it is derived.
+    pub(crate) number: u32,
+    pub(crate) key: AccessKey,
 }
 
 /// What to change of a tenant.
@@ -151,6 +161,31 @@ impl Tenants {
         Ok(token)
     }
 
+    /// Makes another token of a tenant that nobody sees, and the access key that is derived from it.
+    ///
+    /// # Errors
+    /// As [`Tenants::new_token`].
+    pub(crate) fn new_access_key(
+        &self,
+        store: &Store,
+        generator: &Generator,
+        actor: &Actor,
+        name: &str,
+        terms: TokenTerms,
+    ) -> Result<NewAccessKey, TenantError> {
+        let _change = self.changes.lock();
+        let StoredTenant { record, tenant } = self.find(name)?;
+        let mut record = TenantRecord::clone(&record);
+        let NewToken { number, token } = add_token(&mut record, generator, terms)?;
+        let key = AccessKey::of(&digest(token.as_bytes()));
+        if let Some(made) = record.tokens.last_mut() {
+            made.is_access_key = true;
+        }
+        let event = event(actor, "create-access-key", &format!("{name}, token {number}"));
+        self.write(store, &event, record, Arc::clone(tenant.account()))?;
+        Ok(NewAccessKey { number, key })
+    }
+
     /// Removes a tenant: its tokens count no more, its namespaces are destroyed, then its records go.
     /// After a crash the removal goes on when the store is opened. Returns the titles of the namespaces.
     ///
@@ -218,6 +253,7 @@ impl Tenants {
         }
         store.keyring().delete_transit_keys_of(actor, name).map_err(KvError::from)?;
         let mut records = names(store, &format!("usage/{name}/"))?;
+        records.extend(names(store, &dialect_records::prefix(name))?);
         records.push(last_uses_name(name));
         // The last: with it the rest would be forgotten.
         records.push(tenant_name(name));
@@ -314,6 +350,7 @@ fn add_token(
         created_at: now,
         expires_at: terms.expires_at,
         note: terms.note,
+        is_access_key: false,
     });
     Ok(NewToken { number: record.last_token, token })
 }

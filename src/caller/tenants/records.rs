@@ -4,6 +4,7 @@
 //! tenant/NAME        JSON of the tenant: permissions, limits, hashes of tokens
 //! usage/NAME/DAY     JSON of its use on one day in UTC, by hour and protocol; expires
 //! uses/NAME          JSON of the last uses of its tokens
+//! dialect/NAME/…     what a dialect keeps for it
 //! ```
 
 use std::collections::BTreeMap;

@@ -41,6 +41,9 @@ pub(crate) fn of_tenant(tenant: &TenantEntry) -> String {
 
 fn of_token(token: &TokenEntry) -> String {
     let mut out = format!("made {}", time(token.created_at));
+    if let Some(id) = &token.access_key_id {
+        let _ = write!(out, ", access key {}", shown(id));
+    }
     let _ = match token.last_used_at {
         Some(at) => write!(out, ", last used {}", time(at)),
         None => write!(out, ", never used"),

@@ -5,13 +5,17 @@ use std::str::FromStr;
 use hyper::{Response, StatusCode};
 
 use crate::api::tenants::{
-    CreateTenantRequest, LimitsRequest, NewTokenAnswer, NewTokenRequest, PermissionsRequest,
-    RemoveTenantRequest, RemovedTenant, TenantEntry, TenantLimits, TenantList, TokenEntry,
+    CreateTenantRequest, LimitsRequest, NewAccessKeyAnswer, NewTokenAnswer, NewTokenRequest,
+    PermissionsRequest, RemoveTenantRequest, RemovedTenant, TenantEntry, TenantLimits, TenantList,
+    TokenEntry,
 };
+use crate::caller::access_key::AccessKey;
 use crate::caller::limits::{DailyBytes, DailyUses, LimitSettings, Limits, Setting, StoredBytes};
 use crate::caller::permission::Permission;
 use crate::caller::tenant::TenantRecord;
-use crate::caller::tenants::{NewToken, StoredTenant, TenantChange, TokenTerms};
+use crate::caller::tenants::{
+    NewAccessKey, NewToken, StoredTenant, TenantChange, TokenTerms, read_hash,
+};
 use crate::http::body::Body;
 use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
@@ -62,6 +66,19 @@ pub(crate) async fn new_token(call: &mut OwnedCall, name: String) -> Outcome {
     call.operate(move |store, actor| {
         let terms = TokenTerms { note, expires_at };
         Ok(token(app.tenants.new_token(store, &app.generator, actor, &name, terms)?))
+    })
+    .await
+}
+
+pub(crate) async fn new_access_key(call: &mut OwnedCall, name: String) -> Outcome {
+    let NewTokenRequest { note, expires_at } = call.json(BODY_LIMIT).await?;
+    let app = Arc::clone(&call.app);
+    call.operate(move |store, actor| {
+        let terms = TokenTerms { note, expires_at };
+        let made = app.tenants.new_access_key(store, &app.generator, actor, &name, terms)?;
+        let NewAccessKey { number, key: AccessKey { id, secret } } = made;
+        let answer = NewAccessKeyAnswer { number, access_key_id: id, secret_access_key: secret };
+        Ok(json(StatusCode::OK, &answer))
     })
     .await
 }
@@ -215,6 +232,9 @@ fn shown(call: &OwnedCall, StoredTenant { record, tenant }: &StoredTenant) -> Te
                 expires_at: token.expires_at,
                 last_used_at: last_use(token.number),
                 note: token.note.clone(),
+                access_key_id: read_hash(&token.hash)
+                    .filter(|_| token.is_access_key)
+                    .map(|hash| AccessKey::of(&hash).id),
             })
             .collect(),
     }
