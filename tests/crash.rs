@@ -105,7 +105,8 @@ fn open(folder: &Path) -> (Store, NamespaceId) {
     let storage = RedbStorage::open(&folder.join("store"), 1 << 20).expect("a store");
     let store = Store::new(keyring, generator, Box::new(storage), BTreeSet::new());
     store.open().expect("it opens every time");
-    assert!(store.take_findings().is_empty(), "{:?}", store.take_findings());
+    let findings = store.take_findings();
+    assert!(findings.is_empty(), "{findings:?}");
     let id = match store.namespaces().expect("open").first() {
         Some(info) => info.id,
         None => store.create_namespace(&Actor::SERVICE, "crash").expect("made").id,

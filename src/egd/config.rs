@@ -6,6 +6,10 @@ use crate::caller::tenant::is_tenant_name;
 use crate::http::{HttpConfigError, ListenerConfig, SocketMode};
 use crate::net::listen_address::ListenAddress;
 
+/// What an `[[egd]]` needs on a network.
+const EXPOSED: &str = "is reachable from other machines, and this protocol has neither encryption nor \
+                       credentials: only the network of a tenant is served, with device and tenant";
+
 /// A listener for the entropy gathering daemon's protocol, which has no credentials: it serves all that
 /// reach it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,17 +41,11 @@ impl EgdConfig {
     /// # Errors
     /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), HttpConfigError> {
-        let listener = self.listener("");
         if let Some(name) = self.tenant.as_ref().filter(|name| !is_tenant_name(name)) {
             let reason = "must be the name of a tenant";
             return Err(HttpConfigError::new("tenant", format!("{name:?}"), reason));
         }
-        if listener.is_beyond_loopback() && !self.is_of_a_tenant() {
-            let reason = "is reachable from other machines, and this protocol has neither encryption nor \
-                          credentials: only the network of a tenant is served, with device and tenant";
-            return Err(HttpConfigError::new("listen", self.listen.to_string(), reason));
-        }
-        listener.validate()
+        self.listener("").validate()
     }
 
     /// Whether it is in the network of a tenant.
@@ -61,6 +59,7 @@ impl EgdConfig {
         ListenerConfig {
             table: table.to_owned(),
             address_key: "listen",
+            exposed: EXPOSED,
             device: self.device.clone(),
             mode: self.mode,
             owner: self.owner.clone(),

@@ -15,11 +15,16 @@ use crate::net::tls::TlsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// The certificate or its key.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    /// A file of a listener's TLS.
+    #[error("{table}.{error}")]
+    Tls {
+        /// The listener's table.
+        table: String,
+        /// The key in it, the file and its fault.
+        error: Box<TlsError>,
+    },
     /// The token file cannot be read.
-    #[error("{}: {error}", path.display())]
+    #[error("http.tokens = {}: {error}", path.display())]
     TokenFile {
         /// The file.
         path: PathBuf,
@@ -35,7 +40,7 @@ pub enum AccessError {
         error: std::io::Error,
     },
     /// The token file is wrong.
-    #[error("{}: {error}", path.display())]
+    #[error("http.tokens = {}: {error}", path.display())]
     Tokens {
         /// The file.
         path: PathBuf,
@@ -58,7 +63,7 @@ impl AccessControl {
     /// serves everybody in the clear.
     ///
     /// # Errors
-    /// Names the file and the fault in it.
+    /// Names the key, the file and the fault in it.
     pub fn load(config: &HttpConfig, listeners: &[ListenerConfig]) -> Result<Self, AccessError> {
         let open = |path: &PathBuf| {
             AccessLog::open(path).map_err(|error| AccessError::Log { path: path.clone(), error })
@@ -78,7 +83,12 @@ impl AccessControl {
     /// # Errors
     /// Names the bad file; then everything stays as it was.
     pub fn reload(&self) -> Result<(), AccessError> {
-        let loaded = self.listeners.iter().map(|listener| listener.load_tls());
+        let loaded = self.listeners.iter().map(|listener| {
+            listener.load_tls().map_err(|error| AccessError::Tls {
+                table: listener.table().to_owned(),
+                error: Box::new(error),
+            })
+        });
         let loaded = loaded.collect::<Result<Vec<_>, _>>()?;
         if let Some(path) = &self.tokens_path {
             let text = durable::read_given(path)

@@ -19,6 +19,10 @@ use crate::size;
 /// The largest `max-bytes`: half an hour of one connection at 0.5 GB/s.
 const MAX_BYTES_LIMIT: ByteSize = ByteSize::tib(1);
 
+/// What `http.listen` needs on a network.
+const EXPOSED: &str = "is reachable from other machines: give tls-certificate, tls-key and tokens, or say \
+                       listen-beyond-loopback-without-tls-or-tokens = true";
+
 /// More worker threads than a machine has cores are a typing error.
 const THREADS_LIMIT: usize = 1024;
 
@@ -148,6 +152,7 @@ impl HttpConfig {
         Some(ListenerConfig {
             table: "http".to_owned(),
             address_key: "listen",
+            exposed: EXPOSED,
             has_tokens: self.tokens.is_some(),
             tls_certificate: self.tls_certificate.clone(),
             tls_key: self.tls_key.clone(),
@@ -189,17 +194,7 @@ impl HttpConfig {
             let value = certificate.display().to_string();
             return Err(HttpConfigError::new("tls-certificate", value, reason));
         };
-        let guarded = self.tls_certificate.is_some() && self.tokens.is_some();
-        let open = self.listen_beyond_loopback_without_tls_or_tokens;
-        if guarded || open || !listener.is_beyond_loopback() {
-            return Ok(());
-        }
-        Err(HttpConfigError::new(
-            "listen",
-            listener.address.to_string(),
-            "is reachable from other machines: give tls-certificate, tls-key and tokens, or say \
-             listen-beyond-loopback-without-tls-or-tokens = true",
-        ))
+        listener.validate()
     }
 }
 

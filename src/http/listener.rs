@@ -18,6 +18,7 @@ use crate::net::tls::{self, TlsError};
 /// A listener, shared by its connections.
 #[derive(Debug, Default)]
 pub(crate) struct Listener {
+    table: String,
     name: String,
     certificate_and_key: Option<(PathBuf, PathBuf)>,
     client_ca: Option<PathBuf>,
@@ -37,6 +38,7 @@ impl Listener {
     /// The listener of this configuration, without its certificate.
     pub(crate) fn new(config: &ListenerConfig) -> Self {
         Self {
+            table: config.table.clone(),
             name: config.name(),
             certificate_and_key: config.tls_certificate.clone().zip(config.tls_key.clone()),
             client_ca: config.client_ca.clone(),
@@ -55,6 +57,11 @@ impl Listener {
         Self { name: "operator".to_owned(), is_local: true, ..Self::default() }
     }
 
+    /// Its table of the configuration.
+    pub(crate) fn table(&self) -> &str {
+        &self.table
+    }
+
     /// Its address and device.
     pub(crate) fn name(&self) -> &str {
         &self.name
@@ -63,7 +70,7 @@ impl Listener {
     /// Reads the certificate, the key and the authorities of clients, if it has them.
     ///
     /// # Errors
-    /// Names the file and the fault in it.
+    /// Names the key, the file and the fault in it.
     pub(crate) fn load_tls(&self) -> Result<Option<Arc<ServerConfig>>, TlsError> {
         let files = self.certificate_and_key.as_ref();
         let ca = self.client_ca.as_deref();

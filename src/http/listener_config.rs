@@ -34,6 +34,9 @@ pub struct ListenerConfig {
     /// The key of its address in the table: `listen` in some.
     #[serde(skip, default = "address_key")]
     pub(crate) address_key: &'static str,
+    /// Why it cannot be reached from other machines without protection, and what to give.
+    #[serde(skip, default = "exposed")]
+    pub(crate) exposed: &'static str,
     /// Whether every caller of the service needs a token.
     #[serde(skip)]
     pub(crate) has_tokens: bool,
@@ -80,6 +83,12 @@ fn address_key() -> &'static str {
     "address"
 }
 
+/// What a `[[listen]]` needs on a network.
+fn exposed() -> &'static str {
+    "is reachable from other machines: give tls-certificate, tls-key, and tenants, client-ca or \
+     http.tokens, or say beyond-loopback-without-tls-or-tokens = true"
+}
+
 /// The permission bits of a unix socket, written as `"0660"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SocketMode(pub u32);
@@ -117,6 +126,7 @@ impl ListenerConfig {
         Self {
             table: String::new(),
             address_key: address_key(),
+            exposed: exposed(),
             has_tokens: false,
             address,
             device: None,
@@ -186,7 +196,7 @@ impl ListenerConfig {
         let length = path.as_os_str().len();
         if length > PATH_MOST {
             let reason = format!("the path has {length} bytes, of at most {PATH_MOST}");
-            return Err(HttpConfigError::new("address", self.address.to_string(), reason));
+            return Err(HttpConfigError::new(self.address_key, self.address.to_string(), reason));
         }
         Ok(())
     }
@@ -226,25 +236,12 @@ impl ListenerConfig {
         if is_guarded || self.beyond_loopback_without_tls_or_tokens || is_loopback {
             return Ok(());
         }
-        Err(HttpConfigError::new(
-            "address",
-            address.to_string(),
-            "is reachable from other machines: give tls-certificate, tls-key, and tenants, \
-             client-ca or http.tokens, or say beyond-loopback-without-tls-or-tokens = true",
-        ))
+        Err(HttpConfigError::new(self.address_key, address.to_string(), self.exposed))
     }
 
     /// Whether every call needs a tenant.
     fn names_tenants(&self) -> bool {
         self.tenants.is_some() || self.client_ca.is_some()
-    }
-
-    /// Whether other machines can reach it.
-    pub(crate) fn is_beyond_loopback(&self) -> bool {
-        match &self.address {
-            ListenAddress::Tcp(address) => !address.ip().to_canonical().is_loopback(),
-            ListenAddress::Unix(_) | ListenAddress::Systemd(_) => false,
-        }
     }
 
     /// Whether it takes the place of another: the same address on the same device.

@@ -13,41 +13,69 @@ use zeroize::Zeroizing;
 
 use crate::durable;
 
-/// Why a certificate and its key cannot be used.
+/// Why a file of a listener's TLS cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{field} = {}: {fault}", path.display())]
+pub struct TlsError {
+    /// The key of its table that names the file.
+    pub field: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub fault: TlsFault,
+}
+
+/// What is wrong with a file of a listener's TLS.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum TlsError {
-    /// A file could not be read.
-    #[error("{}: {error}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        error: std::io::Error,
-    },
-    /// A file holds no usable PEM.
-    #[error("{}: {reason}", path.display())]
-    Pem {
-        /// The file.
-        path: PathBuf,
-        /// The reason; never a part of the key.
-        reason: String,
-    },
+pub enum TlsFault {
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    /// It holds no usable PEM; the reason has no part of a key.
+    #[error("{0}")]
+    Pem(String),
     /// Certificate and key do not make a TLS server.
-    #[error("{}: {error}", path.display())]
-    Server {
-        /// The certificate.
-        path: PathBuf,
-        /// The reason.
-        error: rustls::Error,
-    },
+    #[error(transparent)]
+    Server(#[from] rustls::Error),
+}
+
+/// A PEM file, and the key of the table that names it.
+struct PemFile<'a> {
+    field: &'static str,
+    path: &'a Path,
+}
+
+impl PemFile<'_> {
+    fn read(&self) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+        durable::read_given(self.path).map_err(|error| self.error(error))
+    }
+
+    fn error(&self, fault: impl Into<TlsFault>) -> TlsError {
+        TlsError { field: self.field, path: self.path.to_owned(), fault: fault.into() }
+    }
+
+    fn bad_pem(&self, reason: impl Into<String>) -> TlsError {
+        self.error(TlsFault::Pem(reason.into()))
+    }
+
+    /// The certificates in it, at least one.
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let chain = CertificateDer::pem_slice_iter(without_mark(&self.read()?))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| self.bad_pem("the file is cut short, or not PEM"))?;
+        if chain.is_empty() {
+            return Err(self.bad_pem("the file has no certificate"));
+        }
+        Ok(chain)
+    }
 }
 
 /// A server that speaks TLS 1.2 and 1.3, and HTTP/2 and HTTP/1.1 by ALPN. With
 /// `client_ca` a client needs a certificate of an authority in that file.
 ///
 /// # Errors
-/// Names the file and the fault in it.
+/// Names the key, the file and the fault in it.
 ///
 /// # Security
 /// Handshakes, their keys and session tickets draw from the operating system through `ring`, not
@@ -57,17 +85,13 @@ pub(crate) fn load(
     key: &Path,
     client_ca: Option<&Path>,
 ) -> Result<Arc<ServerConfig>, TlsError> {
-    let pem = |path: &Path, reason: String| TlsError::Pem { path: path.to_owned(), reason };
-    let chain = CertificateDer::pem_slice_iter(without_mark(&read(certificate)?))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| pem(certificate, "the file is cut short, or not PEM".to_owned()))?;
-    if chain.is_empty() {
-        return Err(pem(certificate, "the file has no certificate".to_owned()));
-    }
-    let key_text = read(key)?;
+    let certificate = PemFile { field: "tls-certificate", path: certificate };
+    let key = PemFile { field: "tls-key", path: key };
+    let chain = certificate.certificates()?;
+    let key_text = key.read()?;
     let private = PrivateKeyDer::from_pem_slice(without_mark(&key_text))
-        .map_err(|_| pem(key, no_key(&key_text)))?;
-    let tls = |error| TlsError::Server { path: certificate.to_owned(), error };
+        .map_err(|_| key.bad_pem(no_key(&key_text)))?;
+    let tls = |error: rustls::Error| certificate.error(error);
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -93,18 +117,13 @@ fn verifier(
     path: &Path,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let pem = |reason: String| TlsError::Pem { path: path.to_owned(), reason };
+    let file = PemFile { field: "client-ca", path };
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(without_mark(&read(path)?)) {
-        let certificate =
-            certificate.map_err(|_| pem("the file is cut short, or not PEM".to_owned()))?;
-        roots.add(certificate).map_err(|error| pem(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(pem("the file has no certificate".to_owned()));
+    for certificate in file.certificates()? {
+        roots.add(certificate).map_err(|error| file.bad_pem(error.to_string()))?;
     }
     let built = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-    built.map_err(|error| pem(error.to_string()))
+    built.map_err(|error| file.bad_pem(error.to_string()))
 }
 
 /// The name in a client's certificate that was verified: its only DNS name. `None` when it has none, or
@@ -116,26 +135,20 @@ pub(crate) fn client_name(certificate: &CertificateDer<'_>) -> Option<String> {
     names.next().is_none().then_some(name)
 }
 
-/// Reads a whole small file.
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
-    durable::read_given(path).map_err(|error| TlsError::Read { path: path.to_owned(), error })
-}
-
 /// PEM without the byte order mark that some editors begin it with, which the parser does not take.
 fn without_mark(pem: &[u8]) -> &[u8] {
     pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(pem)
 }
 
 /// The fault of a file without a private key that can be read.
-fn no_key(pem: &[u8]) -> String {
+fn no_key(pem: &[u8]) -> &'static str {
     // PKCS #8 (RFC 7468 §11), and the older form (RFC 1421 §4.6.1.1).
     let is_encrypted = [&b"BEGIN ENCRYPTED PRIVATE KEY"[..], b"Proc-Type: 4,ENCRYPTED"]
         .iter()
         .any(|mark| pem.windows(mark.len()).any(|window| window == *mark));
-    let why = if is_encrypted {
+    if is_encrypted {
         "the private key is encrypted: the service can ask for no passphrase"
     } else {
         "the file has no private key"
-    };
-    why.to_owned()
+    }
 }

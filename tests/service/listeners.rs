@@ -274,6 +274,10 @@ fn a_wrong_listener_is_refused_with_its_key() {
             "address = \"unix:/tmp/lavawall-no-group.sock\"\ngroup = \"no-such-group\"",
             "listen[1].group = \"no-such-group\": is not in /etc/group",
         ),
+        (
+            "address = \"127.0.0.1:0\"\ntls-certificate = \"/no/c.pem\"\ntls-key = \"/no/k.pem\"",
+            "listen[1].tls-certificate = /no/c.pem: No such file",
+        ),
     ] {
         let (code, error) = check(folder.path(), &format!("{first}{second}\n"));
         assert_eq!(code, CONFIGURATION, "{second}: {error}");
@@ -812,7 +816,7 @@ fn the_service_manager_may_pass_a_listening_socket() {
     let open = TcpListener::bind("0.0.0.0:0").expect("a socket");
     let error = check("[[egd]]\nlisten = \"systemd:api\"\n", Some(open.into()));
     assert!(error.contains("egd[0].listen = \"systemd:api\""), "{error}");
-    assert!(error.contains("is reachable from other machines"), "{error}");
+    assert!(error.contains("only the network of a tenant is served"), "{error}");
     let both = format!("{table}device = \"lo\"\n");
     assert!(check(&both, None).contains("listen[0].device: is set where the service manager"));
 }

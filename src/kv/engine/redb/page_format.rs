@@ -42,6 +42,9 @@ const PRIMARY: u8 = 1;
 /// The file was not closed.
 const UNCLEAN: u8 = 2;
 
+/// The commit that the head names was flushed before it was named: redb takes no other one.
+const TWO_PHASE: u8 = 4;
+
 /// The part of a slot that its checksum covers, in bytes.
 const SLOT_BYTES: usize = 112;
 
@@ -124,13 +127,23 @@ pub(crate) fn slots(header: &[u8]) -> Vec<CommitSlot> {
 
 /// The slot of the last commit, when redb may not take it: after a crash, or when a byte of the slot was changed,
 /// or the bit that names it.
+///
+/// A commit writes the head twice: its slot, then the bit that names it. A crash in between leaves a newer slot
+/// that is not named. Either it was not acknowledged, and redb takes it unless the one before has two phases;
+/// or it changes no row, as those of redb's own at each opening and closing, when the file counts as closed.
 pub(crate) fn doubtful_last_slot(header: &[u8]) -> Option<(CommitSlot, IsHeadDamaged)> {
     let flags = header.get(FLAGS_AT)?;
     let named = slot(header.get(SLOTS[usize::from(flags & PRIMARY)].clone())?);
     let last = slots(header).into_iter().next()?;
-    let is_newer = named.is_none_or(|named| named.transaction < last.transaction);
-    let is_damaged = is_newer || last.is_restored;
-    (is_damaged || flags & UNCLEAN != 0).then_some((last, is_damaged))
+    let is_crashed = flags & UNCLEAN != 0;
+    let (taken, is_damaged) = match named {
+        Some(named) if named.transaction == last.transaction => (last, last.is_restored),
+        Some(named) if is_crashed && flags & TWO_PHASE != 0 => (named, named.is_restored),
+        Some(named) if named.root == last.root => (named, named.is_restored),
+        Some(_) => (last, !is_crashed || last.is_restored),
+        None => (last, true),
+    };
+    (is_damaged || is_crashed).then_some((taken, is_damaged))
 }
 
 /// The head does not name the last commit, or a byte of its slot was restored.

@@ -145,6 +145,60 @@ impl StorageBackend for Crashing {
     }
 }
 
+/// A file that crashes once `writes_left` is used up.
+fn crashing(path: &Path, writes_left: &Arc<AtomicUsize>) -> Crashing {
+    let file = std::fs::File::options().read(true).write(true).open(path).expect("opened");
+    let file = FileBackend::new(file).expect("a file");
+    Crashing { file, writes_left: Arc::clone(writes_left) }
+}
+
+fn is_sound(storage: &RedbStorage) -> bool {
+    matches!(*storage.opened.read(), Some(OpenFile::Sound(_)))
+}
+
+#[test]
+fn a_crash_at_any_write_of_an_opening_a_commit_and_a_closing_is_no_damage() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (path, copy) = (folder.path().join("store"), folder.path().join("copy"));
+    let storage = RedbStorage::open(&path, 1 << 20).expect("opened");
+    let put = |write| TABLES.map(|table| Ok(Change::Put(table, key(1), row(table, 1, write))));
+    storage.commit(&mut put(1).into_iter()).expect("written");
+    let crashed = std::fs::read(&path).expect("there");
+    drop(storage);
+    let closed = std::fs::read(&path).expect("there");
+    for (before, bytes) in [("crashed", &crashed), ("closed", &closed)] {
+        let mut is_complete = false;
+        for writes in 0.. {
+            std::fs::write(&copy, bytes).expect("written");
+            let writes_left = Arc::new(AtomicUsize::new(writes));
+            let work = || -> Result<(), ::redb::Error> {
+                let backend = crashing(&copy, &writes_left);
+                let storage = RedbStorage::at(&copy, 1 << 20);
+                let database = storage.builder().create_with_backend(backend)?;
+                let opened = OpenDatabase::of(database, None);
+                storage.apply(&opened, &mut put(2).into_iter())?;
+                opened.database.close()?;
+                Ok(())
+            };
+            is_complete = contained(work).is_ok();
+            let again = RedbStorage::open(&copy, 1 << 20).expect("opened");
+            assert!(is_sound(&again), "{before}, after {writes} writes");
+            let found = |write| {
+                let is_found = |table| {
+                    let found = again.get(table, &key(1)).expect("readable");
+                    found == Some(row(table, 1, write))
+                };
+                TABLES.iter().all(|table| is_found(*table))
+            };
+            assert!(found(2) || (found(1) && !is_complete), "{before}, after {writes} writes");
+            if is_complete {
+                break;
+            }
+        }
+        assert!(is_complete);
+    }
+}
+
 #[test]
 fn every_row_is_there_after_a_crash_at_any_write_of_a_compaction() {
     let folder = tempfile::tempdir().expect("a directory");
@@ -159,10 +213,8 @@ fn every_row_is_there_after_a_crash_at_any_write_of_a_compaction() {
     let mut is_complete = false;
     for writes in 0.. {
         std::fs::copy(&path, &copy).expect("copied");
-        let file = std::fs::File::options().read(true).write(true).open(&copy).expect("opened");
         let writes_left = Arc::new(AtomicUsize::new(usize::MAX));
-        let file = FileBackend::new(file).expect("a file");
-        let backend = Crashing { file, writes_left: Arc::clone(&writes_left) };
+        let backend = crashing(&copy, &writes_left);
         let mut database = Builder::new().create_with_backend(backend).expect("opened");
         writes_left.store(writes, Ordering::Relaxed);
         let compacted = contained(|| Ok(database.compact()?));
@@ -173,6 +225,7 @@ fn every_row_is_there_after_a_crash_at_any_write_of_a_compaction() {
             Ok(())
         });
         let again = RedbStorage::open(&copy, 1 << 20).expect("opened");
+        assert!(is_sound(&again), "after {writes} writes");
         assert_eq!(rows(&again), expected, "after {writes} writes");
         if is_complete {
             break;
