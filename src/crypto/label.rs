@@ -30,6 +30,10 @@ pub const TRANSIT: &str = "lavawall v1 transit";
 pub const TRANSIT_MAC: &str = "lavawall v1 transit mac";
 /// Derives the key of nonces from such a key.
 pub const TRANSIT_NONCE: &str = "lavawall v1 transit nonce";
+/// A data key of Kubernetes, under a version of a key for KMS.
+pub const KMS: &str = "lavawall v1 kms";
+/// Derives the public identity of such a version.
+pub const KMS_KEY_ID: &str = "lavawall v1 kms key id";
 /// The check of a share: identifies a false one.
 pub const SHARE_CHECK: &str = "lavawall v1 share check";
 /// The checksum of a share's text: finds typing errors.

@@ -42,6 +42,14 @@ impl Keyring {
         self.look(|keyset| Ok(keyset.transit.get(name).cloned()))
     }
 
+    /// As [`Self::transit_key`], unless that would wait for a change: then `None`.
+    pub(crate) fn try_transit_key(
+        &self,
+        name: &TransitName,
+    ) -> Option<Result<Option<Arc<TransitKey>>, KeyringError>> {
+        self.try_look(|keyset| Ok(keyset.transit.get(name).cloned()))
+    }
+
     /// The names of an owner's keys for a purpose, sorted.
     ///
     /// # Errors
