@@ -237,6 +237,7 @@ fn a_rotation_gives_a_new_id_once_and_every_older_text_opens_over_restarts_and_k
         nodes[1].poll(&service);
         service.done(&["rotate", "key", "cluster", "--purpose", "kms"], "");
         nodes[0].poll(&service);
+        assert_eq!(nodes[0].seen.len(), round + 2, "told at once");
         service.signal(if round % 2 == 0 { Signal::KILL } else { Signal::TERM });
         service.wait();
         service.start_again();
@@ -248,8 +249,14 @@ fn a_rotation_gives_a_new_id_once_and_every_older_text_opens_over_restarts_and_k
     }
     assert_eq!(nodes[0].seen.len(), 5);
     assert_eq!(nodes[0].seen, nodes[1].seen);
+    service.done(&["keys", "--made-while", "degraded", "--rotate"], "");
+    assert_eq!(healthy(&service).key_id, nodes[0].seen[4], "none was made so");
     let states: Vec<_> = named_keys(&service).iter().map(|key| key["state"].clone()).collect();
     assert_eq!(states, ["retired", "retired", "retired", "retired", "active"]);
+    service.done(&["keys", "--made-while", "ready", "--rotate"], "");
+    nodes[0].poll(&service);
+    assert_eq!(nodes[0].seen.len(), 6);
+    nodes[0].open_all(&service);
 }
 
 #[test]
@@ -529,7 +536,7 @@ fn greeted(path: &Path) -> Option<UnixStream> {
     stream.read_exact(&mut [0; 9]).ok().map(|()| stream)
 }
 
-/// A request of gRPC's C library, as PyPI `grpcio` 1.85.3 sends it for a socket at `/run/a:b/kms.sock`: the
+/// A request of gRPC's C library, as `grpcio` 1.85.3 (`PyPI`) sends it for a socket at `/run/lavawall/kms.sock`: the
 /// headers are literals that enter the table of the connection.
 const PERCENT_ENCODED: &[u8] = b"@\x05:path\x1f/v2.KeyManagementService/Status\
     @\n:authority\x19run%2Flavawall%2Fkms.sock\x83\x86@\x0ccontent-type\x10application/grpc\
