@@ -21,6 +21,7 @@ const CONFIGURATION: i32 = 78;
 
 /// Codes of gRPC (doc/statuscodes.md).
 const INVALID_ARGUMENT: u32 = 3;
+const DEADLINE_EXCEEDED: u32 = 4;
 const NOT_FOUND: u32 = 5;
 const PERMISSION_DENIED: u32 = 7;
 const RESOURCE_EXHAUSTED: u32 = 8;
@@ -425,6 +426,16 @@ fn a_key_for_kms_is_not_there_for_the_transit_engine() {
     let sealed = connect(&service).encrypt(b"text").expect("sealed");
     assert_eq!(service.done(&["keys"], "").matches("cluster").count(), 1, "and none was made");
     assert!(connect(&service).decrypt(&sealed.into_request()).is_ok());
+}
+
+#[test]
+fn a_call_without_its_message_is_ended_and_the_others_go_on() {
+    let service = start("");
+    healthy(&service);
+    let client = connect(&service);
+    let refused = client.half("Encrypt").expect("a refusal");
+    assert_eq!(refused.code, DEADLINE_EXCEEDED, "{refused:?}");
+    assert!(client.encrypt(b"text").is_ok());
 }
 
 #[test]

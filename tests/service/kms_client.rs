@@ -136,6 +136,18 @@ impl KmsClient {
         self.call::<DecryptResponse>("Decrypt", request).map(|answer| answer.plaintext)
     }
 
+    /// Begins a call and sends no message; gives its refusal.
+    pub(crate) fn half(&self, method: &str) -> Option<Refused> {
+        let send = self.send.clone();
+        let call = async {
+            let mut send = send.ready().await.expect("a connection");
+            let (answer, _stream) = send.send_request(head(method), false).expect("sent");
+            let answer = tokio::time::timeout(PATIENCE, answer).await.expect("in time");
+            refusal(answer.expect("an answer").headers())
+        };
+        self.runtime.block_on(call)
+    }
+
     /// Makes calls at once; gives the time of each from the begin of all, and its answer.
     pub(crate) fn at_once(
         &self,
@@ -185,6 +197,15 @@ fn framed(message: &impl Message) -> Bytes {
     body.freeze()
 }
 
+fn head(method: &str) -> hyper::Request<()> {
+    hyper::Request::post(format!("http://localhost/v2.KeyManagementService/{method}"))
+        .version(hyper::Version::HTTP_2)
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(())
+        .expect("a request")
+}
+
 async fn call(
     send: SendRequest<Bytes>,
     method: &str,
@@ -200,14 +221,7 @@ async fn call_with(
     body: Bytes,
 ) -> Result<Result<Bytes, Refused>, h2::Error> {
     let mut send = send.ready().await?;
-    let request =
-        hyper::Request::post(format!("http://localhost/v2.KeyManagementService/{method}"))
-            .version(hyper::Version::HTTP_2)
-            .header("content-type", "application/grpc")
-            .header("te", "trailers")
-            .body(())
-            .expect("a request");
-    let (answer, mut stream) = send.send_request(request, false)?;
+    let (answer, mut stream) = send.send_request(head(method), false)?;
     stream.reserve_capacity(body.len());
     let mut body = body;
     while !body.is_empty() {
