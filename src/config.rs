@@ -15,6 +15,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::egd::config::EgdConfig;
 use crate::http::HttpConfigError;
+use crate::kms::config::KmsConfig;
 use crate::source::{Presence, SOURCE_TYPES, SourceSpec};
 use crate::{caller, collector, durable, http, keyring, kv};
 
@@ -56,6 +57,8 @@ pub struct Config {
     pub listen: Vec<http::ListenerConfig>,
     /// Listeners of the entropy gathering daemon's protocol, each an `[[egd]]`.
     pub egd: Vec<EgdConfig>,
+    /// Sockets of Kubernetes KMS v2, each a `[[kms]]`.
+    pub kms: Vec<KmsConfig>,
     /// Limits of tenants without limits of their own, of callers without a token, and of the service.
     pub limits: caller::config::LimitsConfig,
     /// The quorum and the reseed interval.
@@ -176,22 +179,32 @@ impl Config {
         self.egd.iter().enumerate().map(listener).collect()
     }
 
+    /// The listener of each `[[kms]]`.
+    #[must_use]
+    pub(crate) fn kms_listeners(&self) -> Vec<http::ListenerConfig> {
+        let listener = |(number, kms): (usize, &KmsConfig)| kms.listener(&format!("kms[{number}]"));
+        self.kms.iter().enumerate().map(listener).collect()
+    }
+
     fn validate_listeners(&self, keys: &KeyPlaces<'_>) -> Result<(), ConfigError> {
-        for (table, count) in [("listen", self.listen.len()), ("egd", self.egd.len())] {
+        let counts =
+            [("listen", self.listen.len()), ("egd", self.egd.len()), ("kms", self.kms.len())];
+        for (table, count) in counts {
             if count > MAX_LISTENERS {
                 let reason = format!("at most {MAX_LISTENERS} listeners (got {count})");
                 return Err(keys.error(table, reason));
             }
         }
-        let egd = self.egd_listeners();
+        let (egd, kms) = (self.egd_listeners(), self.kms_listeners());
         let valid = self.listen.iter().map(|listener| (listener, listener.validate()));
         let of_egd = egd.iter().zip(&self.egd).map(|(listener, egd)| (listener, egd.validate()));
-        for (listener, validated) in valid.chain(of_egd) {
+        let of_kms = kms.iter().zip(&self.kms).map(|(listener, kms)| (listener, kms.validate()));
+        for (listener, validated) in valid.chain(of_egd).chain(of_kms) {
             validated.map_err(|HttpConfigError { field, value, reason }| {
                 keys.error(&listener.key(field), format!("{reason} (got {value})"))
             })?;
         }
-        let all: Vec<_> = self.listeners().into_iter().chain(egd).collect();
+        let all: Vec<_> = self.listeners().into_iter().chain(egd).chain(kms).collect();
         for (number, listener) in all.iter().enumerate() {
             if let Some(other) = all[..number].iter().find(|it| listener.is_at_place_of(it)) {
                 let reason = format!("is that of {} too (got {})", other.table, listener.name());
@@ -219,6 +232,7 @@ impl Config {
             ));
             all.push(("listen".to_owned(), format!("{:?}", config.listen).into()));
             all.push(("egd".to_owned(), format!("{:?}", config.egd).into()));
+            all.push(("kms".to_owned(), format!("{:?}", config.kms).into()));
             all.push(("state-dir".to_owned(), format!("{:?}", config.state_dir).into()));
             all.push(("admin-socket".to_owned(), format!("{:?}", config.admin_socket).into()));
             all

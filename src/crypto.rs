@@ -28,6 +28,7 @@ pub mod aead;
 pub(crate) mod codec;
 pub mod key;
 pub(crate) mod key_material;
+pub(crate) mod kms;
 pub mod label;
 #[cfg(test)]
 pub(crate) mod test_support;

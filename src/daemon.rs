@@ -27,6 +27,9 @@ use crate::exitcode::Exit;
 use crate::http;
 use crate::http::{AccessControl, AccessError, FreshError, ListenError};
 use crate::incident::IncidentLog;
+use crate::kms;
+use crate::kms::kms_key::KmsKey;
+use crate::kms::server::KmsListener;
 use crate::net::bound_listener::BoundListener;
 use crate::net::listen_address::ListenAddress;
 use crate::net::unix::AdminSocket;
@@ -99,6 +102,9 @@ pub(crate) enum DaemonError {
     /// The entropy gathering daemon's protocol ended on its own.
     #[error("EGD has stopped: {0}")]
     Egd(io::Error),
+    /// Kubernetes KMS v2 ended on its own.
+    #[error("KMS has stopped: {0}")]
+    Kms(io::Error),
 }
 
 impl DaemonError {
@@ -117,7 +123,8 @@ impl DaemonError {
             | Self::CollectorHangs
             | Self::KeysEnded
             | Self::Http(_)
-            | Self::Egd(_) => Exit::Software,
+            | Self::Egd(_)
+            | Self::Kms(_) => Exit::Software,
         }
     }
 }
@@ -132,13 +139,13 @@ pub(crate) fn run(
     reread: impl Fn() -> Result<Config, ConfigError>,
 ) -> Result<(), DaemonError> {
     harden::leave_no_core_dump();
-    let sockets = config.listen.len() * config.http.threads() + config.egd.len();
+    let sockets = config.listen.len() * config.http.threads() + config.egd.len() + config.kms.len();
     harden::take_descriptors(config.http.max_connections, sockets);
-    let StartResources { state_dir, access, listeners, egd_listeners } =
+    let StartResources { state_dir, access, listeners, egd_listeners, kms_listeners } =
         StartResources::take(config, &state_dir(config)?)?;
     let socket = bind_admin_socket(&admin_socket(config, &state_dir));
     let service = Service::start(config, options, Arc::new(state_dir), Arc::new(access))?;
-    let bound = listeners.iter().chain(&egd_listeners);
+    let bound = listeners.iter().chain(&egd_listeners).chain(&kms_listeners);
     let addresses: Vec<_> = bound.map(|listener| listener.address().clone()).collect();
     let ready_file = ReadyFile::new(options.ready_file.clone(), &addresses)?;
     for (listener, address) in config.listeners().iter().zip(&addresses) {
@@ -147,6 +154,7 @@ pub(crate) fn run(
 
     let (stop, stopped) = watch::channel(false);
     let egd = service.start_egd(config, egd_listeners, &stopped)?;
+    let kms = service.start_kms(config, kms_listeners, &stopped)?;
     let http_service = service.http(config);
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
@@ -155,7 +163,7 @@ pub(crate) fn run(
         http::serve(http_service, dialects, listeners, socket, access, &http_config, &stopped)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let servers: Vec<_> = std::iter::once(&http).chain(&egd).collect();
+    let servers: Vec<_> = std::iter::once(&http).chain(&egd).chain(&kms).collect();
     let ended =
         runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &servers));
     // Both finish, also after a fault; their threads end within the drain timeout.
@@ -163,14 +171,16 @@ pub(crate) fn run(
     let join = |thread: JoinHandle<io::Result<()>>| {
         thread.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
     };
-    let (served, egd_served) = (join(http), egd.map_or(Ok(()), join));
+    let served = join(http).map_err(DaemonError::Http);
+    let egd_served = egd.map_or(Ok(()), join).map_err(DaemonError::Egd);
+    let kms_served = kms.map_or(Ok(()), join).map_err(DaemonError::Kms);
     if let Err(error @ DaemonError::CollectorHangs) = &ended {
         // Its thread cannot be joined: the service manager starts another process.
         tracing::error!("{error}");
         std::process::exit(error.exit() as i32);
     }
     service.leave_boot_seed();
-    ended.and(served.map_err(DaemonError::Http)).and(egd_served.map_err(DaemonError::Egd))
+    ended.and(served).and(egd_served).and(kms_served)
 }
 
 /// What a start takes besides the sources. [`trial::try_start`] takes it, too.
@@ -179,6 +189,7 @@ struct StartResources {
     access: AccessControl,
     listeners: Vec<BoundListener>,
     egd_listeners: Vec<BoundListener>,
+    kms_listeners: Vec<BoundListener>,
 }
 
 impl StartResources {
@@ -187,15 +198,17 @@ impl StartResources {
         let configs = config.listeners();
         let access = AccessControl::load(&config.http, &configs)?;
         let socket = admin_socket(config, &state_dir);
-        for listener in configs.iter().chain(&config.egd_listeners()) {
+        let (egd, kms) = (config.egd_listeners(), config.kms_listeners());
+        for listener in configs.iter().chain(&egd).chain(&kms) {
             check_place(listener, &state_dir, &socket)?;
         }
         let threads = config.http.threads();
         let bind = |listener: &http::ListenerConfig| listener.bind(threads);
         let listeners = configs.iter().map(bind).collect::<Result<_, _>>()?;
         let bind = |listener: &http::ListenerConfig| listener.bind(1);
-        let egd_listeners = config.egd_listeners().iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self { state_dir, access, listeners, egd_listeners })
+        let egd_listeners = egd.iter().map(bind).collect::<Result<_, _>>()?;
+        let kms_listeners = kms.iter().map(kms::config::bind).collect::<Result<_, _>>()?;
+        Ok(Self { state_dir, access, listeners, egd_listeners, kms_listeners })
     }
 }
 
@@ -254,6 +267,8 @@ struct Service {
     /// The text of the configuration in force.
     configuration: Arc<RwLock<String>>,
     keys: Option<KeyUpkeep>,
+    /// Closes every connection after the answers under way.
+    close_connections: watch::Sender<()>,
     can_be_ready: bool,
 }
 
@@ -312,6 +327,7 @@ impl Service {
             state_dir,
             configuration,
             keys,
+            close_connections: watch::Sender::new(()),
             can_be_ready,
         };
         service.set_limits(config);
@@ -346,6 +362,7 @@ impl Service {
             tenants: self.keys.as_ref().map(KeyUpkeep::tenants).unwrap_or_default(),
             limits: Arc::clone(&self.limits),
             calls_memory: config.kv.large_calls(),
+            close_connections: self.close_connections.clone(),
         }
     }
 
@@ -373,6 +390,36 @@ impl Service {
         let (stopped, drain_timeout) = (stopped.clone(), config.http.drain_timeout);
         let thread = std::thread::Builder::new().name("egd".into());
         thread.spawn(move || egd::server::serve(listeners, &stopped, drain_timeout)).map(Some)
+    }
+
+    /// Serves Kubernetes KMS v2 on a thread, until `stopped`, where it has sockets.
+    fn start_kms(
+        &self,
+        config: &Config,
+        listeners: Vec<BoundListener>,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
+        if listeners.is_empty() {
+            return Ok(None);
+        }
+        let listeners = config.kms.iter().zip(listeners).map(|(kms, listener)| {
+            tracing::info!("listening on {}, for KMS with the key {}", listener.address(), kms.key);
+            let key = Arc::new(KmsKey::new(
+                self.keys.as_ref().map(|keys| Arc::clone(keys.store().keyring())),
+                Arc::clone(&self.generator),
+                self.keys.as_ref().map(KeyUpkeep::tenants).unwrap_or_default(),
+                kms.tenant.as_deref(),
+                &kms.key,
+            ));
+            KmsListener { listener, key, idle_timeout: kms.idle_timeout }
+        });
+        let listeners: Vec<_> = listeners.collect();
+        let (stopped, drain_timeout) = (stopped.clone(), config.http.drain_timeout);
+        let close = self.close_connections.subscribe();
+        let thread = std::thread::Builder::new().name("kms".into());
+        thread
+            .spawn(move || kms::server::serve(listeners, &stopped, &close, drain_timeout))
+            .map(Some)
     }
 
     /// Waits for signals, and reports when the service is ready.

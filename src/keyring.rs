@@ -34,9 +34,11 @@ pub(crate) use config::KeyringConfig;
 pub use error::KeyringError;
 pub use handle::Keyring;
 pub use id::NamespaceId;
-pub(crate) use key_version::VersionState;
+pub(crate) use key_version::{KeyVersion, VersionState};
 pub(crate) use namespaces::{NamespaceDraft, NamespaceInfo, NamespaceKeys};
 pub use paths::Places;
+#[cfg(test)]
+pub(crate) use provenance::KeyProvenance;
 pub(crate) use rotation::KeyInfo;
 pub(crate) use seal::UnsealPiece;
 pub(crate) use state::PreparedId;

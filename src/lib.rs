@@ -17,6 +17,7 @@ mod exitcode;
 mod http;
 mod incident;
 mod keyring;
+mod kms;
 mod kv;
 mod machine;
 mod net;
@@ -75,6 +76,10 @@ pub use http::{
     AccessControl, Fresh, FreshError, FreshSeed, HttpConfig, ListenerConfig, RandomFormat,
     ServiceParts, negotiate, serve,
 };
+#[cfg(any(test, feature = "test-support"))]
+pub use kms::authority_filter::valid_authorities;
+#[cfg(any(test, feature = "test-support"))]
+pub use kms::probe::KmsProbe;
 pub use net::bound_listener::BoundListener;
 pub use net::listen_address::ListenAddress;
 #[cfg(any(test, feature = "test-support"))]

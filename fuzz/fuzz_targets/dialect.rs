@@ -89,6 +89,7 @@ fn serve(bound: BoundListener) {
     let store_tokens = Arc::new(ReloadableTokens::default());
     store_tokens.set(Tokens::parse(&format!("admin {}", hash_token(TOKEN))).expect("a token").of_operators());
     let parts = ServiceParts {
+        close_connections: watch::Sender::new(()),
         generator,
         board: Arc::default(),
         incidents: Arc::default(),

@@ -131,10 +131,18 @@ pub(crate) struct KeyList {
 /// A key version with its provenance. The key is not in it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct KeyEntry {
-    /// Id of the namespace; null for the root key.
+    /// What it is for: `root`, `namespace`, or a key that callers use by name: `transit` or `kms`.
+    pub purpose: String,
+    /// Id of the namespace; null for other keys.
     pub namespace: Option<String>,
     /// Title of the namespace.
     pub title: Option<String>,
+    /// Id of a key that callers use by name, as in the audit log; null for other keys.
+    pub id: Option<String>,
+    /// Tenant whose key it is; null for the operator's, and for other keys.
+    pub owner: Option<String>,
+    /// Name of a key that callers use by name.
+    pub name: Option<String>,
     /// Number of the version; 0 for the root key.
     pub version: u32,
     /// State of the version.
@@ -150,7 +158,7 @@ pub(crate) struct KeyEntry {
     /// Kinds of source that were credited in that generation.
     #[schemars(with = "Vec<KindName>")]
     pub kinds: Vec<String>,
-    /// Records under it; null for the root key, or while the store is closed.
+    /// Records under it; null for keys of other purposes than `namespace`, or while the store is closed.
     pub records: Option<u64>,
 }
 

@@ -67,14 +67,16 @@ fn the_operators_answers_are_read_and_written_to_the_byte() {
     ));
     // The service sorts members, `lavawall keys --json` does not.
     let sorted = concat!(
-        r#"{"keys":[{"generation":1,"kinds":["cpu-timing"],"made_at":1700000000,"#,
-        r#""made_while":"ready","namespace":null,"records":null,"state":"active","title":null,"#,
-        r#""version":0}]}"#,
+        r#"{"keys":[{"generation":1,"#,
+        r#""id":null,"kinds":["cpu-timing"],"made_at":1700000000,"made_while":"ready","#,
+        r#""name":null,"namespace":null,"owner":null,"purpose":"root","records":null,"#,
+        r#""state":"active","title":null,"version":0}]}"#,
     );
     let list: KeyList = serde_json::from_str(sorted).expect("the answer is read");
     assert_eq!(serde_json::json!(list).to_string(), sorted);
     golden::<KeyList>(concat!(
-        r#"{"keys":[{"namespace":"00","title":"one","version":1,"state":"retired","#,
+        r#"{"keys":[{"purpose":"namespace","namespace":"00","title":"one","id":null,"#,
+        r#""owner":null,"name":null,"version":1,"state":"retired","#,
         r#""made_at":1700000000,"generation":1,"made_while":"ready","kinds":["cpu-timing"],"#,
         r#""records":3}]}"#,
     ));

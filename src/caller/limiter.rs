@@ -140,19 +140,22 @@ impl Limiter {
         Ok(())
     }
 
+    /// Whether a use of a key is left.
+    ///
+    /// # Errors
+    /// When none is.
+    pub(crate) fn check_key_use(&self, unix: u64) -> Result<(), Exceeded> {
+        self.0.lock().check_key_use(unix)
+    }
+
     /// Counts one use of a key.
     ///
     /// # Errors
     /// When none is left; then it is not counted.
     pub(crate) fn use_key(&self, unix: u64) -> Result<(), Exceeded> {
         let mut state = self.0.lock();
-        let most = state.limits.key_uses_per_day.unwrap_or(u64::MAX);
-        let today = state.today(unix);
-        if today.key_uses >= most {
-            let limit = ExceededLimit::KeyUsesPerDay(most);
-            return Err(Exceeded { limit, retry_after: until_next_day(unix) });
-        }
-        today.key_uses += 1;
+        state.check_key_use(unix)?;
+        state.today(unix).key_uses += 1;
         Ok(())
     }
 
@@ -217,6 +220,15 @@ impl Limiter {
 impl LimiterState {
     fn burst(&self, rate: Rate) -> u32 {
         self.limits.burst.unwrap_or_else(|| rate.requests()).max(1)
+    }
+
+    fn check_key_use(&mut self, unix: u64) -> Result<(), Exceeded> {
+        let most = self.limits.key_uses_per_day.unwrap_or(u64::MAX);
+        if self.today(unix).key_uses < most {
+            return Ok(());
+        }
+        let limit = ExceededLimit::KeyUsesPerDay(most);
+        Err(Exceeded { limit, retry_after: until_next_day(unix) })
     }
 
     fn check_bytes(&mut self, unix: u64, wanted: u64) -> Result<(), Exceeded> {

@@ -189,6 +189,14 @@ impl Tenant {
         self.account.meter.add_request(protocol);
     }
 
+    /// Whether a use of a key is left.
+    ///
+    /// # Errors
+    /// When none is.
+    pub(crate) fn check_key_use(&self) -> Result<(), Exceeded> {
+        self.account.limiter.check_key_use(unix_now())
+    }
+
     /// Counts a call that uses a key.
     ///
     /// # Errors

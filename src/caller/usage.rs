@@ -23,10 +23,12 @@ pub(crate) enum Protocol {
     Vault,
     /// AWS KMS.
     AwsKms,
+    /// Kubernetes KMS v2.
+    Kms,
 }
 
 /// Every protocol, in the order of their counters.
-pub(crate) const PROTOCOLS: [Protocol; 7] = [
+pub(crate) const PROTOCOLS: [Protocol; 8] = [
     Protocol::Native,
     Protocol::Web,
     Protocol::WorkersKv,
@@ -34,6 +36,7 @@ pub(crate) const PROTOCOLS: [Protocol; 7] = [
     Protocol::Egd,
     Protocol::Vault,
     Protocol::AwsKms,
+    Protocol::Kms,
 ];
 
 /// Amounts of use.
@@ -65,6 +68,7 @@ impl Protocol {
             Self::Egd => "egd",
             Self::Vault => "vault",
             Self::AwsKms => "aws-kms",
+            Self::Kms => "kms",
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::cli::{key_versions, print, rotation};
 /// List keys with their provenance, and rotate those that should not be trusted
 ///
 /// For each key: when it was made, the state of the generator then, the independent kinds of noise
-/// source that were credited in its seed, and the number of records under it. The key itself is never
-/// shown. For example, to replace all keys that were made while a source was missing:
+/// source that were credited in its seed, and the number of records under it. Keys that callers use by
+/// name have their purpose, owner and name instead. The key itself is never shown. For example, to replace all keys that were made while a source was missing:
 ///   lavawall keys --made-while degraded --rotate
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
@@ -30,7 +30,7 @@ pub(crate) struct KeysArguments {
     /// Only keys made while the generator was in this state
     #[arg(long, value_enum)]
     made_while: Option<MadeWhile>,
-    /// Rotate exactly the keys shown, and reseal their records
+    /// Rotate exactly the keys shown, and reseal their records; what callers sealed, they reseal themselves
     #[arg(long)]
     rotate: bool,
     /// Print one JSON object per line
@@ -117,9 +117,12 @@ impl KeysArguments {
 fn rotate_all(operator: &Operator, keys: &[KeyEntry]) -> Result<(), CommandError> {
     let mut waiting = Vec::new();
     for key in keys.iter().filter(|key| key.state != "destroyed") {
-        match &key.namespace {
-            None => rotation::rotate_root(operator)?,
-            Some(namespace) => {
+        match (&key.namespace, &key.id) {
+            (None, None) => rotation::rotate_root(operator)?,
+            (None, Some(id)) if key.state == "active" => rotation::rotate_named(operator, id)?,
+            // What a retired version sealed is with the callers.
+            (None, Some(_)) => {}
+            (Some(namespace), _) => {
                 if key.state == "active" {
                     rotation::rotate_namespace(operator, namespace)?;
                 }
@@ -158,6 +161,10 @@ mod tests {
         let line = Line::try_parse_from(line).expect("a command line");
         let made_at = made_at.parse::<jiff::Timestamp>().expect("a moment").as_second();
         let key = KeyEntry {
+            purpose: "root".into(),
+            id: None,
+            owner: None,
+            name: None,
             namespace: None,
             title: None,
             version: 0,

@@ -18,6 +18,7 @@ pub(crate) struct RotateArguments {
 enum Command {
     Root(RootArguments),
     Namespace(NamespaceArguments),
+    Key(KeyArguments),
 }
 
 /// Make a new root key, and reseal all other keys under it
@@ -45,10 +46,28 @@ struct NamespaceArguments {
     admin: AdminArguments,
 }
 
+/// Make a new version of a key that callers use by name
+///
+/// It seals from now on, and older versions open what they sealed: for transit and KMS, the callers reseal it.
+#[derive(Debug, Args)]
+struct KeyArguments {
+    /// Name or id of the key
+    key: String,
+    /// What the key is for, where several have the name
+    #[arg(long, value_parser = ["transit", "kms"])]
+    purpose: Option<String>,
+    /// Tenant whose key it is; without it the operator's
+    #[arg(long)]
+    tenant: Option<String>,
+    #[command(flatten)]
+    admin: AdminArguments,
+}
+
 pub(crate) fn run(arguments: &RotateArguments) -> Result<(), CommandError> {
     match &arguments.command {
         Command::Root(arguments) => rotation::rotate_root(&Operator::new(&arguments.admin)?),
         Command::Namespace(arguments) => rotate_namespace(arguments),
+        Command::Key(arguments) => rotate_key(arguments),
     }
 }
 
@@ -58,4 +77,12 @@ fn rotate_namespace(arguments: &NamespaceArguments) -> Result<(), CommandError> 
     let namespace = key_versions::find_namespace(&keys, &arguments.namespace)?;
     rotation::rotate_namespace(&operator, &namespace)?;
     if arguments.no_wait { Ok(()) } else { rotation::wait(&operator, &namespace) }
+}
+
+fn rotate_key(arguments: &KeyArguments) -> Result<(), CommandError> {
+    let operator = Operator::new(&arguments.admin)?;
+    let keys = key_versions::all(&operator)?;
+    let (purpose, owner) = (arguments.purpose.as_deref(), arguments.tenant.as_deref());
+    let id = key_versions::find_named(&keys, &arguments.key, purpose, owner)?;
+    rotation::rotate_named(&operator, &id)
 }

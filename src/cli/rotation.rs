@@ -33,6 +33,13 @@ pub(crate) fn rotate_namespace(operator: &Operator, namespace: &str) -> Result<(
     Ok(())
 }
 
+/// Makes a new version of a key that callers use by name.
+pub(crate) fn rotate_named(operator: &Operator, id: &str) -> Result<(), CommandError> {
+    let VersionAnswer { version } = operator.post(&format!("/admin/keys/{id}/rotate"), &())?;
+    print::note(&format!("key {id}: version {version} seals from now on"));
+    Ok(())
+}
+
 /// Waits, with a progress bar, until no record of the namespace is under an older version.
 pub(crate) fn wait(operator: &Operator, namespace: &str) -> Result<(), CommandError> {
     let bar = Bar::new("resealing");

@@ -29,6 +29,9 @@ impl Config {
         if !self.egd.is_empty() {
             root.insert("egd".into(), Value::try_from(&self.egd)?);
         }
+        if !self.kms.is_empty() {
+            root.insert("kms".into(), Value::try_from(&self.kms)?);
+        }
         if self.sources.is_some() {
             let sources = self.source_tables.iter().cloned().map(Value::from).collect();
             root.insert("source".into(), Value::Array(sources));

@@ -32,6 +32,10 @@ pub const TRANSIT_MAC: &str = "lavawall v1 transit mac";
 pub const TRANSIT_NONCE: &str = "lavawall v1 transit nonce";
 /// Derives an access key, with which requests are signed, from the hash of a token.
 pub const ACCESS_KEY: &str = "lavawall v1 access key";
+/// A data key of Kubernetes, under a version of a key for KMS.
+pub const KMS: &str = "lavawall v1 kms";
+/// Derives the public identity of such a version.
+pub const KMS_KEY_ID: &str = "lavawall v1 kms key id";
 /// The check of a share: identifies a false one.
 pub const SHARE_CHECK: &str = "lavawall v1 share check";
 /// The checksum of a share's text: finds typing errors.

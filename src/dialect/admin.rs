@@ -13,6 +13,7 @@
 //! POST /admin/clock/confirm                    it is right
 //! POST /admin/store/repair                     accepts the loss of a damaged store
 //! GET  /admin/keys                             every key version, with its provenance
+//! POST /admin/keys/{id}/rotate                 a key that callers use by name
 //! POST /admin/store/compact                    gives free space of the store back to the disk
 //! GET  /admin/tenants                          every tenant
 //! POST /admin/tenants          {name, …}       makes one; answers with its token, once
@@ -31,6 +32,7 @@
 mod calls;
 mod tenants;
 
+use data_encoding::HEXLOWER;
 use hyper::{Method, Response};
 
 use crate::caller::permission::Needed;
@@ -47,7 +49,7 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 24] = [
+const ENDPOINTS: [&str; 25] = [
     "/admin/clock",
     "/admin/clock/confirm",
     "/admin/configuration",
@@ -59,6 +61,7 @@ const ENDPOINTS: [&str; 24] = [
     "/admin/keyring/confirm",
     "/admin/keyring/rotate",
     "/admin/keys",
+    "/admin/keys/{key}/rotate",
     "/admin/store/compact",
     "/admin/store/repair",
     "/admin/tenants",
@@ -142,6 +145,7 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         (&Method::POST, ["clock", "confirm"]) => calls::confirm_clock(call).await,
         (&Method::POST, ["store", "repair"]) => calls::repair(call).await,
         (&Method::GET, ["keys"]) => calls::keys(call).await,
+        (&Method::POST, ["keys", id, "rotate"]) => calls::rotate_named(call, key(id)?).await,
         (&Method::POST, ["store", "compact"]) => calls::compact(call).await,
         (&Method::GET, ["tenants"]) => tenants::list(call),
         (&Method::POST, ["tenants"]) => tenants::create(call).await,
@@ -168,6 +172,11 @@ async fn tenant(
         (&Method::POST, ["remove"]) => tenants::remove(call, name).await,
         _ => Err(Refusal::not_found("there is no such administrator's call")),
     }
+}
+
+fn key(id: &str) -> Result<[u8; 16], Refusal> {
+    let bytes = HEXLOWER.decode(id.as_bytes()).ok().and_then(|id| id.try_into().ok());
+    bytes.ok_or_else(|| Refusal::not_found("there is no key of this id"))
 }
 
 fn namespace(id: &str) -> Result<NamespaceId, Refusal> {

@@ -75,6 +75,8 @@ pub struct ServiceParts {
     pub limits: Arc<ServiceLimits>,
     /// Memory for the bodies and answers of large calls together, in bytes.
     pub calls_memory: usize,
+    /// Closes every connection after the answers under way: its buffers hold what went through it last.
+    pub close_connections: watch::Sender<()>,
 }
 
 /// The state that all requests share.
@@ -135,7 +137,7 @@ impl App {
             memory: MemoryBudget::new(parts.calls_memory, config.idle_timeout),
             writers: Arc::new(Semaphore::new(WRITERS)),
             idle_timeout: config.idle_timeout,
-            close_connections: watch::Sender::new(()),
+            close_connections: parts.close_connections,
             meters: Arc::new(meters),
             max_bytes: config.max_bytes.as_u64(),
             metrics_tenants: config.metrics_tenants,

@@ -33,7 +33,7 @@ const CONNECTIONS_LIMIT: usize = 1 << 20;
 const METRICS_TENANTS_LIMIT: usize = 10_000;
 
 /// Timeouts longer than a day are a typing error, and shorter than 100 ms cut off honest clients.
-const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
+pub(crate) const TIMEOUT_RANGE: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(100)..=Duration::from_hours(24);
 
 /// Addresses, TLS, tokens and limits of the service.
@@ -211,7 +211,7 @@ fn within<T: PartialOrd + fmt::Display>(
 }
 
 /// Durations as text: `30s`, `15min`.
-mod duration {
+pub(crate) mod duration {
     use std::time::Duration;
 
     use serde::{Deserialize, Deserializer, Serializer, de::Error};

@@ -153,11 +153,15 @@ impl Keyring {
         &self,
         look: impl FnOnce(&Keyset) -> Result<T, KeyringError>,
     ) -> Result<T, KeyringError> {
-        match &*self.state.read() {
-            KeyringState::Absent => Err(KeyringError::Absent),
-            KeyringState::Sealed(_) => Err(KeyringError::Sealed),
-            KeyringState::Unsealed(unsealed) => look(&unsealed.keyset),
-        }
+        look_in(&self.state.read(), look)
+    }
+
+    /// As [`Self::look`], unless that would wait for a change: then `None`.
+    pub(crate) fn try_look<T>(
+        &self,
+        look: impl FnOnce(&Keyset) -> Result<T, KeyringError>,
+    ) -> Option<Result<T, KeyringError>> {
+        self.state.try_read().map(|state| look_in(&state, look))
     }
 
     /// Writes `keyset` under the head and root key of `unsealed`, and takes it over.
@@ -221,5 +225,16 @@ impl Keyring {
         in_use: Option<&'a [u8]>,
     ) -> SealContext<'a> {
         SealContext { generator: &self.generator, id, seal_file: &self.places.seal_file, in_use }
+    }
+}
+
+fn look_in<T>(
+    state: &KeyringState,
+    look: impl FnOnce(&Keyset) -> Result<T, KeyringError>,
+) -> Result<T, KeyringError> {
+    match state {
+        KeyringState::Absent => Err(KeyringError::Absent),
+        KeyringState::Sealed(_) => Err(KeyringError::Sealed),
+        KeyringState::Unsealed(unsealed) => look(&unsealed.keyset),
     }
 }

@@ -205,7 +205,7 @@ impl Keyset {
         }
         if format > 3 {
             for _ in 0..from.u32()? {
-                let (name, key) = TransitKey::read(&mut from)?;
+                let (name, key) = TransitKey::read(format, &mut from)?;
                 keyset.transit.insert(name, Arc::new(key));
             }
         }
@@ -219,8 +219,9 @@ mod tests {
     use super::*;
     use crate::crypto::key::KEY_BYTES;
     use crate::crypto::test_support::generator;
+    use crate::keyring::format::FORMAT;
     use crate::keyring::key_version::VersionState::{Active, Destroyed, Retired, Revoked};
-    use crate::keyring::transit::transit_key::{TransitSettings, TransitType};
+    use crate::keyring::transit::transit_key::{KeyPurpose, TransitSettings, TransitType};
 
     fn keyset() -> Keyset {
         let generator = generator();
@@ -245,16 +246,22 @@ mod tests {
         let settings = TransitSettings { derived: true, exportable: true, ..Default::default() };
         let mut transit = TransitKey::new([6; 16], TransitType::ChaCha20Poly1305, settings, draw());
         transit.rotate(draw());
-        let name = TransitName { owner: "acme".to_owned(), name: "unseal".to_owned() };
-        keyset.transit.insert(name, Arc::new(transit));
+        keyset.transit.insert(name(KeyPurpose::Transit), Arc::new(transit));
+        let kind = TransitType::Aes256Gcm96;
+        let kms = TransitKey::new([8; 16], kind, TransitSettings::default(), draw());
+        keyset.transit.insert(name(KeyPurpose::Kms), Arc::new(kms));
         keyset
+    }
+
+    fn name(purpose: KeyPurpose) -> TransitName {
+        TransitName { purpose, owner: "acme".to_owned(), name: "unseal".to_owned() }
     }
 
     #[test]
     fn a_keyset_is_read_back_with_every_state() {
         let keyset = keyset();
         let bytes = keyset.write();
-        let read = Keyset::read(4, &bytes).expect("what was written");
+        let read = Keyset::read(FORMAT, &bytes).expect("what was written");
         assert_eq!(read.logged, keyset.logged);
         assert_eq!(read.tombstones, keyset.tombstones);
         assert_eq!(read.write().as_slice(), bytes.as_slice());
@@ -267,16 +274,16 @@ mod tests {
     fn no_part_of_a_keyset_is_a_keyset() {
         let bytes = keyset().write();
         for len in 0..bytes.len() {
-            assert!(Keyset::read(4, &bytes[..len]).is_err(), "{len} bytes");
+            assert!(Keyset::read(FORMAT, &bytes[..len]).is_err(), "{len} bytes");
         }
-        assert!(Keyset::read(4, &[bytes.as_slice(), &[0]].concat()).is_err());
+        assert!(Keyset::read(FORMAT, &[bytes.as_slice(), &[0]].concat()).is_err());
     }
 
     #[test]
     fn a_keyset_of_format_1_knows_nothing_of_the_log() {
         let old = Keyset { logged: None, ..keyset() }.write();
         assert_eq!(Keyset::read(1, &old).expect("what was written").logged, None);
-        assert!(Keyset::read(4, &old).is_err());
+        assert!(Keyset::read(FORMAT, &old).is_err());
         assert!(Keyset::read(1, &keyset().write()).is_err());
     }
 
@@ -292,19 +299,44 @@ mod tests {
         let bytes = keyset.write();
         let read = Keyset::read(3, without_transit(&bytes)).expect("as format 3 was written");
         assert!(read.transit.is_empty() && read.tombstones == keyset.tombstones);
-        assert!(Keyset::read(4, without_transit(&bytes)).is_err());
+        assert!(Keyset::read(FORMAT, without_transit(&bytes)).is_err());
         assert!(Keyset::read(3, &bytes).is_err());
-        let read = Keyset::read(4, &bytes).expect("what was written");
-        let (name, key) = read.transit.first_key_value().expect("one");
-        assert_eq!((name.owner.as_str(), name.name.as_str()), ("acme", "unseal"));
+    }
+
+    #[test]
+    fn a_key_with_a_name_is_read_back_with_its_purpose() {
+        let keyset = keyset();
+        let read = Keyset::read(FORMAT, &keyset.write()).expect("what was written");
+        let names: Vec<_> = read.transit.keys().cloned().collect();
+        assert_eq!(names, [name(KeyPurpose::Transit), name(KeyPurpose::Kms)]);
+        let key = &read.transit[&name(KeyPurpose::Transit)];
         assert_eq!((key.latest(), key.id, key.kind), (2, [6; 16], TransitType::ChaCha20Poly1305));
-        let expected = keyset.transit.values().next().expect("one");
+        let expected = &keyset.transit[&name(KeyPurpose::Transit)];
         assert_eq!(key.settings, expected.settings);
         let keys = |key: &TransitKey| -> Vec<[u8; 32]> {
             let keys = key.versions.iter().filter_map(|it| it.key.as_ref());
             keys.map(|key| *key.expose()).collect()
         };
         assert_eq!(keys(key), keys(expected));
+        assert_eq!(read.transit[&name(KeyPurpose::Kms)].id, [8; 16]);
+    }
+
+    #[test]
+    fn the_keys_with_names_of_format_4_are_for_transit_and_written_so() {
+        let mut keyset = keyset();
+        keyset.transit.remove(&name(KeyPurpose::Kms));
+        let now = keyset.write();
+        // The purpose is the byte after the number of keys.
+        let mut then = now.to_vec();
+        assert_eq!(then.remove(without_transit(&now).len() + 4), KeyPurpose::Transit as u8);
+        let read = Keyset::read(4, &then).expect("as format 4 was written");
+        assert_eq!(read.write().as_slice(), now.as_slice());
+        assert!(Keyset::read(FORMAT, &then).is_err() && Keyset::read(4, &now).is_err());
+        for unknown in [0, 3] {
+            let mut later = now.to_vec();
+            later[without_transit(&now).len() + 4] = unknown;
+            assert!(Keyset::read(FORMAT, &later).is_err(), "purpose {unknown}");
+        }
     }
 
     #[test]
@@ -313,7 +345,7 @@ mod tests {
         bytes.truncate(without_transit(&bytes).len() - 4 - 2 * 16);
         let read = Keyset::read(2, &bytes).expect("as format 2 was written");
         assert!(read.tombstones.is_empty() && read.logged.is_some());
-        assert!(Keyset::read(4, &bytes).is_err());
+        assert!(Keyset::read(FORMAT, &bytes).is_err());
         assert!(Keyset::read(2, &keyset().write()).is_err());
     }
 

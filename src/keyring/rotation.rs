@@ -9,12 +9,15 @@ use crate::keyring::id::NamespaceId;
 use crate::keyring::key_version::{KeyVersion, VersionState};
 use crate::keyring::keyset::{Keyset, VERSIONS_LIMIT};
 use crate::keyring::provenance::KeyProvenance;
+use crate::keyring::transit::transit_key::KeyPurpose;
 
 /// One key version as an operator sees it: everything except the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyInfo {
-    /// The namespace, or `None` for the root key.
+    /// The namespace; `None` for other keys.
     pub namespace: Option<NamespaceId>,
+    /// The key that callers use by name; `None` for other keys.
+    pub(crate) named: Option<NamedKey>,
     /// Its number; 0 for the root key.
     pub version: u32,
     /// Its use.
@@ -22,6 +25,19 @@ pub struct KeyInfo {
     /// Its provenance.
     #[serde(flatten)]
     pub provenance: KeyProvenance,
+}
+
+/// A key that callers use by name, as an operator sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct NamedKey {
+    /// As the audit log has it.
+    pub(crate) id: [u8; 16],
+    /// What it is for.
+    pub(crate) purpose: KeyPurpose,
+    /// The tenant; empty for the operator.
+    pub(crate) owner: String,
+    /// Its name.
+    pub(crate) name: String,
 }
 
 impl Keyring {
@@ -80,20 +96,35 @@ impl Keyring {
         self.look(|keyset| {
             let root = KeyInfo {
                 namespace: None,
+                named: None,
                 version: 0,
                 state: VersionState::Active,
                 provenance: keyset.root_provenance.clone(),
             };
             let versions = keyset.namespaces.iter().flat_map(|(id, namespace)| {
-                namespace.versions.iter().map(move |version| KeyInfo {
-                    namespace: Some(*id),
-                    version: version.number,
-                    state: version.state,
-                    provenance: version.provenance.clone(),
-                })
+                namespace.versions.iter().map(move |it| info(Some(*id), None, it))
             });
-            Ok(std::iter::once(root).chain(versions).collect())
+            let named = keyset.transit.iter().flat_map(|(name, key)| {
+                let named = NamedKey {
+                    id: key.id,
+                    purpose: name.purpose,
+                    owner: name.owner.clone(),
+                    name: name.name.clone(),
+                };
+                key.versions.iter().map(move |it| info(None, Some(named.clone()), it))
+            });
+            Ok(std::iter::once(root).chain(versions).chain(named).collect())
         })
+    }
+}
+
+fn info(namespace: Option<NamespaceId>, named: Option<NamedKey>, version: &KeyVersion) -> KeyInfo {
+    KeyInfo {
+        namespace,
+        named,
+        version: version.number,
+        state: version.state,
+        provenance: version.provenance.clone(),
     }
 }
 

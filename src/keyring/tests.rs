@@ -14,7 +14,7 @@ use crate::crypto::test_support;
 use crate::crypto::test_support::{generator, hooked};
 use crate::keyring::VersionState::{Active, Retired};
 use crate::keyring::anchor::AnchorError;
-use crate::keyring::format::KeyringHeader;
+use crate::keyring::format::{FORMAT, KeyringHeader};
 use crate::keyring::keyset::Keyset;
 use crate::keyring::keyset::{NAMESPACES_LIMIT, TITLE_LIMIT};
 use crate::keyring::seal::shares::Share;
@@ -367,6 +367,28 @@ fn the_counter_grows_with_every_write() {
     keyring.rotate_root(&Actor::SERVICE, &[]).expect("rotated");
     assert_eq!(keyring.counter().expect("open"), before + 2);
     assert_eq!(home.reopen().counter().expect("open"), before + 2);
+}
+
+#[test]
+fn a_keyring_of_format_4_opens_and_its_next_change_writes_the_present_format() {
+    let home = Home::new();
+    let keyring = home.init();
+    let id = keyring.create_namespace(&Actor::SERVICE, "first").expect("made").id;
+    let old = match &*keyring.state.read() {
+        KeyringState::Unsealed(open) => {
+            // Without keys of callers the keysets of both formats are the same.
+            let head = KeyringHeader { format: 4, ..open.head.clone() };
+            head.seal_keyset(&open.keyset.write(), &open.root, &home.generator).expect("seeded").0
+        }
+        _ => panic!("it is open"),
+    };
+    std::fs::write(home.path("keyring"), old).expect("written");
+    let again = home.reopen();
+    assert_eq!(key_of(&again, id, 1), key_of(&keyring, id, 1));
+    again.rotate(&Actor::SERVICE, id).expect("rotated");
+    let (head, _) = KeyringHeader::read(&home.file()).expect("whole");
+    assert_eq!(head.format, FORMAT);
+    assert_eq!(key_of(&home.reopen(), id, 1), key_of(&keyring, id, 1));
 }
 
 #[test]

@@ -8,5 +8,5 @@ pub(crate) mod transit_key;
 pub(crate) use changes::TransitChange;
 pub use fault::TransitFault;
 pub(crate) use transit_key::{
-    ROTATION_LEAST, TransitKey, TransitName, TransitSettings, TransitType,
+    KeyPurpose, ROTATION_LEAST, TransitKey, TransitName, TransitSettings, TransitType, is_key_name,
 };

@@ -107,7 +107,7 @@ impl Store {
     }
 
     /// Its keyring.
-    pub fn keyring(&self) -> &Keyring {
+    pub fn keyring(&self) -> &Arc<Keyring> {
         &self.keyring
     }
 

@@ -127,7 +127,8 @@ where
     drive(connection, &activity, terms.idle_timeout, end(terms.shutdown, terms.close)).await;
 }
 
-async fn drive<C: GracefulConnection>(
+/// Drives a connection to its end: its own, that of a client that takes no answers, or that of the service.
+pub(crate) async fn drive<C: GracefulConnection>(
     connection: C,
     activity: &Activity,
     idle_timeout: Duration,
@@ -176,7 +177,7 @@ async fn drive<C: GracefulConnection>(
 }
 
 /// Ready when the service stops, or all connections are closed.
-async fn end(shutdown: watch::Receiver<bool>, mut close: watch::Receiver<()>) {
+pub(crate) async fn end(shutdown: watch::Receiver<bool>, mut close: watch::Receiver<()>) {
     // What was closed before does not count.
     close.mark_unchanged();
     tokio::select! {

@@ -30,6 +30,21 @@ fn the_python_client_of_vault_runs_unchanged() {
 }
 
 #[test]
+#[ignore = "needs python3-venv and a package registry: make clients"]
+fn the_grpc_client_of_kubernetes_kms_runs_unchanged_with_the_authority_of_its_own() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let socket = folder.path().join("a socket's folder: kms").join("kms.sock");
+    fs::create_dir(socket.parent().expect("a folder")).expect("a directory");
+    let listen = format!("[[kms]]\nlisten = \"unix:{}\"\nkey = \"cluster\"\n", socket.display());
+    let service = Running::start(&format!("{listen}{CONFIGURATION}"));
+    service.token_file();
+    let mut client = Command::new(python());
+    client.arg(scripts().join("kms.py")).arg(&socket).current_dir(scripts());
+    client.arg(running::lavawall()).args(["rotate", "key", "cluster"]);
+    succeeds(client.env("LAVAWALL_STATE_DIR", service.state_dir()), &service);
+}
+
+#[test]
 #[ignore = "needs nodejs, npm and a package registry: make clients"]
 fn the_javascript_client_of_workers_kv_runs_unchanged() {
     works(Command::new("node").arg(modules().join("workers_kv.mjs")));
@@ -69,7 +84,12 @@ fn the_python_client_of_aws_kms_runs_unchanged() {
 fn works(client: &mut Command) {
     let service = Running::start(CONFIGURATION);
     let token = service.token_file();
-    let output = client.arg(service.url()).arg(token).output();
+    succeeds(client.arg(service.url()).arg(token), &service);
+}
+
+/// Runs a client's script to its end.
+fn succeeds(client: &mut Command, service: &Running) {
+    let output = client.output();
     let output = output.unwrap_or_else(|error| panic!("{client:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);

@@ -72,6 +72,7 @@ impl Appliance {
         let (shutdown, told) = watch::channel(false);
         let (store, store_tokens) = store.unzip();
         let parts = ServiceParts {
+            close_connections: watch::Sender::new(()),
             generator: Arc::clone(&generator),
             board: Arc::clone(&board),
             incidents: Arc::clone(&incidents),

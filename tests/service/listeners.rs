@@ -102,11 +102,13 @@ fn no_listener_takes_the_place_of_the_operators_socket_or_of_a_file_of_the_state
     let folder = tempfile::tempdir().expect("a directory");
     let state = folder.path().join("state");
     let operators = folder.path().join("operator.sock");
-    for (table, key) in [("listen", "address"), ("egd", "listen")] {
+    for (table, key, more) in
+        [("listen", "address", ""), ("egd", "listen", ""), ("kms", "listen", "key = 'k'\n")]
+    {
         for place in [&operators, &state.join("store"), &state.join("admin.sock")] {
             let configuration = folder.path().join("lavawall.toml");
             let text = format!(
-                "state-dir = '{}'\nadmin-socket = '{}'\n[[{table}]]\n{key} = 'unix:{}'\n",
+                "state-dir = '{}'\nadmin-socket = '{}'\n[[{table}]]\n{key} = 'unix:{}'\n{more}",
                 state.display(),
                 operators.display(),
                 place.display()
@@ -817,6 +819,10 @@ fn the_service_manager_may_pass_a_listening_socket() {
     let error = check("[[egd]]\nlisten = \"systemd:api\"\n", Some(open.into()));
     assert!(error.contains("egd[0].listen = \"systemd:api\""), "{error}");
     assert!(error.contains("only the network of a tenant is served"), "{error}");
+    let loopback = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let kms = "[[kms]]\nlisten = \"systemd:api\"\nkey = \"k\"\n";
+    let error = check(kms, Some(loopback.into()));
+    assert!(error.contains("kms[0].listen = \"systemd:api\": must be a unix socket"), "{error}");
     let both = format!("{table}device = \"lo\"\n");
     assert!(check(&both, None).contains("listen[0].device: is set where the service manager"));
 }

@@ -9,6 +9,8 @@ mod devices;
 mod egd;
 mod host;
 mod keys;
+mod kms;
+mod kms_client;
 mod limits;
 mod listeners;
 mod load;

@@ -209,7 +209,7 @@ impl Tenants {
             let count = namespaces.len();
             return Err(TenantError::HasNamespaces { tenant: name.to_owned(), count });
         }
-        let count = store.keyring().transit_names(name).map_err(KvError::from)?.len();
+        let count = store.keyring().transit_count(name).map_err(KvError::from)?;
         if count > 0 && !shred {
             return Err(TenantError::HasKeys { tenant: name.to_owned(), count });
         }

@@ -225,6 +225,15 @@ pub(crate) async fn rotate(call: &OwnedCall, id: NamespaceId) -> Outcome {
     .await
 }
 
+/// Rotates a key that callers use by name.
+pub(crate) async fn rotate_named(call: &OwnedCall, id: [u8; 16]) -> Outcome {
+    call.operate(move |store, actor| {
+        let key = store.keyring().rotate_transit_key_of(actor, &id)?;
+        Ok(answer(&VersionAnswer { version: key.latest() }))
+    })
+    .await
+}
+
 pub(crate) async fn revoke(call: &mut OwnedCall, id: NamespaceId) -> Outcome {
     let RevokeRequest { version } = call.json(BODY_LIMIT).await?;
     call.operate(move |store, actor| {
@@ -257,7 +266,18 @@ fn entry(title: Option<String>, records: Option<u64>, key: &KeyInfo) -> KeyEntry
         VersionState::Revoked => "revoked",
         VersionState::Destroyed => "destroyed",
     };
+    let named = key.named.as_ref();
+    let purpose = match (named, key.namespace) {
+        (Some(named), _) => named.purpose.name(),
+        (None, Some(_)) => "namespace",
+        (None, None) => "root",
+    };
+    let owner = named.map(|named| named.owner.clone()).filter(|owner| !owner.is_empty());
     KeyEntry {
+        purpose: purpose.to_owned(),
+        id: named.map(|named| HEXLOWER.encode(&named.id)),
+        owner,
+        name: named.map(|named| named.name.clone()),
         namespace: key.namespace.map(|id| id.to_string()),
         title,
         version: key.version,

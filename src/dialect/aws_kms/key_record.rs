@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::caller::tenants::Tenants;
 use crate::crypto::transit::Sha2;
 use crate::dialect::aws_kms::fault::Fault;
-use crate::keyring::transit::{TransitKey, TransitName};
+use crate::keyring::transit::{KeyPurpose, TransitKey, TransitName};
 use crate::kv::Store;
 
 /// The start of the names of keys and aliases.
@@ -170,7 +170,8 @@ impl FoundKey {
 impl TenantKeys<'_> {
     /// The name of a key among those of the keyring.
     pub(crate) fn transit_name(&self, id: Uuid) -> TransitName {
-        TransitName { owner: self.tenant.to_owned(), name: id.to_string() }
+        let (purpose, owner) = (KeyPurpose::Transit, self.tenant.to_owned());
+        TransitName { purpose, owner, name: id.to_string() }
     }
 
     pub(crate) fn arn(&self, id: Uuid) -> String {

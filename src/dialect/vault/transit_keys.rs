@@ -20,7 +20,8 @@ use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
 use crate::http::respond::ok_of;
 use crate::keyring::transit::{
-    ROTATION_LEAST, TransitChange, TransitFault, TransitKey, TransitSettings, TransitType,
+    KeyPurpose, ROTATION_LEAST, TransitChange, TransitFault, TransitKey, TransitSettings,
+    TransitType,
 };
 use crate::keyring::{Keyring, KeyringError};
 
@@ -49,7 +50,9 @@ const CHANGED: [&str; 6] = [
 pub(crate) async fn list(call: &mut OwnedCall, owner: Owner) -> Outcome {
     let caller = call.caller.clone();
     let names = call
-        .on_store(move |store| Ok(store.keyring().transit_names(&owner.name)?))
+        .on_store(move |store| {
+            Ok(store.keyring().transit_names(KeyPurpose::Transit, &owner.name)?)
+        })
         .await?
         .into_iter()
         .filter(|name| caller.may(Needed::KeysUse(name)) || caller.may(Needed::KeysManage(name)));

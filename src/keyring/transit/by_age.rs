@@ -102,7 +102,7 @@ mod tests {
     use crate::keyring::provenance::KeyProvenance;
     use crate::keyring::transit::changes::check_versions;
     use crate::keyring::transit::transit_key::{
-        OWNER_VERSIONS_LIMIT, TransitSettings, TransitType, VERSIONS_LIMIT,
+        KeyPurpose, OWNER_VERSIONS_LIMIT, TransitSettings, TransitType, VERSIONS_LIMIT,
     };
 
     const MADE_AT: u64 = 1_000_000;
@@ -122,7 +122,8 @@ mod tests {
         let mut key = TransitKey::new([id; 16], TransitType::Aes256Gcm96, settings, drawn);
         let version = key.versions[0].clone();
         key.versions.resize(count, version);
-        let name = TransitName { owner: owner.to_owned(), name: id.to_string() };
+        let purpose = KeyPurpose::Transit;
+        let name = TransitName { purpose, owner: owner.to_owned(), name: id.to_string() };
         keyset.transit.insert(name.clone(), Arc::new(key));
         name
     }

@@ -13,8 +13,8 @@ use crate::keyring::keyset::Keyset;
 use crate::keyring::provenance::KeyProvenance;
 use crate::keyring::transit::fault::TransitFault;
 use crate::keyring::transit::transit_key::{
-    ALL_KEYS_LIMIT, ALL_VERSIONS_LIMIT, KEYS_LIMIT, OWNER_VERSIONS_LIMIT, TransitKey, TransitName,
-    TransitSettings, TransitType, VERSIONS_LIMIT,
+    ALL_KEYS_LIMIT, ALL_VERSIONS_LIMIT, KEYS_LIMIT, KeyPurpose, OWNER_VERSIONS_LIMIT, TransitKey,
+    TransitName, TransitSettings, TransitType, VERSIONS_LIMIT,
 };
 
 /// New settings of a key; `None` keeps what it has.
@@ -42,15 +42,35 @@ impl Keyring {
         self.look(|keyset| Ok(keyset.transit.get(name).cloned()))
     }
 
-    /// The names of an owner's keys, sorted.
+    /// As [`Self::transit_key`], unless that would wait for a change: then `None`.
+    pub(crate) fn try_transit_key(
+        &self,
+        name: &TransitName,
+    ) -> Option<Result<Option<Arc<TransitKey>>, KeyringError>> {
+        self.try_look(|keyset| Ok(keyset.transit.get(name).cloned()))
+    }
+
+    /// The names of an owner's keys for a purpose, sorted.
     ///
     /// # Errors
     /// When the keyring is not unsealed.
-    pub(crate) fn transit_names(&self, owner: &str) -> Result<Vec<String>, KeyringError> {
+    pub(crate) fn transit_names(
+        &self,
+        purpose: KeyPurpose,
+        owner: &str,
+    ) -> Result<Vec<String>, KeyringError> {
         self.look(|keyset| {
-            let own = keyset.transit.keys().filter(|name| name.owner == owner);
-            Ok(own.map(|name| name.name.clone()).collect())
+            let is_own = |name: &&TransitName| name.purpose == purpose && name.owner == owner;
+            Ok(keyset.transit.keys().filter(is_own).map(|name| name.name.clone()).collect())
         })
+    }
+
+    /// The number of an owner's keys for all purposes.
+    ///
+    /// # Errors
+    /// When the keyring is not unsealed.
+    pub(crate) fn transit_count(&self, owner: &str) -> Result<usize, KeyringError> {
+        self.look(|keyset| Ok(keyset.transit.keys().filter(|name| name.owner == owner).count()))
     }
 
     /// Makes a key with its first version, or gives the one that has this name.
@@ -111,6 +131,22 @@ impl Keyring {
             *key = Arc::new(rotated);
             Ok(Arc::clone(key))
         })
+    }
+
+    /// The same of the key with this id.
+    ///
+    /// # Errors
+    /// As [`Self::rotate_transit_key`].
+    pub(crate) fn rotate_transit_key_of(
+        &self,
+        actor: &Actor,
+        id: &[u8; 16],
+    ) -> Result<Arc<TransitKey>, KeyringError> {
+        let name = self.look(|keyset| {
+            let found = keyset.transit.iter().find(|(_, key)| key.id == *id);
+            found.map(|(name, _)| name.clone()).ok_or_else(|| TransitFault::Unknown.into())
+        })?;
+        self.rotate_transit_key(actor, &name)
     }
 
     /// Changes what may be done with a key.
@@ -196,7 +232,7 @@ impl Keyring {
         actor: &Actor,
         owner: &str,
     ) -> Result<usize, KeyringError> {
-        let count = self.transit_names(owner)?.len();
+        let count = self.transit_count(owner)?;
         if count > 0 {
             let event = AuditEvent::new(actor, "delete-keys").detail(format!("{count} keys"));
             self.change(event, |keyset, _| {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::crypto::codec::{Malformed, Reader, Writer};
 use crate::crypto::key::Key;
 use crate::crypto::transit::TransitCipher;
@@ -27,12 +29,28 @@ pub(crate) const ALL_VERSIONS_LIMIT: usize = 100_000;
 /// The least time between two rotations by age, in seconds.
 pub(crate) const ROTATION_LEAST: u64 = 60 * 60;
 
-/// Whose key it is, and its name. The operator's keys have no owner's name.
+/// The longest name of a key, in bytes.
+const NAME_MOST: usize = 128;
+
+/// What a key is for. A key of one purpose is not there for another, whatever its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub(crate) enum KeyPurpose {
+    /// Vault's transit engine.
+    Transit = 1,
+    /// Kubernetes KMS v2.
+    Kms = 2,
+}
+
+/// What a key is for, whose it is, and its name. The operator's keys have no owner's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TransitName {
+    /// What it is for.
+    pub(crate) purpose: KeyPurpose,
     /// The tenant; empty for the operator.
     pub(crate) owner: String,
-    /// The name, unlike all others of the owner.
+    /// The name, unlike all others of the owner for this purpose.
     pub(crate) name: String,
 }
 
@@ -67,6 +85,7 @@ pub(crate) struct TransitSettings {
 /// One key with its versions.
 ///
 /// ```text
+/// 1   purpose: 1 transit, 2 KMS; not in format 4, whose keys are for transit
 /// 2+n owner
 /// 2+n name
 /// 16  id, for the audit log
@@ -87,6 +106,32 @@ pub(crate) struct TransitKey {
     pub(crate) min_available: u32,
     /// Oldest first; the last one is active.
     pub(crate) versions: Vec<KeyVersion>,
+}
+
+impl KeyPurpose {
+    /// Every purpose, with its name on the wire.
+    const ALL: [(Self, &'static str); 2] = [(Self::Transit, "transit"), (Self::Kms, "kms")];
+
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(purpose, _)| *purpose == self).map_or("", |(_, name)| name)
+    }
+
+    fn read(from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let number = from.byte()?;
+        let known = Self::ALL.iter().find(|(purpose, _)| *purpose as u8 == number);
+        known.map(|(purpose, _)| *purpose).ok_or(Malformed)
+    }
+}
+
+/// Whether a text can be the name of a key: letters, digits, `_`, and within it `-` and `.`.
+#[must_use]
+pub(crate) fn is_key_name(name: &str) -> bool {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let bytes = name.as_bytes();
+    (1..=NAME_MOST).contains(&bytes.len())
+        && bytes.iter().all(|byte| is_letter(*byte) || matches!(byte, b'-' | b'.'))
+        && [bytes.first(), bytes.last()].iter().all(|end| end.is_some_and(|byte| is_letter(*byte)))
 }
 
 impl TransitType {
@@ -152,6 +197,7 @@ impl TransitKey {
         let it = &self.settings;
         let flags = [it.derived, it.exportable, it.allow_plaintext_backup, it.deletion_allowed];
         let flags = flags.iter().rev().fold(0, |sum, flag| sum << 1 | u8::from(*flag));
+        to.byte(name.purpose as u8);
         to.short(name.owner.as_bytes()).short(name.name.as_bytes()).bytes(&self.id);
         to.byte(self.kind as u8).byte(flags).u64(it.auto_rotate_seconds);
         to.u32(it.min_decryption).u32(it.min_encryption).u32(self.min_available);
@@ -161,9 +207,14 @@ impl TransitKey {
         }
     }
 
-    /// Reads it.
-    pub(crate) fn read(from: &mut Reader<'_>) -> Result<(TransitName, Self), Malformed> {
-        let name = TransitName { owner: from.text()?.to_owned(), name: from.text()?.to_owned() };
+    /// Reads it, in a keyring of this format.
+    pub(crate) fn read(
+        format: u8,
+        from: &mut Reader<'_>,
+    ) -> Result<(TransitName, Self), Malformed> {
+        let purpose = if format > 4 { KeyPurpose::read(from)? } else { KeyPurpose::Transit };
+        let (owner, name) = (from.text()?.to_owned(), from.text()?.to_owned());
+        let name = TransitName { purpose, owner, name };
         let id = from.array()?;
         let kind = match from.byte()? {
             1 => TransitType::Aes256Gcm96,
@@ -192,5 +243,20 @@ impl TransitKey {
             return Err(Malformed);
         }
         Ok((name, Self { id, kind, settings, min_available, versions }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_has_letters_digits_and_underscores_at_its_ends() {
+        for name in ["a", "a-b.c_D9", "_", "9", &"x".repeat(128)] {
+            assert!(is_key_name(name), "{name}");
+        }
+        for name in ["", "-a", "a-", ".", "a b", "a%20b", "ä", "a/b", &"x".repeat(129)] {
+            assert!(!is_key_name(name), "{name}");
+        }
     }
 }
