@@ -29,6 +29,8 @@ pub(crate) mod codec;
 pub mod key;
 pub(crate) mod key_material;
 pub mod label;
+pub(crate) mod sealed_seed;
+pub(crate) mod service_identity;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub(crate) mod transit;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 pub enum Interface {
     /// `/random` and the paths below it.
     Random,
+    /// `/seed`.
+    Seed,
     /// Workers KV.
     Kv,
     /// Vault and OpenBao.
@@ -18,8 +20,9 @@ pub enum Interface {
 }
 
 /// Every interface and its name.
-const INTERFACES: [(&str, Interface); 5] = [
+const INTERFACES: [(&str, Interface); 6] = [
     ("random", Interface::Random),
+    ("seed", Interface::Seed),
     ("kv", Interface::Kv),
     ("vault", Interface::Vault),
     ("status", Interface::Status),
@@ -65,6 +68,7 @@ mod tests {
     fn every_interface_has_a_name() {
         for interface in [
             Interface::Random,
+            Interface::Seed,
             Interface::Kv,
             Interface::Vault,
             Interface::Status,

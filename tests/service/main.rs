@@ -18,6 +18,8 @@ mod quotas;
 mod report;
 mod rooms;
 mod running;
+mod seed_command;
+mod seeds;
 #[path = "../../crates/entropy/tests/rooms/simulated.rs"]
 mod simulated;
 mod spent_keys;
