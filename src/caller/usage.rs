@@ -21,16 +21,19 @@ pub(crate) enum Protocol {
     Egd,
     /// Vault and OpenBao.
     Vault,
+    /// pollen.
+    Pollen,
 }
 
 /// Every protocol, in the order of their counters.
-pub(crate) const PROTOCOLS: [Protocol; 6] = [
+pub(crate) const PROTOCOLS: [Protocol; 7] = [
     Protocol::Native,
     Protocol::Web,
     Protocol::WorkersKv,
     Protocol::Admin,
     Protocol::Egd,
     Protocol::Vault,
+    Protocol::Pollen,
 ];
 
 /// Amounts of use.
@@ -61,6 +64,7 @@ impl Protocol {
             Self::Admin => "admin",
             Self::Egd => "egd",
             Self::Vault => "vault",
+            Self::Pollen => "pollen",
         }
     }
 }

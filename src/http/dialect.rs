@@ -1,7 +1,7 @@
 //! The contract of a dialect, and the registry that finds the dialect of a path.
 
 use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response, Uri};
 
 use crate::caller::Caller;
 use crate::caller::permission::Needed;
@@ -42,6 +42,11 @@ pub(crate) trait Dialect: Send + Sync {
     /// The permission that a call at `path` needs before it is answered; `None` when it needs none, or
     /// one that depends on more than the path: then the dialect checks it.
     fn needed(&self, path: &str) -> Option<Needed<'static>>;
+
+    /// Whether a call is its own although another dialect has the path: by its method or its query.
+    fn claims(&self, _method: &Method, _target: &Uri) -> bool {
+        false
+    }
 
     /// Whether it exists only for peers on the operator's socket.
     fn is_for_peers_only(&self) -> bool {
@@ -148,8 +153,14 @@ impl Dialects {
         &self.meter_labels
     }
 
-    /// The dialect that answers `path`.
-    pub(crate) fn find(&self, path: &str, is_peer: bool) -> Destination<'_> {
+    /// The dialect that answers a call.
+    pub(crate) fn find(&self, method: &Method, target: &Uri, is_peer: bool) -> Destination<'_> {
+        let path = target.path();
+        if let Some(dialect) = self.all.iter().position(|it| it.claims(method, target)) {
+            let own = self.root_paths.iter().find(|root_path| root_path.dialect == dialect);
+            let meter = own.map_or(self.unknown, |root_path| root_path.meter);
+            return Destination { dialect: &*self.all[dialect], meter };
+        }
         let mount = self
             .mounts
             .iter()

@@ -13,6 +13,8 @@ pub enum Interface {
     Kv,
     /// Vault and OpenBao.
     Vault,
+    /// pollen.
+    Pollen,
     /// `/status` and `/metrics`.
     Status,
     /// The dashboard, `/docs` and the description of the interface.
@@ -20,11 +22,12 @@ pub enum Interface {
 }
 
 /// Every interface and its name.
-const INTERFACES: [(&str, Interface); 6] = [
+const INTERFACES: [(&str, Interface); 7] = [
     ("random", Interface::Random),
     ("seed", Interface::Seed),
     ("kv", Interface::Kv),
     ("vault", Interface::Vault),
+    ("pollen", Interface::Pollen),
     ("status", Interface::Status),
     ("pages", Interface::Pages),
 ];
@@ -71,6 +74,7 @@ mod tests {
             Interface::Seed,
             Interface::Kv,
             Interface::Vault,
+            Interface::Pollen,
             Interface::Status,
             Interface::Pages,
         ] {

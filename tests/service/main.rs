@@ -14,6 +14,7 @@ mod load;
 mod log;
 mod permissions;
 mod plaintext;
+mod pollen;
 mod quotas;
 mod report;
 mod rooms;

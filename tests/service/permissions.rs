@@ -35,7 +35,7 @@ use Needs::{Nothing, Random, Read, Seed, Socket, StatusRead, Tenant, Title, Writ
 /// The path below the namespaces.
 const SPACE: &str = "/client/v4/accounts/{account_id}/storage/kv/namespaces/{namespace_id}";
 
-const ROUTES: [(&str, &str, Needs); 39] = [
+const ROUTES: [(&str, &str, Needs); 41] = [
     ("get", "/random", Random),
     ("get", "/random/integers", Random),
     ("get", "/random/uuids", Random),
@@ -43,6 +43,8 @@ const ROUTES: [(&str, &str, Needs); 39] = [
     ("get", "/random/shuffle", Random),
     ("get", "/seed", Seed),
     ("post", "/seed", Seed),
+    ("get", "/pollen", Random),
+    ("post", "/pollen", Random),
     ("get", "/health/live", Nothing),
     ("get", "/health/ready", Nothing),
     ("get", "/status", StatusRead),
@@ -145,6 +147,7 @@ fn filled(path: &str, namespace: &str) -> String {
     match path.as_str() {
         "/random/integers" => path + "?min=1&max=6",
         "/random/shuffle" => path + "?n=3",
+        "/pollen" => path + "?challenge=x",
         "/random/strings" => path + "?length=8&alphabet=abc",
         _ => path,
     }
