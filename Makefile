@@ -36,7 +36,7 @@ unit:
 	$(CARGO) test --locked --workspace --all-features
 
 clients:
-	@.ci/need gcc libc6-dev libclang-dev python3 python3-venv
+	@.ci/need gcc libc6-dev libclang-dev curl iproute2 python3 python3-venv util-linux xxd
 	@command -v node > /dev/null && command -v npm > /dev/null || .ci/need nodejs npm
 	$(CARGO) test --locked --all-features --test clients -- --ignored
 

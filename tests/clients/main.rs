@@ -7,6 +7,7 @@
 mod running;
 
 mod openbao;
+mod pollinate;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,18 @@ fn the_python_client_of_workers_kv_runs_unchanged() {
 #[ignore = "needs python3-venv and a package registry: make clients"]
 fn the_python_client_of_vault_runs_unchanged() {
     works(Command::new(python()).arg(scripts().join("vault.py")));
+}
+
+#[test]
+#[ignore = "needs python3-venv and a package registry: make clients"]
+fn pyhpke_opens_what_is_sealed() {
+    works(Command::new(python()).arg(scripts().join("hpke.py")));
+}
+
+#[test]
+#[ignore = "needs nodejs, npm and a package registry: make clients"]
+fn hpke_of_javascript_opens_what_is_sealed_by_both_suites() {
+    works(Command::new("node").arg(modules().join("hpke.mjs")));
 }
 
 #[test]
@@ -65,9 +78,14 @@ fn modules() -> &'static Path {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-npm");
         fs::create_dir_all(&folder).expect("a directory");
-        for file in
-            ["package.json", "package-lock.json", "vault.mjs", "workers_kv.mjs", "wrangler.mjs"]
-        {
+        for file in [
+            "package.json",
+            "package-lock.json",
+            "hpke.mjs",
+            "vault.mjs",
+            "workers_kv.mjs",
+            "wrangler.mjs",
+        ] {
             fs::copy(from.join(file), folder.join(file)).expect("copied");
         }
         let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];
