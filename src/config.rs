@@ -13,6 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use crate::credential::config::CredentialConfig;
 use crate::egd::config::EgdConfig;
 use crate::http::HttpConfigError;
 use crate::source::{Presence, SOURCE_TYPES, SourceSpec};
@@ -56,6 +57,8 @@ pub struct Config {
     pub listen: Vec<http::ListenerConfig>,
     /// Listeners of the entropy gathering daemon's protocol, each an `[[egd]]`.
     pub egd: Vec<EgdConfig>,
+    /// The socket for `LoadCredential=` of systemd.
+    pub credential: Option<CredentialConfig>,
     /// Limits of tenants without limits of their own, of callers without a token, and of the service.
     pub limits: caller::config::LimitsConfig,
     /// The quorum and the reseed interval.
@@ -176,6 +179,12 @@ impl Config {
         self.egd.iter().enumerate().map(listener).collect()
     }
 
+    /// The listener of `[credential]`.
+    #[must_use]
+    pub(crate) fn credential_listener(&self) -> Option<http::ListenerConfig> {
+        self.credential.as_ref().map(CredentialConfig::listener)
+    }
+
     fn validate_listeners(&self, keys: &KeyPlaces<'_>) -> Result<(), ConfigError> {
         for (table, count) in [("listen", self.listen.len()), ("egd", self.egd.len())] {
             if count > MAX_LISTENERS {
@@ -186,12 +195,14 @@ impl Config {
         let egd = self.egd_listeners();
         let valid = self.listen.iter().map(|listener| (listener, listener.validate()));
         let of_egd = egd.iter().zip(&self.egd).map(|(listener, egd)| (listener, egd.validate()));
-        for (listener, validated) in valid.chain(of_egd) {
+        let credential = self.credential_listener();
+        let of_units = self.credential.iter().map(CredentialConfig::validate);
+        for (listener, validated) in valid.chain(of_egd).chain(credential.iter().zip(of_units)) {
             validated.map_err(|HttpConfigError { field, value, reason }| {
                 keys.error(&listener.key(field), format!("{reason} (got {value})"))
             })?;
         }
-        let all: Vec<_> = self.listeners().into_iter().chain(egd).collect();
+        let all: Vec<_> = self.listeners().into_iter().chain(egd).chain(credential).collect();
         for (number, listener) in all.iter().enumerate() {
             if let Some(other) = all[..number].iter().find(|it| listener.is_at_place_of(it)) {
                 let reason = format!("is that of {} too (got {})", other.table, listener.name());
@@ -219,6 +230,7 @@ impl Config {
             ));
             all.push(("listen".to_owned(), format!("{:?}", config.listen).into()));
             all.push(("egd".to_owned(), format!("{:?}", config.egd).into()));
+            all.push(("credential".to_owned(), format!("{:?}", config.credential).into()));
             all.push(("state-dir".to_owned(), format!("{:?}", config.state_dir).into()));
             all.push(("admin-socket".to_owned(), format!("{:?}", config.admin_socket).into()));
             all

@@ -20,6 +20,8 @@ use crate::caller::service_limits::ServiceLimits;
 use crate::collector::Collector;
 use crate::collector::status::StatusBoard;
 use crate::config::{Config, ConfigError};
+use crate::credential;
+use crate::credential::server::CredentialSupply;
 use crate::egd;
 use crate::egd::server::EgdListener;
 use crate::egd::tenant_supply::TenantSupply;
@@ -99,6 +101,9 @@ pub(crate) enum DaemonError {
     /// The entropy gathering daemon's protocol ended on its own.
     #[error("EGD has stopped: {0}")]
     Egd(io::Error),
+    /// The socket for credentials ended on its own.
+    #[error("the socket for credentials has stopped: {0}")]
+    Credential(io::Error),
 }
 
 impl DaemonError {
@@ -117,7 +122,8 @@ impl DaemonError {
             | Self::CollectorHangs
             | Self::KeysEnded
             | Self::Http(_)
-            | Self::Egd(_) => Exit::Software,
+            | Self::Egd(_)
+            | Self::Credential(_) => Exit::Software,
         }
     }
 }
@@ -132,9 +138,11 @@ pub(crate) fn run(
     reread: impl Fn() -> Result<Config, ConfigError>,
 ) -> Result<(), DaemonError> {
     harden::leave_no_core_dump();
-    let sockets = config.listen.len() * config.http.threads() + config.egd.len();
+    let sockets = config.listen.len() * config.http.threads()
+        + config.egd.len()
+        + usize::from(config.credential.is_some());
     harden::take_descriptors(config.http.max_connections, sockets);
-    let StartResources { state_dir, access, listeners, egd_listeners } =
+    let StartResources { state_dir, access, listeners, egd_listeners, credential_listener } =
         StartResources::take(config, &state_dir(config)?)?;
     let socket = bind_admin_socket(&admin_socket(config, &state_dir));
     let service = Service::start(config, options, Arc::new(state_dir), Arc::new(access))?;
@@ -147,6 +155,7 @@ pub(crate) fn run(
 
     let (stop, stopped) = watch::channel(false);
     let egd = service.start_egd(config, egd_listeners, &stopped)?;
+    let credential = service.start_credential(config, credential_listener, &stopped)?;
     let http_service = service.http(config);
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
@@ -155,7 +164,7 @@ pub(crate) fn run(
         http::serve(http_service, dialects, listeners, socket, access, &http_config, &stopped)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let servers: Vec<_> = std::iter::once(&http).chain(&egd).collect();
+    let servers: Vec<_> = std::iter::once(&http).chain(&egd).chain(&credential).collect();
     let ended =
         runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &servers));
     // Both finish, also after a fault; their threads end within the drain timeout.
@@ -164,13 +173,17 @@ pub(crate) fn run(
         thread.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
     };
     let (served, egd_served) = (join(http), egd.map_or(Ok(()), join));
+    let credential_served = credential.map_or(Ok(()), join);
     if let Err(error @ DaemonError::CollectorHangs) = &ended {
         // Its thread cannot be joined: the service manager starts another process.
         tracing::error!("{error}");
         std::process::exit(error.exit() as i32);
     }
     service.leave_boot_seed();
-    ended.and(served.map_err(DaemonError::Http)).and(egd_served.map_err(DaemonError::Egd))
+    let ended = ended.and(served.map_err(DaemonError::Http));
+    ended
+        .and(egd_served.map_err(DaemonError::Egd))
+        .and(credential_served.map_err(DaemonError::Credential))
 }
 
 /// What a start takes besides the sources. [`trial::try_start`] takes it, too.
@@ -179,6 +192,7 @@ struct StartResources {
     access: AccessControl,
     listeners: Vec<BoundListener>,
     egd_listeners: Vec<BoundListener>,
+    credential_listener: Option<BoundListener>,
 }
 
 impl StartResources {
@@ -187,7 +201,8 @@ impl StartResources {
         let configs = config.listeners();
         let access = AccessControl::load(&config.http, &configs)?;
         let socket = admin_socket(config, &state_dir);
-        for listener in configs.iter().chain(&config.egd_listeners()) {
+        let credential = config.credential_listener();
+        for listener in configs.iter().chain(&config.egd_listeners()).chain(&credential) {
             check_place(listener, &state_dir, &socket)?;
         }
         let threads = config.http.threads();
@@ -195,7 +210,8 @@ impl StartResources {
         let listeners = configs.iter().map(bind).collect::<Result<_, _>>()?;
         let bind = |listener: &http::ListenerConfig| listener.bind(1);
         let egd_listeners = config.egd_listeners().iter().map(bind).collect::<Result<_, _>>()?;
-        Ok(Self { state_dir, access, listeners, egd_listeners })
+        let credential_listener = credential.as_ref().map(bind).transpose()?;
+        Ok(Self { state_dir, access, listeners, egd_listeners, credential_listener })
     }
 }
 
@@ -373,6 +389,27 @@ impl Service {
         let (stopped, drain_timeout) = (stopped.clone(), config.http.drain_timeout);
         let thread = std::thread::Builder::new().name("egd".into());
         thread.spawn(move || egd::server::serve(listeners, &stopped, drain_timeout)).map(Some)
+    }
+
+    /// Serves credentials for units on a thread, until `stopped`, where there is a socket for them.
+    fn start_credential(
+        &self,
+        config: &Config,
+        listener: Option<BoundListener>,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
+        let Some((listener, config)) = listener.zip(config.credential.as_ref()) else {
+            return Ok(None);
+        };
+        tracing::info!("listening on {}, for credentials of units", listener.address());
+        let supply = CredentialSupply {
+            generator: Arc::clone(&self.generator),
+            store: self.keys.as_ref().map(KeyUpkeep::store),
+            bytes: config.bytes,
+        };
+        let stopped = stopped.clone();
+        let thread = std::thread::Builder::new().name("credential".into());
+        thread.spawn(move || credential::server::serve(listener, &supply, &stopped)).map(Some)
     }
 
     /// Waits for signals, and reports when the service is ready.

@@ -29,6 +29,9 @@ impl Config {
         if !self.egd.is_empty() {
             root.insert("egd".into(), Value::try_from(&self.egd)?);
         }
+        if let Some(credential) = &self.credential {
+            root.insert("credential".into(), Value::try_from(credential)?);
+        }
         if self.sources.is_some() {
             let sources = self.source_tables.iter().cloned().map(Value::from).collect();
             root.insert("source".into(), Value::Array(sources));
@@ -115,6 +118,9 @@ mod tests {
             [[listen]]
             address = "unix:/run/lavawall/random.sock"
             mode = "0660"
+            [credential]
+            listen = "unix:/run/lavawall/credential.sock"
+            bytes = 64
             [[source]]
             type = "os"
             [[source]]

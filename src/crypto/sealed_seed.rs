@@ -225,6 +225,25 @@ impl RecipientKey {
     }
 }
 
+/// For the fuzz target: whether bytes that no service sealed are taken for a seed.
+#[cfg(any(test, feature = "test-support"))]
+#[must_use]
+pub fn opens_as_a_seed(enc: &[u8], ciphertext: &[u8], signature: &[u8]) -> bool {
+    let service = ServiceKey::of(&crate::crypto::key::Key::take(&mut [1; 32])).identity();
+    let (enc, ciphertext, signature) = (enc.to_vec(), ciphertext.to_vec(), signature.to_vec());
+    let sealed = SealedSeed { enc, ciphertext, signature };
+    SeedSuite::ALL.iter().any(|(suite, _)| {
+        let key = RecipientKey::derive(*suite, &[2; 32]);
+        // Without its signature, too: the bytes get as far as HPKE.
+        let info = b"info";
+        let is_opened = match &key {
+            RecipientKey::X25519(key) => open_by::<X25519HkdfSha256>(key, info, &sealed).is_ok(),
+            RecipientKey::XWing(key) => open_by::<XWing>(key, info, &sealed).is_ok(),
+        };
+        is_opened || key.open(service, &[3; 32], &sealed).is_ok()
+    })
+}
+
 fn open_by<K: Kem>(
     key: &K::PrivateKey,
     info: &[u8],

@@ -5,7 +5,7 @@ pub(crate) mod lists;
 pub(crate) mod metrics;
 pub(crate) mod random;
 pub(crate) mod sampling;
-mod sealed_seed;
+pub(crate) mod sealed_seed;
 
 use std::time::Instant;
 

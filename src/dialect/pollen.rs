@@ -145,6 +145,13 @@ fn answer(challenge: &str, random: &[u8; RANDOM_BYTES]) -> String {
     lines
 }
 
+/// For the fuzz target: the answer to a form with a challenge.
+#[cfg(any(test, feature = "test-support"))]
+#[must_use]
+pub fn answered_challenge(form: &[u8]) -> Option<String> {
+    challenge(form).map(|text| answer(&text, &[0; RANDOM_BYTES]))
+}
+
 fn query(target: &Uri) -> &[u8] {
     target.query().unwrap_or_default().as_bytes()
 }

@@ -6,8 +6,11 @@
 #[allow(dead_code, reason = "shared with the service's tests, which use all of it")]
 mod running;
 
+mod debian;
+mod initramfs;
 mod openbao;
 mod pollinate;
+mod systemd;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,6 +67,8 @@ fn the_command_line_of_cloudflare_runs_unchanged() {
 fn works(client: &mut Command) {
     let service = Running::start(CONFIGURATION);
     let token = service.token_file();
+    // Once it succeeds the keyring is open.
+    service.done(&["seed", "--identity"], "");
     let output = client.arg(service.url()).arg(token).output();
     let output = output.unwrap_or_else(|error| panic!("{client:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);

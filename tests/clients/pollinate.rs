@@ -1,35 +1,12 @@
 //! Debian's `pollinate` and `check_pollen`, as they are in its package.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
-use std::sync::LazyLock;
 
+use crate::CONFIGURATION;
+use crate::debian::unpacked;
 use crate::running::Running;
-use crate::{CONFIGURATION, succeed};
-
-/// The packages, each of this version in Debian 12.
-const PACKAGES: [&str; 2] = ["pollinate=4.33-3.1", "ent=1.2debian-3"];
-
-/// The packages, unpacked and not installed. Once for all tests.
-fn unpacked() -> &'static Path {
-    static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-debian");
-        let root = folder.join("root");
-        if !root.join("usr/bin/pollinate").exists() || !root.join("usr/bin/ent").exists() {
-            fs::create_dir_all(&root).expect("a directory");
-            succeed(Command::new("apt-get").arg("download").args(PACKAGES).current_dir(&folder));
-            for file in fs::read_dir(&folder).expect("a directory").flatten() {
-                let path = file.path();
-                if path.extension().is_some_and(|it| it == "deb") {
-                    succeed(Command::new("dpkg").arg("-x").arg(&path).arg(&root));
-                }
-            }
-        }
-        root
-    });
-    &FOLDER
-}
 
 /// A folder with a certificate, `ca.pem`, and its key, `key.pem`.
 fn certificate() -> tempfile::TempDir {

@@ -4,6 +4,7 @@ mod access_log;
 mod calibration;
 mod clock;
 mod cors;
+mod credential;
 mod devices;
 mod egd;
 mod host;

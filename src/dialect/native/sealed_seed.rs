@@ -122,6 +122,15 @@ impl Asked {
     }
 }
 
+/// For the fuzz target: the lengths of nonce and seed of a request that is well formed.
+#[cfg(any(test, feature = "test-support"))]
+#[must_use]
+pub fn accepted_seed_request(body: &[u8]) -> Option<(usize, usize)> {
+    let request = crate::http::body_reading::read_json::<SeedRequest>(body).ok()?;
+    let asked = Asked::read(&request).ok()?;
+    Some((asked.nonce.len(), asked.bytes))
+}
+
 fn limits<T: std::fmt::Display>(range: &std::ops::RangeInclusive<T>) -> String {
     format!("{} to {} bytes", range.start(), range.end())
 }
