@@ -155,12 +155,37 @@ struct Admitted {
 /// could bind an address that names one.
 fn admit(stream: &UnixStream, address: Option<&[u8]>) -> Result<Admitted, String> {
     let peer = socket_peercred(stream).map_err(|error| error.to_string())?;
-    let (uid, own) = (peer.uid, rustix::process::geteuid());
-    if !uid.is_root() && uid != own {
-        return Err(format!("it is of user {}, and not of root", uid.as_raw()));
+    let (uid, own) = (peer.uid.as_raw(), rustix::process::geteuid().as_raw());
+    if !is_believed(uid, own) {
+        return Err(format!("it is of user {uid}, and not of root"));
     }
     let unit = address.and_then(AskingUnit::of);
     let unit =
         unit.ok_or("it is no unit: LoadCredential= of systemd binds an address that names one")?;
-    Ok(Admitted { uid: uid.as_raw(), unit })
+    Ok(Admitted { uid, unit })
+}
+
+fn is_believed(uid: u32, own: u32) -> bool {
+    uid == 0 || uid == own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_and_the_own_user_tell_the_unit_and_no_other_does() {
+        assert!(is_believed(0, 999) && is_believed(999, 999));
+        assert!(!is_believed(1000, 999) && !is_believed(1000, 0));
+    }
+
+    #[test]
+    fn the_kernel_is_asked_who_is_behind_the_socket() {
+        let (socket, _other) = UnixStream::pair().expect("two sockets");
+        let admitted = admit(&socket, Some(b"9f/unit/a.service/seed")).expect("of the own user");
+        assert_eq!(admitted.uid, rustix::process::geteuid().as_raw());
+        assert!(
+            admit(&socket, Some(b"9f/unit/a.service")).is_err() && admit(&socket, None).is_err()
+        );
+    }
 }
