@@ -36,7 +36,7 @@ unit:
 	$(CARGO) test --locked --workspace --all-features
 
 clients:
-	@.ci/need gcc libc6-dev libclang-dev python3 python3-venv
+	@.ci/need gcc libc6-dev libclang-dev curl iproute2 python3 python3-venv systemd util-linux xxd
 	@command -v node > /dev/null && command -v npm > /dev/null || .ci/need nodejs npm
 	$(CARGO) test --locked --all-features --test clients -- --ignored
 
@@ -78,6 +78,7 @@ install:
 	$(CARGO) build --release --locked
 	install -D -m 755 target/release/lavawall $(DESTDIR)/usr/local/bin/lavawall
 	install -D -m 644 hardware/systemd/lavawall.service $(DESTDIR)/etc/systemd/system/lavawall.service
+	install -D -m 644 hardware/systemd/lavawall-seed.service $(DESTDIR)/etc/systemd/system/lavawall-seed.service
 	install -D -m 644 hardware/99-lavawall.rules $(DESTDIR)/etc/udev/rules.d/99-lavawall.rules
 
 clean:

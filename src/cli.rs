@@ -28,6 +28,7 @@ mod report;
 mod rotate;
 mod rotation;
 mod seals;
+mod seed;
 mod serve;
 mod service_arguments;
 mod source_arguments;
@@ -58,6 +59,7 @@ pub struct Cli {
 enum Command {
     Serve(serve::ServeArguments),
     Random(random::RandomArguments),
+    Seed(seed::SeedArguments),
     Status(status::StatusArguments),
     Cameras(cameras::CamerasArguments),
     Check(check::CheckArguments),
@@ -89,6 +91,7 @@ impl Cli {
         let ended = match self.command {
             Command::Serve(arguments) => serve::run(&arguments),
             Command::Random(arguments) => random::run(&arguments),
+            Command::Seed(arguments) => seed::run(&arguments),
             Command::Status(arguments) => status::run(&arguments),
             Command::Cameras(arguments) => cameras::run(&arguments),
             Command::Check(arguments) => check::run(&arguments),

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
+use crate::credential::config::CredentialConfig;
 use crate::egd::config::EgdConfig;
 use crate::http::HttpConfigError;
 use crate::kms::config::KmsConfig;
@@ -59,6 +60,8 @@ pub struct Config {
     pub egd: Vec<EgdConfig>,
     /// Sockets of Kubernetes KMS v2, each a `[[kms]]`.
     pub kms: Vec<KmsConfig>,
+    /// The socket for `LoadCredential=` of systemd.
+    pub credential: Option<CredentialConfig>,
     /// Limits of tenants without limits of their own, of callers without a token, and of the service.
     pub limits: caller::config::LimitsConfig,
     /// The quorum and the reseed interval.
@@ -186,6 +189,12 @@ impl Config {
         self.kms.iter().enumerate().map(listener).collect()
     }
 
+    /// The listener of `[credential]`.
+    #[must_use]
+    pub(crate) fn credential_listener(&self) -> Option<http::ListenerConfig> {
+        self.credential.as_ref().map(CredentialConfig::listener)
+    }
+
     fn validate_listeners(&self, keys: &KeyPlaces<'_>) -> Result<(), ConfigError> {
         let counts =
             [("listen", self.listen.len()), ("egd", self.egd.len()), ("kms", self.kms.len())];
@@ -199,12 +208,16 @@ impl Config {
         let valid = self.listen.iter().map(|listener| (listener, listener.validate()));
         let of_egd = egd.iter().zip(&self.egd).map(|(listener, egd)| (listener, egd.validate()));
         let of_kms = kms.iter().zip(&self.kms).map(|(listener, kms)| (listener, kms.validate()));
-        for (listener, validated) in valid.chain(of_egd).chain(of_kms) {
+        let credential = self.credential_listener();
+        let of_units = self.credential.iter().map(CredentialConfig::validate);
+        let of_units = credential.iter().zip(of_units);
+        for (listener, validated) in valid.chain(of_egd).chain(of_kms).chain(of_units) {
             validated.map_err(|HttpConfigError { field, value, reason }| {
                 keys.error(&listener.key(field), format!("{reason} (got {value})"))
             })?;
         }
-        let all: Vec<_> = self.listeners().into_iter().chain(egd).chain(kms).collect();
+        let all = self.listeners().into_iter().chain(egd).chain(kms).chain(credential);
+        let all: Vec<_> = all.collect();
         for (number, listener) in all.iter().enumerate() {
             if let Some(other) = all[..number].iter().find(|it| listener.is_at_place_of(it)) {
                 let reason = format!("is that of {} too (got {})", other.table, listener.name());
@@ -233,6 +246,7 @@ impl Config {
             all.push(("listen".to_owned(), format!("{:?}", config.listen).into()));
             all.push(("egd".to_owned(), format!("{:?}", config.egd).into()));
             all.push(("kms".to_owned(), format!("{:?}", config.kms).into()));
+            all.push(("credential".to_owned(), format!("{:?}", config.credential).into()));
             all.push(("state-dir".to_owned(), format!("{:?}", config.state_dir).into()));
             all.push(("admin-socket".to_owned(), format!("{:?}", config.admin_socket).into()));
             all

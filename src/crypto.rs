@@ -14,6 +14,7 @@
 //! commits       store key    "lavawall v1 commits"     none
 //!
 //! entry key  = HKDF(version key, "lavawall v1 entry key")        RFC 5869 over SHA-256, no salt
+//! service key = HKDF(root key, "lavawall v1 service key")       Ed25519, signs sealed seeds
 //! id key     = HKDF(index key, "lavawall v1 id key")
 //! sum key    = HKDF(index key, "lavawall v1 sum key")
 //! term key   = HKDF(index key, "lavawall v1 term key")
@@ -30,6 +31,8 @@ pub mod key;
 pub(crate) mod key_material;
 pub(crate) mod kms;
 pub mod label;
+pub(crate) mod sealed_seed;
+pub(crate) mod service_identity;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub(crate) mod transit;

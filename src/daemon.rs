@@ -20,6 +20,8 @@ use crate::caller::service_limits::ServiceLimits;
 use crate::collector::Collector;
 use crate::collector::status::StatusBoard;
 use crate::config::{Config, ConfigError};
+use crate::credential;
+use crate::credential::server::CredentialSupply;
 use crate::egd;
 use crate::egd::server::EgdListener;
 use crate::egd::tenant_supply::TenantSupply;
@@ -105,6 +107,9 @@ pub(crate) enum DaemonError {
     /// Kubernetes KMS v2 ended on its own.
     #[error("KMS has stopped: {0}")]
     Kms(io::Error),
+    /// The socket for credentials ended on its own.
+    #[error("the socket for credentials has stopped: {0}")]
+    Credential(io::Error),
 }
 
 impl DaemonError {
@@ -124,7 +129,8 @@ impl DaemonError {
             | Self::KeysEnded
             | Self::Http(_)
             | Self::Egd(_)
-            | Self::Kms(_) => Exit::Software,
+            | Self::Kms(_)
+            | Self::Credential(_) => Exit::Software,
         }
     }
 }
@@ -139,10 +145,19 @@ pub(crate) fn run(
     reread: impl Fn() -> Result<Config, ConfigError>,
 ) -> Result<(), DaemonError> {
     harden::leave_no_core_dump();
-    let sockets = config.listen.len() * config.http.threads() + config.egd.len() + config.kms.len();
+    let sockets = config.listen.len() * config.http.threads()
+        + config.egd.len()
+        + config.kms.len()
+        + usize::from(config.credential.is_some());
     harden::take_descriptors(config.http.max_connections, sockets);
-    let StartResources { state_dir, access, listeners, egd_listeners, kms_listeners } =
-        StartResources::take(config, &state_dir(config)?)?;
+    let StartResources {
+        state_dir,
+        access,
+        listeners,
+        egd_listeners,
+        kms_listeners,
+        credential_listener,
+    } = StartResources::take(config, &state_dir(config)?)?;
     let socket = bind_admin_socket(&admin_socket(config, &state_dir));
     let service = Service::start(config, options, Arc::new(state_dir), Arc::new(access))?;
     let bound = listeners.iter().chain(&egd_listeners).chain(&kms_listeners);
@@ -155,6 +170,7 @@ pub(crate) fn run(
     let (stop, stopped) = watch::channel(false);
     let egd = service.start_egd(config, egd_listeners, &stopped)?;
     let kms = service.start_kms(config, kms_listeners, &stopped)?;
+    let credential = service.start_credential(config, credential_listener, &stopped)?;
     let http_service = service.http(config);
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
@@ -163,7 +179,8 @@ pub(crate) fn run(
         http::serve(http_service, dialects, listeners, socket, access, &http_config, &stopped)
     })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let servers: Vec<_> = std::iter::once(&http).chain(&egd).chain(&kms).collect();
+    let servers = std::iter::once(&http).chain(&egd).chain(&kms).chain(&credential);
+    let servers: Vec<_> = servers.collect();
     let ended =
         runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &servers));
     // Both finish, also after a fault; their threads end within the drain timeout.
@@ -174,13 +191,14 @@ pub(crate) fn run(
     let served = join(http).map_err(DaemonError::Http);
     let egd_served = egd.map_or(Ok(()), join).map_err(DaemonError::Egd);
     let kms_served = kms.map_or(Ok(()), join).map_err(DaemonError::Kms);
+    let credential_served = credential.map_or(Ok(()), join).map_err(DaemonError::Credential);
     if let Err(error @ DaemonError::CollectorHangs) = &ended {
         // Its thread cannot be joined: the service manager starts another process.
         tracing::error!("{error}");
         std::process::exit(error.exit() as i32);
     }
     service.leave_boot_seed();
-    ended.and(served).and(egd_served).and(kms_served)
+    ended.and(served).and(egd_served).and(kms_served).and(credential_served)
 }
 
 /// What a start takes besides the sources. [`trial::try_start`] takes it, too.
@@ -190,6 +208,7 @@ struct StartResources {
     listeners: Vec<BoundListener>,
     egd_listeners: Vec<BoundListener>,
     kms_listeners: Vec<BoundListener>,
+    credential_listener: Option<BoundListener>,
 }
 
 impl StartResources {
@@ -199,7 +218,8 @@ impl StartResources {
         let access = AccessControl::load(&config.http, &configs)?;
         let socket = admin_socket(config, &state_dir);
         let (egd, kms) = (config.egd_listeners(), config.kms_listeners());
-        for listener in configs.iter().chain(&egd).chain(&kms) {
+        let credential = config.credential_listener();
+        for listener in configs.iter().chain(&egd).chain(&kms).chain(&credential) {
             check_place(listener, &state_dir, &socket)?;
         }
         let threads = config.http.threads();
@@ -208,7 +228,8 @@ impl StartResources {
         let bind = |listener: &http::ListenerConfig| listener.bind(1);
         let egd_listeners = egd.iter().map(bind).collect::<Result<_, _>>()?;
         let kms_listeners = kms.iter().map(kms::config::bind).collect::<Result<_, _>>()?;
-        Ok(Self { state_dir, access, listeners, egd_listeners, kms_listeners })
+        let credential_listener = credential.as_ref().map(bind).transpose()?;
+        Ok(Self { state_dir, access, listeners, egd_listeners, kms_listeners, credential_listener })
     }
 }
 
@@ -420,6 +441,27 @@ impl Service {
         thread
             .spawn(move || kms::server::serve(listeners, &stopped, &close, drain_timeout))
             .map(Some)
+    }
+
+    /// Serves credentials for units on a thread, until `stopped`, where there is a socket for them.
+    fn start_credential(
+        &self,
+        config: &Config,
+        listener: Option<BoundListener>,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
+        let Some((listener, config)) = listener.zip(config.credential.as_ref()) else {
+            return Ok(None);
+        };
+        tracing::info!("listening on {}, for credentials of units", listener.address());
+        let supply = CredentialSupply {
+            generator: Arc::clone(&self.generator),
+            store: self.keys.as_ref().map(KeyUpkeep::store),
+            bytes: config.bytes,
+        };
+        let stopped = stopped.clone();
+        let thread = std::thread::Builder::new().name("credential".into());
+        thread.spawn(move || credential::server::serve(listener, &supply, &stopped)).map(Some)
     }
 
     /// Waits for signals, and reports when the service is ready.

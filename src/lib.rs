@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod collector;
 mod config;
+mod credential;
 mod crypto;
 mod daemon;
 mod dialect;
@@ -69,8 +70,16 @@ pub use caller::service_limits::ServiceLimits;
 pub use caller::tenant::is_tenant_record;
 pub use caller::tenants::Tenants;
 pub use caller::token::{ReloadableTokens, Tokens, bearer, hash_token};
+#[cfg(any(test, feature = "test-support"))]
+pub use credential::asking_unit::asking_unit;
+#[cfg(any(test, feature = "test-support"))]
+pub use crypto::sealed_seed::opens_as_a_seed;
 pub use dialect::dialects;
 pub use dialect::native::list_query::{List, MOST_ITEMS};
+#[cfg(any(test, feature = "test-support"))]
+pub use dialect::native::sealed_seed::accepted_seed_request;
+#[cfg(any(test, feature = "test-support"))]
+pub use dialect::pollen::answered_challenge;
 pub use http::query::{Invalid, RandomQuery};
 pub use http::{
     AccessControl, Fresh, FreshError, FreshSeed, HttpConfig, ListenerConfig, RandomFormat,

@@ -2,6 +2,7 @@
 
 mod clock_reading;
 mod heap;
+pub(crate) mod kernel_pool;
 mod wiping_allocator;
 
 use std::time::{Instant, SystemTime};

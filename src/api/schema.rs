@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::api::json::Json;
 use crate::api::store::{BulkFound, BulkValues, Envelope};
-use crate::api::{keys, problem, random, status, store, tenants};
+use crate::api::{keys, problem, random, sealed_seed, status, store, tenants};
 
 /// The place of the schemas in the document.
 const PLACE: &str = "/components/schemas";
@@ -33,11 +33,14 @@ pub(crate) fn schemas() -> BTreeMap<String, Value> {
     add::<store::TitleRequest>(&mut requests);
     add::<store::BulkPut>(&mut requests);
     add::<store::BulkGet>(&mut requests);
+    add::<sealed_seed::SeedRequest>(&mut requests);
     let settings = settings.with_transform(RecursiveTransform(never_null_if_left_out));
     let mut answers = settings.for_serialize().into_generator();
     add::<random::RandomBytes>(&mut answers);
     add::<random::Integers>(&mut answers);
     add::<random::Texts>(&mut answers);
+    add::<sealed_seed::SeedAnswer>(&mut answers);
+    add::<sealed_seed::IdentityAnswer>(&mut answers);
     add::<problem::ProblemDocument>(&mut answers);
     add::<status::Status>(&mut answers);
     add::<keys::KeyringAnswer>(&mut answers);

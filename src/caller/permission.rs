@@ -46,6 +46,8 @@ pub(crate) enum Needed<'a> {
     Random,
     /// [`Permission::StatusRead`].
     StatusRead,
+    /// [`Permission::Seed`].
+    Seed,
     /// [`Permission::Operator`].
     Operator,
     /// [`Permission::KeysUse`] of the key with this name.
@@ -73,6 +75,7 @@ impl Permission {
         match (self, needed) {
             (Self::Operator, _)
             | (Self::Random, Needed::Random)
+            | (Self::Seed, Needed::Seed)
             | (Self::StatusRead, Needed::StatusRead) => true,
             (Self::KeysUse(titles), Needed::KeysUse(title))
             | (Self::KeysManage(titles), Needed::KeysManage(title))
@@ -105,6 +108,7 @@ impl fmt::Display for Needed<'_> {
         match self {
             Self::Random => f.write_str("random"),
             Self::StatusRead => f.write_str("status:read"),
+            Self::Seed => f.write_str("seed"),
             Self::Operator => f.write_str("operator"),
             Self::KeysUse(name) => write!(f, "keys:use:{name}"),
             Self::KeysManage(name) => write!(f, "keys:manage:{name}"),
@@ -237,6 +241,7 @@ mod tests {
         let all = [
             Needed::Random,
             Needed::StatusRead,
+            Needed::Seed,
             Needed::KvRead("acme/a"),
             Needed::KvWrite("acme/a"),
             Needed::KvRead("acme"),
@@ -253,8 +258,8 @@ mod tests {
             ("kv:read:acme", 1),
             ("kv:write:acme/*", 1),
             ("kv:read:*", 3),
-            ("operator", 9),
-            ("seed", 0),
+            ("operator", 10),
+            ("seed", 1),
             ("keys:use", 2),
             ("keys:use:*", 2),
             ("keys:use:un*", 1),

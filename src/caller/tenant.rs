@@ -126,7 +126,7 @@ impl Tenant {
 
     /// The holder of a token of the token file: random bytes and the status.
     pub(crate) fn of_token_file(name: &str) -> Self {
-        let permissions = vec![Permission::Random, Permission::StatusRead];
+        let permissions = vec![Permission::Random, Permission::StatusRead, Permission::Seed];
         Self::new(name, Origin::TokenFile, permissions, Arc::default())
     }
 

@@ -25,10 +25,12 @@ pub(crate) enum Protocol {
     AwsKms,
     /// Kubernetes KMS v2.
     Kms,
+    /// pollen.
+    Pollen,
 }
 
 /// Every protocol, in the order of their counters.
-pub(crate) const PROTOCOLS: [Protocol; 8] = [
+pub(crate) const PROTOCOLS: [Protocol; 9] = [
     Protocol::Native,
     Protocol::Web,
     Protocol::WorkersKv,
@@ -37,6 +39,7 @@ pub(crate) const PROTOCOLS: [Protocol; 8] = [
     Protocol::Vault,
     Protocol::AwsKms,
     Protocol::Kms,
+    Protocol::Pollen,
 ];
 
 /// Amounts of use.
@@ -69,6 +72,7 @@ impl Protocol {
             Self::Vault => "vault",
             Self::AwsKms => "aws-kms",
             Self::Kms => "kms",
+            Self::Pollen => "pollen",
         }
     }
 }

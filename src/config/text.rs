@@ -32,6 +32,9 @@ impl Config {
         if !self.kms.is_empty() {
             root.insert("kms".into(), Value::try_from(&self.kms)?);
         }
+        if let Some(credential) = &self.credential {
+            root.insert("credential".into(), Value::try_from(credential)?);
+        }
         if self.sources.is_some() {
             let sources = self.source_tables.iter().cloned().map(Value::from).collect();
             root.insert("source".into(), Value::Array(sources));
@@ -118,6 +121,9 @@ mod tests {
             [[listen]]
             address = "unix:/run/lavawall/random.sock"
             mode = "0660"
+            [credential]
+            listen = "unix:/run/lavawall/credential.sock"
+            bytes = 64
             [[source]]
             type = "os"
             [[source]]

@@ -40,3 +40,15 @@ pub const KMS_KEY_ID: &str = "lavawall v1 kms key id";
 pub const SHARE_CHECK: &str = "lavawall v1 share check";
 /// The checksum of a share's text: finds typing errors.
 pub const SHARE_SUM: &str = "lavawall v1 share";
+/// Derives the key of the service's identity from the root key.
+pub const SERVICE_KEY: &str = "lavawall v1 service key";
+/// The purpose of a sealed seed, in HPKE's info.
+pub const SEED: &str = "lavawall v1 seed";
+/// What the service signs about a sealed seed.
+pub const SEED_SIGNATURE: &str = "lavawall v1 seed signature";
+/// Hashes the answers of several services into one seed.
+pub const SEED_MIX: &str = "lavawall v1 seed mix";
+/// Hashes what a client has into the key of a recipient.
+pub const SEED_RECIPIENT: &str = "lavawall v1 seed recipient";
+/// Hashes what a client has into a nonce.
+pub const SEED_NONCE: &str = "lavawall v1 seed nonce";

@@ -22,7 +22,7 @@ use std::time::Instant;
 
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::{HeaderMap, Method, Request, Response, Uri};
 
 use crate::audit::Asked;
 use crate::caller::Caller;
@@ -36,7 +36,7 @@ use crate::http::app::App;
 use crate::http::body::Body;
 use crate::http::body_reading::BodyLimits;
 use crate::http::call::{Call, IdentifiedLate, OwnedCall, Reply};
-use crate::http::dialect::{ClaimedRequests, Dialect, ROOT};
+use crate::http::dialect::{Dialect, ROOT};
 use crate::http::interface::Interface;
 use crate::http::listener::Ingress;
 use crate::http::refusal::Refusal;
@@ -65,8 +65,8 @@ impl Dialect for AwsKms {
         Vec::new()
     }
 
-    fn claim(&self) -> Option<ClaimedRequests> {
-        Some(ClaimedRequests { label: "aws-kms", is_made })
+    fn claims(&self, method: &Method, target: &Uri, headers: &HeaderMap) -> bool {
+        target.path() == "/" && *method == Method::POST && headers.contains_key(TARGET)
     }
 
     fn protocol(&self) -> Protocol {
@@ -119,13 +119,6 @@ impl Dialect for AwsKms {
     fn render(&self, refusal: Refusal) -> Response<Body> {
         Fault::from(refusal).render()
     }
-}
-
-/// Whether a request is one of this dialect.
-fn is_made(request: &Request<Incoming>) -> bool {
-    request.uri().path() == "/"
-        && *request.method() == Method::POST
-        && request.headers().contains_key(TARGET)
 }
 
 /// Checks who calls, then does what was asked. `identified` gets the tenant once its signature is right.

@@ -5,6 +5,7 @@ pub(crate) mod lists;
 pub(crate) mod metrics;
 pub(crate) mod random;
 pub(crate) mod sampling;
+pub(crate) mod sealed_seed;
 
 use std::time::Instant;
 
@@ -34,6 +35,9 @@ const READY: &str = "/health/ready";
 const OWN_USAGE: &str = "/tenants/me/usage";
 
 const RANDOM: &str = "/random";
+
+/// Takes a body, besides GET.
+const SEED: &str = "/seed";
 
 /// The hot path first.
 const ROUTES: [Route<Native>; 10] = [
@@ -68,7 +72,7 @@ impl Dialect for Native {
     }
 
     fn endpoints(&self) -> Vec<&'static str> {
-        routes::paths(&ROUTES)
+        [routes::paths(&ROUTES), vec![SEED]].concat()
     }
 
     fn protocol(&self) -> Protocol {
@@ -78,6 +82,7 @@ impl Dialect for Native {
     fn interface(&self, path: &str) -> Option<Interface> {
         match path {
             LIVE | READY | OWN_USAGE => None,
+            SEED => Some(Interface::Seed),
             _ if is_random(path) => Some(Interface::Random),
             _ => Some(Interface::Status),
         }
@@ -86,6 +91,7 @@ impl Dialect for Native {
     fn needed(&self, path: &str) -> Option<Needed<'static>> {
         match path {
             LIVE | READY | OWN_USAGE => None,
+            SEED => Some(Needed::Seed),
             _ if is_random(path) => Some(Needed::Random),
             // Also paths that do not exist.
             _ => Some(Needed::StatusRead),
@@ -105,6 +111,9 @@ impl Dialect for Native {
     }
 
     fn answer(&self, call: Call<'_>) -> Reply {
+        if call.path() == SEED {
+            return sealed_seed::answer(call);
+        }
         routes::answer(self, &ROUTES, call)
             .unwrap_or_else(|refusal| Reply::Now(self.render(refusal)))
     }

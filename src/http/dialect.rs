@@ -1,7 +1,7 @@
 //! The contract of a dialect, and the registry that finds the dialect of a path.
 
 use hyper::body::Incoming;
-use hyper::{Request, Response};
+use hyper::{HeaderMap, Method, Request, Response, Uri};
 
 use crate::caller::Caller;
 use crate::caller::permission::Needed;
@@ -43,9 +43,9 @@ pub(crate) trait Dialect: Send + Sync {
     /// one that depends on more than the path: then the dialect checks it.
     fn needed(&self, path: &str) -> Option<Needed<'static>>;
 
-    /// The requests that are its own by more than their path.
-    fn claim(&self) -> Option<ClaimedRequests> {
-        None
+    /// Whether a call is its own although another dialect has the path: by its method, its query or a header.
+    fn claims(&self, _method: &Method, _target: &Uri, _headers: &HeaderMap) -> bool {
+        false
     }
 
     /// Whether it exists only for peers on the operator's socket.
@@ -88,30 +88,15 @@ pub(crate) trait Dialect: Send + Sync {
     }
 }
 
-/// Requests that a dialect answers whatever dialect serves their path.
-#[derive(Clone, Copy)]
-pub(crate) struct ClaimedRequests {
-    /// The label of their meter.
-    pub(crate) label: &'static str,
-    /// Whether a request is one of them.
-    pub(crate) is_made: fn(&Request<Incoming>) -> bool,
-}
-
 /// All dialects.
 pub struct Dialects {
     all: Vec<Box<dyn Dialect>>,
-    claims: Vec<Claimant>,
+    /// The first meter of each.
+    first_meters: Vec<MeterId>,
     mounts: Vec<Mount>,
     root_paths: Vec<RootPath>,
     meter_labels: Vec<&'static str>,
     unknown: MeterId,
-}
-
-/// Requests that a dialect claims.
-struct Claimant {
-    is_made: fn(&Request<Incoming>) -> bool,
-    dialect: usize,
-    meter: MeterId,
 }
 
 /// A dialect below a prefix of its own, and the meter of all its requests.
@@ -138,29 +123,33 @@ pub(crate) struct Destination<'a> {
 impl Dialects {
     /// The first of `all` has its paths at [`ROOT`], and refuses the paths that no dialect serves.
     pub(crate) fn new(all: Vec<Box<dyn Dialect>>) -> Self {
-        let (mut claims, mut mounts, mut root_paths) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut first_meters, mut mounts, mut root_paths) = (Vec::new(), Vec::new(), Vec::new());
         let mut meter_labels = Vec::new();
         let mut meter = |label| {
             meter_labels.push(label);
             MeterId(meter_labels.len() - 1)
         };
         for (dialect, it) in all.iter().enumerate() {
-            if let Some(ClaimedRequests { label, is_made }) = it.claim() {
-                claims.push(Claimant { is_made, dialect, meter: meter(label) });
-            }
             let prefix = it.prefix();
             if prefix == ROOT {
-                let paths = it.endpoints().into_iter();
-                root_paths.extend(paths.map(|path| RootPath { path, dialect, meter: meter(path) }));
+                let paths: Vec<_> = it.endpoints().into_iter().map(|it| (it, meter(it))).collect();
+                let first = paths.first().map(|(_, meter)| *meter);
+                first_meters.push(first.unwrap_or_else(|| meter(it.protocol().name())));
+                root_paths.extend(paths.into_iter().map(|(path, meter)| RootPath {
+                    path,
+                    dialect,
+                    meter,
+                }));
             } else {
                 let is_for_peers_only = it.is_for_peers_only();
                 let meter = meter(prefix.trim_end_matches('/'));
+                first_meters.push(meter);
                 mounts.push(Mount { prefix, is_for_peers_only, dialect, meter });
             }
         }
         // One meter for all: callers must not be able to fill the counters with names.
         let unknown = meter("other");
-        Self { all, claims, mounts, root_paths, meter_labels, unknown }
+        Self { all, first_meters, mounts, root_paths, meter_labels, unknown }
     }
 
     /// The path templates of all dialects.
@@ -174,16 +163,18 @@ impl Dialects {
         &self.meter_labels
     }
 
-    /// The dialect that answers a request.
-    pub(crate) fn of(&self, request: &Request<Incoming>, is_peer: bool) -> Destination<'_> {
-        match self.claims.iter().find(|claim| (claim.is_made)(request)) {
-            Some(claim) => Destination { dialect: &*self.all[claim.dialect], meter: claim.meter },
-            None => self.find(request.uri().path(), is_peer),
+    /// The dialect that answers a call.
+    pub(crate) fn find(
+        &self,
+        method: &Method,
+        target: &Uri,
+        headers: &HeaderMap,
+        is_peer: bool,
+    ) -> Destination<'_> {
+        let path = target.path();
+        if let Some(dialect) = self.all.iter().position(|it| it.claims(method, target, headers)) {
+            return Destination { dialect: &*self.all[dialect], meter: self.first_meters[dialect] };
         }
-    }
-
-    /// The dialect that serves `path`.
-    pub(crate) fn find(&self, path: &str, is_peer: bool) -> Destination<'_> {
         let mount = self
             .mounts
             .iter()

@@ -129,7 +129,9 @@ impl hyper::service::Service<Request<Incoming>> for Handler {
     type Future = MeteredReply;
 
     fn call(&self, request: Request<Incoming>) -> MeteredReply {
-        let destination = self.dialects.of(&request, self.ingress.operator().is_some());
+        let is_peer = self.ingress.operator().is_some();
+        let destination =
+            self.dialects.find(request.method(), request.uri(), request.headers(), is_peer);
         let is_head = request.method() == Method::HEAD;
         let id = self.ids.next(request.headers());
         let mut logged = self.app.access.log().map(|_| {

@@ -7,12 +7,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 pub enum Interface {
     /// `/random` and the paths below it.
     Random,
+    /// `/seed`.
+    Seed,
     /// Workers KV.
     Kv,
     /// Vault and OpenBao.
     Vault,
     /// AWS KMS.
     Aws,
+    /// pollen.
+    Pollen,
     /// `/status` and `/metrics`.
     Status,
     /// The dashboard, `/docs` and the description of the interface.
@@ -20,11 +24,13 @@ pub enum Interface {
 }
 
 /// Every interface and its name.
-const INTERFACES: [(&str, Interface); 6] = [
+const INTERFACES: [(&str, Interface); 8] = [
     ("random", Interface::Random),
+    ("seed", Interface::Seed),
     ("kv", Interface::Kv),
     ("vault", Interface::Vault),
     ("aws", Interface::Aws),
+    ("pollen", Interface::Pollen),
     ("status", Interface::Status),
     ("pages", Interface::Pages),
 ];
@@ -68,9 +74,11 @@ mod tests {
     fn every_interface_has_a_name() {
         for interface in [
             Interface::Random,
+            Interface::Seed,
             Interface::Kv,
             Interface::Vault,
             Interface::Aws,
+            Interface::Pollen,
             Interface::Status,
             Interface::Pages,
         ] {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use parking_lot::RwLock;
 
 use crate::audit::{AuditEvent, AuditLog};
+use crate::crypto::service_identity::ServiceKey;
 use crate::durable;
 use crate::keyring::anchor;
 use crate::keyring::anchor::{Anchor, AnchorError};
@@ -88,6 +89,18 @@ impl Keyring {
     /// When it is not unsealed.
     pub fn counter(&self) -> Result<u64, KeyringError> {
         Ok(self.state.write().unsealed()?.head.counter)
+    }
+
+    /// The key by which the service signs sealed seeds. It lasts as long as the keyring.
+    ///
+    /// # Errors
+    /// When it is not unsealed.
+    pub(crate) fn service_key(&self) -> Result<ServiceKey, KeyringError> {
+        match &*self.state.read() {
+            KeyringState::Absent => Err(KeyringError::Absent),
+            KeyringState::Sealed(_) => Err(KeyringError::Sealed),
+            KeyringState::Unsealed(unsealed) => Ok(ServiceKey::of(&unsealed.root)),
+        }
     }
 
     /// The errors in the audit log as it was found; also that it lacks a line that the keyring had

@@ -6,7 +6,11 @@
 #[allow(dead_code, reason = "shared with the service's tests, which use all of it")]
 mod running;
 
+mod debian;
+mod initramfs;
 mod openbao;
+mod pollinate;
+mod systemd;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +46,18 @@ fn the_grpc_client_of_kubernetes_kms_runs_unchanged_with_the_authority_of_its_ow
     client.arg(scripts().join("kms.py")).arg(&socket).current_dir(scripts());
     client.arg(running::lavawall()).args(["rotate", "key", "cluster"]);
     succeeds(client.env("LAVAWALL_STATE_DIR", service.state_dir()), &service);
+}
+
+#[test]
+#[ignore = "needs python3-venv and a package registry: make clients"]
+fn pyhpke_opens_what_is_sealed() {
+    works(Command::new(python()).arg(scripts().join("hpke.py")));
+}
+
+#[test]
+#[ignore = "needs nodejs, npm and a package registry: make clients"]
+fn hpke_of_javascript_opens_what_is_sealed_by_both_suites() {
+    works(Command::new("node").arg(modules().join("hpke.mjs")));
 }
 
 #[test]
@@ -84,6 +100,8 @@ fn the_python_client_of_aws_kms_runs_unchanged() {
 fn works(client: &mut Command) {
     let service = Running::start(CONFIGURATION);
     let token = service.token_file();
+    // Once it succeeds the keyring is open.
+    service.done(&["seed", "--identity"], "");
     succeeds(client.arg(service.url()).arg(token), &service);
 }
 
@@ -103,9 +121,14 @@ fn modules() -> &'static Path {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clients-npm");
         fs::create_dir_all(&folder).expect("a directory");
-        for file in
-            ["package.json", "package-lock.json", "vault.mjs", "workers_kv.mjs", "wrangler.mjs"]
-        {
+        for file in [
+            "package.json",
+            "package-lock.json",
+            "hpke.mjs",
+            "vault.mjs",
+            "workers_kv.mjs",
+            "wrangler.mjs",
+        ] {
             fs::copy(from.join(file), folder.join(file)).expect("copied");
         }
         let quiet = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"];

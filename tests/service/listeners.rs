@@ -248,7 +248,7 @@ fn a_wrong_listener_is_refused_with_its_key() {
         ("address = \"0.0.0.0:80\"\ntenants = [\"a\"]", "listen[1].address: is reachable"),
         (
             "address = \"127.0.0.1:0\"\nserves = [\"rendom\"]",
-            ":5: listen[1].serves: must be some of random, kv, vault, aws, status, pages (got \"rendom\")",
+            ":5: listen[1].serves: must be some of random, seed, kv, vault, aws, pollen, status, pages (got \"rendom\")",
         ),
         ("address = \"127.0.0.1:0\"\nserve = [\"random\"]", "listen[1].serve: unknown field"),
         ("address = \"127.0.0.1:0\"\ntenants = []", ":5: listen[1].tenants: must name a tenant"),

@@ -19,6 +19,7 @@ enum Needs {
     Tenant,
     Random,
     StatusRead,
+    Seed,
     /// Reading the namespace.
     Read,
     /// Writing the namespace.
@@ -29,17 +30,21 @@ enum Needs {
     Socket,
 }
 
-use Needs::{Nothing, Random, Read, Socket, StatusRead, Tenant, Title, Write as Writes};
+use Needs::{Nothing, Random, Read, Seed, Socket, StatusRead, Tenant, Title, Write as Writes};
 
 /// The path below the namespaces.
 const SPACE: &str = "/client/v4/accounts/{account_id}/storage/kv/namespaces/{namespace_id}";
 
-const ROUTES: [(&str, &str, Needs); 37] = [
+const ROUTES: [(&str, &str, Needs); 41] = [
     ("get", "/random", Random),
     ("get", "/random/integers", Random),
     ("get", "/random/uuids", Random),
     ("get", "/random/strings", Random),
     ("get", "/random/shuffle", Random),
+    ("get", "/seed", Seed),
+    ("post", "/seed", Seed),
+    ("get", "/pollen", Random),
+    ("post", "/pollen", Random),
     ("get", "/health/live", Nothing),
     ("get", "/health/ready", Nothing),
     ("get", "/status", StatusRead),
@@ -142,6 +147,7 @@ fn filled(path: &str, namespace: &str) -> String {
     match path.as_str() {
         "/random/integers" => path + "?min=1&max=6",
         "/random/shuffle" => path + "?n=3",
+        "/pollen" => path + "?challenge=x",
         "/random/strings" => path + "?length=8&alphabet=abc",
         _ => path,
     }
@@ -155,12 +161,13 @@ fn every_route_is_refused_without_its_permission_and_answered_with_it() {
         let allowed: Vec<_> = allowed.iter().flat_map(|it| ["--allow", it]).collect();
         create(&service, name, &allowed)
     };
-    let none = tenant("none", &["seed"]);
+    let none = tenant("none", &["keys:use:none"]);
     let others = ["kv:read:acm", "kv:write:acme", "kv:read:blue/*", "kv:write:acme/dat"];
     let tenants = [
         ("none", none, [].as_slice()),
         ("random", tenant("random", &["random"]), &[Random]),
         ("watch", tenant("watch", &["status:read"]), &[StatusRead]),
+        ("seeds", tenant("seeds", &["seed"]), &[Seed]),
         ("reader", tenant("reader", &["kv:read:acme/*"]), &[Read]),
         ("writer", tenant("writer", &["kv:write:acme/*"]), &[Writes, Title]),
         ("others", tenant("others", &others), &[]),
@@ -207,7 +214,7 @@ fn every_route_is_refused_without_its_permission_and_answered_with_it() {
         }
     }
     // Those that change something, each with a namespace of its own.
-    let writer = &tenants[4].1;
+    let writer = &tenants[5].1;
     for (number, (method, path, _)) in
         routes(&service).iter().filter(|(.., needs)| *needs == Writes).enumerate()
     {
@@ -225,7 +232,7 @@ fn every_route_is_under_its_limits_over_every_content_type() {
     let service = Running::start(TWO_KINDS);
     let id = namespace(&service, "acme/data");
     service.done(&["kv", "put", "acme/data", "a", "x"], "");
-    let allow = ["random", "status:read", "kv:read:acme/*", "kv:write:acme/*"];
+    let allow = ["random", "status:read", "seed", "kv:read:acme/*", "kv:write:acme/*"];
     let allow: Vec<_> = allow.iter().flat_map(|it| ["--allow", it]).collect();
     let tenant = |name: &str, limit: &[&str]| {
         let token = create(&service, name, &allow);
