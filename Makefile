@@ -48,7 +48,7 @@ lab:
 
 fuzz:
 	@.ci/need gcc g++ libc6-dev
-	@command -v cargo-fuzz > /dev/null || { echo "installing cargo-fuzz"; $(CARGO) install --locked cargo-fuzz; }
+	@command -v cargo-fuzz > /dev/null || { echo "installing cargo-fuzz"; $(CARGO) install --locked --debug cargo-fuzz; }
 	.ci/fuzz $(FUZZ_SECONDS)
 
 bench:
@@ -68,7 +68,7 @@ check:
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(CARGO) clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --all-features --no-deps --document-private-items
-	@command -v cargo-deny > /dev/null || { echo "installing cargo-deny"; $(CARGO) install --locked cargo-deny; }
+	@command -v cargo-deny > /dev/null || { echo "installing cargo-deny"; $(CARGO) install --locked --debug cargo-deny; }
 	$(CARGO) deny --all-features check bans licenses sources
 
 fmt:

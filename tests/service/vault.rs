@@ -285,7 +285,7 @@ fn limits_of_a_tenant_are_429_in_the_form_of_vault() {
 #[test]
 fn health_and_the_seal_are_told_to_anyone_with_the_codes_that_the_query_chooses() {
     let service = Running::start(TWO_KINDS);
-    admin(&service);
+    let token = admin(&service);
     let ask = |method: &str, path: &str| send(&service, "", method, path, "");
     let health = ask("GET", "sys/health");
     let told = parsed(&health);
@@ -307,6 +307,5 @@ fn health_and_the_seal_are_told_to_anyone_with_the_codes_that_the_query_chooses(
     assert_eq!(ask("HEAD", "sys/health?sealedcode=298").status, 298);
     assert_eq!(parsed(&ask("GET", "sys/health"))["sealed"], true);
     assert_eq!(parsed(&ask("GET", "sys/seal-status"))["sealed"], true);
-    let token = admin(&service);
     assert_eq!(call(&service, &token, "POST", "transit/random", "").0, 200, "randomness goes on");
 }
