@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! requests   /random?bytes=32, 64 connections, wrk     peer: hyper answering 32 fixed bytes
-//! tenants    /random?bytes=32 with token, limits and meter, of one tenant and of 10,000    peer: without
+//! tenants    /random?bytes=32 with token, limits and meter, of one tenant and of 10,000
+//!                                                       peers: without; nginx with limit_req, and without
 //! body       10 GiB in one answer, curl                peer: nginx sending a file from memory
 //! records    PUT and GET of 1 KiB, 64 connections, wrk     peers: Redis (appendfsync always), etcd
 //! copies     `lavawall kv export` and `import`         peer: the age library alone, the same bytes
@@ -97,13 +98,17 @@ fn requests() {
 fn tenants() {
     let without = seeded();
     let (one, many) = (Tenants::new(1), Tenants::new(TENANTS));
-    let mut rates = [Vec::new(), Vec::new(), Vec::new()];
+    let nginx = Server::nginx_with_limits();
+    let of_nginx = |path| load::requests_a_second_with(&nginx.url(path), "a-token");
+    let mut rates = [(); 5].map(|()| Vec::new());
     for _ in 0..ROUNDS {
         rates[0].push(load::requests_a_second(&without.url("/random?bytes=32")));
         rates[1].push(one.requests_a_second());
         rates[2].push(many.requests_a_second());
+        rates[3].push(of_nginx("/plain"));
+        rates[4].push(of_nginx("/limited"));
     }
-    let [off, first, last] = rates.map(median);
+    let [off, first, last, plain, limited] = rates.map(median);
     println!("without tenants      {off:.0} requests a second");
     println!(
         "one tenant           {first:.0} requests a second, ratio {:.2}  (aim 0.93)",
@@ -113,6 +118,8 @@ fn tenants() {
         "10,000 tenants       {last:.0} requests a second, ratio {:.2}  (aim 0.93)",
         last / off
     );
+    println!("nginx, 32 bytes      {plain:.0} requests a second");
+    println!("the same, limit_req  {limited:.0} requests a second, ratio {:.2}", limited / plain);
     let kib = many.resident_kib().saturating_sub(one.resident_kib());
     println!("memory of a tenant   {:.2} KiB\n", kib as f64 / f64::from(TENANTS));
 }

@@ -74,6 +74,8 @@ pub use caller::token::{ReloadableTokens, Tokens, bearer, hash_token};
 pub use credential::asking_unit::asking_unit;
 #[cfg(any(test, feature = "test-support"))]
 pub use crypto::sealed_seed::opens_as_a_seed;
+#[cfg(any(test, feature = "test-support"))]
+pub use dialect::aws_kms::signature::has_signature;
 pub use dialect::dialects;
 pub use dialect::native::list_query::{List, MOST_ITEMS};
 #[cfg(any(test, feature = "test-support"))]

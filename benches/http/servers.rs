@@ -64,6 +64,20 @@ impl Server {
         let folder = tempfile::tempdir_in("/dev/shm").expect("memory as a directory");
         let file = fs::File::create(folder.path().join("body")).expect("a file");
         fill(&file);
+        Self::nginx_in(folder)
+    }
+
+    /// nginx with 32 bytes in memory: at `/plain`, and at `/limited` with a rate for each token, which no round
+    /// reaches.
+    pub(crate) fn nginx_with_limits() -> Self {
+        let folder = tempfile::tempdir_in("/dev/shm").expect("memory as a directory");
+        for name in ["plain", "limited"] {
+            fs::write(folder.path().join(name), [7; 32]).expect("written");
+        }
+        Self::nginx_in(folder)
+    }
+
+    fn nginx_in(folder: tempfile::TempDir) -> Self {
         let address = free_address();
         let mut text = String::new();
         write!(
@@ -71,7 +85,9 @@ impl Server {
             "daemon off; worker_processes 1; pid {0}/pid; error_log {0}/error; user root;\n\
              events {{}}\n\
              http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000;\n\
-             server {{ listen {address}; root {0}; }} }}\n",
+             limit_req_zone $http_authorization zone=tokens:10m rate=1000000r/s;\n\
+             server {{ listen {address}; root {0};\n\
+             location /limited {{ limit_req zone=tokens burst=1000000 nodelay; }} }} }}\n",
             folder.path().display()
         )
         .expect("writing to a string cannot fail");

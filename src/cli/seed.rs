@@ -105,7 +105,7 @@ fn destination(
             return Ok(Destination::Kernel { credit_bits });
         }
         "-" => Destination::Output,
-        path => Destination::File(Path::new(path)),
+        path => Destination::File(plain_file(Path::new(path))?),
     };
     if let Some(credit) = arguments.credit.filter(|credit| *credit > 0) {
         let reason =
@@ -113,6 +113,17 @@ fn destination(
         return Err(CommandError::usage(reason));
     }
     Ok(to)
+}
+
+/// A path where a file is, or can be made: no device, no link.
+fn plain_file(path: &Path) -> Result<&Path, CommandError> {
+    match path.symlink_metadata() {
+        Ok(found) if !found.is_file() => Err(CommandError::usage(format!(
+            "--to {}: is no plain file, which the seed would replace; the kernel's pool is --to kernel",
+            path.display()
+        ))),
+        _ => Ok(path),
+    }
 }
 
 fn deliver(to: &Destination<'_>, seed: &Zeroizing<[u8; MIX_BYTES]>) -> Result<(), CommandError> {

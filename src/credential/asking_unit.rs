@@ -25,7 +25,7 @@ impl AskingUnit {
         let is_random = (1..=16).contains(&random.len())
             && random.bytes().all(|digit| digit.is_ascii_hexdigit());
         let is_unit = (1..=UNIT_MOST).contains(&unit.len()) && unit.bytes().all(is_of_name);
-        let is_credential = !credential.is_empty() && credential.bytes().all(is_of_name);
+        let is_credential = !credential.is_empty() && credential.bytes().all(is_of_credential);
         (is_random && is_unit && is_credential)
             .then(|| Self { unit: unit.to_owned(), credential: credential.to_owned() })
     }
@@ -50,6 +50,12 @@ fn is_of_name(letter: u8) -> bool {
     letter.is_ascii_alphanumeric() || b":-_.\\@".contains(&letter)
 }
 
+/// The characters of a credential's name: printable ASCII except those that part fields (systemd's
+/// `credential_name_valid`).
+fn is_of_credential(letter: u8) -> bool {
+    (b' '..=b'~').contains(&letter) && !matches!(letter, b':' | b'/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +66,8 @@ mod tests {
         let shown = asking.expect("a unit").to_string();
         assert_eq!(shown, "a\\x2db@1.service, credential host-key.seed");
         assert!(AskingUnit::of(b"0/unit/a/b").is_some());
+        assert!(AskingUnit::of(b"0/unit/a/my key+1,2=3").is_some());
+        assert!(AskingUnit::of(b"0/unit/a/key:1").is_none());
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod macs;
 mod operations;
 mod page;
 mod random;
-mod signature;
+pub(crate) mod signature;
 mod signed_call;
 mod texts;
 
@@ -50,7 +50,7 @@ const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
 const AMAZON_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 
 /// Limits of a body: two sealed texts, a description and a context fit.
-const BODY: BodyLimits = BodyLimits { bytes: 64 * 1024, copies: 4 };
+const BODY: BodyLimits = BodyLimits { bytes: 64 * 1024, copies: 2 };
 
 /// The dialect.
 pub(crate) struct AwsKms;
@@ -130,11 +130,15 @@ async fn answer(
     let signature = Signature::of(&call.request, unix_now())?;
     let target = call.request.headers().get(TARGET).and_then(|target| target.to_str().ok());
     let target = target.unwrap_or_default().to_owned();
+    // Else anyone could have the memory of bodies.
+    call.app.check_signer(ingress, &signature.access_key)?;
     let body = call.receive(BODY).await?;
     let is_signed = |secret: &str| signature.is_of(secret, &body.bytes);
     let tenant = call.app.identify_signed(ingress, &signature.access_key, is_signed)?;
     let Some(tenant) = tenant else { return Err(Fault::wrong_signature()) };
     tenant.admit(Instant::now()).map_err(Refusal::from)?;
+    // Also when its client goes before the answer is there.
+    tenant.count_request(Protocol::AwsKms);
     *identified = Some(Arc::clone(&tenant));
     call.caller = Caller::Tenant(Arc::clone(&tenant));
     let (app, region) = (Arc::clone(&call.app), signature.region);

@@ -180,11 +180,10 @@ pub(crate) struct Count {
 impl Count {
     fn add(&mut self, app: &App, response: &mut Response<Body>) {
         app.meters.add_request(self.meter, response.status());
-        if let Some(IdentifiedLate(tenant)) = response.extensions_mut().remove() {
-            if let Some(logged) = &mut self.logged {
-                logged.caller = tenant.to_string();
-            }
-            self.limited = Some(tenant);
+        if let (Some(IdentifiedLate(tenant)), Some(logged)) =
+            (response.extensions_mut().remove(), &mut self.logged)
+        {
+            logged.caller = tenant.to_string();
         }
         if let Some(id) = self.id.take() {
             if let (Some(log), Some(logged)) = (app.access.log(), &self.logged) {

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use crate::caller::Caller;
+use crate::caller::access_key::AccessKey;
 use crate::caller::tenant::Tenant;
 use crate::caller::tenants::{AccessKeyOwner, TenantError, TokenOwner};
 use crate::caller::token::bearer;
@@ -110,6 +111,12 @@ impl App {
         known
     }
 
+    /// Checks, before the body of a signed request is received, that its access key is known and of a tenant
+    /// that the listener serves. Others are counted as wrong tokens are.
+    pub(crate) fn check_signer(&self, ingress: &Ingress, access_key: &str) -> Result<(), Refusal> {
+        self.signer(ingress, access_key).map(|_| ())
+    }
+
     /// The tenant with whose access key a request is signed; `None` when the signature is another one. Wrong
     /// signatures are counted as wrong tokens are.
     pub(crate) fn identify_signed(
@@ -118,29 +125,39 @@ impl App {
         access_key: &str,
         is_signed: impl FnOnce(&str) -> bool,
     ) -> Result<Option<Arc<Tenant>>, Refusal> {
-        let (address, shown) = (counted_address(ingress), access_key.as_bytes());
-        self.check_attempts(address, shown)?;
-        let AccessKeyOwner::Tenant { tenant, key, last_use } = self.tenants.access_key(access_key)
-        else {
-            if !self.tenants.is_loaded() && self.has_keyring() {
-                return Err(not_loaded());
-            }
-            self.count_attempt(address, shown, false);
-            return Err(Refusal::unauthenticated());
-        };
-        let listener = &ingress.listener;
-        let is_certified = !listener.needs_certificate()
-            || ingress.certified.as_deref().is_some_and(|name| name == &*tenant.name);
-        if !is_certified || !listener.admits(&tenant) {
-            self.count_attempt(address, shown, false);
-            return Err(Refusal::unauthenticated());
-        }
+        // Again: a body takes its time.
+        let (tenant, key, last_use) = self.signer(ingress, access_key)?;
         let is_right = is_signed(&key.secret);
-        self.count_attempt(address, shown, is_right);
+        self.count_attempt(counted_address(ingress), access_key.as_bytes(), is_right);
         if is_right {
             last_use.store(unix_now(), Ordering::Relaxed);
         }
         Ok(is_right.then_some(tenant))
+    }
+
+    fn signer(
+        &self,
+        ingress: &Ingress,
+        access_key: &str,
+    ) -> Result<(Arc<Tenant>, AccessKey, Arc<AtomicU64>), Refusal> {
+        let (address, shown) = (counted_address(ingress), access_key.as_bytes());
+        self.check_attempts(address, shown)?;
+        let listener = &ingress.listener;
+        let is_certified = |tenant: &Tenant| {
+            !listener.needs_certificate() || ingress.certified.as_deref() == Some(&*tenant.name)
+        };
+        match self.tenants.access_key(access_key) {
+            AccessKeyOwner::Tenant { tenant, key, last_use }
+                if is_certified(&tenant) && listener.admits(&tenant) =>
+            {
+                Ok((tenant, key, last_use))
+            }
+            AccessKeyOwner::NotLoaded if self.has_keyring() => Err(not_loaded()),
+            _ => {
+                self.count_attempt(address, shown, false);
+                Err(Refusal::unauthenticated())
+            }
+        }
     }
 
     fn check_attempts(&self, address: Option<IpAddr>, shown: &[u8]) -> Result<(), Refusal> {

@@ -245,7 +245,10 @@ impl KeyWork {
         store.check_writable()?;
         if Instant::now() >= self.deletion_due && store.clock_doubt().is_none() {
             self.deletion_due = Instant::now() + DELETION_EVERY;
-            let deleted = delete_due_keys(&self.callers.tenants, store, now)?;
+            let (deleted, failed) = delete_due_keys(&self.callers.tenants, store, now);
+            if let Some(failed) = failed {
+                self.report(format!("a key that is due is not destroyed: {failed}"));
+            }
             if deleted > 0 {
                 tracing::info!("{deleted} keys were destroyed that their owners had scheduled");
             }

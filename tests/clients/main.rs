@@ -84,6 +84,7 @@ fn the_python_client_of_aws_kms_runs_unchanged() {
     let service = Running::start(CONFIGURATION);
     let allow = ["--allow", "random", "--allow", "keys:use:*", "--allow", "keys:manage:*"];
     service.done(&[&["tenant", "create", "acme"], &allow[..]].concat(), "");
+    service.done(&["clock", "--confirm"], "");
     let text = service.done(&["tenant", "token", "acme", "--aws"], "");
     let values: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).collect();
     let [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret)] = values[..] else {

@@ -3,7 +3,7 @@
 
 use std::borrow::Borrow;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -24,7 +24,11 @@ pub(crate) struct AccessKey {
 impl AccessKey {
     /// Another one of a tenant that is there.
     pub(crate) fn of(service: &Running, tenant: &str) -> Self {
-        let text = service.done(&["tenant", "token", tenant, "--aws"], "");
+        Self::of_lines(&service.done(&["tenant", "token", tenant, "--aws"], ""))
+    }
+
+    /// That of the two lines that the command prints.
+    fn of_lines(text: &str) -> Self {
         let line = |name: &str| {
             let mut values = text.lines().filter_map(|line| line.strip_prefix(name));
             values.next().expect("a line of it").to_owned()
@@ -45,7 +49,7 @@ impl AccessKey {
 const EVERYTHING: [&str; 3] = ["random", "keys:use:*", "keys:manage:*"];
 
 /// What is signed, and what is sent instead where that is said.
-struct Sent<'a> {
+pub(crate) struct Sent<'a> {
     operation: &'a str,
     body: String,
     date: String,
@@ -55,7 +59,7 @@ struct Sent<'a> {
 }
 
 impl<'a> Sent<'a> {
-    fn new(operation: &'a str, body: &Value) -> Self {
+    pub(crate) fn new(operation: &'a str, body: &Value) -> Self {
         let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         Self {
             operation,
@@ -71,7 +75,7 @@ impl<'a> Sent<'a> {
         self.over(service.connect(), key)
     }
 
-    fn over(&self, mut stream: TcpStream, key: &AccessKey) -> Answer {
+    pub(crate) fn over(&self, mut stream: impl Read + Write, key: &AccessKey) -> Answer {
         let (target, date) = (format!("TrentService.{}", self.operation), &self.date);
         let hash =
             |text: &str| HEXLOWER.encode(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
@@ -326,6 +330,7 @@ fn keys_have_the_states_aliases_and_permissions_of_their_interface() {
         (&false.into(), Some(1))
     );
     // States.
+    service.done(&["clock", "--confirm"], "");
     done(&service, &key, "DisableKey", json!({ "KeyId": id }));
     assert_eq!(refused(&service, &key, "Encrypt", encrypt(&id)), "DisabledException");
     done(&service, &key, "EnableKey", json!({ "KeyId": id }));
@@ -519,6 +524,56 @@ fn limits_of_the_tenant_hold_and_its_use_is_counted() {
 }
 
 #[test]
+fn no_body_of_a_stranger_is_waited_for() {
+    let service = Running::start(TWO_KINDS);
+    let key = AccessKey::of_new(&service, "acme", &EVERYTHING);
+    let unknown = AccessKey { id: "LAVAAAAAAAAAAAAAAAAA".into(), secret: key.secret.clone() };
+    // As many as would take all memory for the bodies of calls.
+    let streams: Vec<_> = (0..64).map(|_| service.connect()).collect();
+    for mut stream in &streams {
+        let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+        write!(
+            stream,
+            "POST / HTTP/1.1\r\nhost: localhost\r\nx-amz-date: {date}\r\nx-amz-target: \
+             TrentService.ListKeys\r\nauthorization: AWS4-HMAC-SHA256 \
+             Credential={}/{}/lavawall/kms/aws4_request, \
+             SignedHeaders=host;x-amz-date;x-amz-target, Signature={}\r\ncontent-length: 65536\r\n\r\n",
+            unknown.id,
+            &date[..8],
+            "0".repeat(64)
+        )
+        .expect("sent");
+    }
+    for mut stream in &streams {
+        let mut start = [0; 12];
+        stream.read_exact(&mut start).expect("an answer without its body");
+        assert_eq!(&start, b"HTTP/1.1 400");
+    }
+    done(&service, &key, "CreateKey", json!({}));
+}
+
+#[test]
+fn the_keys_of_another_interface_are_not_there() {
+    let service = Running::start(TWO_KINDS);
+    let key = AccessKey::of_new(&service, "acme", &EVERYTHING);
+    let id = new_key(&service, &key);
+    let token = service.done(&["tenant", "token", "acme"], "").trim().to_owned();
+    let vault = |method: &str, path: &str, body: &str| {
+        crate::vault::call(&service, &token, method, path, body).0
+    };
+    assert_eq!(vault("GET", &format!("transit/keys/{id}"), ""), 404);
+    assert_eq!(vault("POST", "transit/keys/mine", "{}"), 200);
+    assert_eq!(vault("LIST", "transit/keys", ""), 200);
+    let code = refused(&service, &key, "Encrypt", json!({ "KeyId": "mine", "Plaintext": "eA==" }));
+    assert_eq!(code, "NotFoundException");
+    // One of the same name is another key.
+    assert_eq!(vault("POST", &format!("transit/keys/{id}"), "{}"), 200);
+    let listed = done(&service, &key, "ListKeys", json!({}));
+    assert_eq!(listed["Keys"].as_array().map(Vec::len), Some(1));
+    assert!(service.done(&["keys"], "").contains(&format!("aws-kms acme/{id}")));
+}
+
+#[test]
 fn a_sealed_keyring_is_a_503_and_random_bytes_go_on() {
     let service = Running::start(TWO_KINDS);
     let key = AccessKey::of_new(&service, "acme", &EVERYTHING);
@@ -539,6 +594,7 @@ fn a_key_is_destroyed_once_its_window_is_over_and_not_before() {
     let key = AccessKey::of_new(&service, "acme", &EVERYTHING);
     let (gone, kept) = (new_key(&service, &key), new_key(&service, &key));
     done(&service, &key, "CreateAlias", json!({ "AliasName": "alias/gone", "TargetKeyId": gone }));
+    service.done(&["clock", "--confirm"], "");
     for (id, days) in [(&gone, 7), (&kept, 9)] {
         let body = json!({ "KeyId": id, "PendingWindowInDays": days });
         done(&service, &key, "ScheduleKeyDeletion", body);
@@ -548,8 +604,14 @@ fn a_key_is_destroyed_once_its_window_is_over_and_not_before() {
     let shift = service.folder().join("shift");
     fs::write(&shift, "+8d").expect("written");
     service.start_again_with(shifted(&shift));
-    // Until then the clock is in doubt, and nothing is destroyed.
+    // Until then the clock is in doubt: nothing is destroyed, and no time for it is set.
     assert!(!service.log().contains("keys were destroyed"));
+    let mut schedule = Sent::new("ScheduleKeyDeletion", &json!({ "KeyId": kept }));
+    let then = jiff::Timestamp::now().as_second() + 8 * 24 * 60 * 60;
+    let then = jiff::Timestamp::from_second(then).expect("a time");
+    schedule.date = then.strftime("%Y%m%dT%H%M%SZ").to_string();
+    let refused_now = schedule.by(&service, &key);
+    assert_eq!(refused_now.status, 503, "{}", refused_now.text());
     service.done(&["clock", "--confirm"], "");
     service.wait_for_log("1 keys were destroyed that their owners had scheduled");
     service.signal(Signal::TERM);
@@ -580,16 +642,36 @@ fn the_keys_and_aliases_of_a_tenant_go_with_it() {
 }
 
 #[test]
-fn a_listener_serves_it_or_not_and_its_page_is_another_interface() {
-    let listeners = "[[listen]]\naddress = \"127.0.0.1:0\"\nserves = [\"aws\"]\n[[listen]]\naddress = \
-                     \"127.0.0.1:0\"\nserves = [\"random\", \"pages\"]\n[http]\nlisten = \"127.0.0.1:0\"\n";
-    let service = Running::start(&format!("{listeners}{TWO_KINDS}"));
+fn a_listener_serves_it_and_the_tenant_or_not_and_its_page_is_another_interface() {
+    let listener = |more: &str| format!("[[listen]]\naddress = \"127.0.0.1:0\"\n{more}\n");
+    let configuration = [
+        "[http]\nlisten = \"127.0.0.1:0\"\n",
+        &listener("serves = [\"aws\"]"),
+        &listener("serves = [\"random\", \"pages\"]"),
+        &listener("tenants = [\"rival\"]"),
+        TWO_KINDS,
+    ];
+    let service = Running::start(&configuration.concat());
     let key = AccessKey::of_new(&service, "acme", &EVERYTHING);
     let status = |number: usize| {
         let address = service.addresses()[number].replace("http://", "");
         let stream = TcpStream::connect(address.trim_end_matches('/')).expect("connected");
         Sent::new("ListKeys", &json!({})).over(stream, &key).status
     };
-    assert_eq!([0, 1, 2].map(status), [200, 200, 404]);
+    assert_eq!([0, 1, 2, 3].map(status), [200, 200, 404, 400]);
     assert_eq!(get(&service, "/").status, 200, "without the header it is the page");
+}
+
+#[test]
+fn an_access_key_counts_until_it_expires() {
+    let service = Running::start(TWO_KINDS);
+    service.done(&["tenant", "create", "acme"], "");
+    let arguments = ["tenant", "token", "acme", "--aws", "--expires-in", "3s", "--note", "short"];
+    let key = AccessKey::of_lines(&service.done(&arguments, ""));
+    service.wait_until("the expiry", |service| {
+        let (status, answer) = call(service, &key, "ListKeys", json!({}));
+        let is_expired = answer["__type"] == "UnrecognizedClientException";
+        assert!(is_expired || status == 200, "{answer}");
+        is_expired
+    });
 }

@@ -17,6 +17,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use socket2::{Domain, Socket, Type};
 
 use crate::TWO_KINDS;
+use crate::aws_kms::{AccessKey, Sent};
 use crate::running::{Answer, NAMESPACES, PATIENCE, Running, ended, get, lavawall, run};
 
 const CONFIGURATION: i32 = 78;
@@ -589,6 +590,13 @@ fn a_client_certificate_says_which_tenant_calls() {
     }
     let usage = service.done(&["tenant", "usage", "red", "--json"], "");
     assert!(usage.contains("\"requests\":3"), "{usage}");
+    // So it is for requests that are signed with an access key.
+    let [of_red, of_blue] = ["red", "blue"].map(|tenant| AccessKey::of(&service, tenant));
+    let signed = |key: &AccessKey| {
+        let stream = tls_of(&service, 1, &server, Some(&certificate));
+        Sent::new("ListKeys", &serde_json::json!({})).over(stream, key).status
+    };
+    assert_eq!([signed(&of_red), signed(&of_blue)], [200, 400]);
     for (names, common_name) in
         [(&["green"][..], "red"), (&[], "red"), (&["red", "blue"], "red"), (&["*.red"], "red")]
     {

@@ -69,7 +69,7 @@ pub(crate) fn create(call: &SignedCall<'_>) -> Outcome {
         if call.keys().aliases()?.len() >= ALIASES_MOST {
             return Err(Fault::limit(format!("A tenant has at most {ALIASES_MOST} aliases.")));
         }
-        audit(call, "create-alias")?;
+        audit(call, "create-alias", key.audited_as())?;
         let now = unix_now();
         let record = AliasRecord { key: key.id, created_at: now, updated_at: now };
         call.keys().put_alias(alias, &record)?;
@@ -90,7 +90,7 @@ pub(crate) fn update(call: &SignedCall<'_>) -> Outcome {
         {
             return Err(Fault::validation("The two keys must be of the same usage."));
         }
-        audit(call, "update-alias")?;
+        audit(call, "update-alias", key.audited_as())?;
         let record = AliasRecord { key: key.id, updated_at: unix_now(), ..record };
         call.keys().put_alias(alias, &record)?;
         Ok(None)
@@ -101,8 +101,10 @@ pub(crate) fn delete(call: &SignedCall<'_>) -> Outcome {
     let asked: Asked<'_> = call.read()?;
     let alias = name(asked.alias_name.as_deref())?;
     call.change(|| {
-        call.may_manage(known(call, alias)?.key)?;
-        audit(call, "delete-alias")?;
+        let record = known(call, alias)?;
+        call.may_manage(record.key)?;
+        let key = call.keys().get(record.key)?;
+        audit(call, "delete-alias", key.map(|key| key.audited_as()).unwrap_or_default())?;
         call.keys().delete_alias(alias)?;
         Ok(None)
     })
@@ -156,8 +158,9 @@ fn name(given: Option<&str>) -> Result<&str, Fault> {
 }
 
 /// The log does not name aliases: names are the callers'.
-fn audit(call: &SignedCall<'_>, operation: &'static str) -> Result<(), Fault> {
-    let done = call.store.keyring().audit().done(&AuditEvent::new(call.actor, operation));
+fn audit(call: &SignedCall<'_>, operation: &'static str, key: String) -> Result<(), Fault> {
+    let event = AuditEvent::new(call.actor, operation).detail(key);
+    let done = call.store.keyring().audit().done(&event);
     done.map_err(TenantError::from)?;
     Ok(())
 }

@@ -192,6 +192,14 @@ impl Fault {
     }
 }
 
+/// The code and the message, as the log shows them.
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let told = self.refusal.as_deref().map_or(&*self.message, |it| it.operator_message());
+        write!(f, "{}: {told}", self.code)
+    }
+}
+
 /// The answer with the media type of this interface.
 fn of_amazon(mut response: Response<Body>) -> Response<Body> {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
@@ -200,12 +208,16 @@ fn of_amazon(mut response: Response<Body>) -> Response<Body> {
 
 impl From<Refusal> for Fault {
     fn from(refusal: Refusal) -> Self {
+        if refusal.class == Class::Unauthenticated {
+            return Self::unknown_access_key();
+        }
         let (code, status) = match (refusal.class, &refusal.subject) {
-            (Class::TooManyRequests, Subject::Limit(limit)) if limit.field == "requests" => {
+            (Class::TooManyRequests, Subject::Limit(limit))
+                if matches!(limit.field, "requests" | "authorization") =>
+            {
                 ("ThrottlingException", StatusCode::BAD_REQUEST)
             }
             (Class::TooManyRequests, _) => ("LimitExceededException", StatusCode::BAD_REQUEST),
-            (Class::Unauthenticated, _) => ("UnrecognizedClientException", StatusCode::BAD_REQUEST),
             (Class::Forbidden, _) => ("AccessDeniedException", StatusCode::BAD_REQUEST),
             (Class::NotFound, _) => ("NotFoundException", StatusCode::BAD_REQUEST),
             (Class::Unavailable | Class::Incomplete, _) => {

@@ -8,6 +8,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -140,6 +141,11 @@ impl KeyRecord {
 }
 
 impl FoundKey {
+    /// The key in the audit log: by the id that it has there, as in the lines of the keyring.
+    pub(crate) fn audited_as(&self) -> String {
+        format!("key {}", HEXLOWER.encode(&self.key.id))
+    }
+
     /// The key, if it is for this and may be used now.
     ///
     /// # Errors
@@ -170,7 +176,7 @@ impl FoundKey {
 impl TenantKeys<'_> {
     /// The name of a key among those of the keyring.
     pub(crate) fn transit_name(&self, id: Uuid) -> TransitName {
-        let (purpose, owner) = (KeyPurpose::Transit, self.tenant.to_owned());
+        let (purpose, owner) = (KeyPurpose::AwsKms, self.tenant.to_owned());
         TransitName { purpose, owner, name: id.to_string() }
     }
 
@@ -234,7 +240,7 @@ impl TenantKeys<'_> {
         Ok(Tenants::put_dialect_record(self.store, self.tenant, &name, record)?)
     }
 
-    /// The ids of all keys, sorted.
+    /// The ids of all records of keys, sorted. A crash while a key is made leaves a record without one.
     pub(crate) fn ids(&self) -> Result<Vec<Uuid>, Fault> {
         let names = Tenants::dialect_records(self.store, self.tenant, KEYS)?;
         Ok(names.iter().filter_map(|name| Uuid::try_parse(name).ok()).collect())

@@ -13,11 +13,15 @@ use crate::dialect::aws_kms::key_record::{ACCOUNT, FoundKey, KeyRecord, KeySpec}
 use crate::dialect::aws_kms::page::Page;
 use crate::dialect::aws_kms::signed_call::{Outcome, SignedCall, answer};
 use crate::dialect::aws_kms::texts::{ALGORITHM, ENCRYPT, check_dry_run};
+use crate::http::refusal::Refusal;
 use crate::keyring::transit::{TransitChange, TransitSettings, TransitType};
 use crate::machine::unix_now;
 
 /// The longest description, in bytes: that of AWS.
 const DESCRIPTION_MOST: usize = 8192;
+
+/// Records of keys of one tenant: as many as it can have keys.
+const RECORDS_MOST: usize = 1000;
 
 /// Keys on a page, by default and at most: those of AWS.
 const ON_PAGE: (usize, usize) = (100, 1000);
@@ -149,6 +153,9 @@ pub(crate) fn create(call: &SignedCall<'_>) -> Outcome {
             is_enabled: true,
             deletion_at: None,
         };
+        if keys.ids()?.len() >= RECORDS_MOST {
+            return Err(Fault::limit(format!("A tenant has at most {RECORDS_MOST} keys.")));
+        }
         // A crash before the key is made leaves a record without one: it is not found.
         keys.put(id, &record)?;
         let name = keys.transit_name(id);
@@ -245,7 +252,12 @@ fn metadata(found: &FoundKey) -> KeyMetadata {
 pub(crate) fn list(call: &SignedCall<'_>) -> Outcome {
     let asked: ListAsked = call.read()?;
     let page = Page::of(asked.limit, asked.marker, ON_PAGE)?;
-    let all: Vec<_> = call.keys().ids()?.into_iter().filter(|id| call.may_see(*id)).collect();
+    let mut all = Vec::new();
+    for id in call.keys().ids()? {
+        if call.may_see(id) && call.keys().get(id)?.is_some() {
+            all.push(id);
+        }
+    }
     let (shown, next_marker) = page.cut(all, Uuid::to_string);
     let keys = shown
         .into_iter()
@@ -259,7 +271,7 @@ pub(crate) fn enable(call: &SignedCall<'_>, is_enabled: bool) -> Outcome {
 }
 
 pub(crate) fn update_description(call: &SignedCall<'_>) -> Outcome {
-    change(call, "describe-key", |found, asked| {
+    change(call, "update-key-description", |found, asked| {
         let description = description(asked.description.take())?;
         Ok((KeyRecord { description, ..found.kept()?.record }, None))
     })
@@ -269,6 +281,10 @@ pub(crate) fn schedule_deletion(call: &SignedCall<'_>) -> Outcome {
     change(call, "schedule-key-deletion", |found, asked| {
         let days = asked.pending_window_in_days.unwrap_or(WINDOW_DEFAULT);
         let days = in_range(days, "pendingWindowInDays", &WINDOW)?;
+        if let Some(doubt) = call.store.clock_doubt() {
+            // The window would be of a wrong length, and what is destroyed is gone.
+            return Err(Refusal::unavailable(doubt).into());
+        }
         let at = unix_now() + days * DAY_SECONDS;
         let changed = Changed {
             key_id: found.arn.clone(),
@@ -351,9 +367,10 @@ fn change<'a>(
         let found = call.keys().find(asked.key_id.as_deref().unwrap_or_default())?;
         let id = found.id;
         call.may_manage(id)?;
+        let detail = found.audited_as();
         let (record, changed) = decide(found, &mut asked)?;
         check_dry_run(asked.dry_run)?;
-        let event = AuditEvent::new(call.actor, operation).detail(format!("key {id}"));
+        let event = AuditEvent::new(call.actor, operation).detail(detail);
         call.store.keyring().audit().done(&event).map_err(TenantError::from)?;
         call.keys().put(id, &record)?;
         changed.map_or(Ok(None), |changed| answer(&changed))

@@ -10,6 +10,8 @@
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use hkdf::hmac::{Hmac, KeyInit, Mac};
 use hyper::Request;
+#[cfg(any(test, feature = "test-support"))]
+use hyper::header::HeaderValue;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -131,6 +133,28 @@ fn started(key: &[u8], text: &str) -> Hmac<Sha256> {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes any key");
     mac.update(text.as_bytes());
     mac
+}
+
+/// Whether headers have the parts of a signature. `headers` has a name and a value on each line; what is no
+/// header is left out.
+///
+/// # Panics
+/// When a secret that nobody has signs it.
+#[cfg(any(test, feature = "test-support"))]
+#[must_use]
+pub fn has_signature(headers: &[u8], body: &[u8], now: u64) -> bool {
+    let mut request = Request::post("/").body(()).expect("a path");
+    for line in headers.split(|byte| *byte == b'\n') {
+        let mut parts = line.splitn(2, |byte| *byte == b':');
+        let name = parts.next().and_then(|name| HeaderName::from_bytes(name).ok());
+        let value = parts.next().and_then(|value| HeaderValue::from_bytes(value).ok());
+        if let (Some(name), Some(value)) = (name, value) {
+            request.headers_mut().append(name, value);
+        }
+    }
+    let Ok(signature) = Signature::of(&request, now) else { return false };
+    assert!(!signature.is_of("a secret that nobody has", body));
+    true
 }
 
 /// The value of a header that must be there once.
@@ -255,6 +279,17 @@ mod tests {
         assert!(!signature.is_of(&SECRET.replace('w', "W"), BODY));
         assert!(!signature.is_of(SECRET, b"{\"NumberOfBytes\": 33}"));
         assert!(!signature.is_of(SECRET, b""));
+    }
+
+    #[test]
+    fn headers_that_are_read_from_text_have_a_signature_or_not() {
+        let mut text = String::new();
+        for (name, value) in signed(|_| {}).headers() {
+            text.extend([name.as_str(), ":", value.to_str().expect("text"), "\n"]);
+        }
+        assert!(has_signature(text.as_bytes(), BODY, NOW));
+        assert!(!has_signature(text.as_bytes(), BODY, NOW + 301));
+        assert!(!has_signature(b"host:x\n\xff:\n::", BODY, NOW));
     }
 
     #[test]

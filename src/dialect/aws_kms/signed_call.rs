@@ -31,6 +31,9 @@ impl<'a> SignedCall<'a> {
     /// The members of the body. Those that are not known are left aside.
     pub(crate) fn read<T: Deserialize<'a>>(&self) -> Result<T, Fault> {
         let body = if self.body.is_empty() { b"{}" } else { self.body };
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Fault::serialization());
+        }
         serde_json::from_slice(body).map_err(|_| Fault::serialization())
     }
 

@@ -41,6 +41,8 @@ pub(crate) enum KeyPurpose {
     Transit = 1,
     /// Kubernetes KMS v2.
     Kms = 2,
+    /// AWS KMS.
+    AwsKms = 3,
 }
 
 /// What a key is for, whose it is, and its name. The operator's keys have no owner's name.
@@ -85,7 +87,7 @@ pub(crate) struct TransitSettings {
 /// One key with its versions.
 ///
 /// ```text
-/// 1   purpose: 1 transit, 2 KMS; not in format 4, whose keys are for transit
+/// 1   purpose: 1 transit, 2 KMS, 3 AWS KMS; not in format 4, whose keys are for transit
 /// 2+n owner
 /// 2+n name
 /// 16  id, for the audit log
@@ -110,7 +112,8 @@ pub(crate) struct TransitKey {
 
 impl KeyPurpose {
     /// Every purpose, with its name on the wire.
-    const ALL: [(Self, &'static str); 2] = [(Self::Transit, "transit"), (Self::Kms, "kms")];
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::Transit, "transit"), (Self::Kms, "kms"), (Self::AwsKms, "aws-kms")];
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {

@@ -164,6 +164,9 @@ impl RedbStorage {
         {
             return Ok(OpenFile::Damaged(rows));
         }
+        if !self.path.exists() {
+            self.make()?;
+        }
         let sound = |database, refused| Ok(OpenFile::Sound(OpenDatabase::of(database, refused)));
         let reason = match self.try_open() {
             Ok(database) => return sound(database, None),
@@ -183,6 +186,17 @@ impl RedbStorage {
         };
         // When nothing can be salvaged, the first reason is the one to fix.
         SalvagedRows::read(&self.path, &reason).map(OpenFile::Damaged).map_err(|_| reason)
+    }
+
+    /// Makes the file, under another name first: a crash leaves none, or all of it.
+    fn make(&self) -> Result<(), String> {
+        let draft = self.named(DRAFT);
+        contained(|| {
+            drop(self.open_at(&draft)?);
+            Ok(())
+        })?;
+        let named = std::fs::rename(&draft, &self.path);
+        named.and_then(|()| durable::flush_name(&self.path)).map_err(|error| error.to_string())
     }
 
     /// Opens the file for writing.

@@ -53,6 +53,20 @@ fn a_file_that_may_not_be_written_is_read_and_is_written_again_once_it_may() {
 }
 
 #[test]
+fn a_crash_while_the_file_is_made_leaves_none() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let (path, draft) = (folder.path().join("store"), folder.path().join("store.new"));
+    std::fs::write(&draft, vec![0; 73_728]).expect("written");
+    RedbStorage::open(&path, 1 << 20).expect("made anew");
+    assert!(path.exists() && !draft.exists());
+    // What cannot be made under its other name is not begun under its own.
+    std::fs::remove_file(&path).expect("removed");
+    std::fs::create_dir(&draft).expect("a directory");
+    assert!(RedbStorage::open(&path, 1 << 20).is_err());
+    assert!(!path.exists());
+}
+
+#[test]
 fn what_is_no_store_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().expect("a directory");
     let path = folder.path().join("store");
