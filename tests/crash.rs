@@ -103,10 +103,13 @@ fn open(folder: &Path) -> (Store, NamespaceId) {
         _ => assert!(keyring.unseal_stored(&Actor::SERVICE).expect("the seal's file")),
     }
     let storage = RedbStorage::open(&folder.join("store"), 1 << 20).expect("a store");
-    let store = Store::new(keyring, generator, Box::new(storage), BTreeSet::new());
+    let store = Store::new(keyring, generator, Box::new(storage), BTreeSet::new())
+        .with_commit_mark(folder.join("store.commits"));
     store.open().expect("it opens every time");
     let findings = store.take_findings();
-    assert!(findings.is_empty(), "{findings:?}");
+    // A kill between the head of a commit and its pages, which are written at once, is rare.
+    let is_cut_short = |finding: &String| finding.contains("short before it was acknowledged");
+    assert!(findings.iter().all(is_cut_short), "{findings:?}");
     let id = match store.namespaces().expect("open").first() {
         Some(info) => info.id,
         None => store.create_namespace(&Actor::SERVICE, "crash").expect("made").id,

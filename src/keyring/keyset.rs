@@ -332,7 +332,7 @@ mod tests {
         let read = Keyset::read(4, &then).expect("as format 4 was written");
         assert_eq!(read.write().as_slice(), now.as_slice());
         assert!(Keyset::read(FORMAT, &then).is_err() && Keyset::read(4, &now).is_err());
-        for unknown in [0, 3] {
+        for unknown in [0, 4] {
             let mut later = now.to_vec();
             later[without_transit(&now).len() + 4] = unknown;
             assert!(Keyset::read(FORMAT, &later).is_err(), "purpose {unknown}");
