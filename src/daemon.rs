@@ -168,37 +168,53 @@ pub(crate) fn run(
     }
 
     let (stop, stopped) = watch::channel(false);
-    let egd = service.start_egd(config, egd_listeners, &stopped)?;
-    let kms = service.start_kms(config, kms_listeners, &stopped)?;
-    let credential = service.start_credential(config, credential_listener, &stopped)?;
+    let mut servers = Vec::new();
+    servers.extend(service.start_egd(config, egd_listeners, &stopped)?);
+    servers.extend(service.start_kms(config, kms_listeners, &stopped)?);
+    servers.extend(service.start_credential(config, credential_listener, &stopped)?);
     let http_service = service.http(config);
     let access = Arc::clone(&service.access);
     let http_config = config.http.clone();
-    let http = std::thread::Builder::new().name("http".into()).spawn(move || {
+    servers.push(ServerThread::start("http", DaemonError::Http, move || {
         let dialects = crate::dialect::dialects();
         http::serve(http_service, dialects, listeners, socket, access, &http_config, &stopped)
-    })?;
+    })?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let servers = std::iter::once(&http).chain(&egd).chain(&kms).chain(&credential);
-    let servers: Vec<_> = servers.collect();
     let ended =
         runtime.block_on(service.watch(config, options, ready_file, reread, &stop, &servers));
-    // Both finish, also after a fault; their threads end within the drain timeout.
+    // All finish, also after a fault; their threads end within the drain timeout.
     let _ = stop.send(true);
-    let join = |thread: JoinHandle<io::Result<()>>| {
-        thread.join().unwrap_or_else(|_| Err(io::Error::other("it panicked")))
-    };
-    let served = join(http).map_err(DaemonError::Http);
-    let egd_served = egd.map_or(Ok(()), join).map_err(DaemonError::Egd);
-    let kms_served = kms.map_or(Ok(()), join).map_err(DaemonError::Kms);
-    let credential_served = credential.map_or(Ok(()), join).map_err(DaemonError::Credential);
+    let served: Vec<_> = servers.into_iter().map(ServerThread::join).collect();
     if let Err(error @ DaemonError::CollectorHangs) = &ended {
         // Its thread cannot be joined: the service manager starts another process.
         tracing::error!("{error}");
         std::process::exit(error.exit() as i32);
     }
     service.leave_boot_seed();
-    ended.and(served).and(egd_served).and(kms_served).and(credential_served)
+    served.into_iter().fold(ended, Result::and)
+}
+
+/// A server on a thread of its own.
+struct ServerThread {
+    thread: JoinHandle<io::Result<()>>,
+    /// The fault that it ends with.
+    failed: fn(io::Error) -> DaemonError,
+}
+
+impl ServerThread {
+    fn start(
+        name: &str,
+        failed: fn(io::Error) -> DaemonError,
+        serve: impl FnOnce() -> io::Result<()> + Send + 'static,
+    ) -> io::Result<Self> {
+        let thread = std::thread::Builder::new().name(name.into()).spawn(serve)?;
+        Ok(Self { thread, failed })
+    }
+
+    fn join(self) -> Result<(), DaemonError> {
+        let served = self.thread.join();
+        served.unwrap_or_else(|_| Err(io::Error::other("it panicked"))).map_err(self.failed)
+    }
 }
 
 /// What a start takes besides the sources. [`trial::try_start`] takes it, too.
@@ -227,7 +243,7 @@ impl StartResources {
         let listeners = configs.iter().map(bind).collect::<Result<_, _>>()?;
         let bind = |listener: &http::ListenerConfig| listener.bind(1);
         let egd_listeners = egd.iter().map(bind).collect::<Result<_, _>>()?;
-        let kms_listeners = kms.iter().map(kms::config::bind).collect::<Result<_, _>>()?;
+        let kms_listeners = kms.iter().map(bind).collect::<Result<_, _>>()?;
         let credential_listener = credential.as_ref().map(bind).transpose()?;
         Ok(Self { state_dir, access, listeners, egd_listeners, kms_listeners, credential_listener })
     }
@@ -393,7 +409,7 @@ impl Service {
         config: &Config,
         listeners: Vec<BoundListener>,
         stopped: &watch::Receiver<bool>,
-    ) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
+    ) -> io::Result<Option<ServerThread>> {
         if listeners.is_empty() {
             return Ok(None);
         }
@@ -409,8 +425,8 @@ impl Service {
         });
         let listeners: Vec<_> = listeners.collect();
         let (stopped, drain_timeout) = (stopped.clone(), config.http.drain_timeout);
-        let thread = std::thread::Builder::new().name("egd".into());
-        thread.spawn(move || egd::server::serve(listeners, &stopped, drain_timeout)).map(Some)
+        let serve = move || egd::server::serve(listeners, &stopped, drain_timeout);
+        ServerThread::start("egd", DaemonError::Egd, serve).map(Some)
     }
 
     /// Serves Kubernetes KMS v2 on a thread, until `stopped`, where it has sockets.
@@ -419,7 +435,7 @@ impl Service {
         config: &Config,
         listeners: Vec<BoundListener>,
         stopped: &watch::Receiver<bool>,
-    ) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
+    ) -> io::Result<Option<ServerThread>> {
         if listeners.is_empty() {
             return Ok(None);
         }
@@ -437,10 +453,8 @@ impl Service {
         let listeners: Vec<_> = listeners.collect();
         let (stopped, drain_timeout) = (stopped.clone(), config.http.drain_timeout);
         let close = self.close_connections.subscribe();
-        let thread = std::thread::Builder::new().name("kms".into());
-        thread
-            .spawn(move || kms::server::serve(listeners, &stopped, &close, drain_timeout))
-            .map(Some)
+        let serve = move || kms::server::serve(listeners, &stopped, &close, drain_timeout);
+        ServerThread::start("kms", DaemonError::Kms, serve).map(Some)
     }
 
     /// Serves credentials for units on a thread, until `stopped`, where there is a socket for them.
@@ -449,7 +463,7 @@ impl Service {
         config: &Config,
         listener: Option<BoundListener>,
         stopped: &watch::Receiver<bool>,
-    ) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
+    ) -> io::Result<Option<ServerThread>> {
         let Some((listener, config)) = listener.zip(config.credential.as_ref()) else {
             return Ok(None);
         };
@@ -460,8 +474,8 @@ impl Service {
             bytes: config.bytes,
         };
         let stopped = stopped.clone();
-        let thread = std::thread::Builder::new().name("credential".into());
-        thread.spawn(move || credential::server::serve(listener, &supply, &stopped)).map(Some)
+        let serve = move || credential::server::serve(listener, &supply, &stopped);
+        ServerThread::start("credential", DaemonError::Credential, serve).map(Some)
     }
 
     /// Waits for signals, and reports when the service is ready.
@@ -472,7 +486,7 @@ impl Service {
         mut ready_file: ReadyFile,
         reread: impl Fn() -> Result<Config, ConfigError>,
         stop: &watch::Sender<bool>,
-        servers: &[&JoinHandle<io::Result<()>>],
+        servers: &[ServerThread],
     ) -> Result<(), DaemonError> {
         let mut signals = Signals::new()?;
         let mut notify = Notify::new();
@@ -486,7 +500,7 @@ impl Service {
                 Some(SignalRequest::Reload) => self.reload(config, options, reread()),
                 None => {}
             }
-            if servers.iter().any(|server| server.is_finished()) {
+            if servers.iter().any(|server| server.thread.is_finished()) {
                 return Ok(());
             }
             if self.collector.has_ended() {
@@ -523,7 +537,7 @@ impl Service {
         Notify::stopping();
         let _ = stop.send(true);
         let stopped_at = Instant::now();
-        while servers.iter().any(|server| !server.is_finished()) {
+        while servers.iter().any(|server| !server.thread.is_finished()) {
             let signal = signals.next().await;
             if signal == Some(SignalRequest::Stop) && stopped_at.elapsed() >= SECOND_SIGNAL_AFTER {
                 tracing::warn!("stopped by a second signal");

@@ -78,17 +78,21 @@ pub(crate) enum TokenOwner {
 
 /// Whose access key it is: whether a request is signed with it is still to be checked.
 pub(crate) enum AccessKeyOwner {
-    /// Of this tenant.
-    Tenant {
-        tenant: Arc<Tenant>,
-        key: AccessKey,
-        /// To be set once a signature is right.
-        last_use: Arc<AtomicU64>,
-    },
+    /// Of a tenant.
+    Tenant(Signer),
     /// Of no tenant, revoked or expired.
     Unknown,
     /// The tenants were not read yet.
     NotLoaded,
+}
+
+/// The tenant of an access key.
+pub(crate) struct Signer {
+    pub(crate) tenant: Arc<Tenant>,
+    /// From which the key is derived.
+    pub(crate) token_hash: [u8; HASH_BYTES],
+    /// To be set once a signature is right.
+    pub(crate) last_use: Arc<AtomicU64>,
 }
 
 impl IndexedToken {
@@ -135,7 +139,7 @@ impl Tenants {
         TokenOwner::Tenant(Arc::clone(&known.tenant))
     }
 
-    /// Whose access key this is, and the key.
+    /// Whose access key this is.
     pub(crate) fn access_key(&self, id: &str) -> AccessKeyOwner {
         let index = self.index.load();
         if !index.is_loaded {
@@ -144,11 +148,11 @@ impl Tenants {
         let known =
             index.access_keys.get(id).and_then(|hash| Some((hash, index.tokens.get(hash)?)));
         match known {
-            Some((hash, token)) if token.is_valid(unix_now()) => AccessKeyOwner::Tenant {
+            Some((hash, token)) if token.is_valid(unix_now()) => AccessKeyOwner::Tenant(Signer {
                 tenant: Arc::clone(&token.tenant),
-                key: AccessKey::of(hash),
+                token_hash: *hash,
                 last_use: Arc::clone(&token.last_use),
-            },
+            }),
             _ => AccessKeyOwner::Unknown,
         }
     }

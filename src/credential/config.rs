@@ -29,10 +29,6 @@ impl CredentialConfig {
     /// # Errors
     /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), HttpConfigError> {
-        if matches!(self.listen, ListenAddress::Tcp(_)) {
-            let reason = "must be a unix socket: only there it is known who asks";
-            return Err(HttpConfigError::new("listen", self.listen.to_string(), reason));
-        }
         if !(1..=BYTES_MOST).contains(&self.bytes) {
             let reason = format!("must be 1 to {BYTES_MOST}");
             return Err(HttpConfigError::new("bytes", self.bytes.to_string(), reason));
@@ -46,6 +42,7 @@ impl CredentialConfig {
         ListenerConfig {
             table: "credential".to_owned(),
             address_key: "listen",
+            unix_alone: Some("must be a unix socket: only there it is known who asks"),
             ..ListenerConfig::at(self.listen.clone())
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::caller::tenant::is_tenant_name;
+use crate::http::config_error::check_tenant;
 use crate::http::{HttpConfigError, ListenerConfig, SocketMode};
 use crate::net::listen_address::ListenAddress;
 
@@ -41,10 +41,7 @@ impl EgdConfig {
     /// # Errors
     /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), HttpConfigError> {
-        if let Some(name) = self.tenant.as_ref().filter(|name| !is_tenant_name(name)) {
-            let reason = "must be the name of a tenant";
-            return Err(HttpConfigError::new("tenant", format!("{name:?}"), reason));
-        }
+        check_tenant(self.tenant.as_deref())?;
         self.listener("").validate()
     }
 

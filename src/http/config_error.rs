@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use crate::caller::tenant::is_tenant_name;
+
 /// An invalid field.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field} = {value}: {reason}")]
@@ -17,6 +19,20 @@ pub struct HttpConfigError {
 impl HttpConfigError {
     pub(crate) fn new(field: &'static str, value: String, reason: impl Into<String>) -> Self {
         Self { field, value, reason: reason.into() }
+    }
+}
+
+/// Checks that a `tenant` can be the name of one.
+///
+/// # Errors
+/// When it cannot.
+pub(crate) fn check_tenant(tenant: Option<&str>) -> Result<(), HttpConfigError> {
+    match tenant.filter(|name| !is_tenant_name(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let reason = "must be the name of a tenant";
+            Err(HttpConfigError::new("tenant", format!("{name:?}"), reason))
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use hyper::HeaderMap;
@@ -11,7 +11,7 @@ use hyper::header::AUTHORIZATION;
 use crate::caller::Caller;
 use crate::caller::access_key::AccessKey;
 use crate::caller::tenant::Tenant;
-use crate::caller::tenants::{AccessKeyOwner, TenantError, TokenOwner};
+use crate::caller::tenants::{AccessKeyOwner, Signer, TenantError, TokenOwner};
 use crate::caller::token::bearer;
 use crate::caller::token_attempts::{WINDOW, WRONG_MOST};
 use crate::http::app::App;
@@ -126,8 +126,8 @@ impl App {
         is_signed: impl FnOnce(&str) -> bool,
     ) -> Result<Option<Arc<Tenant>>, Refusal> {
         // Again: a body takes its time.
-        let (tenant, key, last_use) = self.signer(ingress, access_key)?;
-        let is_right = is_signed(&key.secret);
+        let Signer { tenant, token_hash, last_use } = self.signer(ingress, access_key)?;
+        let is_right = is_signed(&AccessKey::of(&token_hash).secret);
         self.count_attempt(counted_address(ingress), access_key.as_bytes(), is_right);
         if is_right {
             last_use.store(unix_now(), Ordering::Relaxed);
@@ -135,11 +135,7 @@ impl App {
         Ok(is_right.then_some(tenant))
     }
 
-    fn signer(
-        &self,
-        ingress: &Ingress,
-        access_key: &str,
-    ) -> Result<(Arc<Tenant>, AccessKey, Arc<AtomicU64>), Refusal> {
+    fn signer(&self, ingress: &Ingress, access_key: &str) -> Result<Signer, Refusal> {
         let (address, shown) = (counted_address(ingress), access_key.as_bytes());
         self.check_attempts(address, shown)?;
         let listener = &ingress.listener;
@@ -147,10 +143,10 @@ impl App {
             !listener.needs_certificate() || ingress.certified.as_deref() == Some(&*tenant.name)
         };
         match self.tenants.access_key(access_key) {
-            AccessKeyOwner::Tenant { tenant, key, last_use }
-                if is_certified(&tenant) && listener.admits(&tenant) =>
+            AccessKeyOwner::Tenant(signer)
+                if is_certified(&signer.tenant) && listener.admits(&signer.tenant) =>
             {
-                Ok((tenant, key, last_use))
+                Ok(signer)
             }
             AccessKeyOwner::NotLoaded if self.has_keyring() => Err(not_loaded()),
             _ => {

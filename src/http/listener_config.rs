@@ -37,6 +37,9 @@ pub struct ListenerConfig {
     /// Why it cannot be reached from other machines without protection, and what to give.
     #[serde(skip, default = "exposed")]
     pub(crate) exposed: &'static str,
+    /// Why it must be a unix socket, if it must.
+    #[serde(skip)]
+    pub(crate) unix_alone: Option<&'static str>,
     /// Whether every caller of the service needs a token.
     #[serde(skip)]
     pub(crate) has_tokens: bool,
@@ -127,6 +130,7 @@ impl ListenerConfig {
             table: String::new(),
             address_key: address_key(),
             exposed: exposed(),
+            unix_alone: None,
             has_tokens: false,
             address,
             device: None,
@@ -178,6 +182,7 @@ impl ListenerConfig {
         match &self.address {
             ListenAddress::Unix(path) => self.validate_unix(path),
             ListenAddress::Tcp(address) => {
+                self.validate_kind(*address)?;
                 self.validate_no_file("is of a unix socket alone")?;
                 self.validate_network(*address)
             }
@@ -226,6 +231,12 @@ impl ListenerConfig {
             }
         }
         Ok(())
+    }
+
+    /// Checks that it may be TCP.
+    fn validate_kind(&self, address: SocketAddr) -> Result<(), HttpConfigError> {
+        let wrong = |reason| HttpConfigError::new(self.address_key, address.to_string(), reason);
+        self.unix_alone.map_or(Ok(()), |reason| Err(wrong(reason)))
     }
 
     /// Checks that a network is not served in the clear or without tokens by accident.
@@ -329,7 +340,9 @@ impl ListenerConfig {
         let failed = |error: io::Error| of_key(self.key("address"), error.to_string());
         let socket = passed_socket::take(name).map_err(failed)?;
         let valid = match &socket {
-            PassedSocket::Tcp(address, _) => self.validate_network(*address),
+            PassedSocket::Tcp(address, _) => {
+                self.validate_kind(*address).and_then(|()| self.validate_network(*address))
+            }
             PassedSocket::Unix(_) => self.validate_local(),
         };
         valid.map_err(|error| of_key(self.key(error.field), error.reason))?;

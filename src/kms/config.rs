@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::caller::tenant::is_tenant_name;
 use crate::http::config::{self, TIMEOUT_RANGE};
-use crate::http::{HttpConfigError, ListenError, ListenerConfig, SocketMode};
+use crate::http::config_error::check_tenant;
+use crate::http::{HttpConfigError, ListenerConfig, SocketMode};
 use crate::keyring::transit::is_key_name;
-use crate::net::bound_listener::BoundListener;
 use crate::net::listen_address::ListenAddress;
 
 /// Why there is no other listener.
@@ -53,17 +52,11 @@ impl KmsConfig {
     /// # Errors
     /// Names the first invalid field.
     pub fn validate(&self) -> Result<(), HttpConfigError> {
-        if let ListenAddress::Tcp(_) = self.listen {
-            return Err(HttpConfigError::new("listen", self.listen.to_string(), UNIX_ALONE));
-        }
         if !is_key_name(&self.key) {
             let reason = "must be 1 to 128 letters, digits, _, and within it - and .";
             return Err(HttpConfigError::new("key", format!("{:?}", self.key), reason));
         }
-        if let Some(name) = self.tenant.as_ref().filter(|name| !is_tenant_name(name)) {
-            let reason = "must be the name of a tenant";
-            return Err(HttpConfigError::new("tenant", format!("{name:?}"), reason));
-        }
+        check_tenant(self.tenant.as_deref())?;
         if !TIMEOUT_RANGE.contains(&self.idle_timeout) {
             let value = humantime::format_duration(self.idle_timeout).to_string();
             return Err(HttpConfigError::new("idle-timeout", value, "must be 100ms to 1day"));
@@ -77,26 +70,11 @@ impl KmsConfig {
         ListenerConfig {
             table: table.to_owned(),
             address_key: "listen",
+            unix_alone: Some(UNIX_ALONE),
             mode: self.mode,
             owner: self.owner.clone(),
             group: self.group.clone(),
             ..ListenerConfig::at(self.listen.clone())
         }
-    }
-}
-
-/// Binds a listener of one of these tables. A socket that was passed may turn out to be of TCP.
-///
-/// # Errors
-/// Names the key.
-pub(crate) fn bind(listener: &ListenerConfig) -> Result<BoundListener, ListenError> {
-    let bound = listener.bind(1)?;
-    match bound.address() {
-        ListenAddress::Tcp(_) => Err(ListenError::Key {
-            key: listener.key("address"),
-            value: listener.address.to_string(),
-            reason: UNIX_ALONE.to_owned(),
-        }),
-        ListenAddress::Unix(_) | ListenAddress::Systemd(_) => Ok(bound),
     }
 }

@@ -831,6 +831,10 @@ fn the_service_manager_may_pass_a_listening_socket() {
     let kms = "[[kms]]\nlisten = \"systemd:api\"\nkey = \"k\"\n";
     let error = check(kms, Some(loopback.into()));
     assert!(error.contains("kms[0].listen = \"systemd:api\": must be a unix socket"), "{error}");
+    let loopback = TcpListener::bind("127.0.0.1:0").expect("a socket");
+    let error = check("[credential]\nlisten = \"systemd:api\"\n", Some(loopback.into()));
+    let said = "credential.listen = \"systemd:api\": must be a unix socket";
+    assert!(error.contains(said), "{error}");
     let both = format!("{table}device = \"lo\"\n");
     assert!(check(&both, None).contains("listen[0].device: is set where the service manager"));
 }

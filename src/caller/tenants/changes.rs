@@ -93,7 +93,7 @@ impl Tenants {
             last_token: 0,
             is_removed: false,
         };
-        let token = add_token(&mut record, generator, terms)?;
+        let token = add_token(&mut record, generator, terms, false)?;
         make_namespace(store, actor)?;
         self.write(store, &event(actor, "create-tenant", name), record, Arc::default())?;
         Ok(token)
@@ -152,13 +152,7 @@ impl Tenants {
         name: &str,
         terms: TokenTerms,
     ) -> Result<NewToken, TenantError> {
-        let _change = self.changes.lock();
-        let StoredTenant { record, tenant } = self.find(name)?;
-        let mut record = TenantRecord::clone(&record);
-        let token = add_token(&mut record, generator, terms)?;
-        let event = event(actor, "create-token", &format!("{name}, token {}", token.number));
-        self.write(store, &event, record, Arc::clone(tenant.account()))?;
-        Ok(token)
+        self.add(store, generator, actor, name, terms, false)
     }
 
     /// Makes another token of a tenant that nobody sees, and the access key that is derived from it.
@@ -173,17 +167,27 @@ impl Tenants {
         name: &str,
         terms: TokenTerms,
     ) -> Result<NewAccessKey, TenantError> {
+        let NewToken { number, token } = self.add(store, generator, actor, name, terms, true)?;
+        Ok(NewAccessKey { number, key: AccessKey::of(&digest(token.as_bytes())) })
+    }
+
+    fn add(
+        &self,
+        store: &Store,
+        generator: &Generator,
+        actor: &Actor,
+        name: &str,
+        terms: TokenTerms,
+        is_access_key: bool,
+    ) -> Result<NewToken, TenantError> {
         let _change = self.changes.lock();
         let StoredTenant { record, tenant } = self.find(name)?;
         let mut record = TenantRecord::clone(&record);
-        let NewToken { number, token } = add_token(&mut record, generator, terms)?;
-        let key = AccessKey::of(&digest(token.as_bytes()));
-        if let Some(made) = record.tokens.last_mut() {
-            made.is_access_key = true;
-        }
-        let event = event(actor, "create-access-key", &format!("{name}, token {number}"));
+        let token = add_token(&mut record, generator, terms, is_access_key)?;
+        let operation = if is_access_key { "create-access-key" } else { "create-token" };
+        let event = event(actor, operation, &format!("{name}, token {}", token.number));
         self.write(store, &event, record, Arc::clone(tenant.account()))?;
-        Ok(NewAccessKey { number, key })
+        Ok(token)
     }
 
     /// Removes a tenant: its tokens count no more, its namespaces are destroyed, then its records go.
@@ -326,6 +330,7 @@ fn add_token(
     record: &mut TenantRecord,
     generator: &Generator,
     terms: TokenTerms,
+    is_access_key: bool,
 ) -> Result<NewToken, TenantError> {
     let now = unix_now();
     if record.tokens.len() >= TOKENS_MOST {
@@ -350,7 +355,7 @@ fn add_token(
         created_at: now,
         expires_at: terms.expires_at,
         note: terms.note,
-        is_access_key: false,
+        is_access_key,
     });
     Ok(NewToken { number: record.last_token, token })
 }

@@ -11,9 +11,12 @@ use crate::caller::tenants::records::{TENANTS_NAMESPACE, names, read, write};
 use crate::caller::tenants::{TenantError, Tenants};
 use crate::kv::Store;
 
+/// The start of the names of all that dialects keep.
+const DIALECT: &str = "dialect/";
+
 /// The start of the names of all that dialects keep for a tenant.
 pub(super) fn prefix(tenant: &str) -> String {
-    format!("dialect/{tenant}/")
+    format!("{DIALECT}{tenant}/")
 }
 
 impl Tenants {
@@ -41,6 +44,19 @@ impl Tenants {
         let start = format!("{}{start}", prefix(tenant));
         let found = names(store, &start)?.into_iter();
         Ok(found.map(|name| name[start.len()..].to_owned()).collect())
+    }
+
+    /// The records of all tenants: the tenant, and the name.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) fn all_dialect_records(store: &Store) -> Result<Vec<(String, String)>, TenantError> {
+        let found = names(store, DIALECT)?.into_iter();
+        let split = found.filter_map(|name| {
+            let (tenant, name) = name[DIALECT.len()..].split_once('/')?;
+            Some((tenant.to_owned(), name.to_owned()))
+        });
+        Ok(split.collect())
     }
 
     /// Writes a record of a tenant. To be called while the tenant is known.

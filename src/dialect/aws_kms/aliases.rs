@@ -150,7 +150,7 @@ fn name(given: Option<&str>) -> Result<&str, Fault> {
         }
         Some(rest) if rest.bytes().all(is_letter) => Ok(given),
         _ => Err(Fault::constraint(
-            given.chars().take(64).collect::<String>(),
+            given,
             "aliasName",
             "Member must satisfy regular expression pattern: ^alias/[a-zA-Z0-9/_-]+$, of at most 256 bytes",
         )),

@@ -18,19 +18,19 @@ pub(crate) fn delete_due_keys(
     now: u64,
 ) -> (usize, Option<String>) {
     let (mut deleted, mut failed) = (0, None);
-    for tenant in tenants.list().into_iter().filter(|it| !it.record.is_removed) {
-        let keys = TenantKeys { store, tenant: &tenant.record.name, region: "" };
-        let ids = keys.ids().unwrap_or_else(|fault| {
-            failed = Some(format!("keys of tenant {}: {fault}", keys.tenant));
-            Vec::new()
-        });
-        for id in ids {
-            match tenants.while_known(keys.tenant, || delete_if_due(&keys, id, now)) {
-                Ok(is_deleted) => deleted += usize::from(is_deleted),
-                Err(fault) => {
-                    failed = Some(format!("key {id} of tenant {}: {fault}", keys.tenant));
-                }
-            }
+    let records = TenantKeys::of_all_tenants(store).unwrap_or_else(|fault| {
+        failed = Some(fault.to_string());
+        Vec::new()
+    });
+    for (tenant, id) in records {
+        if tenants.find(&tenant).is_err() {
+            // Its removal destroys all of its keys.
+            continue;
+        }
+        let keys = TenantKeys { store, tenant: &tenant, region: "" };
+        match tenants.while_known(&tenant, || delete_if_due(&keys, id, now)) {
+            Ok(is_deleted) => deleted += usize::from(is_deleted),
+            Err(fault) => failed = Some(format!("key {id} of tenant {tenant}: {fault}")),
         }
     }
     (deleted, failed)

@@ -48,8 +48,9 @@ impl Fault {
         Self::new("ValidationException", message)
     }
 
-    /// A member is out of its range.
+    /// A member is out of its range. Of the value 64 characters are shown.
     pub(crate) fn constraint(value: impl std::fmt::Display, member: &str, most: &str) -> Self {
+        let value: String = value.to_string().chars().take(64).collect();
         Self::validation(format!(
             "1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: \
              {most}"

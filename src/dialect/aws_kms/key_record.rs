@@ -5,7 +5,6 @@
 //! aws/alias/NAME     the id of a key
 //! ```
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -31,29 +30,33 @@ pub(crate) const ACCOUNT: &str = "000000000000";
 /// The longest name of a key or alias, in bytes: that of AWS.
 const NAME_MOST: usize = 2048;
 
+/// What a key may be used for, by the words of AWS.
+pub(crate) const ENCRYPT_DECRYPT: &str = "ENCRYPT_DECRYPT";
+pub(crate) const GENERATE_VERIFY_MAC: &str = "GENERATE_VERIFY_MAC";
+
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub(crate) enum KeySpec {
     /// Sealing.
-    #[serde(rename = "SYMMETRIC_DEFAULT")]
     Symmetric,
     /// HMAC by one hash.
-    #[serde(rename = "HMAC_224")]
     Hmac224,
-    #[serde(rename = "HMAC_256")]
     Hmac256,
-    #[serde(rename = "HMAC_384")]
     Hmac384,
-    #[serde(rename = "HMAC_512")]
     Hmac512,
 }
 
-/// The kinds of HMAC: the spec of the key, the name of the algorithm, the hash.
-const MACS: [(KeySpec, &str, Sha2); 4] = [
-    (KeySpec::Hmac224, "HMAC_SHA_224", Sha2::Sha224),
-    (KeySpec::Hmac256, "HMAC_SHA_256", Sha2::Sha256),
-    (KeySpec::Hmac384, "HMAC_SHA_384", Sha2::Sha384),
-    (KeySpec::Hmac512, "HMAC_SHA_512", Sha2::Sha512),
+/// The algorithm of HMAC by its name, and its hash.
+type MacAlgorithm = (&'static str, Sha2);
+
+/// Every spec: its name; for HMAC the algorithm.
+const SPECS: [(KeySpec, &str, Option<MacAlgorithm>); 5] = [
+    (KeySpec::Symmetric, "SYMMETRIC_DEFAULT", None),
+    (KeySpec::Hmac224, "HMAC_224", Some(("HMAC_SHA_224", Sha2::Sha224))),
+    (KeySpec::Hmac256, "HMAC_256", Some(("HMAC_SHA_256", Sha2::Sha256))),
+    (KeySpec::Hmac384, "HMAC_384", Some(("HMAC_SHA_384", Sha2::Sha384))),
+    (KeySpec::Hmac512, "HMAC_512", Some(("HMAC_SHA_512", Sha2::Sha512))),
 ];
 
 /// A key as it is kept.
@@ -99,33 +102,37 @@ pub(crate) struct TenantKeys<'a> {
 }
 
 impl KeySpec {
+    /// The spec of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        SPECS.iter().find(|(_, known, _)| *known == name).map(|(spec, ..)| *spec)
+    }
+
     pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Symmetric => "SYMMETRIC_DEFAULT",
-            Self::Hmac224 => "HMAC_224",
-            Self::Hmac256 => "HMAC_256",
-            Self::Hmac384 => "HMAC_384",
-            Self::Hmac512 => "HMAC_512",
-        }
+        SPECS.iter().find(|(spec, ..)| *spec == self).map_or("", |(_, name, _)| name)
     }
 
     /// The usage of such keys.
     pub(crate) fn usage(self) -> &'static str {
-        if self == Self::Symmetric { "ENCRYPT_DECRYPT" } else { "GENERATE_VERIFY_MAC" }
+        if self == Self::Symmetric { ENCRYPT_DECRYPT } else { GENERATE_VERIFY_MAC }
     }
 
-    /// The algorithm of HMAC and its hash; `None` for a key that seals.
-    pub(crate) fn mac(self) -> Option<(&'static str, Sha2)> {
-        MACS.iter().find(|(spec, ..)| *spec == self).map(|(_, name, sha2)| (*name, *sha2))
+    /// The algorithm of HMAC; `None` for a key that seals.
+    pub(crate) fn mac(self) -> Option<MacAlgorithm> {
+        SPECS.iter().find(|(spec, ..)| *spec == self).and_then(|(.., mac)| *mac)
     }
 }
 
-impl FromStr for KeySpec {
-    type Err = ();
+impl From<KeySpec> for &'static str {
+    fn from(spec: KeySpec) -> Self {
+        spec.name()
+    }
+}
 
-    fn from_str(name: &str) -> Result<Self, ()> {
-        let macs = MACS.iter().map(|(spec, ..)| *spec);
-        macs.chain([Self::Symmetric]).find(|spec| spec.name() == name).ok_or(())
+impl TryFrom<String> for KeySpec {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::named(&name).ok_or("is no spec of a key")
     }
 }
 
@@ -240,10 +247,25 @@ impl TenantKeys<'_> {
         Ok(Tenants::put_dialect_record(self.store, self.tenant, &name, record)?)
     }
 
-    /// The ids of all records of keys, sorted. A crash while a key is made leaves a record without one.
+    /// The ids of all keys, sorted.
     pub(crate) fn ids(&self) -> Result<Vec<Uuid>, Fault> {
-        let names = Tenants::dialect_records(self.store, self.tenant, KEYS)?;
+        let names = self.store.keyring().transit_names(KeyPurpose::AwsKms, self.tenant)?;
         Ok(names.iter().filter_map(|name| Uuid::try_parse(name).ok()).collect())
+    }
+
+    /// The number of all records of keys. A crash while a key is made leaves one without a key.
+    pub(crate) fn record_count(&self) -> Result<usize, Fault> {
+        Ok(Tenants::dialect_records(self.store, self.tenant, KEYS)?.len())
+    }
+
+    /// Every record of a key: its tenant and its id.
+    pub(crate) fn of_all_tenants(store: &Store) -> Result<Vec<(String, Uuid)>, Fault> {
+        let records = Tenants::all_dialect_records(store)?.into_iter();
+        let keys = records.filter_map(|(tenant, name)| {
+            let id = Uuid::try_parse(name.strip_prefix(KEYS)?).ok()?;
+            Some((tenant, id))
+        });
+        Ok(keys.collect())
     }
 
     /// An alias, with its start.

@@ -9,10 +9,11 @@ use crate::audit::AuditEvent;
 use crate::caller::tenants::TenantError;
 use crate::crypto::key;
 use crate::dialect::aws_kms::fault::Fault;
-use crate::dialect::aws_kms::key_record::{ACCOUNT, FoundKey, KeyRecord, KeySpec};
+use crate::dialect::aws_kms::key_record::{ACCOUNT, ENCRYPT_DECRYPT, FoundKey, KeyRecord, KeySpec};
 use crate::dialect::aws_kms::page::Page;
 use crate::dialect::aws_kms::signed_call::{Outcome, SignedCall, answer};
-use crate::dialect::aws_kms::texts::{ALGORITHM, ENCRYPT, check_dry_run};
+use crate::dialect::aws_kms::signed_call::{check_dry_run, check_key_store};
+use crate::dialect::aws_kms::texts::ALGORITHM;
 use crate::http::refusal::Refusal;
 use crate::keyring::transit::{TransitChange, TransitSettings, TransitType};
 use crate::machine::unix_now;
@@ -153,7 +154,7 @@ pub(crate) fn create(call: &SignedCall<'_>) -> Outcome {
             is_enabled: true,
             deletion_at: None,
         };
-        if keys.ids()?.len() >= RECORDS_MOST {
+        if keys.record_count()? >= RECORDS_MOST {
             return Err(Fault::limit(format!("A tenant has at most {RECORDS_MOST} keys.")));
         }
         // A crash before the key is made leaves a record without one: it is not found.
@@ -182,9 +183,7 @@ fn spec(asked: &CreateAsked<'_>) -> Result<KeySpec, Fault> {
     if !asked.tags.is_empty() {
         return Err(Fault::unsupported("Tags are not supported."));
     }
-    if asked.custom_key_store_id.is_some() {
-        return Err(Fault::unsupported("CustomKeyStoreId is not supported."));
-    }
+    check_key_store(asked.custom_key_store_id.as_ref())?;
     if asked.multi_region == Some(true) {
         return Err(Fault::unsupported("MultiRegion is not supported."));
     }
@@ -192,13 +191,13 @@ fn spec(asked: &CreateAsked<'_>) -> Result<KeySpec, Fault> {
         return Err(Fault::unsupported("Origin must be AWS_KMS: no key comes from elsewhere."));
     }
     let named = asked.key_spec.as_deref().or(asked.customer_master_key_spec.as_deref());
-    let named = named.unwrap_or(ALGORITHM);
-    let spec: KeySpec = named.parse().map_err(|()| {
+    let named = named.unwrap_or(KeySpec::Symmetric.name());
+    let spec = KeySpec::named(named).ok_or_else(|| {
         let set = "Member must satisfy enum value set: [SYMMETRIC_DEFAULT, HMAC_224, HMAC_256, HMAC_384, \
                    HMAC_512]";
-        Fault::constraint(named.chars().take(64).collect::<String>(), "keySpec", set)
+        Fault::constraint(named, "keySpec", set)
     })?;
-    let usage = asked.key_usage.as_deref().unwrap_or(ENCRYPT);
+    let usage = asked.key_usage.as_deref().unwrap_or(ENCRYPT_DECRYPT);
     if usage != spec.usage() {
         let usage: String = usage.chars().take(64).collect();
         return Err(Fault::validation(format!(
@@ -252,12 +251,7 @@ fn metadata(found: &FoundKey) -> KeyMetadata {
 pub(crate) fn list(call: &SignedCall<'_>) -> Outcome {
     let asked: ListAsked = call.read()?;
     let page = Page::of(asked.limit, asked.marker, ON_PAGE)?;
-    let mut all = Vec::new();
-    for id in call.keys().ids()? {
-        if call.may_see(id) && call.keys().get(id)?.is_some() {
-            all.push(id);
-        }
-    }
+    let all: Vec<_> = call.keys().ids()?.into_iter().filter(|id| call.may_see(*id)).collect();
     let (shown, next_marker) = page.cut(all, Uuid::to_string);
     let keys = shown
         .into_iter()
@@ -338,7 +332,7 @@ pub(crate) fn rotation_status(call: &SignedCall<'_>) -> Outcome {
 
 pub(crate) fn rotate(call: &SignedCall<'_>) -> Outcome {
     let asked: KeyAsked<'_> = call.read()?;
-    let found = rotating_key(call, &asked)?.usable(ENCRYPT)?;
+    let found = rotating_key(call, &asked)?.usable(ENCRYPT_DECRYPT)?;
     call.change(|| {
         let name = call.keys().transit_name(found.id);
         call.store.keyring().rotate_transit_key(call.actor, &name)?;

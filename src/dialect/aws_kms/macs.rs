@@ -8,18 +8,14 @@ use serde::{Deserialize, Serialize};
 use crate::crypto::transit::{Sha2, is_mac, mac, mac_key};
 use crate::dialect::aws_kms::ciphertext::version;
 use crate::dialect::aws_kms::fault::Fault;
-use crate::dialect::aws_kms::key_record::FoundKey;
-use crate::dialect::aws_kms::signed_call::{Outcome, SignedCall, answer};
-use crate::dialect::aws_kms::texts::{blob, check_dry_run};
+use crate::dialect::aws_kms::key_record::{FoundKey, GENERATE_VERIFY_MAC};
+use crate::dialect::aws_kms::signed_call::{Outcome, SignedCall, answer, blob, check_dry_run};
 
 /// The longest message, in bytes: that of AWS.
 const MESSAGE_MOST: usize = 4096;
 
 /// The longest MAC, in bytes.
 const MAC_MOST: usize = 6144;
-
-/// The usage of keys for MACs.
-const MAC_USAGE: &str = "GENERATE_VERIFY_MAC";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -83,12 +79,11 @@ fn key_of(
 ) -> Result<(FoundKey, &'static str, Sha2), Fault> {
     let found = call.keys().find(asked.key_id.as_deref().unwrap_or_default())?;
     call.may_use(found.id)?;
-    let found = found.usable(MAC_USAGE)?;
+    let found = found.usable(GENERATE_VERIFY_MAC)?;
     let (algorithm, sha2) =
-        found.record.spec.mac().ok_or_else(|| Fault::usage(&found.arn, MAC_USAGE))?;
+        found.record.spec.mac().ok_or_else(|| Fault::usage(&found.arn, GENERATE_VERIFY_MAC))?;
     if asked.mac_algorithm.as_deref() != Some(algorithm) {
         let given = asked.mac_algorithm.as_deref().unwrap_or("null");
-        let given: String = given.chars().take(64).collect();
         let set = format!("Member must satisfy enum value set: [{algorithm}]");
         return Err(Fault::constraint(given, "macAlgorithm", &set));
     }

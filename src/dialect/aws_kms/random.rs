@@ -6,16 +6,18 @@ use zeroize::Zeroizing;
 
 use crate::caller::permission::Needed;
 use crate::dialect::aws_kms::fault::Fault;
-use crate::dialect::aws_kms::signed_call::{Outcome, SignedCall, answer};
+use crate::dialect::aws_kms::signed_call::{
+    Outcome, SignedCall, answer, check_key_store, check_recipient,
+};
 
 /// The most bytes of one call: that of AWS.
-pub(crate) const BYTES_MOST: usize = 1024;
+const BYTES_MOST: usize = 1024;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Asked {
     number_of_bytes: Option<i64>,
-    custom_key_store_id: Option<String>,
+    custom_key_store_id: Option<serde::de::IgnoredAny>,
     recipient: Option<serde::de::IgnoredAny>,
 }
 
@@ -27,12 +29,8 @@ struct Drawn {
 
 pub(crate) fn generate(call: &SignedCall<'_>) -> Outcome {
     let asked: Asked = call.read()?;
-    if asked.recipient.is_some() {
-        return Err(Fault::unsupported("Recipient is not supported: there are no enclaves here."));
-    }
-    if asked.custom_key_store_id.is_some() {
-        return Err(Fault::unsupported("CustomKeyStoreId is not supported."));
-    }
+    check_recipient(asked.recipient.as_ref())?;
+    check_key_store(asked.custom_key_store_id.as_ref())?;
     let bytes =
         asked.number_of_bytes.ok_or_else(|| Fault::validation("NumberOfBytes is required."))?;
     let bytes = number_of_bytes(bytes)?;
@@ -49,7 +47,7 @@ pub(crate) fn generate(call: &SignedCall<'_>) -> Outcome {
 pub(crate) fn number_of_bytes(bytes: i64) -> Result<usize, Fault> {
     match usize::try_from(bytes) {
         Ok(bytes @ 1..=BYTES_MOST) => Ok(bytes),
-        Ok(1025..) => {
+        Ok(bytes) if bytes > BYTES_MOST => {
             let most = "Member must have value less than or equal to 1024";
             Err(Fault::constraint(bytes, "numberOfBytes", most))
         }

@@ -1,5 +1,7 @@
 //! A call whose signature is right, and what its answer is made of.
 
+use data_encoding::BASE64;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -85,4 +87,36 @@ impl<'a> SignedCall<'a> {
 pub(crate) fn answer(value: &impl Serialize) -> Outcome {
     let text = serde_json::to_vec(value).map_err(|_| Refusal::internal())?;
     Ok(Some(Zeroizing::new(text)))
+}
+
+/// The bytes of a member in Base64.
+pub(crate) fn blob(
+    text: Option<&str>,
+    member: &str,
+    most: usize,
+) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    let text = text.ok_or_else(|| Fault::constraint("null", member, "Member must not be null"))?;
+    let bytes = BASE64.decode(text.as_bytes()).map_err(|_| Fault::serialization())?;
+    let bytes = Zeroizing::new(bytes);
+    if bytes.is_empty() || bytes.len() > most {
+        let limits = format!("Member must have length between 1 and {most}");
+        return Err(Fault::constraint(format!("{} bytes", bytes.len()), member, &limits));
+    }
+    Ok(bytes)
+}
+
+/// Checks that the answer is not to be sealed for an enclave.
+pub(crate) fn check_recipient(asked: Option<&IgnoredAny>) -> Result<(), Fault> {
+    let message = "Recipient is not supported: there are no enclaves here.";
+    asked.map_or(Ok(()), |_| Err(Fault::unsupported(message)))
+}
+
+/// Checks that a call is about no key store of another service.
+pub(crate) fn check_key_store(asked: Option<&IgnoredAny>) -> Result<(), Fault> {
+    asked.map_or(Ok(()), |_| Err(Fault::unsupported("CustomKeyStoreId is not supported.")))
+}
+
+/// Checks that a call is to be done, too.
+pub(crate) fn check_dry_run(is_asked: bool) -> Result<(), Fault> {
+    if is_asked { Err(Fault::dry_run()) } else { Ok(()) }
 }

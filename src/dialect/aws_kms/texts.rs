@@ -8,9 +8,11 @@ use zeroize::Zeroizing;
 
 use crate::dialect::aws_kms::ciphertext::{self, Ciphertext, EncryptionContext};
 use crate::dialect::aws_kms::fault::Fault;
-use crate::dialect::aws_kms::key_record::FoundKey;
+use crate::dialect::aws_kms::key_record::{ENCRYPT_DECRYPT, FoundKey};
 use crate::dialect::aws_kms::random::number_of_bytes;
-use crate::dialect::aws_kms::signed_call::{Outcome, SignedCall, answer};
+use crate::dialect::aws_kms::signed_call::{
+    Outcome, SignedCall, answer, blob, check_dry_run, check_recipient,
+};
 
 /// The longest text, in bytes: that of AWS.
 const TEXT_MOST: usize = 4096;
@@ -18,8 +20,7 @@ const TEXT_MOST: usize = 4096;
 /// The longest sealed text, in bytes: that of AWS.
 const SEALED_MOST: usize = 6144;
 
-/// The usage of keys that seal, and their algorithm.
-pub(crate) const ENCRYPT: &str = "ENCRYPT_DECRYPT";
+/// The algorithm of keys that seal.
 pub(crate) const ALGORITHM: &str = "SYMMETRIC_DEFAULT";
 
 #[derive(Deserialize)]
@@ -116,9 +117,7 @@ pub(crate) fn encrypt(call: &SignedCall<'_>) -> Outcome {
 pub(crate) fn decrypt(call: &SignedCall<'_>) -> Outcome {
     let asked: DecryptAsked<'_> = call.read()?;
     check_algorithm(asked.encryption_algorithm.as_deref())?;
-    if asked.recipient.is_some() {
-        return Err(Fault::unsupported("Recipient is not supported: there are no enclaves here."));
-    }
+    check_recipient(asked.recipient.as_ref())?;
     let sealed = blob(asked.ciphertext_blob.as_deref(), "ciphertextBlob", SEALED_MOST)?;
     let context = asked.encryption_context.unwrap_or_default();
     call.use_key()?;
@@ -156,15 +155,12 @@ pub(crate) fn re_encrypt(call: &SignedCall<'_>) -> Outcome {
 /// A new key of the caller's, sealed, and in the clear if `is_shown`.
 pub(crate) fn data_key(call: &SignedCall<'_>, is_shown: bool) -> Outcome {
     let asked: DataKeyAsked<'_> = call.read()?;
-    if asked.recipient.is_some() {
-        return Err(Fault::unsupported("Recipient is not supported: there are no enclaves here."));
-    }
+    check_recipient(asked.recipient.as_ref())?;
     let bytes = match (asked.key_spec.as_deref(), asked.number_of_bytes) {
         (Some("AES_256"), None) => 32,
         (Some("AES_128"), None) => 16,
         (None, Some(bytes)) => number_of_bytes(bytes)?,
         (Some(spec), None) => {
-            let spec: String = spec.chars().take(64).collect();
             let set = "Member must satisfy enum value set: [AES_256, AES_128]";
             return Err(Fault::constraint(spec, "keySpec", set));
         }
@@ -192,7 +188,7 @@ pub(crate) fn data_key(call: &SignedCall<'_>, is_shown: bool) -> Outcome {
 fn sealing_key(call: &SignedCall<'_>, named: Option<&str>) -> Result<FoundKey, Fault> {
     let found = call.keys().find(named.unwrap_or_default())?;
     call.may_use(found.id)?;
-    found.usable(ENCRYPT)
+    found.usable(ENCRYPT_DECRYPT)
 }
 
 fn seal(
@@ -219,38 +215,17 @@ fn open(
     }
     let found = call.keys().get(split.key_id)?.ok_or_else(Fault::ciphertext)?;
     call.may_use(found.id)?;
-    let found = found.usable(ENCRYPT)?;
+    let found = found.usable(ENCRYPT_DECRYPT)?;
     let text = split.open(&found.key, context)?;
     Ok((found, text))
-}
-
-/// The bytes of a member in Base64.
-pub(crate) fn blob(
-    text: Option<&str>,
-    member: &str,
-    most: usize,
-) -> Result<Zeroizing<Vec<u8>>, Fault> {
-    let text = text.ok_or_else(|| Fault::constraint("null", member, "Member must not be null"))?;
-    let bytes = BASE64.decode(text.as_bytes()).map_err(|_| Fault::serialization())?;
-    let bytes = Zeroizing::new(bytes);
-    if bytes.is_empty() || bytes.len() > most {
-        let limits = format!("Member must have length between 1 and {most}");
-        return Err(Fault::constraint(format!("{} bytes", bytes.len()), member, &limits));
-    }
-    Ok(bytes)
 }
 
 fn check_algorithm(named: Option<&str>) -> Result<(), Fault> {
     match named {
         None | Some(ALGORITHM) => Ok(()),
         Some(other) => {
-            let other: String = other.chars().take(64).collect();
             let set = "Member must satisfy enum value set: [SYMMETRIC_DEFAULT]";
             Err(Fault::constraint(other, "encryptionAlgorithm", set))
         }
     }
-}
-
-pub(crate) fn check_dry_run(is_asked: bool) -> Result<(), Fault> {
-    if is_asked { Err(Fault::dry_run()) } else { Ok(()) }
 }
