@@ -336,6 +336,8 @@ fn a_source_that_gets_no_thread_is_one_incident_and_starts_when_there_is_one() {
         command.env("GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=0");
         command
     });
+    // What a start takes is taken: the rest of it would find no memory.
+    service.wait_until_idle();
     // Less than the stack of a thread.
     service.limit_memory(Some(1 << 20));
     service.configure("[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\"\n");
