@@ -245,9 +245,13 @@ fn a_text_opens_for_its_tenant_with_its_context_and_no_change() {
             "{at}"
         );
     }
-    for context in
-        [json!({}), json!({ "for": "a test" }), json!({ "for": "more", "and": "a test" })]
-    {
+    for context in [
+        json!({}),
+        json!({ "for": "a test" }),
+        json!({ "for": "a tesu", "and": "more" }),
+        json!({ "fos": "a test", "and": "more" }),
+        json!({ "for": "more", "and": "a test" }),
+    ] {
         let refused = refused(&service, &key, "Decrypt", asked(&blob, &context));
         assert_eq!(refused, "InvalidCiphertextException", "{context}");
     }
