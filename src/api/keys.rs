@@ -131,7 +131,8 @@ pub(crate) struct KeyList {
 /// A key version with its provenance. The key is not in it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct KeyEntry {
-    /// What it is for: `root`, `namespace`, or a key that callers use by name: `transit` or `kms`.
+    /// What it is for: `root`, `namespace`, or a key that callers use by name: `transit`, `kms`, `aws-kms`, `sign`
+    /// or `mac`.
     pub purpose: String,
     /// Id of the namespace; null for other keys.
     pub namespace: Option<String>,

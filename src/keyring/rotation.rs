@@ -9,7 +9,6 @@ use crate::keyring::id::NamespaceId;
 use crate::keyring::key_version::{KeyVersion, VersionState};
 use crate::keyring::keyset::{Keyset, VERSIONS_LIMIT};
 use crate::keyring::provenance::KeyProvenance;
-use crate::keyring::transit::transit_key::KeyPurpose;
 
 /// One key version as an operator sees it: everything except the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,7 +32,7 @@ pub(crate) struct NamedKey {
     /// As the audit log has it.
     pub(crate) id: [u8; 16],
     /// What it is for.
-    pub(crate) purpose: KeyPurpose,
+    pub(crate) purpose: &'static str,
     /// The tenant; empty for the operator.
     pub(crate) owner: String,
     /// Its name.
@@ -107,7 +106,7 @@ impl Keyring {
             let named = keyset.transit.iter().flat_map(|(name, key)| {
                 let named = NamedKey {
                     id: key.id,
-                    purpose: name.purpose,
+                    purpose: key.purpose(name),
                     owner: name.owner.clone(),
                     name: name.name.clone(),
                 };

@@ -268,7 +268,7 @@ fn entry(title: Option<String>, records: Option<u64>, key: &KeyInfo) -> KeyEntry
     };
     let named = key.named.as_ref();
     let purpose = match (named, key.namespace) {
-        (Some(named), _) => named.purpose.name(),
+        (Some(named), _) => named.purpose,
         (None, Some(_)) => "namespace",
         (None, None) => "root",
     };
