@@ -37,6 +37,10 @@ pub(crate) struct NamedKey {
     pub(crate) owner: String,
     /// Its name.
     pub(crate) name: String,
+    /// The oldest version that opens.
+    pub(crate) min_decryption: u32,
+    /// The oldest version that seals; 0 for no such limit.
+    pub(crate) min_encryption: u32,
 }
 
 impl Keyring {
@@ -109,6 +113,8 @@ impl Keyring {
                     purpose: key.purpose(name),
                     owner: name.owner.clone(),
                     name: name.name.clone(),
+                    min_decryption: key.settings.min_decryption,
+                    min_encryption: key.settings.min_encryption,
                 };
                 key.versions.iter().map(move |it| info(None, Some(named.clone()), it))
             });

@@ -3,6 +3,7 @@
 mod by_age;
 mod changes;
 pub(crate) mod fault;
+mod revocation;
 pub(crate) mod transit_key;
 
 pub(crate) use changes::TransitChange;
