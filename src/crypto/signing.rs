@@ -135,11 +135,11 @@ impl PublicKey {
                     SignatureForm::Asn1 => p256::ecdsa::Signature::from_der(signature)
                         .map_err(|_| MalformedSignature)?,
                     SignatureForm::Jws => match p256::ecdsa::Signature::from_slice(signature) {
-                        Ok(signature) if !text.is_empty() => signature,
-                        _ => return Ok(false),
+                        Ok(signature) => signature,
+                        Err(_) => return Ok(false),
                     },
                 };
-                Ok(!text.is_empty() && key.verify_prehash(text, &signature).is_ok())
+                Ok(key.verify_prehash(text, &signature).is_ok())
             }
         }
     }
