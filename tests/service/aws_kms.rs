@@ -633,6 +633,34 @@ fn a_key_is_destroyed_once_its_window_is_over_and_not_before() {
 }
 
 #[test]
+fn a_key_that_a_crash_prevented_does_not_count_among_the_thousand() {
+    let mut service = Running::start(TWO_KINDS);
+    let key = AccessKey::of_new(&service, "acme", &EVERYTHING);
+    let stop = |service: &mut Running| {
+        service.signal(Signal::TERM);
+        assert_eq!(service.wait(), 0);
+    };
+    stop(&mut service);
+    // As after a crash before the keyring was written, and after the record of the key was.
+    let keyring = service.state_dir().join("keyring");
+    let before = fs::read(&keyring).expect("a keyring");
+    service.start_again();
+    service
+        .wait_until("the tenants", |service| call(service, &key, "ListKeys", json!({})).0 == 200);
+    new_key(&service, &key);
+    stop(&mut service);
+    fs::write(&keyring, before).expect("written");
+    service.start_again();
+    service
+        .wait_until("the tenants", |service| call(service, &key, "ListKeys", json!({})).0 == 200);
+    assert_eq!(done(&service, &key, "ListKeys", json!({}))["Keys"], json!([]));
+    for _ in 0..1000 {
+        new_key(&service, &key);
+    }
+    assert_eq!(refused(&service, &key, "CreateKey", json!({})), "LimitExceededException");
+}
+
+#[test]
 fn the_keys_and_aliases_of_a_tenant_go_with_it() {
     let service = Running::start(TWO_KINDS);
     let key = AccessKey::of_new(&service, "acme", &EVERYTHING);
