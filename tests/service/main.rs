@@ -33,6 +33,7 @@ mod state_files;
 mod tenants;
 mod tls;
 mod vault;
+mod vault_description;
 mod vault_transit;
 
 use std::io::{Read, Write};
