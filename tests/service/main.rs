@@ -2,6 +2,7 @@
 
 mod access_log;
 mod aws_kms;
+mod aws_signature;
 mod calibration;
 mod clock;
 mod cors;
