@@ -52,7 +52,7 @@ fuzz:
 	.ci/fuzz $(FUZZ_SECONDS)
 
 bench:
-	@.ci/need gcc libc6-dev nginx-light wrk curl redis-server redis-tools etcd-server
+	@.ci/need gcc libc6-dev nginx-light wrk curl redis-server redis-tools etcd-server python3-venv
 	$(CARGO) bench --locked
 
 mutants:

@@ -7,16 +7,25 @@
 //!                                                       peers: without; nginx with limit_req, and without
 //! body       10 GiB in one answer, curl                peer: nginx sending a file from memory
 //! records    PUT and GET of 1 KiB, 64 connections, wrk     peers: Redis (appendfsync always), etcd
+//! transit    32 bytes sealed and 32 random bytes, 64 connections, wrk
+//!                                                       peer: OpenBao, in memory
+//! aws        GenerateDataKey, 64 connections, wrk      peer: moto, in memory
 //! copies     `lavawall kv export` and `import`         peer: the age library alone, the same bytes
 //! start      from nothing to the first byte; resident memory
 //! ```
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::cast_precision_loss, reason = "figures of a few digits")]
 
+#[path = "../tests/service/aws_signature.rs"]
+mod aws_signature;
 #[path = "http/copies.rs"]
 mod copies;
+#[path = "http/keys.rs"]
+mod keys;
 #[path = "http/load.rs"]
 mod load;
+#[path = "http/pypi.rs"]
+mod pypi;
 #[path = "http/servers.rs"]
 mod servers;
 #[path = "http/stores.rs"]
@@ -27,6 +36,7 @@ mod tenants;
 use std::time::Instant;
 
 use copies::Copies;
+use keys::{AwsKms, Transit};
 use servers::Server;
 use stores::Peer;
 use tenants::Tenants;
@@ -50,6 +60,8 @@ fn main() {
         ("requests", requests),
         ("tenants", tenants),
         ("records", records),
+        ("transit", transit),
+        ("aws", aws),
         ("copies", copies),
         ("body", body),
     ];
@@ -143,6 +155,43 @@ fn records() {
         }
     }
     println!();
+}
+
+fn transit() {
+    let (ours, theirs) = (Transit::lavawall(), Transit::openbao());
+    let mut rates = [(); 2].map(|()| [Vec::new(), Vec::new()]);
+    for _ in 0..ROUNDS {
+        let round = ours.rates().into_iter().zip(theirs.rates());
+        for ([our_rates, their_rates], (our_rate, their_rate)) in rates.iter_mut().zip(round) {
+            our_rates.push(our_rate);
+            their_rates.push(their_rate);
+        }
+    }
+    for (what, rates) in ["transit/encrypt", "transit/random"].into_iter().zip(rates) {
+        compare(what, "OpenBao", rates, 3);
+    }
+}
+
+fn aws() {
+    let (ours, theirs) = (AwsKms::lavawall(), AwsKms::moto());
+    let mut rates = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        rates[0].push(ours.rate());
+        rates[1].push(theirs.rate());
+    }
+    compare("GenerateDataKey", "moto", rates, 10);
+}
+
+/// Prints the requests a second of the service and of a peer, in rounds: medians, spreads and their ratio.
+fn compare(what: &str, peer: &str, rates: [Vec<f64>; 2], aim: u32) {
+    for (whose, rates) in [what, peer].into_iter().zip(&rates) {
+        let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = rates.iter().copied().fold(0.0, f64::max);
+        let rate = median(rates.clone());
+        println!("{whose:20} {rate:.0} requests a second, {least:.0} to {most:.0}");
+    }
+    let [ours, theirs] = rates.map(median);
+    println!("ratio                {:.1}  (aim {aim})\n", ours / theirs);
 }
 
 fn copies() {

@@ -12,6 +12,7 @@ pub(crate) mod config;
 mod fault;
 mod key_ids;
 pub(crate) mod kms_key;
+mod message_codec;
 mod messages;
 #[cfg(any(test, feature = "test-support"))]
 pub(crate) mod probe;

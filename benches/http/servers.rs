@@ -124,7 +124,11 @@ impl Server {
         Self::start(&mut command, address, folder)
     }
 
-    fn start(command: &mut Command, address: SocketAddr, folder: tempfile::TempDir) -> Self {
+    pub(crate) fn start(
+        command: &mut Command,
+        address: SocketAddr,
+        folder: tempfile::TempDir,
+    ) -> Self {
         let child = command.stdout(Stdio::null()).spawn().expect("the server starts");
         let server = Self { child, address, folder };
         while TcpStream::connect(address).is_err() {
@@ -186,7 +190,7 @@ pub(crate) fn answer_fixed_bytes() {
     });
 }
 
-fn pinned(program: &Path) -> Command {
+pub(crate) fn pinned(program: &Path) -> Command {
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", CORE]).arg(program);
     command
@@ -200,7 +204,7 @@ fn fill(mut file: &fs::File) {
     }
 }
 
-fn free_address() -> SocketAddr {
+pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     listener.local_addr().expect("an address")
 }

@@ -8,6 +8,12 @@ use std::time::{Duration, Instant};
 
 use crate::guest::{Guest, PATIENCE, release_build};
 
+/// Rounds of each generator.
+const ROUNDS: usize = 5;
+
+/// Blocks of 4 KiB that a round reads.
+const BLOCKS: u32 = 64;
+
 /// A service on the host, for the machine.
 struct HostService {
     child: Child,
@@ -96,4 +102,39 @@ fn a_machine_is_seeded_by_the_service_and_goes_on_when_it_is_killed_and_restarte
     assert_eq!(second.len(), 512, "{second}");
     assert_ne!(first, second);
     guest.check_kernel();
+}
+
+#[test]
+#[ignore = "boots a virtual machine: make lab"]
+fn a_machine_reads_the_service_and_the_generator_of_qemu_each_at_its_rate() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let _service = HostService::start(folder.path());
+    let guest = Guest::boot_with_both("os.toml", &socket(folder.path()));
+    let mut rates = [Vec::new(), Vec::new()];
+    for _ in 0..ROUNDS {
+        for (number, rates) in rates.iter_mut().enumerate() {
+            rates.push(bytes_a_second(&guest, number));
+        }
+    }
+    let [ours, theirs] = rates.map(|mut rates| {
+        rates.sort_unstable_by(f64::total_cmp);
+        rates[ROUNDS / 2]
+    });
+    println!(
+        "lab: {ours:.0} bytes a second by EGD, {theirs:.0} of rng-random: {:.2}",
+        ours / theirs
+    );
+    guest.check_kernel();
+}
+
+/// How fast a machine reads one of its generators.
+fn bytes_a_second(guest: &Guest, number: usize) -> f64 {
+    let choose = format!("echo virtio_rng.{number} > /sys/class/misc/hw_random/rng_current");
+    // In hundredths of a second.
+    let uptime = "cut -d ' ' -f 1 /proc/uptime";
+    let read = format!("dd if=/dev/hwrng of=/dev/null bs=4096 count={BLOCKS} iflag=fullblock");
+    let printed = guest.shell(&format!("{choose}\n{uptime}\n{read} 2> /dev/null\n{uptime}"));
+    let times: Vec<f64> = printed.lines().map(|line| line.trim().parse().expect(line)).collect();
+    let [begin, end] = times[..] else { panic!("{printed}") };
+    f64::from(BLOCKS * 4096) / (end - begin)
 }

@@ -53,6 +53,8 @@ struct Setup<'a> {
     kind: Option<&'a str>,
     /// The socket of the host behind the hardware generator; by default it is the host's own.
     egd: Option<&'a Path>,
+    /// Whether the host's own is there as a second one.
+    has_second: bool,
 }
 
 /// One answer of the service.
@@ -75,7 +77,8 @@ impl Guest {
     /// Boots with the networks of two tenants, and these files, by name, in the machine's root. The
     /// service is reached from the tenants' machines alone. Waits until its store is open.
     pub(crate) fn boot_fabric(configuration: &str, files: &[(String, String)]) -> Self {
-        let guest = Self::start(&Setup { configuration, files, kind: Some("fabric"), egd: None });
+        let kind = Some("fabric");
+        let guest = Self::start(&Setup { configuration, files, kind, ..Setup::default() });
         guest.wait_for("the store to open", || guest.has_said("opened 0 records"));
         guest
     }
@@ -89,13 +92,22 @@ impl Guest {
         guest
     }
 
+    /// As [`Self::boot_with_egd`], with the host's own generator as a second one.
+    pub(crate) fn boot_with_both(configuration: &str, socket: &Path) -> Self {
+        let egd = Some(socket);
+        let setup = Setup { configuration, egd, has_second: true, ..Setup::default() };
+        let guest = Self::start(&setup);
+        guest.wait_for("the service to answer", || guest.get("/health/live").is_some());
+        guest
+    }
+
     fn start(setup: &Setup<'_>) -> Self {
         let folder = tempfile::tempdir().expect("a directory");
         let image = folder.path().join("image");
         make_image(setup, folder.path());
         let ports = free_ports();
         let tpm = start_tpm(folder.path());
-        let machine = start_machine(folder.path(), &image, ports, setup.egd);
+        let machine = start_machine(folder.path(), &image, ports, setup);
         let [http, usb, shell] = ports;
         let config =
             ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(REQUEST));
@@ -268,7 +280,7 @@ fn start_machine(
     folder: &Path,
     image: &Path,
     [http, usb, shell]: [SocketAddr; 3],
-    egd: Option<&Path>,
+    setup: &Setup<'_>,
 ) -> Child {
     let root = target().join("lab/root/usr/share");
     let network = format!(
@@ -295,12 +307,16 @@ fn start_machine(
         .arg("-initrd")
         .arg(image)
         .args(["-append", KERNEL_PARAMETERS]);
-    match egd {
+    match setup.egd {
         None => command.args(["-object", "rng-random,id=rng,filename=/dev/urandom"]),
         Some(socket) => command
             .args(["-object", "rng-egd,id=rng,chardev=egd", "-chardev"])
             .arg(format!("socket,id=egd,path={},reconnect=1", socket.display())),
     };
+    if setup.has_second {
+        command.args(["-device", "virtio-rng-pci,rng=second"]);
+        command.args(["-object", "rng-random,id=second,filename=/dev/urandom"]);
+    }
     command.stdin(Stdio::null()).spawn().expect("QEMU")
 }
 

@@ -232,9 +232,14 @@ impl OwnedCall {
 pub(crate) async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    // Ciphers and parsers leave blocks of text there.
-    let scrubbed = move || scrubbing_stack::<STACK_BYTES, _>(work);
+    let scrubbed = move || on_scrubbed(work);
     tokio::task::spawn_blocking(scrubbed).await.unwrap_or_else(|_| Err(Refusal::internal()))
+}
+
+/// Runs `work`, which waits for nothing and is short, and overwrites the stack that it used: ciphers and parsers
+/// leave blocks of text there.
+pub(crate) fn on_scrubbed<T>(work: impl FnOnce() -> T) -> T {
+    scrubbing_stack::<STACK_BYTES, _>(work)
 }
 
 #[cfg(test)]
@@ -268,10 +273,18 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let place = runtime.block_on(on_thread(|| Ok(leave_below())));
         // The thread waits for more work, and its stack is there.
+        check_overwritten(place.expect("no refusal"));
+    }
+
+    #[test]
+    fn what_short_work_leaves_on_the_stack_is_overwritten() {
+        check_overwritten(on_scrubbed(leave_below));
+    }
+
+    fn check_overwritten(place: usize) {
         let memory = File::open("/proc/self/mem").expect("proc is mounted");
         let mut seen = LEFT;
-        let place = place.expect("no refusal") as u64;
-        memory.read_exact_at(&mut seen, place).expect("the stack is mapped");
+        memory.read_exact_at(&mut seen, place as u64).expect("the stack is mapped");
         let left: usize = seen.iter().map(|byte| usize::from(*byte == LEFT[0])).sum();
         assert!(left < 16, "{left} bytes are left");
     }

@@ -12,9 +12,9 @@ use tokio::time::timeout;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::{Grpc, UnaryService};
-use tonic_prost::ProstCodec;
 
 use crate::kms::kms_key::{KmsKey, SealedText};
+use crate::kms::message_codec::MessageCodec;
 use crate::kms::messages::{
     DecryptRequest, DecryptResponse, EncryptRequest, EncryptResponse, StatusRequest, StatusResponse,
 };
@@ -62,7 +62,7 @@ impl KmsCalls {
         Q: Message + Default + Send + 'static,
         Self: UnaryService<Q, Response: Message + Send + 'static>,
     {
-        let codec = ProstCodec::<<Self as UnaryService<Q>>::Response, Q>::default();
+        let codec = MessageCodec::<<Self as UnaryService<Q>>::Response, Q>::new();
         Grpc::new(codec).max_decoding_message_size(MESSAGE_MOST).unary(self, request).await
     }
 

@@ -122,7 +122,8 @@ async fn converse(socket: UnixStream, terms: Terms<Arc<KmsKey>>) {
     let calls = KmsCalls { key: terms.service, activity: Arc::clone(&activity) };
     let handler = service_fn(move |request| {
         let calls = calls.clone();
-        async move { Ok::<_, Infallible>(calls.answer(request).await) }
+        // In a box: on its way to its task it is moved several times, and it has some KiB.
+        Box::pin(async move { Ok::<_, Infallible>(calls.answer(request).await) })
     });
     let socket = Watched::new(AuthorityFilter::new(socket), Arc::clone(&activity));
     let socket = AnswerMeter::new(socket, Arc::clone(&activity));

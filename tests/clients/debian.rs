@@ -8,8 +8,21 @@ use std::sync::LazyLock;
 use crate::succeed;
 
 /// Each of this version in Debian 12.
-const PACKAGES: [&str; 3] =
-    ["ent=1.2debian-3", "initramfs-tools-core=0.142+deb12u3", "pollinate=4.33-3.1"];
+const PACKAGES: [&str; 12] = [
+    "ent=1.2debian-3",
+    "initramfs-tools-core=0.142+deb12u3",
+    "pollinate=4.33-3.1",
+    "python3-hvac=0.11.2-1",
+    // What python3-hvac needs.
+    "python3-certifi=2022.9.24-1",
+    "python3-chardet=5.1.0+dfsg-2",
+    "python3-charset-normalizer=3.0.1-2",
+    "python3-idna=3.3-1+deb12u1",
+    "python3-pyhcl=0.4.4-2.1",
+    "python3-requests=2.28.1+dfsg-1",
+    "python3-six=1.16.0-4",
+    "python3-urllib3=1.26.12-1+deb12u4",
+];
 
 /// The root of their files. Once for all tests.
 pub(crate) fn unpacked() -> &'static Path {

@@ -11,6 +11,7 @@ mod initramfs;
 mod openbao;
 mod openbao_answers;
 mod pollinate;
+mod rust;
 mod systemd;
 
 use std::fs;
@@ -32,6 +33,20 @@ fn the_python_client_of_workers_kv_runs_unchanged() {
 #[ignore = "needs python3-venv and a package registry: make clients"]
 fn the_python_client_of_vault_runs_unchanged() {
     works(Command::new(python()).arg(scripts().join("vault.py")));
+}
+
+#[test]
+#[ignore = "needs Debian 12 and its packages: make clients"]
+fn the_python_client_of_vault_of_debian_runs_unchanged_with_its_own_python() {
+    let mut client = Command::new("/usr/bin/python3");
+    client.env("PYTHONPATH", debian::unpacked().join("usr/lib/python3/dist-packages"));
+    works(client.arg(scripts().join("vault.py")));
+}
+
+#[test]
+#[ignore = "needs a package registry: make clients"]
+fn the_rust_client_of_vault_runs_unchanged() {
+    works(&mut Command::new(rust::built("vault")));
 }
 
 #[test]
@@ -83,19 +98,34 @@ fn the_command_line_of_cloudflare_runs_unchanged() {
 #[ignore = "needs python3-venv and a package registry: make clients"]
 fn the_python_client_of_aws_kms_runs_unchanged() {
     let service = Running::start(CONFIGURATION);
-    let allow = ["--allow", "random", "--allow", "keys:use:*", "--allow", "keys:manage:*"];
-    service.done(&[&["tenant", "create", "acme"], &allow[..]].concat(), "");
     service.done(&["clock", "--confirm"], "");
-    let text = service.done(&["tenant", "token", "acme", "--aws"], "");
+    let mut client = Command::new(python());
+    client.arg(scripts().join("aws_kms.py")).arg(service.url());
+    succeeds(client.args(access_key(&service, "acme")), &service);
+}
+
+#[test]
+#[ignore = "needs a package registry: make clients"]
+fn the_rust_client_of_aws_kms_runs_unchanged_and_waits_where_it_is_throttled() {
+    let service = Running::start(CONFIGURATION);
+    service.done(&["clock", "--confirm"], "");
+    let mut client = Command::new(rust::built("aws_kms"));
+    client.arg(service.url()).args(access_key(&service, "acme"));
+    client.args(access_key(&service, "slow"));
+    service.done(&["tenant", "limit", "slow", "--rate", "1/s", "--burst", "1"], "");
+    succeeds(&mut client, &service);
+}
+
+/// The id and the secret of a new tenant, who may do everything.
+fn access_key(service: &Running, tenant: &str) -> [String; 2] {
+    let allow = ["--allow", "random", "--allow", "keys:use:*", "--allow", "keys:manage:*"];
+    service.done(&[&["tenant", "create", tenant], &allow[..]].concat(), "");
+    let text = service.done(&["tenant", "token", tenant, "--aws"], "");
     let values: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).collect();
     let [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret)] = values[..] else {
         panic!("two lines: {text}")
     };
-    let mut client = Command::new(python());
-    client.arg(scripts().join("aws_kms.py")).args([&service.url(), id, secret]);
-    let output = client.output().expect("it runs");
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{complained}\n{}", service.log());
+    [id, secret].map(str::to_owned)
 }
 
 /// Runs a client's script against a service of its own.

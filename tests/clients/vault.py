@@ -1,6 +1,7 @@
 """hvac against a service of this program: random bytes and the transit engine."""
 
 import base64
+import inspect
 import os
 import subprocess
 import sys
@@ -11,6 +12,9 @@ url, token_file = sys.argv[1:3]
 token = open(token_file).read().strip()
 client = hvac.Client(url=url, token=token)
 transit = client.secrets.transit
+# Older ones, as that of Debian 12, do not know it.
+bound = {"associated_data"} & inspect.signature(transit.encrypt_data).parameters.keys()
+bound = {name: base64.b64encode(b"data").decode() for name in bound}
 
 
 def b64(text):
@@ -45,21 +49,21 @@ for kind in ["aes256-gcm96", "chacha20-poly1305"]:
     name = f"key-of-{kind}"
     transit.create_key(name, key_type=kind, exportable=True)
     assert transit.read_key(name)["data"]["type"] == kind
-    sealed = transit.encrypt_data(name, b64(b"hello"), associated_data=b64(b"data"))
-    sealed = sealed["data"]["ciphertext"]
+    sealed = transit.encrypt_data(name, b64(b"hello"), **bound)["data"]["ciphertext"]
     assert sealed.startswith("vault:v1:")
-    opened = transit.decrypt_data(name, sealed, associated_data=b64(b"data"))
+    opened = transit.decrypt_data(name, sealed, **bound)
     assert opened["data"]["plaintext"] == b64(b"hello")
-    text = refused(hvac.exceptions.InvalidRequest, lambda: transit.decrypt_data(name, sealed))
-    assert "message authentication failed" in text
+    if bound:
+        text = refused(hvac.exceptions.InvalidRequest, lambda: transit.decrypt_data(name, sealed))
+        assert "message authentication failed" in text
     sealed = transit.encrypt_data(name, b64(b"hello"))["data"]["ciphertext"]
     transit.rotate_key(name)
     sealed = transit.rewrap_data(name, sealed)["data"]["ciphertext"]
     assert sealed.startswith("vault:v2:")
     items = [{"plaintext": b64(bytes([at]))} for at in range(5)]
-    batch = transit.encrypt_data(name, batch_input=items)["data"]["batch_results"]
+    batch = transit.encrypt_data(name, None, batch_input=items)["data"]["batch_results"]
     items = [{"ciphertext": item["ciphertext"]} for item in batch]
-    batch = transit.decrypt_data(name, batch_input=items)["data"]["batch_results"]
+    batch = transit.decrypt_data(name, None, batch_input=items)["data"]["batch_results"]
     assert [item["plaintext"] for item in batch] == [b64(bytes([at])) for at in range(5)]
     shown = transit.generate_data_key(name, "plaintext", bits=512)["data"]
     assert transit.decrypt_data(name, shown["ciphertext"])["data"]["plaintext"] == shown["plaintext"]

@@ -6,12 +6,12 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use data_encoding::{BASE64, HEXLOWER};
-use ring::{digest, hmac};
+use data_encoding::BASE64;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::TWO_KINDS;
+use crate::aws_signature::AwsRequest;
 use crate::clock::shifted;
 use crate::running::{Answer, Running, get};
 
@@ -77,34 +77,23 @@ impl<'a> Sent<'a> {
 
     pub(crate) fn over(&self, mut stream: impl Read + Write, key: &AccessKey) -> Answer {
         let (target, date) = (format!("TrentService.{}", self.operation), &self.date);
-        let hash =
-            |text: &str| HEXLOWER.encode(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-        let names = "content-type;host;x-amz-date;x-amz-target";
-        let canonical = format!(
-            "POST\n/\n\ncontent-type:application/x-amz-json-1.1\nhost:localhost\nx-amz-date:{date}\n\
-             x-amz-target:{target}\n\n{names}\n{}",
-            hash(&self.body)
-        );
-        let scope = format!("{}/lavawall/kms/aws4_request", &date[..8]);
-        let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hash(&canonical));
-        let mac = |key: &[u8], text: &str| {
-            hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes()).as_ref().to_vec()
+        let request = AwsRequest {
+            host: "localhost",
+            date,
+            region: "lavawall",
+            target: &target,
+            body: &self.body,
         };
-        let mut signing = format!("AWS4{}", key.secret).into_bytes();
-        for part in scope.split('/') {
-            signing = mac(&signing, part);
-        }
-        let signature = HEXLOWER.encode(&mac(&signing, &text));
+        let signature = request.signature(&key.secret);
         let signature = self.signature.unwrap_or(&signature);
+        let authorization = request.authorization(&key.id, signature);
         let body = self.other_body.unwrap_or(&self.body);
         write!(
             stream,
             "POST / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: \
              application/x-amz-json-1.1\r\nx-amz-date: {date}\r\nx-amz-target: {target}\r\n{}authorization: \
-             AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\
-             content-length: {}\r\n\r\n{body}",
+             {authorization}\r\ncontent-length: {}\r\n\r\n{body}",
             self.more_headers,
-            key.id,
             body.len()
         )
         .expect("sent");
@@ -140,6 +129,12 @@ pub(crate) fn done(
     let (status, answer) = call(service, key, operation, body);
     assert_eq!(status, 200, "{operation}: {answer}");
     answer
+}
+
+/// Waits until the tenants of a service that was started again are known, and a key can be made or changed.
+fn wait_until_seeded(service: &Running, key: &AccessKey) {
+    let body = json!({ "NumberOfBytes": 16 });
+    service.wait_until("a seed", |service| call(service, key, "GenerateRandom", &body).0 == 200);
 }
 
 /// The name of the error of a call.
@@ -626,15 +621,39 @@ fn a_key_is_destroyed_once_its_window_is_over_and_not_before() {
     service.signal(Signal::TERM);
     assert_eq!(service.wait(), 0);
     service.start_again();
-    service.wait_until("the tenants", |service| {
-        call(service, &key, "DescribeKey", json!({ "KeyId": kept })).0 == 200
-    });
+    wait_until_seeded(&service, &key);
     for named in [gone.as_str(), "alias/gone"] {
         let code = refused(&service, &key, "DescribeKey", json!({ "KeyId": named }));
         assert_eq!(code, "NotFoundException");
     }
     done(&service, &key, "CancelKeyDeletion", json!({ "KeyId": kept }));
     assert_eq!(done(&service, &key, "ListAliases", json!({}))["Aliases"], json!([]));
+}
+
+#[test]
+fn a_key_that_a_crash_prevented_does_not_count_among_the_thousand() {
+    let mut service = Running::start(TWO_KINDS);
+    let key = AccessKey::of_new(&service, "acme", &EVERYTHING);
+    let stop = |service: &mut Running| {
+        service.signal(Signal::TERM);
+        assert_eq!(service.wait(), 0);
+    };
+    stop(&mut service);
+    // As after a crash before the keyring was written, and after the record of the key was.
+    let keyring = service.state_dir().join("keyring");
+    let before = fs::read(&keyring).expect("a keyring");
+    service.start_again();
+    wait_until_seeded(&service, &key);
+    new_key(&service, &key);
+    stop(&mut service);
+    fs::write(&keyring, before).expect("written");
+    service.start_again();
+    wait_until_seeded(&service, &key);
+    assert_eq!(done(&service, &key, "ListKeys", json!({}))["Keys"], json!([]));
+    for _ in 0..1000 {
+        new_key(&service, &key);
+    }
+    assert_eq!(refused(&service, &key, "CreateKey", json!({})), "LimitExceededException");
 }
 
 #[test]

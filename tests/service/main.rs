@@ -2,6 +2,7 @@
 
 mod access_log;
 mod aws_kms;
+mod aws_signature;
 mod calibration;
 mod clock;
 mod cors;
@@ -35,6 +36,7 @@ mod state_files;
 mod tenants;
 mod tls;
 mod vault;
+mod vault_description;
 mod vault_signing;
 mod vault_transit;
 

@@ -16,6 +16,7 @@ use crate::TWO_KINDS;
 use crate::load::namespace;
 use crate::running::{NAMESPACES, PATIENCE, Running};
 use crate::tls::Access;
+use crate::vault::{admin, call};
 
 /// What is looked for at a time, in bytes.
 const WINDOW: usize = 16;
@@ -266,4 +267,22 @@ async fn call_all_over_http_2(
         }
     }
     requests
+}
+
+#[test]
+fn a_short_text_of_a_caller_is_nowhere_once_it_was_answered() {
+    let service = Running::start(TWO_KINDS);
+    let token = admin(&service);
+    assert_eq!(call(&service, &token, "POST", "transit/keys/k", "{}").0, 200);
+    let text = random(300);
+    let encoded = BASE64.encode(&text);
+    let windows: HashSet<[u8; WINDOW]> =
+        [&text, encoded.as_bytes()].iter().flat_map(|it| it.as_chunks().0).copied().collect();
+    let body = json!({ "plaintext": encoded }).to_string();
+    let sealed = call(&service, &token, "POST", "transit/encrypt/k", &body).1;
+    let body = json!({ "ciphertext": sealed["data"]["ciphertext"] }).to_string();
+    let opened = call(&service, &token, "POST", "transit/decrypt/k", &body).1;
+    assert_eq!(opened["data"]["plaintext"], encoded);
+    // Until the end of the connection its buffers hold it.
+    service.wait_until("no copy is left", |service| copies(service, &windows).is_empty());
 }

@@ -272,7 +272,7 @@ impl Running {
     }
 
     /// The processor time it has used, in hundredths of a second.
-    fn processor_ticks(&self) -> u64 {
+    pub(crate) fn processor_ticks(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()));
         let stat = stat.expect("the service runs");
         // proc(5): fields 14 and 15, counted from the command in parentheses, which is field 2.

@@ -211,13 +211,17 @@ fn seeds_are_permitted_charged_and_counted() {
     assert_eq!(ask(&other, 32).status, 403);
     assert_eq!(ask("unknown", 32).status, 401);
     service.done(&["tenant", "limit", "acme", "--bytes", "100B/day"], "");
+    let mut wrong = x25519(64).request;
+    wrong["public_key"] = json!(BASE64.encode(&[0; 32]));
+    let lines = format!("authorization: Bearer {token}\r\n");
+    assert_eq!(post(&service, &lines, "/seed", &wrong.to_string()).status, 400, "charges nothing");
     assert_eq!(ask(&token, 64).status, 200);
     let refused = ask(&token, 64);
     assert_eq!(refused.status, 429, "{}", refused.text());
     assert!(refused.text().contains("of which 36 are left"), "{}", refused.text());
     assert_eq!(ask(&token, 36).status, 200);
     let total = &usage(&service, "acme")["total"]["native"];
-    assert_eq!((&total["bytes"], &total["requests"]), (&json!(100), &json!(2)), "{total}");
+    assert_eq!((&total["bytes"], &total["requests"]), (&json!(100), &json!(3)), "{total}");
 }
 
 #[test]

@@ -265,11 +265,6 @@ impl TenantKeys<'_> {
         Ok(names.iter().filter_map(|name| Uuid::try_parse(name).ok()).collect())
     }
 
-    /// The number of all records of keys. A crash while a key is made leaves one without a key.
-    pub(crate) fn record_count(&self) -> Result<usize, Fault> {
-        Ok(Tenants::dialect_records(self.store, self.tenant, KEYS)?.len())
-    }
-
     /// Every record of a key: its tenant and its id.
     pub(crate) fn of_all_tenants(store: &Store) -> Result<Vec<(String, Uuid)>, Fault> {
         let records = Tenants::all_dialect_records(store)?.into_iter();

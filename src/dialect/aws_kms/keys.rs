@@ -21,9 +21,6 @@ use crate::machine::unix_now;
 /// The longest description, in bytes: that of AWS.
 const DESCRIPTION_MOST: usize = 8192;
 
-/// Records of keys of one tenant: as many as it can have keys.
-const RECORDS_MOST: usize = 1000;
-
 /// Keys on a page, by default and at most: those of AWS.
 const ON_PAGE: (usize, usize) = (100, 1000);
 
@@ -153,10 +150,8 @@ pub(crate) fn create(call: &SignedCall<'_>) -> Outcome {
             is_enabled: true,
             deletion_at: None,
         };
-        if keys.record_count()? >= RECORDS_MOST {
-            return Err(Fault::limit(format!("A tenant has at most {RECORDS_MOST} keys.")));
-        }
-        // A crash before the key is made leaves a record without one: it is not found.
+        // A crash before the key is made leaves a record without one: it is not found, and does not count. The
+        // keyring limits the keys.
         keys.put(id, &record)?;
         let name = keys.transit_name(id);
         let key = call.store.keyring().create_transit_key(call.actor, &name, kind, &settings);

@@ -63,8 +63,6 @@ async fn seed(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         let key = app.store()?.keyring().service_key()?;
         let mut drawn = Zeroizing::new([0; RANDOMNESS_BYTES + SEED_BYTES_MOST]);
         app.generator.fill(drawn.as_mut_slice())?;
-        // A refusal of the generator charges nothing.
-        rate_limit::charge(&app.limits, &caller, &Method::POST, asked.bytes as u64)?;
         let (randomness, seed) =
             drawn.split_first_chunk_mut().expect("it is longer than the first part");
         let recipient =
@@ -79,6 +77,8 @@ async fn seed(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
                 &length,
             )
         })?;
+        // A refusal of the generator, or of the public key, charges nothing.
+        rate_limit::charge(&app.limits, &caller, &Method::POST, asked.bytes as u64)?;
         Ok((written(asked.suite, key.identity(), &sealed), asked.bytes))
     })
     .await?;

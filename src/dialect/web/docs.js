@@ -89,6 +89,7 @@ function example(path, method, operation) {
   if (socket) parts.push("--unix-socket admin.sock");
   if (method !== "get") parts.push("-X " + method.toUpperCase());
   if (operation.security?.some((each) => each.administrator)) parts.push("-H 'Authorization: Bearer …'");
+  if (operation.security?.some((each) => each.vault)) parts.push("-H 'X-Vault-Token: …'");
   const body = operation.requestBody?.content ?? {};
   const json = body["application/json"]?.example;
   if (json !== undefined) parts.push("-d '" + JSON.stringify(json) + "'");
