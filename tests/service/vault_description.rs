@@ -24,6 +24,8 @@ fn every_call_of_vault_is_answered_as_it_is_described_and_no_other_method_is() {
     assert_eq!(call(&service, &token, "POST", "transit/keys/app", settings).0, 200);
     let settings = r#"{"deletion_allowed":true,"min_encryption_version":1}"#;
     assert_eq!(call(&service, &token, "POST", "transit/keys/app/config", settings).0, 200);
+    let signer = r#"{"type":"ed25519"}"#;
+    assert_eq!(call(&service, &token, "POST", "transit/keys/signer", signer).0, 200);
     let made = |path: &str, body: &str, member: &str| {
         call(&service, &token, "POST", path, body).1["data"][member].clone()
     };
