@@ -3,6 +3,9 @@
 #[cfg(any(test, feature = "test-support"))]
 mod memory;
 mod redb;
+mod shared;
+#[cfg(any(test, feature = "test-support"))]
+mod shared_memory;
 mod storage;
 
 use std::path::Path;
@@ -10,6 +13,12 @@ use std::path::Path;
 #[cfg(any(test, feature = "test-support"))]
 pub use memory::{Fault, MemoryStorage};
 pub use redb::RedbStorage;
+pub use shared::{
+    CommitLimits, CommitOutcome, Expectation, Revision, RevisionSnapshot, RowChange, SharedStorage,
+    Watch, WatchError,
+};
+#[cfg(any(test, feature = "test-support"))]
+pub use shared_memory::SharedMemory;
 pub(crate) use storage::StorageAccess;
 pub use storage::{
     Change, Changes, Row, RowWithin, Snapshot, Storage, StorageError, StorageSize, Table,
@@ -29,5 +38,7 @@ pub(crate) struct Engine {
 pub(crate) const ENGINES: &[Engine] =
     &[Engine { name: "redb", at: |path, cache| Box::new(RedbStorage::at(path, cache)) }];
 
+#[cfg(test)]
+mod shared_tests;
 #[cfg(test)]
 mod tests;

@@ -12,10 +12,12 @@ use crate::keyring::{Keyring, NamespaceId};
 use crate::kv::cache::ValueCache;
 use crate::kv::clock_watch::ClockWatch;
 use crate::kv::commit_mark::CommitMark;
-use crate::kv::engine::Storage;
+use crate::kv::engine::{Revision, SharedStorage, Storage};
 use crate::kv::error::KvError;
+use crate::kv::follower::Follower;
 use crate::kv::group_commit::CommitQueue;
 use crate::kv::namespace::Namespace;
+use crate::kv::node_number::NodeNumber;
 use crate::kv::quota::RecordQuotas;
 use crate::kv::read_only::ReadOnlyReason;
 use crate::kv::scrub_progress::ScrubProgress;
@@ -31,7 +33,7 @@ use lavawall_entropy::Generator;
 pub struct Store {
     pub(crate) generator: Arc<Generator>,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) storage: Box<dyn Storage>,
+    pub(crate) storage: Arc<dyn Storage>,
     pub(crate) accept: BTreeSet<NamespaceId>,
     /// `None` while closed.
     pub(crate) namespaces: RwLock<Option<Namespaces>>,
@@ -47,6 +49,8 @@ pub struct Store {
     pub(crate) clock: Mutex<ClockWatch>,
     /// Whose namespaces are, and what their owners may keep.
     pub(crate) quotas: Option<Arc<dyn RecordQuotas>>,
+    /// Follows the other nodes, when the storage is shared.
+    pub(crate) follower: Option<Follower>,
     writer: Mutex<WriterState>,
 }
 
@@ -56,8 +60,14 @@ pub(crate) type Namespaces = BTreeMap<NamespaceId, Arc<Namespace>>;
 /// The state of the one writer at a time.
 #[derive(Default)]
 pub(crate) struct WriterState {
-    /// The number of commits of the store.
+    /// The number of commits of the store; in a shared storage, of attempts of this node.
     pub(crate) commits: u64,
+    /// This node's commit count in a shared storage; `None` before its first commit.
+    pub(crate) counted: Option<u64>,
+    /// A revision at which the storage has that count.
+    pub(crate) counted_at: Revision,
+    /// The first of the commits since then of which it is not known whether they took place.
+    pub(crate) in_doubt: Option<u64>,
     /// Findings for the operator, from the last opening.
     pub(crate) findings: Vec<String>,
 }
@@ -73,7 +83,7 @@ impl Store {
         Self {
             generator,
             keyring,
-            storage,
+            storage: storage.into(),
             accept,
             namespaces: RwLock::new(None),
             cache: ValueCache::of(0),
@@ -84,8 +94,16 @@ impl Store {
             scrub: Mutex::default(),
             clock: Mutex::default(),
             quotas: None,
+            follower: None,
             writer: Mutex::default(),
         }
+    }
+
+    /// Makes it one node's store over a storage that other nodes write, too.
+    #[must_use]
+    pub fn shared(self, storage: Arc<dyn SharedStorage>, node: NodeNumber) -> Self {
+        let follower = Some(Follower::of(Arc::clone(&storage), node));
+        Self { storage, follower, ..self }
     }
 
     /// Enables the cache of decrypted values, up to `bytes` bytes.
@@ -104,6 +122,12 @@ impl Store {
     #[must_use]
     pub fn with_commit_mark(self, path: PathBuf) -> Self {
         Self { mark: Some(CommitMark::at(path)), ..self }
+    }
+
+    /// The node of this store, and the revision that the indices have at least.
+    pub(crate) fn at(&self) -> (NodeNumber, impl FnOnce() -> Revision) {
+        let followed = || self.follower.as_ref().map_or(Revision(0), Follower::followed);
+        (self.node(), followed)
     }
 
     /// Its keyring.
@@ -164,8 +188,10 @@ impl Store {
         self.writer.lock()
     }
 
-    /// A namespace, up to date.
+    /// A namespace, up to date: with all that was acknowledged before the call, by any node.
     pub(crate) fn namespace(&self, id: NamespaceId) -> Result<Arc<Namespace>, KvError> {
+        self.reload_if_stale(None)?;
+        self.follow()?;
         self.reload_if_stale(None)?;
         self.known_namespace(id)
     }
@@ -177,6 +203,7 @@ impl Store {
     ) -> Result<(MutexGuard<'_, WriterState>, Arc<Namespace>), KvError> {
         let mut writer = self.writer();
         self.reload_if_stale(Some(&mut writer))?;
+        self.follow_keyring()?;
         let namespace = self.known_namespace(id)?;
         Ok((writer, namespace))
     }

@@ -6,6 +6,7 @@ use Table::{Entries, Store, Sums, Values};
 
 fn over_each(test: impl Fn(&dyn Storage)) {
     test(&MemoryStorage::default());
+    test(&SharedMemory::default());
     for engine in ENGINES {
         let folder = tempfile::tempdir().expect("a directory");
         test(&*(engine.at)(&folder.path().join(engine.name), 1 << 20));
