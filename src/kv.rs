@@ -27,6 +27,7 @@ mod derived_keys;
 mod edit;
 pub(crate) mod engine;
 mod error;
+mod etcd_config;
 mod follow;
 mod follower;
 mod group_commit;
@@ -59,6 +60,8 @@ mod sweep;
 mod write;
 
 pub(crate) use compaction::Compaction;
+#[cfg(feature = "etcd")]
+pub(crate) use config::EngineChoice;
 pub(crate) use config::{CALLS_SMALL_BYTES, CALLS_TINY_BYTES, KvConfig};
 pub use edit::Put;
 pub use edit::{METADATA_LIMIT, VALUE_LIMIT};

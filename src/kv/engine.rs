@@ -1,5 +1,7 @@
 //! Storage engines. Each is a folder with an implementation of [`Storage`] and a line in [`ENGINES`].
 
+#[cfg(feature = "etcd")]
+mod etcd;
 #[cfg(any(test, feature = "test-support"))]
 mod memory;
 mod redb;
@@ -10,6 +12,8 @@ mod storage;
 
 use std::path::Path;
 
+#[cfg(feature = "etcd")]
+pub(crate) use etcd::EtcdStorage;
 #[cfg(any(test, feature = "test-support"))]
 pub use memory::{Fault, MemoryStorage};
 pub use redb::RedbStorage;
@@ -38,6 +42,8 @@ pub(crate) struct Engine {
 pub(crate) const ENGINES: &[Engine] =
     &[Engine { name: "redb", at: |path, cache| Box::new(RedbStorage::at(path, cache)) }];
 
+#[cfg(all(test, feature = "etcd"))]
+pub(crate) mod etcd_server;
 #[cfg(test)]
 mod shared_tests;
 #[cfg(test)]

@@ -22,7 +22,10 @@ struct Unfit;
 
 impl Store {
     /// Takes in every commit that was acknowledged before this call, by any node. Nothing when the storage is not
-    /// shared.
+    /// shared. Readers and writers do it themselves; made now and then, it keeps what they have to take in small.
+    ///
+    /// # Errors
+    /// When the storage is away.
     pub(crate) fn follow(&self) -> Result<(), KvError> {
         let Some(follower) = &self.follower else { return Ok(()) };
         let latest = follower.storage.revision()?;

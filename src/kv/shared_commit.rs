@@ -19,6 +19,9 @@ use crate::kv::store::{Store, WriterState};
 /// Attempts to write records that other nodes write at the same time.
 const ATTEMPTS: usize = 16;
 
+/// Attempts of which it is not known what became of them: the storage may be electing a leader.
+const UNKNOWN_MOST: usize = 3;
+
 /// The finding after a commit under this node's number that this process did not make.
 const NODE_TAKEN: &str = "another process writes to the store as this node: each node needs a state directory of \
                           its own; stop the copy, and join it as a new node";
@@ -66,6 +69,7 @@ impl Store {
         id: NamespaceId,
         edits: &[Edit<'_>],
     ) -> Result<(), KvError> {
+        let mut unknown = 0;
         for _ in 0..ATTEMPTS {
             if self.is_stale.load(Ordering::Acquire) {
                 self.load(writer)?;
@@ -81,6 +85,8 @@ impl Store {
             }
             match self.commit_batch(follower, writer, batch) {
                 Err(KvError::Contended) => {}
+                // The next attempt conflicts with this one, should it still be made.
+                Err(KvError::Storage(_)) if unknown + 1 < UNKNOWN_MOST => unknown += 1,
                 committed => return committed,
             }
         }

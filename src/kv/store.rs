@@ -80,10 +80,32 @@ impl Store {
         storage: Box<dyn Storage>,
         accept: BTreeSet<NamespaceId>,
     ) -> Self {
+        Self::over(keyring, generator, storage.into(), None, accept)
+    }
+
+    /// The store of one node over a storage that other nodes write, too; closed.
+    pub fn shared(
+        keyring: Arc<Keyring>,
+        generator: Arc<Generator>,
+        storage: Arc<dyn SharedStorage>,
+        node: NodeNumber,
+        accept: BTreeSet<NamespaceId>,
+    ) -> Self {
+        let follower = Follower::of(Arc::clone(&storage), node);
+        Self::over(keyring, generator, storage, Some(follower), accept)
+    }
+
+    fn over(
+        keyring: Arc<Keyring>,
+        generator: Arc<Generator>,
+        storage: Arc<dyn Storage>,
+        follower: Option<Follower>,
+        accept: BTreeSet<NamespaceId>,
+    ) -> Self {
         Self {
             generator,
             keyring,
-            storage: storage.into(),
+            storage,
             accept,
             namespaces: RwLock::new(None),
             cache: ValueCache::of(0),
@@ -94,16 +116,9 @@ impl Store {
             scrub: Mutex::default(),
             clock: Mutex::default(),
             quotas: None,
-            follower: None,
+            follower,
             writer: Mutex::default(),
         }
-    }
-
-    /// Makes it one node's store over a storage that other nodes write, too.
-    #[must_use]
-    pub fn shared(self, storage: Arc<dyn SharedStorage>, node: NodeNumber) -> Self {
-        let follower = Some(Follower::of(Arc::clone(&storage), node));
-        Self { storage, follower, ..self }
     }
 
     /// Enables the cache of decrypted values, up to `bytes` bytes.
@@ -140,9 +155,11 @@ impl Store {
         self.namespaces.read().is_some()
     }
 
-    /// The number of commits of the store.
+    /// The number of commits of the store; of this node, when others write it, too.
     pub fn commits(&self) -> u64 {
-        self.writer().commits
+        let writer = self.writer();
+        // Numbers of attempts are not numbers of commits.
+        if self.follower.is_some() { writer.counted.unwrap_or_default() } else { writer.commits }
     }
 
     /// Records the number of commits in the keyring's anchor.

@@ -8,6 +8,10 @@ mod cors;
 mod credential;
 mod devices;
 mod egd;
+#[cfg(feature = "etcd")]
+mod etcd;
+#[cfg(feature = "etcd")]
+mod etcd_members;
 mod host;
 mod keys;
 mod kms;

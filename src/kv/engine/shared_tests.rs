@@ -6,6 +6,8 @@ use Table::{Entries, Store, Sums, Values};
 
 fn over_each(test: impl Fn(&dyn SharedStorage)) {
     test(&SharedMemory::default());
+    #[cfg(feature = "etcd")]
+    test(&etcd_server::EtcdServer::start().storage("test", 1));
 }
 
 fn put(table: Table, key: &[u8], row: &[u8]) -> Change {

@@ -28,9 +28,7 @@ impl Cluster {
     fn closed(&self, node: u16, storage: Arc<dyn SharedStorage>) -> Store {
         let (keyring, generator) = (Arc::clone(&self.keyring), Arc::clone(&self.home.generator));
         let node = NodeNumber::of(node).expect("not 0");
-        Store::new(keyring, generator, Box::new(MemoryStorage::default()), BTreeSet::new())
-            .shared(storage, node)
-            .with_value_cache(1 << 10)
+        Store::shared(keyring, generator, storage, node, BTreeSet::new()).with_value_cache(1 << 10)
     }
 
     fn node_over(&self, node: u16, storage: Arc<dyn SharedStorage>) -> Store {
@@ -173,7 +171,20 @@ fn a_node_that_was_away_overwrites_nothing_unseen() {
 #[test]
 fn of_many_writers_at_once_nothing_is_lost_or_invented() {
     let cluster = Cluster::new();
-    let stores = [cluster.node(1), cluster.node(2), cluster.node(3)];
+    many_writers(|node| cluster.node(node));
+}
+
+#[cfg(feature = "etcd")]
+#[test]
+fn of_many_writers_over_etcd_nothing_is_lost_or_invented() {
+    let cluster = Cluster::new();
+    let etcd = crate::kv::engine::etcd_server::EtcdServer::start();
+    many_writers(|node| cluster.node_over(node, Arc::new(etcd.storage("lavawall", node))));
+}
+
+/// Writers of three nodes at once.
+fn many_writers(node: impl Fn(u16) -> Store) {
+    let stores = [node(1), node(2), node(3)];
     let id = stores[0].create_namespace(&Actor::SERVICE, "shared").expect("made").id;
     std::thread::scope(|scope| {
         for (node, store) in stores.iter().enumerate() {
@@ -193,7 +204,7 @@ fn of_many_writers_at_once_nothing_is_lost_or_invented() {
             }
         }
     });
-    for store in stores.iter().chain([&cluster.node(4)]) {
+    for store in stores.iter().chain([&node(4)]) {
         assert_eq!(listed(store, id).len(), 3 * 2 * 20 + 1);
         assert_eq!(read(store, id, "common"), read(&stores[0], id, "common"));
         assert!(store.report().expect("open")[0].agrees);
@@ -247,6 +258,7 @@ fn a_write_of_unknown_outcome_is_looked_up() {
     assert_eq!(read(&two, id, "a").as_deref(), Some("2"));
     cluster.storage.fail(Some(Fault::Write));
     assert!(one.put(id, &[put("a", b"3")], 0).is_err(), "it was not written");
+    one.anchor_commits().expect("no attempt counts");
     cluster.storage.fail(None);
     assert_eq!(read(&one, id, "a").as_deref(), Some("2"));
     write(&one, id, "a", "4");
