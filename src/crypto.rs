@@ -33,6 +33,7 @@ pub(crate) mod kms;
 pub mod label;
 pub(crate) mod sealed_seed;
 pub(crate) mod service_identity;
+pub(crate) mod signing;
 #[cfg(test)]
 pub(crate) mod test_support;
 pub(crate) mod transit;

@@ -4,24 +4,17 @@
 
 #[path = "../home.rs"]
 mod home;
+#[path = "../service.rs"]
+mod service;
 
-use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use arbitrary::Arbitrary;
 
-use lavawall::{AccessControl, HttpConfig, ServiceParts};
-use lavawall::{BoundListener, ListenAddress, ListenerConfig};
-use lavawall::{ReloadableTokens, ServiceLimits, Tenants, Tokens, hash_token};
-use lavawall::Store;
-use lavawall::MemoryStorage;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use tokio::sync::watch;
-
-const TOKEN: &str = "a token of this target, and of no other use";
+use service::TOKEN;
 
 /// One call.
 #[derive(Debug, Arbitrary)]
@@ -62,11 +55,8 @@ struct Server {
 }
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
-    let bound = listener().bind(1).expect("a port");
-    let spaces =
-        format!("http://{}/client/v4/accounts/default/storage/kv/namespaces", bound.address());
-    std::thread::spawn(move || serve(bound));
-    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    let spaces = format!("{}/client/v4/accounts/default/storage/kv/namespaces", service::start());
+    let agent = service::agent();
     let request = agent.post(&spaces).header("authorization", format!("Bearer {TOKEN}"));
     let answer = request.send(br#"{"title":"first"}"#.as_slice()).expect("an answer");
     let text = answer.into_body().read_to_string().expect("text");
@@ -74,39 +64,6 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let space = format!("{spaces}/{}", answer["result"]["id"].as_str().expect("an id"));
     Server { agent, spaces, space }
 });
-
-fn listener() -> ListenerConfig {
-    ListenerConfig::at(ListenAddress::Tcp("127.0.0.1:0".parse().expect("an address")))
-}
-
-fn serve(bound: BoundListener) {
-    let folder = tempfile::tempdir_in("/dev/shm").expect("a directory in memory");
-    let generator = home::generator();
-    let keyring = Arc::new(home::new_keyring(folder.path(), &generator));
-    let storage = Box::<MemoryStorage>::default();
-    let store = Store::new(keyring, Arc::clone(&generator), storage, BTreeSet::new());
-    store.open().expect("opened");
-    let store_tokens = Arc::new(ReloadableTokens::default());
-    store_tokens.set(Tokens::parse(&format!("admin {}", hash_token(TOKEN))).expect("a token").of_operators());
-    let parts = ServiceParts {
-        close_connections: watch::Sender::new(()),
-        generator,
-        board: Arc::default(),
-        incidents: Arc::default(),
-        fresh: Arc::new(|| Box::pin(std::future::pending())),
-        configuration: Arc::default(),
-        state_dir: std::path::PathBuf::new(),
-        calls_memory: 256 << 20,
-        store: Some(Arc::new(store)),
-        store_tokens,
-        tenants: Arc::new(Tenants::none()),
-        limits: Arc::new(ServiceLimits::default()),
-    };
-    let config = HttpConfig { idle_timeout: Duration::from_secs(5), ..HttpConfig::default() };
-    let access = Arc::new(AccessControl::load(&config, &[listener()]).expect("nothing to load"));
-    let (_on, shutdown) = watch::channel(false);
-    lavawall::serve(parts, lavawall::dialects(), vec![bound], None, access, &config, &shutdown).expect("served");
-}
 
 fuzz_target!(|call: Call| {
     let Server { agent, spaces, space } = &*SERVER;

@@ -131,7 +131,8 @@ pub(crate) struct KeyList {
 /// A key version with its provenance. The key is not in it.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct KeyEntry {
-    /// What it is for: `root`, `namespace`, or a key that callers use by name: `transit` or `kms`.
+    /// What it is for: `root`, `namespace`, or a key that callers use by name: `transit`, `kms`, `aws-kms`, `sign`
+    /// or `mac`.
     pub purpose: String,
     /// Id of the namespace; null for other keys.
     pub namespace: Option<String>,
@@ -143,6 +144,10 @@ pub(crate) struct KeyEntry {
     pub owner: Option<String>,
     /// Name of a key that callers use by name.
     pub name: Option<String>,
+    /// Oldest version of a key that callers use by name that opens; null for other keys.
+    pub min_decryption_version: Option<u32>,
+    /// Oldest version of such a key that seals, 0 for no limit; null for other keys.
+    pub min_encryption_version: Option<u32>,
     /// Number of the version; 0 for the root key.
     pub version: u32,
     /// State of the version.

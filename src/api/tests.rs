@@ -69,6 +69,7 @@ fn the_operators_answers_are_read_and_written_to_the_byte() {
     let sorted = concat!(
         r#"{"keys":[{"generation":1,"#,
         r#""id":null,"kinds":["cpu-timing"],"made_at":1700000000,"made_while":"ready","#,
+        r#""min_decryption_version":null,"min_encryption_version":null,"#,
         r#""name":null,"namespace":null,"owner":null,"purpose":"root","records":null,"#,
         r#""state":"active","title":null,"version":0}]}"#,
     );
@@ -76,7 +77,8 @@ fn the_operators_answers_are_read_and_written_to_the_byte() {
     assert_eq!(serde_json::json!(list).to_string(), sorted);
     golden::<KeyList>(concat!(
         r#"{"keys":[{"purpose":"namespace","namespace":"00","title":"one","id":null,"#,
-        r#""owner":null,"name":null,"version":1,"state":"retired","#,
+        r#""owner":null,"name":null,"min_decryption_version":null,"#,
+        r#""min_encryption_version":null,"version":1,"state":"retired","#,
         r#""made_at":1700000000,"generation":1,"made_while":"ready","kinds":["cpu-timing"],"#,
         r#""records":3}]}"#,
     ));

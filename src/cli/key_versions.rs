@@ -5,6 +5,20 @@ use crate::cli::error::CommandError;
 use crate::cli::operator::Operator;
 use crate::cli::print;
 
+/// The purposes of keys that callers use by name.
+pub(crate) const PURPOSES: [&str; 5] = ["transit", "kms", "aws-kms", "sign", "mac"];
+
+/// The purposes of keys whose versions can be revoked.
+pub(crate) const REVOCABLE: [&str; 6] = ["namespace", "transit", "kms", "aws-kms", "sign", "mac"];
+
+/// What has versions that can be revoked.
+pub(crate) enum Revocable {
+    /// A namespace, by its id.
+    Namespace(String),
+    /// A key that callers use by name.
+    Key { id: String, purpose: String },
+}
+
 /// All keys, the root key first.
 pub(crate) fn all(operator: &Operator) -> Result<Vec<KeyEntry>, CommandError> {
     Ok(operator.get::<KeyList>("/admin/keys")?.keys)
@@ -36,6 +50,38 @@ pub(crate) fn find_named(
             print::shown(wanted),
             found.join(" or ")
         ))),
+    }
+}
+
+/// The namespace or key of this title, name or id.
+pub(crate) fn find_revocable(
+    keys: &[KeyEntry],
+    wanted: &str,
+    purpose: Option<&str>,
+    owner: Option<&str>,
+) -> Result<Revocable, CommandError> {
+    let of_key = |purpose| {
+        let id = find_named(keys, wanted, purpose, owner)?;
+        let key = keys.iter().find(|key| key.id.as_ref() == Some(&id));
+        let purpose = key.map(|key| key.purpose.clone()).unwrap_or_default();
+        Ok(Revocable::Key { id, purpose })
+    };
+    let of_namespace = || find_namespace(keys, wanted).map(Revocable::Namespace);
+    match (purpose, owner) {
+        (Some("namespace"), _) => of_namespace(),
+        (purpose @ Some(_), _) | (purpose @ None, Some(_)) => of_key(purpose),
+        (None, None) => match (of_namespace(), of_key(None)) {
+            (Ok(_), Ok(_)) => Err(CommandError::usage(format!(
+                "{} is a namespace and a key: give --purpose",
+                print::shown(wanted)
+            ))),
+            (namespace @ Ok(_), Err(_)) => namespace,
+            (Err(_), key @ Ok(_)) => key,
+            (Err(_), Err(_)) => Err(CommandError::failure(format!(
+                "there is no one namespace or key {}; list them with: lavawall keys",
+                print::shown(wanted)
+            ))),
+        },
     }
 }
 

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::api::keys::{KeyEntry, RevokeRequest, VersionAnswer};
 use crate::cli::admin_arguments::AdminArguments;
 use crate::cli::error::CommandError;
+use crate::cli::key_versions::Revocable;
 use crate::cli::operator::Operator;
 use crate::cli::when::When;
 use crate::cli::{key_versions, print, rotation};
@@ -15,7 +16,8 @@ use crate::cli::{key_versions, print, rotation};
 ///
 /// For each key: when it was made, the state of the generator then, the independent kinds of noise
 /// source that were credited in its seed, and the number of records under it. Keys that callers use by
-/// name have their purpose, owner and name instead. The key itself is never shown. For example, to replace all keys that were made while a source was missing:
+/// name have their purpose, owner, name and oldest versions instead. The key itself is never shown. For example,
+/// to replace all keys that were made while a source was missing:
 ///   lavawall keys --made-while degraded --rotate
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment, args_conflicts_with_subcommands = true)]
@@ -45,15 +47,26 @@ enum Command {
     Revoke(RevokeArguments),
 }
 
-/// Revoke a key version: its records cannot be read until they are resealed
+/// Revoke a key version
+///
+/// Of a namespace: its records cannot be read until they are resealed, which the service begins at once. Of a
+/// key that callers use by name: it seals, signs, opens and verifies nothing any more, and what it sealed can
+/// only be sealed again, by those who have it.
 #[derive(Debug, Args)]
 struct RevokeArguments {
-    /// Title or id of the namespace
-    namespace: String,
+    /// Title or id of the namespace, or name or id of the key
+    #[arg(value_name = "NAMESPACE OR KEY")]
+    of: String,
     /// Number of the version; the active one must be rotated first
     #[arg(id = "key-version", value_name = "VERSION")]
     version: u32,
-    /// Do not wait for the records
+    /// What it is for, where several have the name
+    #[arg(long, value_parser = key_versions::REVOCABLE)]
+    purpose: Option<String>,
+    /// Tenant whose key it is; without it the operator's
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Do not wait for the records of a namespace
     #[arg(long)]
     no_wait: bool,
     #[command(flatten)]
@@ -130,19 +143,66 @@ fn rotate_all(operator: &Operator, keys: &[KeyEntry]) -> Result<(), CommandError
             }
         }
     }
+    warn_of_degraded(operator, keys)?;
     waiting.dedup();
     waiting.into_iter().try_for_each(|namespace| rotation::wait(operator, namespace))
+}
+
+/// Says which of these keys have an active version that was made in a degraded hour again.
+fn warn_of_degraded(operator: &Operator, rotated: &[KeyEntry]) -> Result<(), CommandError> {
+    let is_rotated = |key: &KeyEntry| {
+        rotated.iter().any(|it| (&it.namespace, &it.id) == (&key.namespace, &key.id))
+    };
+    let is_degraded = |key: &&KeyEntry| key.state == "active" && key.made_while == "degraded";
+    for key in key_versions::all(operator)?.iter().filter(is_degraded).filter(|it| is_rotated(it)) {
+        let of = match (&key.namespace, &key.id) {
+            (Some(id), _) => format!("namespace {id}: version {}", key.version),
+            (None, Some(id)) => format!("key {id}: version {}", key.version),
+            (None, None) => "the root key".to_owned(),
+        };
+        print::note(&format!(
+            "warning: {of} was made while degraded again; rotate once lavawall status says ready"
+        ));
+    }
+    Ok(())
 }
 
 fn revoke(arguments: &RevokeArguments) -> Result<(), CommandError> {
     let operator = Operator::new(&arguments.admin)?;
     let keys = key_versions::all(&operator)?;
-    let namespace = key_versions::find_namespace(&keys, &arguments.namespace)?;
-    let path = format!("/admin/namespaces/{namespace}/revoke");
+    let (purpose, owner) = (arguments.purpose.as_deref(), arguments.tenant.as_deref());
     let request = RevokeRequest { version: arguments.version };
-    let VersionAnswer { version } = operator.post(&path, &request)?;
-    print::note(&format!("namespace {namespace}: version {version} is revoked"));
-    if arguments.no_wait { Ok(()) } else { rotation::wait(&operator, &namespace) }
+    match key_versions::find_revocable(&keys, &arguments.of, purpose, owner)? {
+        Revocable::Namespace(namespace) => {
+            let path = format!("/admin/namespaces/{namespace}/revoke");
+            let VersionAnswer { version } = operator.post(&path, &request)?;
+            print::note(&format!("namespace {namespace}: version {version} is revoked"));
+            if arguments.no_wait { Ok(()) } else { rotation::wait(&operator, &namespace) }
+        }
+        Revocable::Key { id, purpose } => {
+            let path = format!("/admin/keys/{id}/revoke");
+            let VersionAnswer { version } = operator.post(&path, &request)?;
+            print::note(&format!("key {id}: version {version} is revoked"));
+            print::note(&dependents(&purpose));
+            Ok(())
+        }
+    }
+}
+
+/// What depends on a revoked version of a key. Its texts and signatures are with the callers.
+fn dependents(purpose: &str) -> &'static str {
+    match purpose {
+        "kms" => {
+            "what depends on it is not known here: Kubernetes has what it sealed, and cannot open that \
+             any more"
+        }
+        "sign" => "what depends on it is not known here: its signatures are not verified any more",
+        "mac" => "what depends on it is not known here: its MACs are not verified any more",
+        _ => {
+            "what depends on it is not known here: the callers have what it sealed, and seal that again \
+             with transit/rewrap, or ReEncrypt of AWS KMS"
+        }
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +225,8 @@ mod tests {
             id: None,
             owner: None,
             name: None,
+            min_decryption_version: None,
+            min_encryption_version: None,
             namespace: None,
             title: None,
             version: 0,

@@ -48,13 +48,14 @@ struct NamespaceArguments {
 
 /// Make a new version of a key that callers use by name
 ///
-/// It seals from now on, and older versions open what they sealed: for transit and KMS, the callers reseal it.
+/// It seals or signs from now on, and older versions open and verify what they sealed and signed: callers reseal
+/// it.
 #[derive(Debug, Args)]
 struct KeyArguments {
     /// Name or id of the key
     key: String,
     /// What the key is for, where several have the name
-    #[arg(long, value_parser = ["transit", "kms"])]
+    #[arg(long, value_parser = key_versions::PURPOSES)]
     purpose: Option<String>,
     /// Tenant whose key it is; without it the operator's
     #[arg(long)]

@@ -5,7 +5,8 @@
 //! chacha20-poly1305   nonce ‖ ChaCha20-Poly1305(key, nonce, associated data, text) ‖ tag        RFC 8439
 //!                     nonce = HMAC-SHA-256(nonce key, drawn ‖ len ‖ associated data ‖ text), 96 bits
 //! derived keys        HKDF-SHA-256(key, info = context)                                         RFC 5869
-//! MAC and nonce keys  HKDF-SHA-256(salt = label, key)
+//! nonce keys          HKDF-SHA-256(salt = label, key)
+//! MAC keys            HKDF-SHA-256(salt = label, key), 32 bytes, or as many as a key for HMAC alone has
 //! ```
 //! ChaCha20-Poly1305 breaks when a nonce is used twice: its nonce depends on all that is sealed, so that a
 //! generator that repeats itself, as after the restore of a snapshot, repeats the same text at most.
@@ -94,10 +95,12 @@ pub(crate) fn derived(key: &Key, context: &[u8]) -> Key {
     expanded(None, key, context)
 }
 
-/// The key for HMAC of a key version.
+/// The key for HMAC of a key version, of up to 512 bytes.
 #[must_use]
-pub(crate) fn mac_key(key: &Key) -> Key {
-    expanded(Some(label::TRANSIT_MAC), key, &[])
+pub(crate) fn mac_key(key: &Key, bytes: usize) -> Zeroizing<Vec<u8>> {
+    let mut out = Zeroizing::new(vec![0; bytes]);
+    expand(Some(label::TRANSIT_MAC), key, &[], &mut out);
+    out
 }
 
 /// The hash of `text`.
@@ -113,7 +116,7 @@ pub(crate) fn hash(sha2: Sha2, text: &[u8]) -> Vec<u8> {
 
 /// HMAC of `text` (RFC 2104), under [`mac_key`].
 #[must_use]
-pub(crate) fn mac(sha2: Sha2, key: &Key, text: &[u8]) -> Vec<u8> {
+pub(crate) fn mac(sha2: Sha2, key: &[u8], text: &[u8]) -> Vec<u8> {
     match sha2 {
         Sha2::Sha224 => started::<Hmac<Sha224>>(key, text).finalize().into_bytes().to_vec(),
         Sha2::Sha256 => started::<Hmac<Sha256>>(key, text).finalize().into_bytes().to_vec(),
@@ -124,7 +127,7 @@ pub(crate) fn mac(sha2: Sha2, key: &Key, text: &[u8]) -> Vec<u8> {
 
 /// Whether a MAC is that of `text`, compared in constant time.
 #[must_use]
-pub(crate) fn is_mac(sha2: Sha2, key: &Key, text: &[u8], mac: &[u8]) -> bool {
+pub(crate) fn is_mac(sha2: Sha2, key: &[u8], text: &[u8], mac: &[u8]) -> bool {
     match sha2 {
         Sha2::Sha224 => started::<Hmac<Sha224>>(key, text).verify_slice(mac).is_ok(),
         Sha2::Sha256 => started::<Hmac<Sha256>>(key, text).verify_slice(mac).is_ok(),
@@ -133,8 +136,8 @@ pub(crate) fn is_mac(sha2: Sha2, key: &Key, text: &[u8], mac: &[u8]) -> bool {
     }
 }
 
-fn started<M: Mac + KeyInit>(key: &Key, text: &[u8]) -> M {
-    let mut mac = <M as KeyInit>::new_from_slice(key.expose()).expect("HMAC takes any key");
+fn started<M: Mac + KeyInit>(key: &[u8], text: &[u8]) -> M {
+    let mut mac = <M as KeyInit>::new_from_slice(key).expect("HMAC takes any key");
     mac.update(text);
     mac
 }
@@ -144,18 +147,20 @@ fn associated(data: &[u8]) -> AssociatedData {
 }
 
 fn expanded(salt: Option<&str>, key: &Key, info: &[u8]) -> Key {
-    Secret::filled_by(|out: &mut [u8; KEY_BYTES]| {
-        on_scrubbed_stack(|| {
-            Hkdf::<Sha256>::new(salt.map(str::as_bytes), key.expose())
-                .expand(info, out)
-                .expect("32 bytes are within HKDF's limit");
-        });
-    })
+    Secret::filled_by(|out: &mut [u8; KEY_BYTES]| expand(salt, key, info, out))
+}
+
+fn expand(salt: Option<&str>, key: &Key, info: &[u8], out: &mut [u8]) {
+    on_scrubbed_stack(|| {
+        Hkdf::<Sha256>::new(salt.map(str::as_bytes), key.expose())
+            .expand(info, out)
+            .expect("no key has more than the 8160 bytes that HKDF gives");
+    });
 }
 
 fn hedged_nonce(key: &Key, drawn: &[u8; 32], data: &[u8], text: &[u8]) -> [u8; NONCE_BYTES] {
     let nonce_key = expanded(Some(label::TRANSIT_NONCE), key, &[]);
-    let mut mac = started::<Hmac<Sha256>>(&nonce_key, drawn);
+    let mut mac = started::<Hmac<Sha256>>(nonce_key.expose(), drawn);
     mac.update(&(data.len() as u64).to_be_bytes());
     mac.update(data);
     mac.update(text);
@@ -225,18 +230,18 @@ mod tests {
         // RFC 4231 §4.2 has a key of 20 bytes; HMAC pads it with zeros.
         let mut padded = [0; 32];
         padded[..20].fill(0x0b);
-        let key = Secret::take(&mut padded);
+        let key = padded.as_slice();
         for (sha2, begin) in [
             (Sha2::Sha224, "896fb1128abbdf19"),
             (Sha2::Sha256, "b0344c61d8db3853"),
             (Sha2::Sha384, "afd03944d8489562"),
             (Sha2::Sha512, "87aa7cdea5ef619d"),
         ] {
-            let tag = mac(sha2, &key, b"Hi There");
+            let tag = mac(sha2, key, b"Hi There");
             assert_eq!(tag[..8], hex(begin), "{sha2:?}");
-            assert!(is_mac(sha2, &key, b"Hi There", &tag));
-            assert!(!is_mac(sha2, &key, b"Hi there", &tag));
-            assert!(!is_mac(sha2, &key, b"Hi There", &tag[..8]));
+            assert!(is_mac(sha2, key, b"Hi There", &tag));
+            assert!(!is_mac(sha2, key, b"Hi there", &tag));
+            assert!(!is_mac(sha2, key, b"Hi There", &tag[..8]));
         }
         assert_eq!(hash(Sha2::Sha256, b"abc")[..4], hex("ba7816bf"), "FIPS 180-4");
     }
@@ -258,7 +263,7 @@ mod tests {
             of(&derived(&key(1), b"a")),
             of(&derived(&key(1), b"b")),
             of(&derived(&key(1), &[])),
-            of(&mac_key(&key(1))),
+            mac_key(&key(1), KEY_BYTES).as_slice().try_into().expect("32 bytes"),
             of(&expanded(Some(label::TRANSIT_NONCE), &key(1), &[])),
         ];
         for (at, one) in keys.iter().enumerate() {

@@ -14,6 +14,7 @@
 //! POST /admin/store/repair                     accepts the loss of a damaged store
 //! GET  /admin/keys                             every key version, with its provenance
 //! POST /admin/keys/{id}/rotate                 a key that callers use by name
+//! POST /admin/keys/{id}/revoke {version}       the same
 //! POST /admin/store/compact                    gives free space of the store back to the disk
 //! GET  /admin/tenants                          every tenant
 //! POST /admin/tenants          {name, …}       makes one; answers with its token, once
@@ -49,7 +50,7 @@ use crate::keyring::NamespaceId;
 const PREFIX: &str = "/admin/";
 
 /// The path templates.
-const ENDPOINTS: [&str; 25] = [
+const ENDPOINTS: [&str; 26] = [
     "/admin/clock",
     "/admin/clock/confirm",
     "/admin/configuration",
@@ -61,6 +62,7 @@ const ENDPOINTS: [&str; 25] = [
     "/admin/keyring/confirm",
     "/admin/keyring/rotate",
     "/admin/keys",
+    "/admin/keys/{key}/revoke",
     "/admin/keys/{key}/rotate",
     "/admin/store/compact",
     "/admin/store/repair",
@@ -146,6 +148,7 @@ async fn route(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
         (&Method::POST, ["store", "repair"]) => calls::repair(call).await,
         (&Method::GET, ["keys"]) => calls::keys(call).await,
         (&Method::POST, ["keys", id, "rotate"]) => calls::rotate_named(call, key(id)?).await,
+        (&Method::POST, ["keys", id, "revoke"]) => calls::revoke_named(call, key(id)?).await,
         (&Method::POST, ["store", "compact"]) => calls::compact(call).await,
         (&Method::GET, ["tenants"]) => tenants::list(call),
         (&Method::POST, ["tenants"]) => tenants::create(call).await,

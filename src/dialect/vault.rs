@@ -4,13 +4,16 @@
 //! Their clients work unchanged with the address of this service and a token of it. Texts of errors are
 //! those of OpenBao, since clients and scripts look for them.
 
+mod base64;
 mod encryption;
 mod envelope;
 mod fields;
 mod hashing;
+mod key_use;
 mod owner;
 mod path;
 mod random;
+mod signing;
 mod sys;
 mod token;
 mod transit_keys;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 8    "lavakeys"
-//! 1    format, 5
+//! 1    format, 6
 //! 16   keyring id
 //! 8    counter: grows with every write
 //! 1    seal: 1 file, 2 passphrase, 3 shares
@@ -28,9 +28,9 @@ use lavawall_entropy::{Generator, NotReady};
 const MAGIC: &[u8; 8] = b"lavakeys";
 
 /// The format that is written. Its keyset has the end of the audit log since format 2, the tombstones of
-/// deleted namespaces since format 3, the keys that callers use by name since format 4, and the purpose of each
-/// of these since format 5. All of them are read.
-pub(crate) const FORMAT: u8 = 5;
+/// deleted namespaces since format 3, the keys that callers use by name since format 4, the purpose of each of
+/// these since format 5, and keys that sign or make MACs alone since format 6. All of them are read.
+pub(crate) const FORMAT: u8 = 6;
 
 /// The part of the file that can be read without a key.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -340,6 +340,52 @@ mod tests {
     }
 
     #[test]
+    fn keys_that_sign_or_make_macs_alone_are_read_back_and_in_no_format_before_6() {
+        for kind in [TransitType::Ed25519, TransitType::EcdsaP256, TransitType::Hmac] {
+            let mut keyset = Keyset { transit: BTreeMap::new(), ..keyset() };
+            let mac_key_bytes = if kind == TransitType::Hmac { 64 } else { 0 };
+            let settings = TransitSettings { mac_key_bytes, ..TransitSettings::default() };
+            let draw = || kind.draw(&generator()).expect("seeded");
+            let mut key = TransitKey::new([9; 16], kind, settings, draw());
+            key.rotate(draw());
+            key.versions[0].state = VersionState::Revoked;
+            keyset.transit.insert(name(KeyPurpose::Transit), Arc::new(key));
+            let bytes = keyset.write();
+            let read = Keyset::read(FORMAT, &bytes).expect("what was written");
+            assert_eq!(read.write().as_slice(), bytes.as_slice());
+            let read = &read.transit[&name(KeyPurpose::Transit)];
+            assert_eq!((read.kind, read.settings.mac_key_bytes), (kind, mac_key_bytes));
+            assert!(read.is_revoked(1) && read.usable(1).is_none() && read.usable(2).is_some());
+            assert!(Keyset::read(5, &bytes).is_err(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_for_macs_of_no_size_and_a_key_that_cannot_sign_are_damage() {
+        let written = |kind, mac_key_bytes, mut secret: [u8; KEY_BYTES]| {
+            let mut keyset = Keyset { transit: BTreeMap::new(), ..keyset() };
+            let settings = TransitSettings { mac_key_bytes, ..TransitSettings::default() };
+            let provenance = keyset.root_provenance.clone();
+            let key =
+                TransitKey::new([9; 16], kind, settings, (Key::take(&mut secret), provenance));
+            keyset.transit.insert(name(KeyPurpose::Transit), Arc::new(key));
+            keyset.write()
+        };
+        for (kind, size, secret, is_sound) in [
+            (TransitType::Hmac, 31, [1; KEY_BYTES], false),
+            (TransitType::Hmac, 32, [1; KEY_BYTES], true),
+            (TransitType::Hmac, 512, [1; KEY_BYTES], true),
+            (TransitType::Hmac, 513, [1; KEY_BYTES], false),
+            (TransitType::EcdsaP256, 0, [1; KEY_BYTES], true),
+            (TransitType::EcdsaP256, 0, [0xff; KEY_BYTES], false),
+            (TransitType::Ed25519, 0, [0xff; KEY_BYTES], true),
+        ] {
+            let bytes = written(kind, size, secret);
+            assert_eq!(Keyset::read(FORMAT, &bytes).is_ok(), is_sound, "{kind:?} {size}");
+        }
+    }
+
+    #[test]
     fn a_keyset_of_format_2_has_no_tombstones() {
         let mut bytes = keyset().write().to_vec();
         bytes.truncate(without_transit(&bytes).len() - 4 - 2 * 16);

@@ -9,7 +9,6 @@ use crate::keyring::id::NamespaceId;
 use crate::keyring::key_version::{KeyVersion, VersionState};
 use crate::keyring::keyset::{Keyset, VERSIONS_LIMIT};
 use crate::keyring::provenance::KeyProvenance;
-use crate::keyring::transit::transit_key::KeyPurpose;
 
 /// One key version as an operator sees it: everything except the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,11 +32,15 @@ pub(crate) struct NamedKey {
     /// As the audit log has it.
     pub(crate) id: [u8; 16],
     /// What it is for.
-    pub(crate) purpose: KeyPurpose,
+    pub(crate) purpose: &'static str,
     /// The tenant; empty for the operator.
     pub(crate) owner: String,
     /// Its name.
     pub(crate) name: String,
+    /// The oldest version that opens.
+    pub(crate) min_decryption: u32,
+    /// The oldest version that seals; 0 for no such limit.
+    pub(crate) min_encryption: u32,
 }
 
 impl Keyring {
@@ -107,9 +110,11 @@ impl Keyring {
             let named = keyset.transit.iter().flat_map(|(name, key)| {
                 let named = NamedKey {
                     id: key.id,
-                    purpose: name.purpose,
+                    purpose: key.purpose(name),
                     owner: name.owner.clone(),
                     name: name.name.clone(),
+                    min_decryption: key.settings.min_decryption,
+                    min_encryption: key.settings.min_encryption,
                 };
                 key.versions.iter().map(move |it| info(None, Some(named.clone()), it))
             });

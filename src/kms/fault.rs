@@ -48,6 +48,9 @@ pub(crate) enum KmsFault {
     /// Of no version of the key.
     #[error("key_id: is of no version of this key that opens")]
     UnknownKeyId,
+    /// Of a version that was revoked.
+    #[error("key_id: is of a revoked version of this key")]
+    Revoked,
     /// It was changed, or has other annotations.
     #[error("ciphertext: does not open with this key_id and these annotations")]
     DoesNotOpen,
@@ -66,6 +69,7 @@ impl KmsFault {
             Self::Limit(_) => Code::ResourceExhausted,
             Self::Length { .. } | Self::DoesNotOpen => Code::InvalidArgument,
             Self::UnknownKeyId => Code::NotFound,
+            Self::Revoked => Code::FailedPrecondition,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The ids of the versions of a key: derived once for each of its changes, and looked up in each call.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -17,6 +17,7 @@ pub(crate) struct KeyIds(Mutex<(Weak<TransitKey>, Arc<VersionIds>)>);
 #[derive(Debug, Default)]
 pub(crate) struct VersionIds {
     numbers: HashMap<String, u32>,
+    revoked: HashSet<String>,
     last: String,
 }
 
@@ -40,17 +41,22 @@ impl KeyIds {
 impl VersionIds {
     fn new(key: &TransitKey) -> Self {
         let mut ids = Self::default();
-        let is_usable =
-            |state, number| state != VersionState::Revoked && number >= key.settings.min_decryption;
         for version in &key.versions {
-            let usable = version.key.as_ref().filter(|_| is_usable(version.state, version.number));
-            if let Some(secret) = usable {
-                let id = kms::key_id(secret, &key.id, version.number);
+            let Some(secret) = key.usable_to_rewrap(version.number) else { continue };
+            let id = kms::key_id(secret, &key.id, version.number);
+            if version.state == VersionState::Revoked {
+                ids.revoked.insert(id);
+            } else {
                 ids.last.clone_from(&id);
                 ids.numbers.insert(id, version.number);
             }
         }
         ids
+    }
+
+    /// Whether the version with this id is revoked.
+    pub(crate) fn is_revoked(&self, id: &str) -> bool {
+        self.revoked.contains(id)
     }
 
     /// The id of the version that seals.
@@ -104,9 +110,11 @@ mod tests {
         key.rotate(draw());
         key.rotate(draw());
         let all = KeyIds::default().of(&Arc::new(key.clone()));
+        let middle = all.numbers.iter().find(|(_, number)| **number == 2).expect("three").0;
         key.versions[1].state = VersionState::Revoked;
         key.settings.min_decryption = 2;
         let open = KeyIds::default().of(&Arc::new(key));
         assert_eq!((open.numbers.len(), open.number(all.last())), (1, Some(3)));
+        assert!(open.is_revoked(middle) && open.revoked.len() == 1, "and nothing of version 1");
     }
 }

@@ -110,7 +110,11 @@ impl KmsKey {
         check_length("key_id", text.key_id.as_bytes(), SEALED_MOST)?;
         // No key of before can be known where there is none.
         let key = self.known().await?.ok_or(KmsFault::UnknownKeyId)?;
-        let number = self.ids.of(&key).number(&text.key_id).ok_or(KmsFault::UnknownKeyId)?;
+        let ids = self.ids.of(&key);
+        if ids.is_revoked(&text.key_id) {
+            return Err(KmsFault::Revoked);
+        }
+        let number = ids.number(&text.key_id).ok_or(KmsFault::UnknownKeyId)?;
         let version = key.version(number).and_then(|version| version.key.as_ref());
         let secret = version.ok_or(KmsFault::UnknownKeyId)?;
         let opened = kms::open(secret, &text.key_id, &text.annotations, &text.sealed)

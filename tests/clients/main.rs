@@ -9,6 +9,7 @@ mod running;
 mod debian;
 mod initramfs;
 mod openbao;
+mod openbao_answers;
 mod pollinate;
 mod systemd;
 
@@ -103,6 +104,7 @@ fn works(client: &mut Command) {
     let token = service.token_file();
     // Once it succeeds the keyring is open.
     service.done(&["seed", "--identity"], "");
+    client.env("LAVAWALL", running::lavawall()).env("LAVAWALL_STATE_DIR", service.state_dir());
     succeeds(client.arg(service.url()).arg(token), &service);
 }
 

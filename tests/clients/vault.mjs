@@ -1,6 +1,8 @@
 // node-vault against a service of this program: random bytes and the transit engine.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createPublicKey, verify } from "node:crypto";
 import { readFileSync } from "node:fs";
 import nodeVault from "node-vault";
 
@@ -33,5 +35,30 @@ assert.equal(batch.data.batch_results.length, 2);
 await assert.rejects(vault.decryptData({ name: "k", ciphertext: "foo" }), /invalid ciphertext: no prefix/);
 await vault.write("transit/keys/k/config", { deletion_allowed: true });
 await vault.delete("transit/keys/k");
+
+for (const type of ["ed25519", "ecdsa-p256"]) {
+  await vault.write(`transit/keys/${type}`, { type });
+  const sign = async (more) => (await vault.write(`transit/sign/${type}`, { input: hello, ...more })).data.signature;
+  const check = async (signature) => (await vault.write(`transit/verify/${type}`, { input: hello, signature })).data.valid;
+  const first = await sign({});
+  assert.equal(await check(first), true);
+  // Node's own verification, under the public key that is shown.
+  const shown = (await vault.read(`transit/keys/${type}`)).data.keys["1"].public_key;
+  const raw = { key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(shown, "base64").toString("base64url") }, format: "jwk" };
+  const key = createPublicKey(type === "ed25519" ? raw : shown);
+  const bytes = Buffer.from(first.slice("vault:v1:".length), "base64");
+  assert.equal(verify(type === "ed25519" ? null : "sha256", Buffer.from("hello"), key, bytes), true);
+  await vault.write(`transit/keys/${type}/rotate`, {});
+  const second = await sign({});
+  assert.match(second, /^vault:v2:/);
+  assert.equal(await check(first), true);
+  const batch = [{ input: hello, reference: "r" }, { input: "!" }];
+  const results = (await vault.write(`transit/sign/${type}`, { batch_input: batch })).data.batch_results;
+  assert.equal(results[0].signature.startsWith("vault:v2:") && results[0].reference, "r");
+  assert.match(results[1].error, /unable to decode input/);
+  execFileSync(process.env.LAVAWALL, ["keys", "revoke", type, "1"], { stdio: "ignore" });
+  await assert.rejects(check(first), /revoked/);
+  assert.equal(await check(second), true);
+}
 const stranger = nodeVault({ apiVersion: "v1", endpoint, token: "unknown" });
 await assert.rejects(stranger.write("transit/random", {}), /permission denied/);

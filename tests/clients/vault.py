@@ -1,6 +1,8 @@
 """hvac against a service of this program: random bytes and the transit engine."""
 
 import base64
+import os
+import subprocess
 import sys
 
 import hvac
@@ -82,5 +84,40 @@ assert transit.decrypt_data("derived", sealed, context=b64(b"c"))["data"]["plain
 refused(hvac.exceptions.InvalidRequest, lambda: transit.decrypt_data("derived", sealed))
 assert transit.list_keys()["data"]["keys"] == ["derived"]
 assert transit.hash_data(b64(b"hello"), algorithm="sha2-256", output_format="hex")["data"]["sum"]
+
+
+def sign(name, **more):
+    return transit.sign_data(name, hash_input=b64(b"hello"), **more)["data"]["signature"]
+
+
+def valid(name, signature, text=b"hello", **more):
+    answer = transit.verify_signed_data(name, hash_input=b64(text), signature=signature, **more)
+    return answer["data"]["valid"]
+
+
+for kind in ["ed25519", "ecdsa-p256"]:
+    name = f"key-of-{kind}"
+    transit.create_key(name, key_type=kind, exportable=True)
+    shown = transit.read_key(name)["data"]
+    assert shown["supports_signing"] is True and shown["supports_encryption"] is False
+    first = sign(name)
+    assert valid(name, first) is True
+    assert valid(name, first, text=b"hella") is False
+    transit.rotate_key(name)
+    second = sign(name, hash_algorithm="sha2-512")
+    assert second.startswith("vault:v2:")
+    assert valid(name, first) is True
+    assert valid(name, second, hash_algorithm="sha2-512") is True
+    jws = sign(name, marshaling_algorithm="jws")
+    assert valid(name, jws, marshaling_algorithm="jws") is True
+    assert sorted(transit.export_key(name, "signing-key")["data"]["keys"]) == ["1", "2"]
+    assert sorted(transit.read_key(name)["data"]["keys"]) == ["1", "2"]
+    subprocess.run([os.environ["LAVAWALL"], "keys", "revoke", name, "1"], check=True)
+    assert "revoked" in refused(hvac.exceptions.InvalidRequest, lambda: valid(name, first))
+    assert valid(name, second, hash_algorithm="sha2-512") is True
+    assert list(transit.read_key(name)["data"]["keys"]) == ["2"]
+    refused(hvac.exceptions.InvalidRequest, lambda: transit.encrypt_data(name, b64(b"hello")))
+refused(hvac.exceptions.InvalidRequest, lambda: sign("derived"))
+
 stranger = hvac.Client(url=url, token="unknown")
 refused(hvac.exceptions.Forbidden, lambda: stranger.secrets.transit.read_key("derived"))

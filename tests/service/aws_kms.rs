@@ -39,14 +39,14 @@ impl AccessKey {
     }
 
     /// One of a new tenant that may do this.
-    fn of_new(service: &Running, tenant: &str, allow: &[&str]) -> Self {
+    pub(crate) fn of_new(service: &Running, tenant: &str, allow: &[&str]) -> Self {
         let allow: Vec<_> = allow.iter().flat_map(|it| ["--allow", *it]).collect();
         service.done(&[&["tenant", "create", tenant], &allow[..]].concat(), "");
         Self::of(service, tenant)
     }
 }
 
-const EVERYTHING: [&str; 3] = ["random", "keys:use:*", "keys:manage:*"];
+pub(crate) const EVERYTHING: [&str; 3] = ["random", "keys:use:*", "keys:manage:*"];
 
 /// What is signed, and what is sent instead where that is said.
 pub(crate) struct Sent<'a> {
@@ -120,7 +120,7 @@ fn parsed(answer: &Answer) -> Value {
 }
 
 /// A call; status and body.
-fn call(
+pub(crate) fn call(
     service: &Running,
     key: &AccessKey,
     operation: &str,
@@ -131,7 +131,12 @@ fn call(
 }
 
 /// A call that succeeds.
-fn done(service: &Running, key: &AccessKey, operation: &str, body: impl Borrow<Value>) -> Value {
+pub(crate) fn done(
+    service: &Running,
+    key: &AccessKey,
+    operation: &str,
+    body: impl Borrow<Value>,
+) -> Value {
     let (status, answer) = call(service, key, operation, body);
     assert_eq!(status, 200, "{operation}: {answer}");
     answer
@@ -149,7 +154,7 @@ fn refused(
     answer["__type"].as_str().expect("an error").to_owned()
 }
 
-fn new_key(service: &Running, key: &AccessKey) -> String {
+pub(crate) fn new_key(service: &Running, key: &AccessKey) -> String {
     let made = done(service, key, "CreateKey", json!({}));
     made["KeyMetadata"]["KeyId"].as_str().expect("an id").to_owned()
 }

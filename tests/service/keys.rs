@@ -89,7 +89,7 @@ fn every_described_call_of_the_operator_is_served_on_the_socket_alone() {
             calls += 1;
         }
     }
-    assert_eq!(calls, 25);
+    assert_eq!(calls, 26);
 }
 
 #[test]

@@ -29,12 +29,12 @@ const UNIMPLEMENTED: u32 = 12;
 const UNAVAILABLE: u32 = 14;
 
 /// A service with a `[[kms]]` of these keys at a socket in its folder, and the rest of its configuration.
-fn start_with(keys: &str, rest: &str) -> Running {
+pub(crate) fn start_with(keys: &str, rest: &str) -> Running {
     let folder = tempfile::tempdir().expect("a directory").keep();
     Running::start(&format!("{}{rest}", table(&folder.join("kms.sock"), keys)))
 }
 
-fn table(socket: &Path, keys: &str) -> String {
+pub(crate) fn table(socket: &Path, keys: &str) -> String {
     format!("[[kms]]\nlisten = \"unix:{}\"\nkey = \"cluster\"\n{keys}", socket.display())
 }
 
@@ -43,18 +43,18 @@ fn start(keys: &str) -> Running {
 }
 
 /// The socket of the service's last listener.
-fn socket(service: &Running) -> PathBuf {
+pub(crate) fn socket(service: &Running) -> PathBuf {
     let addresses = service.addresses();
     let address = addresses.last().expect("an address");
     address.strip_prefix("unix:").expect("a unix socket").into()
 }
 
-fn connect(service: &Running) -> KmsClient {
+pub(crate) fn connect(service: &Running) -> KmsClient {
     KmsClient::connect(&socket(service))
 }
 
 /// The state once the key can be used: readiness waits only so long.
-fn healthy(service: &Running) -> StatusResponse {
+pub(crate) fn healthy(service: &Running) -> StatusResponse {
     service.wait_until("it is not healthy", |it| connect(it).status().healthz == "ok");
     connect(service).status()
 }
@@ -64,7 +64,7 @@ fn stop(service: &mut Running) {
     assert_eq!(service.wait(), 0, "{}", service.log());
 }
 
-fn code<A: std::fmt::Debug>(answer: Result<A, Refused>) -> u32 {
+pub(crate) fn code<A: std::fmt::Debug>(answer: Result<A, Refused>) -> u32 {
     answer.expect_err("refused").code
 }
 

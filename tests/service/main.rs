@@ -6,6 +6,7 @@ mod calibration;
 mod clock;
 mod cors;
 mod credential;
+mod degraded_keys;
 mod devices;
 mod egd;
 #[cfg(feature = "etcd")]
@@ -25,6 +26,7 @@ mod plaintext;
 mod pollen;
 mod quotas;
 mod report;
+mod revocation;
 mod rooms;
 mod running;
 mod seed_command;
@@ -37,6 +39,7 @@ mod state_files;
 mod tenants;
 mod tls;
 mod vault;
+mod vault_signing;
 mod vault_transit;
 
 use std::io::{Read, Write};

@@ -34,10 +34,19 @@ pub(crate) fn of(keys: &[KeyEntry]) -> String {
     out
 }
 
-/// Purpose, owner and name of a key that callers use by name: `kms acme/cluster`.
+/// Purpose, owner, name and oldest versions of a key that callers use by name: `kms acme/cluster, opens from 2`.
 fn named(key: &KeyEntry, name: &str) -> String {
-    match &key.owner {
+    let mut text = match &key.owner {
         Some(owner) => format!("{} {owner}/{name}", key.purpose),
         None => format!("{} {name}", key.purpose),
+    };
+    let least =
+        [("opens", key.min_decryption_version, 1), ("seals", key.min_encryption_version, 0)];
+    for (does, version, default) in least {
+        if let Some(version) = version.filter(|version| *version > default) {
+            // Writing to a String cannot fail.
+            let _ = write!(text, ", {does} from {version}");
+        }
     }
+    text
 }

@@ -234,6 +234,16 @@ pub(crate) async fn rotate_named(call: &OwnedCall, id: [u8; 16]) -> Outcome {
     .await
 }
 
+/// Revokes a version of such a key.
+pub(crate) async fn revoke_named(call: &mut OwnedCall, id: [u8; 16]) -> Outcome {
+    let RevokeRequest { version } = call.json(BODY_LIMIT).await?;
+    call.operate(move |store, actor| {
+        store.keyring().revoke_transit_version(actor, &id, version)?;
+        Ok(answer(&VersionAnswer { version }))
+    })
+    .await
+}
+
 pub(crate) async fn revoke(call: &mut OwnedCall, id: NamespaceId) -> Outcome {
     let RevokeRequest { version } = call.json(BODY_LIMIT).await?;
     call.operate(move |store, actor| {
@@ -268,7 +278,7 @@ fn entry(title: Option<String>, records: Option<u64>, key: &KeyInfo) -> KeyEntry
     };
     let named = key.named.as_ref();
     let purpose = match (named, key.namespace) {
-        (Some(named), _) => named.purpose.name(),
+        (Some(named), _) => named.purpose,
         (None, Some(_)) => "namespace",
         (None, None) => "root",
     };
@@ -278,6 +288,8 @@ fn entry(title: Option<String>, records: Option<u64>, key: &KeyInfo) -> KeyEntry
         id: named.map(|named| HEXLOWER.encode(&named.id)),
         owner,
         name: named.map(|named| named.name.clone()),
+        min_decryption_version: named.map(|named| named.min_decryption),
+        min_encryption_version: named.map(|named| named.min_encryption),
         namespace: key.namespace.map(|id| id.to_string()),
         title,
         version: key.version,

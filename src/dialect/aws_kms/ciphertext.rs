@@ -8,15 +8,14 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::crypto::key::Key;
 use crate::crypto::transit;
+use crate::crypto::transit::TransitCipher;
 use crate::dialect::aws_kms::fault::Fault;
-use crate::keyring::VersionState;
 use crate::keyring::transit::TransitKey;
 use lavawall_entropy::Generator;
 
@@ -35,7 +34,8 @@ pub(crate) type EncryptionContext = BTreeMap<String, String>;
 pub(crate) struct Ciphertext<'a> {
     /// The id of its key.
     pub(crate) key_id: Uuid,
-    version: u32,
+    /// The version that sealed it.
+    pub(crate) version: u32,
     head: &'a [u8],
     sealed: &'a [u8],
 }
@@ -57,8 +57,9 @@ pub(crate) fn seal(
     blob.extend_from_slice(key_id.as_bytes());
     blob.extend_from_slice(&number.to_be_bytes());
     let data = associated(&blob, context)?;
-    let secret = version(key, number).ok_or_else(Fault::ciphertext)?;
-    let sealed = transit::seal(generator, key.kind.cipher(), secret, &data, text)?;
+    let secret = key.usable(number).ok_or_else(Fault::ciphertext)?;
+    let cipher = key.kind.cipher().ok_or_else(Fault::ciphertext)?;
+    let sealed = transit::seal(generator, cipher, secret, &data, text)?;
     blob.extend_from_slice(&sealed);
     Ok(blob)
 }
@@ -73,27 +74,19 @@ impl<'a> Ciphertext<'a> {
         (*format == FORMAT).then_some(Self { key_id: Uuid::from_bytes(*id), version, head, sealed })
     }
 
-    /// Opens it. Says no more than that it does not open.
+    /// Opens it with the key of its version. Says no more than that it does not open.
     ///
     /// # Errors
-    /// When it was changed, or is of another context or of a version that opens nothing.
+    /// When it was changed, or is of another context or key.
     pub(crate) fn open(
         &self,
-        key: &TransitKey,
+        cipher: TransitCipher,
+        secret: &Key,
         context: &EncryptionContext,
     ) -> Result<Zeroizing<Vec<u8>>, Fault> {
-        let secret = version(key, self.version).ok_or_else(Fault::ciphertext)?;
         let data = associated(self.head, context)?;
-        transit::open(key.kind.cipher(), secret, &data, self.sealed)
-            .map_err(|_| Fault::ciphertext())
+        transit::open(cipher, secret, &data, self.sealed).map_err(|_| Fault::ciphertext())
     }
-}
-
-/// A version that may be used.
-pub(crate) fn version(key: &TransitKey, number: u32) -> Option<&Arc<Key>> {
-    let version = key.version(number).filter(|it| it.number >= key.settings.min_decryption)?;
-    let is_usable = matches!(version.state, VersionState::Active | VersionState::Retired);
-    version.key.as_ref().filter(|_| is_usable)
 }
 
 /// The head, then each key and value of the context with its length, sorted by key.

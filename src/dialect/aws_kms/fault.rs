@@ -95,6 +95,11 @@ impl Fault {
         Self::new("KMSInvalidStateException", format!("{arn} is {state}."))
     }
 
+    /// The version of a sealed text opens nothing, except to seal it again.
+    pub(crate) fn revoked(arn: &str, version: u32) -> Self {
+        Self::new("KMSInvalidStateException", format!("Version {version} of {arn} is revoked."))
+    }
+
     /// The key is of another usage.
     pub(crate) fn usage(arn: &str, usage: &str) -> Self {
         let message = format!("{arn} key usage is {usage} which is not valid for this operation.");

@@ -14,7 +14,9 @@ use uuid::Uuid;
 use crate::caller::tenants::Tenants;
 use crate::crypto::transit::Sha2;
 use crate::dialect::aws_kms::fault::Fault;
-use crate::keyring::transit::{KeyPurpose, TransitKey, TransitName};
+use crate::keyring::transit::{
+    KeyPurpose, MAC_KEY_SIZES, TransitKey, TransitName, TransitSettings, TransitType,
+};
 use crate::kv::Store;
 
 /// The start of the names of keys and aliases.
@@ -114,6 +116,16 @@ impl KeySpec {
     /// The usage of such keys.
     pub(crate) fn usage(self) -> &'static str {
         if self == Self::Symmetric { ENCRYPT_DECRYPT } else { GENERATE_VERIFY_MAC }
+    }
+
+    /// The type of such keys in the keyring, and their settings. Keys for HMAC of before format 6 have the type
+    /// of those that seal, and the same formula.
+    pub(crate) fn transit(self) -> (TransitType, TransitSettings) {
+        let settings = TransitSettings::default();
+        if self == Self::Symmetric {
+            return (TransitType::Aes256Gcm96, settings);
+        }
+        (TransitType::Hmac, TransitSettings { mac_key_bytes: *MAC_KEY_SIZES.start(), ..settings })
     }
 
     /// The algorithm of HMAC; `None` for a key that seals.

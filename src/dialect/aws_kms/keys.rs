@@ -15,7 +15,7 @@ use crate::dialect::aws_kms::signed_call::{Outcome, SignedCall, answer};
 use crate::dialect::aws_kms::signed_call::{check_dry_run, check_key_store};
 use crate::dialect::aws_kms::texts::ALGORITHM;
 use crate::http::refusal::Refusal;
-use crate::keyring::transit::{TransitChange, TransitSettings, TransitType};
+use crate::keyring::transit::TransitChange;
 use crate::machine::unix_now;
 
 /// The longest description, in bytes: that of AWS.
@@ -145,8 +145,7 @@ pub(crate) fn create(call: &SignedCall<'_>) -> Outcome {
     call.may_manage(id)?;
     call.change(|| {
         let keys = call.keys();
-        let settings = TransitSettings::default();
-        let kind = TransitType::Aes256Gcm96;
+        let (kind, settings) = spec.transit();
         let record = KeyRecord {
             spec,
             description,

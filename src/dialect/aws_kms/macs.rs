@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 
-use crate::crypto::transit::{Sha2, is_mac, mac, mac_key};
-use crate::dialect::aws_kms::ciphertext::version;
+use crate::crypto::transit::{Sha2, is_mac, mac};
 use crate::dialect::aws_kms::fault::Fault;
 use crate::dialect::aws_kms::key_record::{FoundKey, GENERATE_VERIFY_MAC};
 use crate::dialect::aws_kms::signed_call::{Outcome, SignedCall, answer, blob, check_dry_run};
@@ -51,8 +50,8 @@ pub(crate) fn generate(call: &SignedCall<'_>) -> Outcome {
     let message = blob(asked.message.as_deref(), "message", MESSAGE_MOST)?;
     call.use_key()?;
     check_dry_run(asked.dry_run)?;
-    let key = version(&found.key, found.key.latest()).ok_or_else(Fault::mac)?;
-    let made = mac(sha2, &mac_key(key), &message);
+    let key = found.key.usable(found.key.latest()).ok_or_else(Fault::mac)?;
+    let made = mac(sha2, &found.key.mac_key(key), &message);
     answer(&Generated { mac: BASE64.encode(&made), mac_algorithm: algorithm, key_id: &found.arn })
 }
 
@@ -64,8 +63,8 @@ pub(crate) fn verify(call: &SignedCall<'_>) -> Outcome {
     call.use_key()?;
     // The MAC does not say its version. Such keys are not rotated here, and may be by another interface.
     let versions = found.key.versions.iter().rev();
-    let mut keys = versions.filter_map(|it| version(&found.key, it.number));
-    if !keys.any(|key| is_mac(sha2, &mac_key(key), &message, &given)) {
+    let mut keys = versions.filter_map(|it| found.key.usable(it.number));
+    if !keys.any(|key| is_mac(sha2, &found.key.mac_key(key), &message, &given)) {
         return Err(Fault::mac());
     }
     check_dry_run(asked.dry_run)?;

@@ -98,6 +98,15 @@ struct Done<'a> {
     destination_encryption_algorithm: Option<&'static str>,
 }
 
+/// Where an opened text goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    /// To the caller.
+    Shown,
+    /// Under another key or version, without being shown: a revoked version still opens.
+    SealedAgain,
+}
+
 pub(crate) fn encrypt(call: &SignedCall<'_>) -> Outcome {
     let asked: EncryptAsked<'_> = call.read()?;
     check_algorithm(asked.encryption_algorithm.as_deref())?;
@@ -121,7 +130,7 @@ pub(crate) fn decrypt(call: &SignedCall<'_>) -> Outcome {
     let sealed = blob(asked.ciphertext_blob.as_deref(), "ciphertextBlob", SEALED_MOST)?;
     let context = asked.encryption_context.unwrap_or_default();
     call.use_key()?;
-    let (found, text) = open(call, asked.key_id.as_deref(), &sealed, &context)?;
+    let (found, text) = open(call, asked.key_id.as_deref(), &sealed, &context, Opening::Shown)?;
     check_dry_run(asked.dry_run)?;
     answer(&Done {
         plaintext: Some(Zeroizing::new(BASE64.encode(&text))),
@@ -139,7 +148,8 @@ pub(crate) fn re_encrypt(call: &SignedCall<'_>) -> Outcome {
     let sealed = blob(asked.ciphertext_blob.as_deref(), "ciphertextBlob", SEALED_MOST)?;
     let context = asked.source_encryption_context.unwrap_or_default();
     call.use_key()?;
-    let (from, text) = open(call, asked.source_key_id.as_deref(), &sealed, &context)?;
+    let named = asked.source_key_id.as_deref();
+    let (from, text) = open(call, named, &sealed, &context, Opening::SealedAgain)?;
     check_dry_run(asked.dry_run)?;
     let sealed = seal(call, &to, asked.destination_encryption_context, &text)?;
     answer(&Done {
@@ -207,6 +217,7 @@ fn open(
     named: Option<&str>,
     sealed: &[u8],
     context: &EncryptionContext,
+    opening: Opening,
 ) -> Result<(FoundKey, Zeroizing<Vec<u8>>), Fault> {
     let split = Ciphertext::split(sealed).ok_or_else(Fault::ciphertext)?;
     let named = named.map(|named| call.keys().find(named)).transpose()?;
@@ -216,7 +227,13 @@ fn open(
     let found = call.keys().get(split.key_id)?.ok_or_else(Fault::ciphertext)?;
     call.may_use(found.id)?;
     let found = found.usable(ENCRYPT_DECRYPT)?;
-    let text = split.open(&found.key, context)?;
+    let (key, number) = (&found.key, split.version);
+    if opening == Opening::Shown && key.is_revoked(number) {
+        return Err(Fault::revoked(&found.arn, number));
+    }
+    let secret = key.usable_to_rewrap(number);
+    let (cipher, secret) = key.kind.cipher().zip(secret).ok_or_else(Fault::ciphertext)?;
+    let text = split.open(cipher, secret, context)?;
     Ok((found, text))
 }
 

@@ -64,6 +64,11 @@ impl<'a> Fields<'a> {
         Some(value.get()).filter(|text| *text != "null")
     }
 
+    /// Whether a member is there, and not `null`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
     /// A text; a number counts as its digits.
     pub(crate) fn text(&self, name: &'static str) -> Result<Option<Cow<'a, str>>, Refusal> {
         let Some(value) = self.get(name) else { return Ok(None) };

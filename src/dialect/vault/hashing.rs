@@ -5,8 +5,8 @@ use hyper::Response;
 use serde_json::json;
 
 use crate::caller::Caller;
-use crate::crypto::transit::hash;
-use crate::dialect::vault::encryption::{decoded_input, sha2};
+use crate::crypto::transit::{Sha2, hash};
+use crate::dialect::vault::base64::decoded_input;
 use crate::dialect::vault::envelope;
 use crate::dialect::vault::fields::{Fields, TEXTS};
 use crate::http::body::Body;
@@ -47,4 +47,15 @@ pub(crate) async fn answer(
     })
     .await?;
     Ok(envelope::data(&call.id, json!({ "sum": sum })))
+}
+
+/// The hash of this name.
+pub(crate) fn sha2(name: &str) -> Option<Sha2> {
+    match name {
+        "" | "sha2-256" => Some(Sha2::Sha256),
+        "sha2-224" => Some(Sha2::Sha224),
+        "sha2-384" => Some(Sha2::Sha384),
+        "sha2-512" => Some(Sha2::Sha512),
+        _ => None,
+    }
 }

@@ -11,7 +11,7 @@ use crate::keyring::transit::{KeyPurpose, TransitName, is_key_name};
 pub(crate) const PREFIX: &str = "/v1/";
 
 /// The path templates.
-pub(crate) const ENDPOINTS: [&str; 31] = [
+pub(crate) const ENDPOINTS: [&str; 33] = [
     "/v1/auth/token/lookup-self",
     "/v1/auth/token/renew-self",
     "/v1/sys/health",
@@ -41,6 +41,8 @@ pub(crate) const ENDPOINTS: [&str; 31] = [
     "/v1/transit/random/{bytes}",
     "/v1/transit/random/{source}/{bytes}",
     "/v1/transit/rewrap/{key}",
+    "/v1/transit/sign/{key}",
+    "/v1/transit/sign/{key}/{algorithm}",
     "/v1/transit/verify/{key}",
     "/v1/transit/verify/{key}/{algorithm}",
 ];
@@ -98,8 +100,10 @@ pub(crate) enum TextWork {
     },
     /// By the algorithm that the path names, or the body.
     Hmac(Option<String>),
-    /// The same.
+    /// The same, of a MAC or a signature.
     Verify(Option<String>),
+    /// The same.
+    Sign(Option<String>),
 }
 
 /// The key that a path names.
@@ -235,6 +239,10 @@ impl VaultCall {
             ["hmac", name] => (KeyCall::Texts(TextWork::Hmac(None)), name, writes),
             ["hmac", name, by] => {
                 (KeyCall::Texts(TextWork::Hmac(Some(by.to_owned()))), name, writes)
+            }
+            ["sign", name] => (KeyCall::Texts(TextWork::Sign(None)), name, writes),
+            ["sign", name, by] => {
+                (KeyCall::Texts(TextWork::Sign(Some(by.to_owned()))), name, writes)
             }
             ["verify", name] => (KeyCall::Texts(TextWork::Verify(None)), name, writes),
             ["verify", name, by] => {

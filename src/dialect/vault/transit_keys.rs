@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use data_encoding::BASE64;
 use hyper::{Response, StatusCode};
@@ -10,7 +11,8 @@ use zeroize::Zeroizing;
 
 use crate::audit::Actor;
 use crate::caller::permission::Needed;
-use crate::crypto::transit::mac_key;
+use crate::crypto::key::Key;
+use crate::crypto::signing::{ExportedKey, SignatureScheme};
 use crate::dialect::vault::envelope;
 use crate::dialect::vault::fields::{Fields, SETTINGS};
 use crate::dialect::vault::owner::{Owner, check};
@@ -20,16 +22,18 @@ use crate::http::call::OwnedCall;
 use crate::http::refusal::Refusal;
 use crate::http::respond::ok_of;
 use crate::keyring::transit::{
-    KeyPurpose, ROTATION_LEAST, TransitChange, TransitFault, TransitKey, TransitSettings,
-    TransitType,
+    KeyPurpose, MAC_KEY_SIZES, ROTATION_LEAST, TransitChange, TransitFault, TransitKey,
+    TransitSettings, TransitType, TransitWork,
 };
-use crate::keyring::{Keyring, KeyringError};
+use crate::keyring::{KeyVersion, Keyring, KeyringError};
+use crate::machine::rfc3339;
 
 type Outcome = Result<Response<Body>, Refusal>;
 
 /// The members of a body that makes a key.
-const NEW: [&str; 6] = [
+const NEW: [&str; 7] = [
     "type",
+    "key_size",
     "derived",
     "exportable",
     "allow_plaintext_backup",
@@ -82,24 +86,53 @@ pub(crate) fn new_key(fields: &Fields<'_>) -> Result<(TransitType, TransitSettin
             Refusal::invalid(format!("unknown key type {name}"))
         })?,
     };
+    let name = kind.name();
+    let invalid = |message: String| Err(Refusal::invalid(message));
     let switch = |name| Ok::<_, Refusal>(fields.switch(name)?.unwrap_or_default());
-    let derived = switch("derived")?;
-    match (switch("convergent_encryption")?, derived) {
-        (true, false) => {
-            let message = "convergent encryption requires derivation to be enabled";
-            return Err(Refusal::invalid(message));
-        }
-        (true, true) => return Err(Refusal::invalid("convergent encryption is not supported")),
-        (false, _) => {}
+    let (derived, convergent) = (switch("derived")?, switch("convergent_encryption")?);
+    if convergent && !derived {
+        return invalid("convergent encryption requires derivation to be enabled".to_owned());
+    }
+    if derived && !kind.supports_derivation() {
+        return invalid(format!(
+            "key derivation and convergent encryption not supported for keys of type {name}"
+        ));
+    }
+    if convergent && kind.scheme().is_some() {
+        return invalid(format!("convergent encryption not supported for keys of type {name}"));
+    }
+    if convergent {
+        return invalid("convergent encryption is not supported".to_owned());
     }
     let settings = TransitSettings {
         derived,
         exportable: switch("exportable")?,
         allow_plaintext_backup: switch("allow_plaintext_backup")?,
         auto_rotate_seconds: rotation(fields)?.unwrap_or_default(),
+        mac_key_bytes: mac_key_bytes(fields, kind)?,
         ..TransitSettings::default()
     };
     Ok((kind, settings))
+}
+
+/// The size of a key for HMAC alone; other types take none.
+fn mac_key_bytes(fields: &Fields<'_>, kind: TransitType) -> Result<u16, Refusal> {
+    let size = fields.number("key_size")?.unwrap_or_default();
+    let fault = match (kind, size) {
+        (TransitType::Hmac, 0) => {
+            let (least, most) = (MAC_KEY_SIZES.start(), MAC_KEY_SIZES.end());
+            format!("invalid key size for HMAC key, must be between {least} and {most} bytes")
+        }
+        (TransitType::Hmac, size) => {
+            match u16::try_from(size).ok().filter(|size| MAC_KEY_SIZES.contains(size)) {
+                Some(size) => return Ok(size),
+                None => format!("invalid key_size {size}"),
+            }
+        }
+        (_, 0) => return Ok(0),
+        _ => format!("key_size is not valid for algorithm {}", kind.name()),
+    };
+    Err(Refusal::invalid(fault))
 }
 
 pub(crate) async fn read(call: &mut OwnedCall, path: KeyPath) -> Outcome {
@@ -192,7 +225,70 @@ pub(crate) async fn delete(call: &mut OwnedCall, path: KeyPath) -> Outcome {
     Ok(nothing())
 }
 
-/// What a call reads of a key that may be exported.
+/// What a call asks to read of the versions of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ExportKind {
+    Encryption,
+    Hmac,
+    Signing,
+    Public,
+}
+
+/// What it gets of a key that has this.
+enum Export {
+    Secret,
+    Mac,
+    Private(SignatureScheme),
+    Public(SignatureScheme),
+}
+
+impl ExportKind {
+    fn named(name: &str) -> Result<Self, Refusal> {
+        match name {
+            "encryption-key" => Ok(Self::Encryption),
+            "hmac-key" => Ok(Self::Hmac),
+            "signing-key" => Ok(Self::Signing),
+            "public-key" => Ok(Self::Public),
+            other => {
+                let other: String = other.chars().take(64).collect();
+                Err(Refusal::invalid(format!("invalid export type: {other}")))
+            }
+        }
+    }
+}
+
+impl Export {
+    fn of(kind: ExportKind, key: &TransitKey) -> Result<Self, Refusal> {
+        let fault = match (kind, key.kind.work()) {
+            (ExportKind::Hmac, _) => return Ok(Self::Mac),
+            (ExportKind::Encryption, TransitWork::Seal(_)) => return Ok(Self::Secret),
+            (ExportKind::Signing, TransitWork::Sign(scheme)) => return Ok(Self::Private(scheme)),
+            (ExportKind::Public, TransitWork::Sign(scheme)) => return Ok(Self::Public(scheme)),
+            (ExportKind::Encryption, _) => "encryption not supported for the key".to_owned(),
+            (ExportKind::Signing, _) => "signing not supported for the key".to_owned(),
+            (ExportKind::Public, _) => {
+                format!("unknown key type {} for export type public-key", key.kind.name())
+            }
+        };
+        Err(Refusal::invalid(fault))
+    }
+
+    /// The text of one version.
+    fn text(&self, key: &TransitKey, secret: &Key) -> Zeroizing<String> {
+        let encoded = |bytes: &[u8]| Zeroizing::new(BASE64.encode(bytes));
+        match self {
+            Self::Secret => encoded(secret.expose()),
+            Self::Mac => encoded(&key.mac_key(secret)),
+            Self::Private(scheme) => match scheme.exported(secret) {
+                ExportedKey::Bytes(bytes) => encoded(&bytes),
+                ExportedKey::Pem(pem) => pem,
+            },
+            Self::Public(scheme) => Zeroizing::new(scheme.public_key(secret).text()),
+        }
+    }
+}
+
+/// What a call reads of a key that may be exported, or of the public key of any that signs.
 pub(crate) async fn export(
     call: &mut OwnedCall,
     path: KeyPath,
@@ -200,20 +296,15 @@ pub(crate) async fn export(
     version: Option<String>,
 ) -> Outcome {
     check(&call.app, &call.caller, Needed::KeysManage(&path.name.name))?;
-    let is_mac = match kind.as_str() {
-        "encryption-key" => false,
-        "hmac-key" => true,
-        "signing-key" => return Err(Refusal::invalid("signing not supported for the key")),
-        other => {
-            let other: String = other.chars().take(64).collect();
-            return Err(Refusal::invalid(format!("invalid export type: {other}")));
-        }
-    };
+    let kind = ExportKind::named(&kind)?;
     let exported = call
         .operate(move |store, actor| {
             let keyring = store.keyring();
             let key = keyring.transit_key(&path.name)?.ok_or_else(|| Refusal::not_found(""))?;
-            keyring.export_transit_key(actor, &key)?;
+            if kind != ExportKind::Public {
+                keyring.export_transit_key(actor, &key)?;
+            }
+            let export = Export::of(kind, &key)?;
             let wanted = match version.as_deref() {
                 None | Some("") => None,
                 Some("latest") => Some(key.latest()),
@@ -225,13 +316,11 @@ pub(crate) async fn export(
             let mut keys = BTreeMap::new();
             for version in &key.versions {
                 let is_wanted = wanted.is_none_or(|number| number == version.number);
-                let Some(bytes) = version.key.as_ref().filter(|_| is_wanted) else { continue };
-                if version.number < key.settings.min_decryption {
+                // A version that opens and verifies nothing is not given away either.
+                let Some(secret) = key.usable(version.number).filter(|_| is_wanted) else {
                     continue;
-                }
-                let mac = is_mac.then(|| mac_key(bytes));
-                let shown = mac.as_ref().unwrap_or(bytes).expose();
-                keys.insert(version.number, Zeroizing::new(BASE64.encode(shown)));
+                };
+                keys.insert(version.number, export.text(&key, secret));
             }
             if keys.is_empty() {
                 return Err(Refusal::invalid("version does not exist or cannot be found"));
@@ -280,12 +369,11 @@ fn rotation(fields: &Fields<'_>) -> Result<Option<u64>, Refusal> {
     Ok(seconds)
 }
 
-/// A key as its users see it: everything except the key.
+/// A key as its users see it: everything except the key. A version that opens and verifies nothing is left out.
 fn shown(name: &str, key: &TransitKey) -> Value {
     let it = &key.settings;
-    let open = key.versions.iter().filter(|version| version.number >= it.min_decryption);
-    let made: BTreeMap<u32, u64> =
-        open.map(|version| (version.number, version.provenance.made_at)).collect();
+    let work = key.kind.work();
+    let seals = matches!(work, TransitWork::Seal(_));
     let mut shown = json!({
         "allow_plaintext_backup": it.allow_plaintext_backup,
         "auto_rotate_period": it.auto_rotate_seconds,
@@ -293,22 +381,57 @@ fn shown(name: &str, key: &TransitKey) -> Value {
         "derived": it.derived,
         "exportable": it.exportable,
         "imported_key": false,
-        "keys": made,
         "latest_version": key.latest(),
         "min_available_version": key.min_available,
         "min_decryption_version": it.min_decryption,
         "min_encryption_version": it.min_encryption,
         "name": name,
         "soft_deleted": false,
-        "supports_decryption": true,
-        "supports_derivation": true,
-        "supports_encryption": true,
-        "supports_signing": false,
+        "supports_decryption": seals,
+        "supports_derivation": key.kind.supports_derivation(),
+        "supports_encryption": seals,
+        "supports_signing": matches!(work, TransitWork::Sign(_)),
         "type": key.kind.name(),
     });
+    let usable = key.versions.iter().filter_map(|it| Some((it, key.usable(it.number)?)));
+    match work {
+        TransitWork::Mac => shown["key_size"] = it.mac_key_bytes.into(),
+        TransitWork::Seal(_) => {
+            let made = usable.map(|(it, _)| (it.number, it.provenance.made_at));
+            shown["keys"] = json!(made.collect::<BTreeMap<_, _>>());
+        }
+        TransitWork::Sign(scheme) => {
+            let public = usable.map(|(version, secret)| {
+                (version.number, public_version(scheme, it.derived, version, secret))
+            });
+            shown["keys"] = json!(public.collect::<BTreeMap<_, _>>());
+        }
+    }
     if it.derived {
         shown["convergent_encryption"] = false.into();
         shown["kdf"] = "hkdf_sha256".into();
     }
     shown
+}
+
+/// A version of a key that signs. One that is derived has a public key for each context, and shows none here.
+fn public_version(
+    scheme: SignatureScheme,
+    is_derived: bool,
+    version: &KeyVersion,
+    secret: &Key,
+) -> Value {
+    let (name, end) = match scheme {
+        SignatureScheme::Ed25519 => ("ed25519", ""),
+        SignatureScheme::EcdsaP256 => ("P-256", "\n"),
+    };
+    let public_key =
+        if is_derived { String::new() } else { scheme.public_key(secret).text() + end };
+    let made_at = UNIX_EPOCH + Duration::from_secs(version.provenance.made_at);
+    json!({
+        "certificate_chain": "",
+        "creation_time": rfc3339(made_at),
+        "name": name,
+        "public_key": public_key,
+    })
 }

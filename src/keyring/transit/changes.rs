@@ -10,7 +10,6 @@ use crate::crypto::key;
 use crate::keyring::error::KeyringError;
 use crate::keyring::handle::Keyring;
 use crate::keyring::keyset::Keyset;
-use crate::keyring::provenance::KeyProvenance;
 use crate::keyring::transit::fault::TransitFault;
 use crate::keyring::transit::transit_key::{
     ALL_KEYS_LIMIT, ALL_VERSIONS_LIMIT, KEYS_LIMIT, KeyPurpose, OWNER_VERSIONS_LIMIT, TransitKey,
@@ -102,7 +101,7 @@ impl Keyring {
                 return Err(KeyringError::TooMany { what: "keys", limit: ALL_KEYS_LIMIT });
             }
             check_versions(keyset, &name.owner)?;
-            let drawn = KeyProvenance::draw(&self.generator)?;
+            let drawn = kind.draw(&self.generator)?;
             let key = Arc::new(TransitKey::new(id, kind, *settings, drawn));
             keyset.transit.insert(name.clone(), Arc::clone(&key));
             event.set_version(1);
@@ -123,8 +122,8 @@ impl Keyring {
         self.change(event(actor, "rotate-key", &id), |keyset, event| {
             check_key(key_mut(keyset, name)?)?;
             check_versions(keyset, &name.owner)?;
-            let drawn = KeyProvenance::draw(&self.generator)?;
             let key = key_mut(keyset, name)?;
+            let drawn = key.kind.draw(&self.generator)?;
             let mut rotated = TransitKey::clone(key);
             rotated.rotate(drawn);
             event.set_version(rotated.latest());
@@ -142,11 +141,16 @@ impl Keyring {
         actor: &Actor,
         id: &[u8; 16],
     ) -> Result<Arc<TransitKey>, KeyringError> {
-        let name = self.look(|keyset| {
+        let name = self.transit_name_of(id)?;
+        self.rotate_transit_key(actor, &name)
+    }
+
+    /// The name of the key with this id.
+    pub(super) fn transit_name_of(&self, id: &[u8; 16]) -> Result<TransitName, KeyringError> {
+        self.look(|keyset| {
             let found = keyset.transit.iter().find(|(_, key)| key.id == *id);
             found.map(|(name, _)| name.clone()).ok_or_else(|| TransitFault::Unknown.into())
-        })?;
-        self.rotate_transit_key(actor, &name)
+        })
     }
 
     /// Changes what may be done with a key.
@@ -266,7 +270,7 @@ impl Keyring {
     }
 }
 
-fn event(actor: &Actor, operation: &'static str, id: &[u8; 16]) -> AuditEvent {
+pub(super) fn event(actor: &Actor, operation: &'static str, id: &[u8; 16]) -> AuditEvent {
     AuditEvent::new(actor, operation).detail(detail(id))
 }
 
@@ -274,7 +278,7 @@ fn detail(id: &[u8; 16]) -> String {
     format!("key {}", HEXLOWER.encode(id))
 }
 
-fn key_mut<'k>(
+pub(super) fn key_mut<'k>(
     keyset: &'k mut Keyset,
     name: &TransitName,
 ) -> Result<&'k mut Arc<TransitKey>, KeyringError> {

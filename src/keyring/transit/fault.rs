@@ -7,6 +7,12 @@ pub enum TransitFault {
     /// There is no such key.
     #[error("key not found")]
     Unknown,
+    /// There is no such version. Not a text of OpenBao, which revokes none.
+    #[error("the key has no version {version}")]
+    UnknownVersion {
+        /// The given version.
+        version: u32,
+    },
     /// The key may not be deleted.
     #[error("deletion is not allowed for this key")]
     DeletionNotAllowed,

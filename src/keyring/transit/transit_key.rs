@@ -1,14 +1,18 @@
 //! A key that callers use by name, with its versions; and its bytes in the keyring's file.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::crypto::codec::{Malformed, Reader, Writer};
-use crate::crypto::key::Key;
-use crate::crypto::transit::TransitCipher;
+use crate::crypto::key::{KEY_BYTES, Key};
+use crate::crypto::signing::SignatureScheme;
+use crate::crypto::transit::{TransitCipher, mac_key};
 use crate::keyring::key_version::{KeyVersion, VersionState};
 use crate::keyring::provenance::KeyProvenance;
+use lavawall_entropy::{Generator, NotReady};
 
 /// The most keys of one owner.
 pub(crate) const KEYS_LIMIT: usize = 1000;
@@ -32,7 +36,10 @@ pub(crate) const ROTATION_LEAST: u64 = 60 * 60;
 /// The longest name of a key, in bytes.
 const NAME_MOST: usize = 128;
 
-/// What a key is for. A key of one purpose is not there for another, whatever its name.
+/// The sizes of a key for HMAC alone, in bytes: those of Vault.
+pub(crate) const MAC_KEY_SIZES: RangeInclusive<u16> = 32..=512;
+
+/// The interface that a key is for. A key of one is not there for another, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[repr(u8)]
@@ -62,6 +69,17 @@ pub(crate) struct TransitName {
 pub(crate) enum TransitType {
     Aes256Gcm96 = 1,
     ChaCha20Poly1305 = 2,
+    Ed25519 = 3,
+    EcdsaP256 = 4,
+    Hmac = 5,
+}
+
+/// What keys of a type do. Each of them also makes MACs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TransitWork {
+    Seal(TransitCipher),
+    Sign(SignatureScheme),
+    Mac,
 }
 
 /// What may be done with a key.
@@ -82,6 +100,8 @@ pub(crate) struct TransitSettings {
     pub(crate) min_decryption: u32,
     /// Older versions seal nothing; 0 for no such limit.
     pub(crate) min_encryption: u32,
+    /// The size of the key of a key for HMAC alone, in bytes; 0 for other types.
+    pub(crate) mac_key_bytes: u16,
 }
 
 /// One key with its versions.
@@ -91,7 +111,8 @@ pub(crate) struct TransitSettings {
 /// 2+n owner
 /// 2+n name
 /// 16  id, for the audit log
-/// 1   type
+/// 1   type: 1 AES-256-GCM-SIV, 2 ChaCha20-Poly1305, and since format 6: 3 Ed25519, 4 ECDSA P-256, 5 HMAC
+/// 2   of type 5 alone: size of the key for HMAC, in bytes
 /// 1   flags: 1 derived, 2 exportable, 4 backup in clear, 8 deletion allowed
 /// 8   age at which it is rotated, in seconds
 /// 4   oldest version that opens
@@ -138,26 +159,89 @@ pub(crate) fn is_key_name(name: &str) -> bool {
 }
 
 impl TransitType {
-    /// Every type, with its name on the wire.
-    const ALL: [(Self, &'static str); 2] =
-        [(Self::Aes256Gcm96, "aes256-gcm96"), (Self::ChaCha20Poly1305, "chacha20-poly1305")];
+    /// Every type, with its name on the wire and its work.
+    const ALL: [(Self, &'static str, TransitWork); 5] = [
+        (Self::Aes256Gcm96, "aes256-gcm96", TransitWork::Seal(TransitCipher::Aes256GcmSiv)),
+        (
+            Self::ChaCha20Poly1305,
+            "chacha20-poly1305",
+            TransitWork::Seal(TransitCipher::ChaCha20Poly1305),
+        ),
+        (Self::Ed25519, "ed25519", TransitWork::Sign(SignatureScheme::Ed25519)),
+        (Self::EcdsaP256, "ecdsa-p256", TransitWork::Sign(SignatureScheme::EcdsaP256)),
+        (Self::Hmac, "hmac", TransitWork::Mac),
+    ];
 
     /// The type of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+        Self::ALL.iter().find(|(_, known, _)| *known == name).map(|(kind, ..)| *kind)
     }
 
     /// Its name.
     pub(crate) fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
+        self.entry().1
     }
 
-    /// Its cipher.
-    pub(crate) fn cipher(self) -> TransitCipher {
-        match self {
-            Self::Aes256Gcm96 => TransitCipher::Aes256GcmSiv,
-            Self::ChaCha20Poly1305 => TransitCipher::ChaCha20Poly1305,
+    /// What its keys do.
+    pub(crate) fn work(self) -> TransitWork {
+        self.entry().2
+    }
+
+    /// Its cipher, if its keys seal.
+    pub(crate) fn cipher(self) -> Option<TransitCipher> {
+        match self.work() {
+            TransitWork::Seal(cipher) => Some(cipher),
+            TransitWork::Sign(_) | TransitWork::Mac => None,
         }
+    }
+
+    /// Its scheme, if its keys sign.
+    pub(crate) fn scheme(self) -> Option<SignatureScheme> {
+        match self.work() {
+            TransitWork::Sign(scheme) => Some(scheme),
+            TransitWork::Seal(_) | TransitWork::Mac => None,
+        }
+    }
+
+    /// Whether each context can have a key of its own.
+    pub(crate) fn supports_derivation(self) -> bool {
+        !matches!(self, Self::EcdsaP256 | Self::Hmac)
+    }
+
+    /// Draws the key of a version.
+    ///
+    /// # Errors
+    /// When the generator refuses.
+    pub(crate) fn draw(self, generator: &Generator) -> Result<(Key, KeyProvenance), NotReady> {
+        self.first_key(|| KeyProvenance::draw(generator))
+    }
+
+    /// The first that is a key of this type.
+    fn first_key(
+        self,
+        mut draw: impl FnMut() -> Result<(Key, KeyProvenance), NotReady>,
+    ) -> Result<(Key, KeyProvenance), NotReady> {
+        loop {
+            let drawn = draw()?;
+            if self.is_key(&drawn.0) {
+                return Ok(drawn);
+            }
+        }
+    }
+
+    fn is_key(self, key: &Key) -> bool {
+        self.scheme().is_none_or(|scheme| scheme.is_private_key(key))
+    }
+
+    fn entry(self) -> &'static (Self, &'static str, TransitWork) {
+        Self::ALL.iter().find(|(kind, ..)| *kind == self).expect("every type is in the table")
+    }
+
+    fn read(format: u8, from: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let number = from.byte()?;
+        let kind = Self::ALL.iter().map(|(kind, ..)| *kind).find(|kind| *kind as u8 == number);
+        // A file of an older format has none of the newer types.
+        kind.filter(|kind| format > 5 || kind.cipher().is_some()).ok_or(Malformed)
     }
 }
 
@@ -185,6 +269,43 @@ impl TransitKey {
         self.versions.iter().find(|version| version.number == number)
     }
 
+    /// The key of a version that seals, signs, opens and verifies, if its policy and its state allow it.
+    pub(crate) fn usable(&self, number: u32) -> Option<&Arc<Key>> {
+        self.opening(number).filter(|it| it.state != VersionState::Revoked)?.key.as_ref()
+    }
+
+    /// The key of a version that opens what is sealed again at once: also of a revoked one.
+    pub(crate) fn usable_to_rewrap(&self, number: u32) -> Option<&Arc<Key>> {
+        self.opening(number)?.key.as_ref()
+    }
+
+    /// Whether a version is revoked.
+    pub(crate) fn is_revoked(&self, number: u32) -> bool {
+        self.version(number).is_some_and(|it| it.state == VersionState::Revoked)
+    }
+
+    fn opening(&self, number: u32) -> Option<&KeyVersion> {
+        self.version(number).filter(|it| it.number >= self.settings.min_decryption)
+    }
+
+    /// The key for HMAC of a version's key.
+    pub(crate) fn mac_key(&self, key: &Key) -> Zeroizing<Vec<u8>> {
+        match self.settings.mac_key_bytes {
+            0 => mac_key(key, KEY_BYTES),
+            bytes => mac_key(key, usize::from(bytes)),
+        }
+    }
+
+    /// The purpose of a key of this name, as operators see it: the work of keys that sign or make MACs alone,
+    /// or else the interface.
+    pub(crate) fn purpose(&self, name: &TransitName) -> &'static str {
+        match self.kind.work() {
+            TransitWork::Sign(_) => "sign",
+            TransitWork::Mac => "mac",
+            TransitWork::Seal(_) => name.purpose.name(),
+        }
+    }
+
     /// Adds a version that seals from now on.
     pub(crate) fn rotate(&mut self, (key, provenance): (Key, KeyProvenance)) {
         if let Some(last) = self.versions.last_mut() {
@@ -202,7 +323,11 @@ impl TransitKey {
         let flags = flags.iter().rev().fold(0, |sum, flag| sum << 1 | u8::from(*flag));
         to.byte(name.purpose as u8);
         to.short(name.owner.as_bytes()).short(name.name.as_bytes()).bytes(&self.id);
-        to.byte(self.kind as u8).byte(flags).u64(it.auto_rotate_seconds);
+        to.byte(self.kind as u8);
+        if self.kind == TransitType::Hmac {
+            to.bytes(&it.mac_key_bytes.to_be_bytes());
+        }
+        to.byte(flags).u64(it.auto_rotate_seconds);
         to.u32(it.min_decryption).u32(it.min_encryption).u32(self.min_available);
         to.u32(u32::try_from(self.versions.len()).expect("versions are limited"));
         for version in &self.versions {
@@ -219,10 +344,10 @@ impl TransitKey {
         let (owner, name) = (from.text()?.to_owned(), from.text()?.to_owned());
         let name = TransitName { purpose, owner, name };
         let id = from.array()?;
-        let kind = match from.byte()? {
-            1 => TransitType::Aes256Gcm96,
-            2 => TransitType::ChaCha20Poly1305,
-            _ => return Err(Malformed),
+        let kind = TransitType::read(format, from)?;
+        let mac_key_bytes = match kind {
+            TransitType::Hmac => u16::from_be_bytes(from.array()?),
+            _ => 0,
         };
         let flags = from.byte()?;
         if flags > 0b1111 {
@@ -236,12 +361,15 @@ impl TransitKey {
             auto_rotate_seconds: from.u64()?,
             min_decryption: from.u32()?,
             min_encryption: from.u32()?,
+            mac_key_bytes,
         };
         let min_available = from.u32()?;
         let count = from.u32()?;
         let versions: Vec<_> =
             (0..count).map(|_| KeyVersion::read(from)).collect::<Result<_, _>>()?;
-        let is_sound = versions.last().is_some_and(|last| last.state == VersionState::Active);
+        let is_sound = versions.last().is_some_and(|last| last.state == VersionState::Active)
+            && versions.iter().filter_map(|it| it.key.as_ref()).all(|key| kind.is_key(key))
+            && (kind != TransitType::Hmac || MAC_KEY_SIZES.contains(&mac_key_bytes));
         if !is_sound {
             return Err(Malformed);
         }
@@ -252,6 +380,58 @@ impl TransitKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crypto::signing::SignatureForm;
+    use crate::crypto::test_support::{failing_after, generator, unseeded};
+
+    #[test]
+    fn what_is_no_private_key_is_drawn_again() {
+        let provenance = KeyProvenance::draw(&generator()).expect("seeded").1;
+        let mut drawn = [[0xff; KEY_BYTES], [0; KEY_BYTES], [7; KEY_BYTES], [8; KEY_BYTES]];
+        let mut drawn = drawn.iter_mut();
+        let mut draw = || Ok((Key::take(drawn.next().expect("more")), provenance.clone()));
+        let key = TransitType::EcdsaP256.first_key(&mut draw).expect("drawn").0;
+        assert_eq!(key.expose(), &[7; KEY_BYTES]);
+        let key = TransitType::Ed25519.first_key(&mut draw).expect("drawn").0;
+        assert_eq!(key.expose(), &[8; KEY_BYTES]);
+    }
+
+    #[test]
+    fn a_key_of_no_type_comes_from_elsewhere_when_the_generator_refuses() {
+        for (kind, ..) in TransitType::ALL {
+            assert!(kind.draw(&unseeded()).is_err(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn each_version_of_each_type_takes_32_bytes_of_the_generator_and_nothing_else() {
+        for (kind, ..) in TransitType::ALL {
+            // Every answer of the generator asks the operating system once.
+            let generator = failing_after(1);
+            let drawn = kind.draw(&generator).expect("one answer");
+            assert!(kind.draw(&generator).is_err(), "{kind:?}");
+            let key = TransitKey::new([1; 16], kind, TransitSettings::default(), drawn);
+            let Some(scheme) = kind.scheme() else { continue };
+            // A signature takes none.
+            let secret = key.usable(1).expect("the first version");
+            assert!(!scheme.sign(secret, b"text", SignatureForm::Asn1).is_empty());
+        }
+    }
+
+    #[test]
+    fn the_purpose_of_a_key_is_its_work_or_else_its_interface() {
+        let purpose = |purpose, kind: TransitType| {
+            let name = TransitName { purpose, owner: String::new(), name: "a".to_owned() };
+            let drawn = kind.draw(&generator()).expect("seeded");
+            TransitKey::new([1; 16], kind, TransitSettings::default(), drawn).purpose(&name)
+        };
+        assert_eq!(purpose(KeyPurpose::Transit, TransitType::ChaCha20Poly1305), "transit");
+        assert_eq!(purpose(KeyPurpose::Transit, TransitType::Ed25519), "sign");
+        assert_eq!(purpose(KeyPurpose::Transit, TransitType::EcdsaP256), "sign");
+        assert_eq!(purpose(KeyPurpose::Transit, TransitType::Hmac), "mac");
+        assert_eq!(purpose(KeyPurpose::AwsKms, TransitType::Hmac), "mac");
+        assert_eq!(purpose(KeyPurpose::AwsKms, TransitType::Aes256Gcm96), "aws-kms");
+        assert_eq!(purpose(KeyPurpose::Kms, TransitType::Aes256Gcm96), "kms");
+    }
 
     #[test]
     fn a_name_has_letters_digits_and_underscores_at_its_ends() {
