@@ -25,23 +25,23 @@ help:
 	@echo "make install put the program, its unit and its udev rules in place (as root)"
 
 run:
-	@.ci/need gcc libc6-dev
+	@.ci/need gcc libc6-dev protobuf-compiler libprotobuf-dev
 	$(CARGO) build --release --locked
 	target/release/lavawall serve --demo --listen $(LISTEN)
 
 test: unit clients fuzz lab
 
 unit:
-	@.ci/need gcc libc6-dev libclang-dev libfaketime
+	@.ci/need gcc libc6-dev libclang-dev libfaketime protobuf-compiler libprotobuf-dev etcd-server
 	$(CARGO) test --locked --workspace --all-features
 
 clients:
-	@.ci/need gcc libc6-dev libclang-dev curl iproute2 python3 python3-venv systemd util-linux xxd
+	@.ci/need gcc libc6-dev libclang-dev protobuf-compiler libprotobuf-dev curl iproute2 python3 python3-venv systemd util-linux xxd
 	@command -v node > /dev/null && command -v npm > /dev/null || .ci/need nodejs npm
 	$(CARGO) test --locked --all-features --test clients -- --ignored
 
 lab:
-	@.ci/need gcc libc6-dev libclang-dev xz-utils python3
+	@.ci/need gcc libc6-dev libclang-dev protobuf-compiler libprotobuf-dev xz-utils python3
 	hardware/lab/prepare
 	$(CARGO) build --release --locked --all-features
 	$(CARGO) test --locked --all-features --test lab -- --ignored --test-threads 1 --nocapture
@@ -52,7 +52,7 @@ fuzz:
 	.ci/fuzz $(FUZZ_SECONDS)
 
 bench:
-	@.ci/need gcc libc6-dev nginx-light wrk curl redis-server redis-tools etcd-server python3-venv
+	@.ci/need gcc libc6-dev protobuf-compiler libprotobuf-dev nginx-light wrk curl redis-server redis-tools etcd-server python3-venv
 	$(CARGO) bench --locked
 
 mutants:
@@ -62,7 +62,7 @@ mutants:
 		$(if $(MUTATED),--no-config $(MUTATED:%=--file %)) --output target -- --lib
 
 check:
-	@.ci/need gcc libc6-dev libclang-dev
+	@.ci/need gcc libc6-dev libclang-dev protobuf-compiler libprotobuf-dev
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --workspace --all-targets --all-features -- -D warnings
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -75,6 +75,7 @@ fmt:
 	$(CARGO) fmt
 
 install:
+	@.ci/need gcc libc6-dev protobuf-compiler libprotobuf-dev
 	$(CARGO) build --release --locked
 	install -D -m 755 target/release/lavawall $(DESTDIR)/usr/local/bin/lavawall
 	install -D -m 644 hardware/systemd/lavawall.service $(DESTDIR)/etc/systemd/system/lavawall.service

@@ -9,6 +9,11 @@
 //! index has that commit: a row that was changed, moved, renamed or replaced by an older one does not open,
 //! and is reported by its record's id. A multiset hash over all records of a namespace, sealed beside them,
 //! detects at the next opening that rows were rolled back together, removed or added.
+//!
+//! Over a shared storage each node commits by compare-and-swap on the rows that it changes, and takes the commits
+//! of all nodes into its index in their order. No row is written by two nodes but those of one record: each node has
+//! its own count of commits, and its own part of the multiset hash, and the parts together are the hash over all
+//! records.
 
 mod batch;
 mod cache;
@@ -22,6 +27,9 @@ mod derived_keys;
 mod edit;
 pub(crate) mod engine;
 mod error;
+mod etcd_config;
+mod follow;
+mod follower;
 mod group_commit;
 mod index;
 mod load;
@@ -29,6 +37,8 @@ mod multiset_hash;
 mod name;
 mod namespace;
 mod namespaces;
+mod node_number;
+mod node_sums;
 mod pipeline;
 mod quota;
 mod quota_check;
@@ -41,6 +51,8 @@ mod report;
 mod reseal;
 mod scrub;
 mod scrub_progress;
+mod shared_commit;
+mod shared_load;
 mod snapshot;
 mod store;
 mod store_format;
@@ -48,12 +60,15 @@ mod sweep;
 mod write;
 
 pub(crate) use compaction::Compaction;
+#[cfg(feature = "etcd")]
+pub(crate) use config::EngineChoice;
 pub(crate) use config::{CALLS_SMALL_BYTES, CALLS_TINY_BYTES, KvConfig};
 pub use edit::Put;
 pub use edit::{METADATA_LIMIT, VALUE_LIMIT};
 pub use error::KvError;
 pub use name::NAME_LIMIT;
 pub(crate) use name::RecordName;
+pub use node_number::NodeNumber;
 pub(crate) use quota::{Kept, QuotaExceeded, RecordQuota, RecordQuotas};
 pub(crate) use read::{ListRange, Metadata};
 pub(crate) use snapshot::{RecordsSnapshot, SnapshotRecord};

@@ -55,12 +55,13 @@ pub use keyring::{Condition, Keyring, KeyringError, NamespaceId, Places, Transit
 
 // The encrypted store, and the contract of its engines.
 pub use kv::engine::{
-    Change, Changes, RedbStorage, Row, RowWithin, Snapshot, Storage, StorageError, StorageSize,
-    Table,
+    Change, Changes, CommitLimits, CommitOutcome, Expectation, RedbStorage, Revision,
+    RevisionSnapshot, Row, RowChange, RowWithin, SharedStorage, Snapshot, Storage, StorageError,
+    StorageSize, Table, Watch, WatchError,
 };
 #[cfg(any(test, feature = "test-support"))]
-pub use kv::engine::{Fault, MemoryStorage};
-pub use kv::{KvError, METADATA_LIMIT, NAME_LIMIT, Put, Store, VALUE_LIMIT};
+pub use kv::engine::{Fault, MemoryStorage, SharedMemory};
+pub use kv::{KvError, METADATA_LIMIT, NAME_LIMIT, NodeNumber, Put, Store, VALUE_LIMIT};
 
 // The server: who may call, what it serves, and the forms of its answers.
 pub use api::json::Json;

@@ -5,12 +5,13 @@ use zeroize::Zeroizing;
 use crate::crypto::key_material::KeyMaterial;
 use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::edit::{Edit, Put};
-use crate::kv::engine::{Change, Table};
+use crate::kv::engine::{Change, Expectation, Revision, Table};
 use crate::kv::error::KvError;
 use crate::kv::index::{Slot, SlotContent};
 use crate::kv::multiset_hash::MultisetHash;
 use crate::kv::name::RecordName;
 use crate::kv::namespace::Namespace;
+use crate::kv::node_number::NodeNumber;
 use crate::kv::record;
 use crate::kv::record::{Entry, RecordAddress, RowHeader};
 use crate::kv::record_id::RecordId;
@@ -26,14 +27,32 @@ pub(crate) struct CommitBatch<'a> {
     /// Records that are written or removed: a fault of theirs ends.
     pub(crate) healed: Vec<RecordId>,
     pub(crate) hash: MultisetHash,
+    /// The node that commits it.
+    node: NodeNumber,
+    /// The revision of a shared storage that the index has.
+    pub(crate) since: Revision,
+    /// The entries that it changes, as they are then.
+    pub(crate) expected: Vec<Expectation>,
 }
 
 impl<'a> CommitBatch<'a> {
-    pub(crate) fn of(namespace: &'a Namespace, keys: &'a DerivedKeys) -> Self {
-        let hash = namespace.index().hash;
+    /// A batch of one node, on top of an index that has the commits up to `followed`, or more.
+    pub(crate) fn of(
+        namespace: &'a Namespace,
+        keys: &'a DerivedKeys,
+        (node, followed): (NodeNumber, impl FnOnce() -> Revision),
+    ) -> Self {
+        let (hash, since) = {
+            let index = namespace.index();
+            // While the index is locked, it gets no commit that `followed` then has.
+            (index.hash, index.revision.max(followed()))
+        };
         Self {
             namespace,
             keys,
+            node,
+            since,
+            expected: Vec::new(),
             changes: Vec::new(),
             bytes: 0,
             slots: Vec::new(),
@@ -42,9 +61,11 @@ impl<'a> CommitBatch<'a> {
         }
     }
 
-    /// The multiset hash to write: with the terms of records that do not open, as long as there are such.
+    /// The node's part of the multiset hash to write: with the terms of records that do not open, as long as
+    /// there are such.
     pub(crate) fn hash_on_disk(&self) -> MultisetHash {
         let mut hash = self.hash;
+        hash.subtract(&self.namespace.index().sums.others(self.node).to_bytes());
         let index = self.namespace.index();
         if index.faults.keys().any(|id| !self.healed.contains(id)) {
             hash.add(&index.unopened.to_bytes());
@@ -72,9 +93,10 @@ impl<'a> CommitBatch<'a> {
     fn put(
         &mut self,
         material: &mut KeyMaterial<'_>,
-        version: u64,
+        commit: u64,
         put: Put<'a>,
     ) -> Result<(), KvError> {
+        let version = self.node.version(commit);
         let active = self.keys.active();
         let address = self.address(put.name);
         let head = RowHeader { key_version: self.keys.active, version };
@@ -109,8 +131,18 @@ impl<'a> CommitBatch<'a> {
 
     /// Sets or removes the slot of a record. Each name may be added once.
     pub(crate) fn set(&mut self, name: &'a str, id: RecordId, slot: Option<Slot>) {
-        if let Some(before) = self.namespace.index().get(name) {
+        let (before, is_there) = {
+            let index = self.namespace.index();
+            let before = index.get(name);
+            (before, before.is_some() || index.faults.contains_key(&id))
+        };
+        if let Some(before) = before {
             self.hash.subtract(&self.keys.term(id, before.version, before.expiry));
+        }
+        if self.node != NodeNumber::ALONE {
+            let key = RecordAddress { namespace: self.namespace.id, id }.key();
+            let unchanged_since = is_there.then_some(self.since);
+            self.expected.push(Expectation { table: Table::Entries, key, unchanged_since });
         }
         if let Some(slot) = slot {
             self.hash.add(&self.keys.term(id, slot.version, slot.expiry));

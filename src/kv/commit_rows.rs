@@ -1,14 +1,17 @@
-//! The rows of every commit: the multiset hash over a namespace, the store's commit count and its format.
+//! The rows of every commit: the node's part of the multiset hash over a namespace, its commit count, and the
+//! store's format.
 
 use crate::crypto::aead;
 use crate::crypto::aead::AssociatedData;
+use crate::crypto::key::Key;
 use crate::crypto::label;
 use crate::keyring::NamespaceId;
 use crate::kv::commit_mark::MarkFound;
 use crate::kv::derived_keys::DerivedKeys;
-use crate::kv::engine::{Change, Table};
+use crate::kv::engine::{Change, RevisionSnapshot, Row, StorageError, Table};
 use crate::kv::error::KvError;
 use crate::kv::multiset_hash::MultisetHash;
+use crate::kv::node_number::NodeNumber;
 use crate::kv::store::Store;
 use crate::kv::store_format::format_row;
 
@@ -16,32 +19,45 @@ use crate::kv::store_format::format_row;
 const COMMITS_KEY: &[u8] = b"commits";
 
 impl Store {
-    /// The store's own commit count; `None` when it is absent or cannot be trusted.
+    /// This node's own commit count; `None` when it is absent or cannot be trusted.
     pub(crate) fn read_commits(&self) -> Result<Option<u64>, KvError> {
         let key = self.keyring.store_key()?;
-        let Some(row) = self.storage.get(Table::Store, COMMITS_KEY)? else { return Ok(None) };
-        let text = aead::open(&key, &AssociatedData::of(label::COMMITS), &row).ok();
-        Ok(text.and_then(|text| text.as_slice().try_into().ok().map(u64::from_be_bytes)))
+        let Some(row) = self.storage.get(Table::Store, &count_key(self.node()))? else {
+            return Ok(None);
+        };
+        Ok(opened_count(&key, self.node(), &row))
     }
 
-    /// The changes that belong to every commit of a namespace: the multiset hash over its records, the
-    /// commit count with this commit, and the store's format.
+    /// The node whose store this is.
+    pub(crate) fn node(&self) -> NodeNumber {
+        self.follower.as_ref().map_or(NodeNumber::ALONE, |follower| follower.node)
+    }
+
+    /// The changes that belong to every commit of a namespace: this node's part of the multiset hash over its
+    /// records, its commit count with this commit, and the store's format unless the storage is shared.
     pub(crate) fn commit_rows(
         &self,
         keys: &DerivedKeys,
         id: NamespaceId,
         commits: u64,
         hash: MultisetHash,
-    ) -> Result<[Change; 3], KvError> {
-        let hash = keys.seal_hash(&self.generator, id, commits, hash)?;
-        Ok([Change::Put(Table::Sums, id.0.to_vec(), hash), self.count_row(commits)?, format_row()])
+    ) -> Result<Vec<Change>, KvError> {
+        let node = self.node();
+        let hash = keys.seal_hash(&self.generator, (id, node), commits, hash)?;
+        let mut rows =
+            vec![Change::Put(Table::Sums, node.key(&id.0), hash), self.count_row(commits)?];
+        // Nodes that share a storage write it once: a row of all writers would keep them in turn.
+        if self.follower.is_none() {
+            rows.push(format_row(self.format()));
+        }
+        Ok(rows)
     }
 
     /// The change that sets the commit count.
     pub(crate) fn count_row(&self, commits: u64) -> Result<Change, KvError> {
-        let (key, data) = (self.keyring.store_key()?, AssociatedData::of(label::COMMITS));
+        let (key, data) = (self.keyring.store_key()?, count_data(self.node()));
         let count = aead::seal(&self.generator, &key, &data, &commits.to_be_bytes())?;
-        Ok(Change::Put(Table::Store, COMMITS_KEY.to_vec(), count))
+        Ok(Change::Put(Table::Store, count_key(self.node()), count))
     }
 
     /// Returns once the mark has at least this commit count.
@@ -74,6 +90,33 @@ impl Store {
             }
         })
     }
+}
+
+/// The highest commit count of any node; `None` when no row with one opens.
+pub(crate) fn highest_count(
+    rows: &dyn RevisionSnapshot,
+    key: &Key,
+) -> Result<Option<u64>, StorageError> {
+    let opened = |(at, row): &Row| {
+        let node = NodeNumber::of_key(at, COMMITS_KEY)?;
+        opened_count(key, node, row)
+    };
+    let most = usize::from(u16::MAX) + 1;
+    Ok(rows.scan(Table::Store, COMMITS_KEY, None, most)?.iter().filter_map(opened).max())
+}
+
+fn opened_count(key: &Key, node: NodeNumber, row: &[u8]) -> Option<u64> {
+    let text = aead::open(key, &count_data(node), row).ok()?;
+    text.as_slice().try_into().ok().map(u64::from_be_bytes)
+}
+
+/// The key of the row with a node's commit count.
+pub(crate) fn count_key(node: NodeNumber) -> Vec<u8> {
+    node.key(COMMITS_KEY)
+}
+
+fn count_data(node: NodeNumber) -> AssociatedData {
+    node.bound_to(AssociatedData::of(label::COMMITS))
 }
 
 /// The changes that remove all rows of a namespace.

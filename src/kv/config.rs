@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::keyring::NamespaceId;
 use crate::kv::edit::VALUE_LIMIT;
+use crate::kv::etcd_config::EtcdConfig;
 use crate::size;
 
 /// Less makes every read go to the disk.
@@ -30,10 +31,23 @@ const CALLS_LARGE_LEAST: usize = VALUE_LIMIT + (64 << 10);
 /// One turn of the scrub a second: more would keep the thread from its other work.
 const SCRUB_MOST: u32 = 1000;
 
+/// The engine that keeps the rows of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EngineChoice {
+    /// A file in the state directory.
+    #[default]
+    Redb,
+    /// An etcd.
+    Etcd,
+}
+
 /// The store's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct KvConfig {
+    /// What keeps the rows of the store: `redb`, a file in the state directory, or `etcd`.
+    pub engine: EngineChoice,
     /// Memory of the store: `cache`, `opened-cache`, the one write at a time, and the bodies and answers of
     /// all calls. Calls wait for it. The index of names comes on top.
     #[serde(with = "size")]
@@ -52,11 +66,16 @@ pub struct KvConfig {
     pub rotation_rate: u32,
     /// The most records per second that the scrub reads, up to 16 MiB of them; 0 disables it.
     pub scrub_rate: u32,
+    /// The etcd of the engine `etcd`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub etcd: Option<EtcdConfig>,
 }
 
 impl Default for KvConfig {
     fn default() -> Self {
         Self {
+            engine: EngineChoice::default(),
+            etcd: None,
             memory: ByteSize::mib(256),
             cache: ByteSize::mib(64),
             opened_cache: ByteSize::mib(16),
@@ -102,6 +121,21 @@ impl KvConfig {
         if self.scrub_rate > SCRUB_MOST {
             let value = self.scrub_rate;
             return Err(("scrub-rate", format!("must be 0 to {SCRUB_MOST} (got {value})")));
+        }
+        match (self.engine, &self.etcd) {
+            (EngineChoice::Etcd, None) => {
+                return Err(("etcd", "must be given for the engine etcd".to_owned()));
+            }
+            (EngineChoice::Redb, Some(_)) => {
+                let reason = "must be \"etcd\" when kv.etcd is given (got \"redb\")";
+                return Err(("engine", reason.to_owned()));
+            }
+            (EngineChoice::Etcd, Some(_)) if !cfg!(feature = "etcd") => {
+                let reason = "must be \"redb\": this program is built without the feature etcd";
+                return Err(("engine", reason.to_owned()));
+            }
+            (EngineChoice::Etcd, Some(etcd)) => etcd.validate()?,
+            (EngineChoice::Redb, None) => {}
         }
         match self.accept.iter().find(|id| NamespaceId::parse(id).is_none()) {
             Some(id) => Err(("accept", format!("{id:?} is not an id: 32 hexadecimal digits"))),
@@ -160,6 +194,11 @@ mod tests {
             ("scrub-rate = 0", true),
             ("scrub-rate = 1000", true),
             ("scrub-rate = 1001", false),
+            ("engine = \"redb\"", true),
+            ("engine = \"etcd\"", false),
+            ("[etcd]\nendpoints = [\"http://10.0.0.1:2379\"]", false),
+            ("engine = \"etcd\"\n[etcd]\nendpoints = [\"http://a:1\"]", cfg!(feature = "etcd")),
+            ("engine = \"etcd\"\n[etcd]\nendpoints = []", false),
         ] {
             assert_eq!(parse(text).validate().is_ok(), is_valid, "{text}");
         }

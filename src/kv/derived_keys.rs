@@ -12,6 +12,7 @@ use crate::crypto::key::{self, Key};
 use crate::crypto::label;
 use crate::keyring::{NamespaceId, NamespaceKeys, VersionState};
 use crate::kv::multiset_hash::MultisetHash;
+use crate::kv::node_number::NodeNumber;
 use crate::kv::record_id::RecordId;
 use lavawall_entropy::{Generator, NotReady};
 
@@ -86,23 +87,27 @@ impl DerivedKeys {
     pub(crate) fn seal_hash(
         &self,
         generator: &Generator,
-        id: NamespaceId,
+        of: (NamespaceId, NodeNumber),
         commits: u64,
         hash: MultisetHash,
     ) -> Result<Vec<u8>, NotReady> {
         let text = [commits.to_be_bytes().as_slice(), &hash.to_bytes()].concat();
-        aead::seal(generator, &self.sum_key, &AssociatedData::of(label::SUM).and(&id.0), &text)
+        aead::seal(generator, &self.sum_key, &sum_data(of), &text)
     }
 
     /// The commits and the hash of a row.
     pub(crate) fn open_hash(
         &self,
-        id: NamespaceId,
+        of: (NamespaceId, NodeNumber),
         row: &[u8],
     ) -> Result<(u64, [u8; 32]), OpenError> {
-        let text = aead::open(&self.sum_key, &AssociatedData::of(label::SUM).and(&id.0), row)?;
+        let text = aead::open(&self.sum_key, &sum_data(of), row)?;
         let mut from = Reader::of(&text);
         let read = from.u64().and_then(|commits| Ok((commits, from.array()?)));
         read.map_err(|_| OpenError)
     }
+}
+
+fn sum_data((id, node): (NamespaceId, NodeNumber)) -> AssociatedData {
+    node.bound_to(AssociatedData::of(label::SUM).and(&id.0))
 }

@@ -1,15 +1,28 @@
 //! Storage engines. Each is a folder with an implementation of [`Storage`] and a line in [`ENGINES`].
 
+#[cfg(feature = "etcd")]
+mod etcd;
 #[cfg(any(test, feature = "test-support"))]
 mod memory;
 mod redb;
+mod shared;
+#[cfg(any(test, feature = "test-support"))]
+mod shared_memory;
 mod storage;
 
 use std::path::Path;
 
+#[cfg(feature = "etcd")]
+pub(crate) use etcd::EtcdStorage;
 #[cfg(any(test, feature = "test-support"))]
 pub use memory::{Fault, MemoryStorage};
 pub use redb::RedbStorage;
+pub use shared::{
+    CommitLimits, CommitOutcome, Expectation, Revision, RevisionSnapshot, RowChange, SharedStorage,
+    Watch, WatchError,
+};
+#[cfg(any(test, feature = "test-support"))]
+pub use shared_memory::SharedMemory;
 pub(crate) use storage::StorageAccess;
 pub use storage::{
     Change, Changes, Row, RowWithin, Snapshot, Storage, StorageError, StorageSize, Table,
@@ -29,5 +42,9 @@ pub(crate) struct Engine {
 pub(crate) const ENGINES: &[Engine] =
     &[Engine { name: "redb", at: |path, cache| Box::new(RedbStorage::at(path, cache)) }];
 
+#[cfg(all(test, feature = "etcd"))]
+pub(crate) mod etcd_server;
+#[cfg(test)]
+mod shared_tests;
 #[cfg(test)]
 mod tests;

@@ -118,6 +118,9 @@ pub enum KvError {
     /// The store is not written until it is repaired.
     #[error("the store is read-only until it is repaired with: lavawall kv repair; {0}")]
     ReadOnly(String),
+    /// Other nodes wrote the same records each time that it was tried.
+    #[error("other nodes write the same records now; try again")]
+    Contended,
     /// The owner of the namespace would keep more than it may.
     #[error("{}: at most {} (would be {})", .0.field, .0.most, .0.wanted)]
     Quota(QuotaExceeded),

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
-use crate::kv::engine::LostRange;
+use crate::kv::engine::{LostRange, Revision};
 use crate::kv::multiset_hash::MultisetHash;
 use crate::kv::name::RecordName;
+use crate::kv::node_sums::NodeSums;
 use crate::kv::record::RecordAddress;
 use crate::kv::record_id::RecordId;
 
@@ -86,15 +87,19 @@ pub(crate) struct Index {
     /// Records that are not.
     unmeasured: usize,
     pub(crate) faults: BTreeMap<RecordId, RecordFault>,
-    /// The multiset hash over the slots.
     /// Keys of entries that a salvage could not read: nothing is known of records there.
     pub(crate) lost: Vec<LostRange>,
+    /// The multiset hash over the slots.
     pub(crate) hash: MultisetHash,
     /// The rest of the hash on the disk: the terms of the records in `faults`, which may open again under
     /// another copy of the keyring.
     pub(crate) unopened: MultisetHash,
     /// The store's commit count at the last change of the namespace.
     pub(crate) commits: u64,
+    /// The parts of the hash that the nodes of a shared storage wrote; empty for a storage that is not shared.
+    pub(crate) sums: NodeSums,
+    /// The revision of a shared storage at the last change of the namespace.
+    pub(crate) revision: Revision,
 }
 
 impl Index {

@@ -16,6 +16,7 @@ use crate::kv::namespace::{Namespace, out_of_order};
 use crate::kv::read_only::ReadOnlyReason;
 use crate::kv::record_id::RecordId;
 use crate::kv::store::{Namespaces, Store, WriterState};
+use crate::kv::store_format::FORMAT_KEY;
 
 /// The finding after a crash that left a part of a commit.
 const CUT_SHORT: &str = "a crash cut the last commit of the store short before it was acknowledged; the store \
@@ -76,6 +77,9 @@ impl Store {
     }
 
     fn load_rows(&self, writer: &mut WriterState) -> Result<(), KvError> {
+        if let Some(follower) = &self.follower {
+            return self.load_shared(follower, writer);
+        }
         let mut findings: Vec<_> = self.check_format()?.into_iter().collect();
         // Known once the file was opened, by the read above.
         let salvage = self.storage.salvaged();
@@ -126,7 +130,7 @@ impl Store {
             findings.extend(self.accept_as_found(&accepted, &mut commits));
             findings.extend(self.mark_opened(commits));
         }
-        *writer = WriterState { commits, findings };
+        *writer = WriterState { commits, findings, ..WriterState::default() };
         *self.read_only.write() = read_only;
         self.replace_namespaces(Some(namespaces));
         self.is_stale.store(false, Ordering::Release);
@@ -135,7 +139,7 @@ impl Store {
 
     /// Removes the rows of namespaces that have a tombstone in the keyring, and keeps aside those of all others
     /// that it does not know: their keyring may be restored. Returns the findings.
-    fn set_apart(&self, namespaces: &Namespaces) -> Result<Vec<String>, KvError> {
+    pub(crate) fn set_apart(&self, namespaces: &Namespaces) -> Result<Vec<String>, KvError> {
         let mut findings = Vec::new();
         let mut aside = Vec::new();
         for (id, has_records) in self.namespaces_on_disk()? {
@@ -204,7 +208,7 @@ impl Store {
     }
 
     /// Brings the mark up to a store that was opened. Returns a finding when that fails.
-    fn mark_opened(&self, commits: u64) -> Option<String> {
+    pub(crate) fn mark_opened(&self, commits: u64) -> Option<String> {
         match self.mark_commits(commits) {
             // The next write does it.
             Ok(()) | Err(KvError::NotReady(_)) => None,
@@ -212,10 +216,11 @@ impl Store {
         }
     }
 
-    /// Whether the storage has any row.
-    fn has_rows(&self) -> Result<bool, KvError> {
+    /// Whether the storage has any row but that of its format.
+    pub(crate) fn has_rows(&self) -> Result<bool, KvError> {
         for table in Table::ALL {
-            if !self.storage.scan(table, b"", None, 1)?.is_empty() {
+            let rows = self.storage.scan(table, b"", None, 2)?;
+            if rows.iter().any(|(key, _)| table != Table::Store || key != FORMAT_KEY) {
                 return Ok(true);
             }
         }

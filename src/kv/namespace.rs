@@ -9,9 +9,13 @@ use crate::crypto::aead::OpenError;
 use crate::keyring::NamespaceId;
 use crate::kv::damage::DamageLog;
 use crate::kv::derived_keys::DerivedKeys;
-use crate::kv::engine::{LostRange, Salvage, Storage, StorageAccess, StorageError, Table};
+use crate::kv::engine::{
+    LostRange, RevisionSnapshot, Salvage, Storage, StorageAccess, StorageError, Table,
+};
 use crate::kv::error::KvError;
 use crate::kv::index::{Index, RecordFault, Slot, SlotContent};
+use crate::kv::node_number::NodeNumber;
+use crate::kv::node_sums::NodeSum;
 use crate::kv::record;
 use crate::kv::record::{Entry, RecordAddress, RowHeader};
 use crate::kv::record_id::RecordId;
@@ -81,7 +85,9 @@ impl Namespace {
         if let Some(salvage) = salvage {
             take_loss(&mut index, &damage, storage, id, salvage)?;
         }
-        let stored = storage.get(Table::Sums, &id.0)?.and_then(|row| keys.open_hash(id, &row).ok());
+        let stored = storage
+            .get(Table::Sums, &id.0)?
+            .and_then(|row| keys.open_hash((id, NodeNumber::ALONE), &row).ok());
         let (commits, hash) = stored.unwrap_or_default();
         index.commits = commits;
         // Rows that do not open have no term in the hash: then only they can be reported, and other changes
@@ -98,6 +104,31 @@ impl Namespace {
         }
         let namespace = Self { damage, ..Self::with_index(id, keys, index, agrees) };
         Ok(LoadedNamespace { namespace, commits })
+    }
+
+    /// As [`Namespace::load`], from a shared storage at one revision.
+    pub(crate) fn load_at(
+        rows: &dyn RevisionSnapshot,
+        id: NamespaceId,
+        keys: DerivedKeys,
+    ) -> Result<Self, KvError> {
+        let mut index = Index::default();
+        for_each_row(rows, Table::Entries, id, |key, row| {
+            index_row(&mut index, &keys, id, key, row);
+        })?;
+        for_each_row(rows, Table::Sums, id, |key, row| {
+            if let Some(node) = NodeNumber::of_key(key, &id.0) {
+                let sum = keys.open_hash((id, node), row).ok();
+                index.sums.set(node, sum.map(|(commits, hash)| NodeSum { commits, hash }));
+            }
+        })?;
+        let total = index.sums.total();
+        let agrees = total.is_some_and(|total| total == index.hash || !index.is_whole());
+        if let Some(total) = total.filter(|_| !index.faults.is_empty()) {
+            index.unopened = total;
+            index.unopened.subtract(&index.hash.to_bytes());
+        }
+        Ok(Self::with_index(id, keys, index, agrees))
     }
 
     pub(crate) fn keys(&self) -> Arc<DerivedKeys> {
@@ -127,6 +158,26 @@ impl Namespace {
 
     pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write()
+    }
+}
+
+/// Calls `with` with each row of a namespace, key first.
+fn for_each_row(
+    rows: &dyn RevisionSnapshot,
+    table: Table,
+    id: NamespaceId,
+    mut with: impl FnMut(&[u8], &[u8]),
+) -> Result<(), StorageError> {
+    let mut after: Option<Vec<u8>> = None;
+    loop {
+        let page = rows.scan(table, &id.0, after.as_deref(), PAGE)?;
+        for (key, row) in &page {
+            with(key, row);
+        }
+        match page.into_iter().last() {
+            Some((last, _)) => after = Some(last),
+            None => return Ok(()),
+        }
     }
 }
 
@@ -174,18 +225,23 @@ fn index_row(
     let address = RecordAddress { namespace, id: RecordId(id) };
     match open_entry_row(keys, address, row) {
         Ok((head, entry)) => {
-            let slot = Slot {
-                version: head.version,
-                expiry: entry.expiry,
-                key_version: head.key_version,
-                content: SlotContent::new(!entry.metadata.is_empty(), None),
-            };
+            let slot = slot_of(head, &entry);
             index.hash.add(&keys.term(address.id, slot.version, slot.expiry));
             index.set(entry.name.as_str(), Some(slot));
         }
         Err(fault) => {
             index.faults.insert(address.id, fault);
         }
+    }
+}
+
+/// The slot of a record with this entry row.
+pub(crate) fn slot_of(head: RowHeader, entry: &Entry) -> Slot {
+    Slot {
+        version: head.version,
+        expiry: entry.expiry,
+        key_version: head.key_version,
+        content: SlotContent::new(!entry.metadata.is_empty(), None),
     }
 }
 

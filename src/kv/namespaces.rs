@@ -60,8 +60,12 @@ impl Store {
         // crash before the keyring is written leaves the row, which belongs to no namespace.
         let commits = writer.commits + 1;
         let changes = self.commit_rows(&keys, id, commits, MultisetHash::default())?;
-        self.storage.commit(&mut changes.into_iter().map(Ok))?;
-        self.count_commit(&mut writer, commits);
+        if let Some(follower) = &self.follower {
+            self.commit_first(follower, &mut writer, id, changes)?;
+        } else {
+            self.storage.commit(&mut changes.into_iter().map(Ok))?;
+            self.count_commit(&mut writer, commits);
+        }
         self.mark_commits(commits)?;
         let added = self.keyring.add_namespace(actor, draft);
         if !KeyringError::took_effect(&added) {
@@ -69,6 +73,9 @@ impl Store {
             let _ = self.storage.commit(&mut clearing(&id.0).into_iter().map(Ok));
         }
         followed(added, || {
+            if self.follower.is_some() {
+                return self.follow_keyring();
+            }
             self.change_namespaces(|namespaces| {
                 namespaces.insert(id, Arc::new(Namespace::empty(id, keys, commits)))
             })
@@ -103,13 +110,18 @@ impl Store {
         let _writer = self.writer();
         self.refuse_if_read_only()?;
         followed(self.keyring.delete_namespace(actor, id), || {
-            self.change_namespaces(|namespaces| {
-                namespaces.remove(&id);
-                self.cache.remove_namespace(id);
-            })?;
+            self.drop_namespace(id)?;
             // Rows that cannot be removed now are removed at the next opening.
             let _ = self.storage.commit(&mut clearing(&id.0).into_iter().map(Ok));
             Ok(())
+        })
+    }
+
+    /// Takes a deleted namespace from readers and writers.
+    pub(crate) fn drop_namespace(&self, id: NamespaceId) -> Result<(), KvError> {
+        self.change_namespaces(|namespaces| {
+            namespaces.remove(&id);
+            self.cache.remove_namespace(id);
         })
     }
 
@@ -138,6 +150,10 @@ impl Store {
     pub fn destroy_unneeded(&self, actor: &Actor, id: NamespaceId) -> Result<Vec<u32>, KvError> {
         let (_writer, namespace) = self.writing(id)?;
         let keys = self.keyring.namespace_keys(id)?;
+        // Another node may have sealed one under an older version that is not committed yet.
+        if self.follower.is_some() {
+            return Ok(Vec::new());
+        }
         // A record that does not open may need any of them.
         if !namespace.index().is_whole() || self.read_only().is_some() {
             return Ok(Vec::new());
@@ -161,6 +177,9 @@ impl Store {
     }
 
     fn refresh_keys(&self, id: NamespaceId) -> Result<(), KvError> {
+        if self.follower.is_some() {
+            return self.follow_keyring();
+        }
         let keys = DerivedKeys::new(&self.keyring.namespace_keys(id)?);
         self.known_namespace(id)?.set_keys(keys);
         Ok(())

@@ -278,7 +278,9 @@ impl Store {
     pub(crate) fn add_damage(&self, namespace: &Namespace, id: RecordId) {
         let is_new = namespace.damage.add(id);
         let key = RecordAddress { namespace: namespace.id, id }.key();
-        if is_new && self.read_only().is_none() && self.lacks_row(&key) {
+        // A shared storage has no tree of this process.
+        let is_own = self.follower.is_none() && self.read_only().is_none();
+        if is_new && is_own && self.lacks_row(&key) {
             // A page of a tree was damaged after the opening: no write may go into that tree.
             self.storage.check_at_next_use();
             self.is_stale.store(true, Ordering::Release);

@@ -24,6 +24,7 @@ use crate::crypto::key::{KEY_BYTES, Key};
 use crate::crypto::key_material::{KeyMaterial, NONCE_BYTES};
 use crate::crypto::label;
 use crate::keyring::NamespaceId;
+use crate::kv::edit::Edit;
 use crate::kv::engine::PAIR_BYTES;
 use crate::kv::name::RecordName;
 use crate::kv::record_id::RecordId;
@@ -181,6 +182,15 @@ pub(crate) fn kept_bytes(value_row: usize, entry_row: usize) -> u32 {
     // Besides the name and the metadata: the expiry, and the length of the name.
     let entry = entry_row.saturating_sub(HEAD_BYTES + OVERHEAD_BYTES + 8 + 2);
     u32::try_from(value + entry).unwrap_or(u32::MAX)
+}
+
+/// The bytes of the rows of a record that an edit writes.
+pub(crate) fn rows_bytes(edit: &Edit<'_>) -> usize {
+    let Edit::Put(put) = edit else { return 0 };
+    let value = HEAD_BYTES + SEALED_KEY_BYTES + put.value.len() + OVERHEAD_BYTES;
+    // In the entry: the expiry, and the length of the name.
+    let entry = HEAD_BYTES + 8 + 2 + put.name.len() + OVERHEAD_BYTES;
+    value + entry + put.metadata.map_or(0, <[u8]>::len)
 }
 
 /// The entry in a row whose head has been read.

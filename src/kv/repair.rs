@@ -145,7 +145,8 @@ impl Store {
         for (name, slot) in names {
             let id = keys.record_id(name.as_str());
             let address = RecordAddress { namespace: namespace.id, id };
-            let checked = self.check(namespace, name.as_str(), slot)?;
+            let row = |table, key: &[u8]| self.storage.get(table, key);
+            let checked = Self::check(&row, namespace, name.as_str(), slot)?;
             if matches!(checked, Checked::Sound(_)) {
                 kept.push(address.key());
             } else {

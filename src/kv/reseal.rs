@@ -33,19 +33,26 @@ impl Store {
             let (mut writer, namespace) = self.writing(id)?;
             let keys = namespace.keys();
             let after_name = after.as_ref().map(RecordName::as_str);
-            let names = namespace.index().behind(keys.active, after_name, RESEAL_BATCH);
+            let names = {
+                let most = self.commit_records(RESEAL_BATCH);
+                namespace.index().behind(keys.active, after_name, most)
+            };
             let Some(last) = names.last() else { return Ok(0) };
-            let mut batch = CommitBatch::of(&namespace, &keys);
+            let mut batch = CommitBatch::of(&namespace, &keys, self.at());
             let mut material = KeyMaterial::of(&self.generator, names.len() * record::DRAWN_BYTES);
             for name in &names {
                 self.reseal_one(&mut material, &mut batch, name.as_str())?;
-                if batch.bytes > RESEAL_BATCH_BYTES {
+                if batch.bytes > self.commit_bytes(RESEAL_BATCH_BYTES) {
                     break;
                 }
             }
             let moved = batch.slots.len();
             if moved > 0 {
-                self.commit(&mut writer, batch)?;
+                match self.commit(&mut writer, batch) {
+                    // Another node has resealed or written some: they are looked at again.
+                    Err(KvError::Contended) => continue,
+                    committed => committed?,
+                }
                 namespace.add_resealed(moved);
                 return Ok(moved);
             }

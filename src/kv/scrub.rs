@@ -12,6 +12,7 @@ use crate::kv::namespace::{Namespace, open_entry_row};
 use crate::kv::record;
 use crate::kv::record::{RecordAddress, RowHeader};
 use crate::kv::scrub_progress::ScrubProgress;
+use crate::kv::snapshot::SlotWithRows;
 use crate::kv::store::Store;
 
 /// The most bytes of rows of one turn, except its last record: it is short, and the disk is left to others.
@@ -27,6 +28,9 @@ pub(crate) enum Checked {
     /// They do not, or one is missing.
     Damaged,
 }
+
+/// Reads a row of the storage, or of a snapshot of it.
+type GetRow<'a> = dyn Fn(Table, &[u8]) -> Result<Option<Vec<u8>>, StorageError> + 'a;
 
 impl Store {
     /// Reads the next `records` records, up to 16 MiB of them. Damaged ones are counted and reported as if a
@@ -89,8 +93,18 @@ impl Store {
         let checked = {
             // A write would change the rows, and would have others of the largest size in memory.
             let _no_writer = self.writer();
-            let Some(slot) = namespace.index().get(name) else { return 0 };
-            self.check(namespace, name, slot)
+            match self.slot_with_rows(namespace, name) {
+                Ok(Some(SlotWithRows { slot, rows: None })) => {
+                    let row = |table, key: &[u8]| self.storage.get(table, key);
+                    Self::check(&row, namespace, name, slot)
+                }
+                Ok(Some(SlotWithRows { slot, rows: Some(rows) })) => {
+                    let row = |table, key: &[u8]| rows.get(table, key);
+                    Self::check(&row, namespace, name, slot)
+                }
+                // It is gone; or a shared storage is away, or forgets faster than this node reads.
+                Ok(None) | Err(_) => return 0,
+            }
         };
         if let Ok(Checked::Sound(bytes)) = checked {
             namespace.damage.remove(id);
@@ -102,7 +116,7 @@ impl Store {
 
     /// Whether both rows of a record open and belong to its slot, under any key version.
     pub(crate) fn check(
-        &self,
+        row: &GetRow<'_>,
         namespace: &Namespace,
         name: &str,
         slot: Slot,
@@ -110,8 +124,7 @@ impl Store {
         let keys = namespace.keys();
         let address = RecordAddress { namespace: namespace.id, id: keys.record_id(name) };
         let key = address.key();
-        let (Some(value), Some(entry)) =
-            (self.storage.get(Table::Values, &key)?, self.storage.get(Table::Entries, &key)?)
+        let (Some(value), Some(entry)) = (row(Table::Values, &key)?, row(Table::Entries, &key)?)
         else {
             return Ok(Checked::Damaged);
         };

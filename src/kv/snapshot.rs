@@ -7,10 +7,12 @@ use crate::keyring::NamespaceId;
 use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::engine::{Snapshot, Table};
 use crate::kv::error::KvError;
+use crate::kv::follower::Follower;
 use crate::kv::index::{Index, Located, Slot};
 use crate::kv::name;
 use crate::kv::name::RecordName;
 use crate::kv::namespace::Namespace;
+use crate::kv::node_number::NodeNumber;
 use crate::kv::read;
 use crate::kv::read::{Metadata, ReadAttempt, RecordReader, Value};
 use crate::kv::record::RecordAddress;
@@ -30,6 +32,13 @@ pub struct RecordsSnapshot<'a> {
     keys: Arc<DerivedKeys>,
     namespace: NamespaceId,
     records: Vec<(RecordName, Located)>,
+}
+
+/// The slot of a record, and the rows of the storage as they were then.
+pub(crate) struct SlotWithRows<'a> {
+    pub(crate) slot: Slot,
+    /// `None` over a storage that this process alone writes.
+    pub(crate) rows: Option<Box<dyn Snapshot + 'a>>,
 }
 
 /// One record of a snapshot.
@@ -68,8 +77,15 @@ impl Store {
         id: NamespaceId,
         select: impl Fn(&Index, &DerivedKeys) -> (Vec<(RecordName, Located)>, T),
     ) -> Result<(RecordsSnapshot<'_>, T), KvError> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let namespace = self.namespace(id)?;
+            if let Some(follower) = &self.follower {
+                match self.snapshot_at_index(follower, &namespace, &select) {
+                    // The past may be forgotten faster than it is read.
+                    Err(_) if attempt + 1 < ATTEMPTS => continue,
+                    taken => return taken,
+                }
+            }
             let (snapshot, commits, selected) = self.take_snapshot(&namespace, &select)?;
             if snapshot.commits()? == Some(commits) {
                 return Ok((snapshot, selected));
@@ -81,6 +97,41 @@ impl Store {
         let (_no_writer, namespace) = self.writing(id)?;
         let (snapshot, _, selected) = self.take_snapshot(&namespace, &select)?;
         Ok((snapshot, selected))
+    }
+
+    /// As [`Store::records_where`], over a shared storage: it shows its rows as they were when the index had them.
+    fn snapshot_at_index<'a, T>(
+        &'a self,
+        follower: &'a Follower,
+        namespace: &Namespace,
+        select: impl Fn(&Index, &DerivedKeys) -> (Vec<(RecordName, Located)>, T),
+    ) -> Result<(RecordsSnapshot<'a>, T), KvError> {
+        let index = namespace.index();
+        // While the index is locked, it gets no commit that the follower then has.
+        let revision = index.revision.max(follower.followed());
+        let keys = namespace.keys();
+        let (records, selected) = select(&index, &keys);
+        drop(index);
+        let rows: Box<dyn Snapshot + 'a> = follower.storage.snapshot_at(revision)?;
+        let namespace = namespace.id;
+        Ok((RecordsSnapshot { store: self, rows, keys, namespace, records }, selected))
+    }
+
+    /// The slot of a record, and, over a shared storage, the rows as they were when the index had them.
+    pub(crate) fn slot_with_rows(
+        &self,
+        namespace: &Namespace,
+        name: &str,
+    ) -> Result<Option<SlotWithRows<'_>>, KvError> {
+        let index = namespace.index();
+        let Some(slot) = index.get(name) else { return Ok(None) };
+        let Some(follower) = &self.follower else {
+            return Ok(Some(SlotWithRows { slot, rows: None }));
+        };
+        let revision = index.revision.max(follower.followed());
+        drop(index);
+        let rows: Box<dyn Snapshot + '_> = follower.storage.snapshot_at(revision)?;
+        Ok(Some(SlotWithRows { slot, rows: Some(rows) }))
     }
 
     /// A snapshot of the storage, and the part of the index that `select` takes after it, with the index's
@@ -118,7 +169,8 @@ impl RecordsSnapshot<'_> {
     /// open.
     fn commits(&self) -> Result<Option<u64>, KvError> {
         let row = self.rows.get(Table::Sums, &self.namespace.0)?;
-        let opened = row.and_then(|row| self.keys.open_hash(self.namespace, &row).ok());
+        let of = (self.namespace, NodeNumber::ALONE);
+        let opened = row.and_then(|row| self.keys.open_hash(of, &row).ok());
         Ok(opened.map(|(commits, _)| commits))
     }
 }

@@ -12,10 +12,12 @@ use crate::keyring::{Keyring, NamespaceId};
 use crate::kv::cache::ValueCache;
 use crate::kv::clock_watch::ClockWatch;
 use crate::kv::commit_mark::CommitMark;
-use crate::kv::engine::Storage;
+use crate::kv::engine::{Revision, SharedStorage, Storage};
 use crate::kv::error::KvError;
+use crate::kv::follower::Follower;
 use crate::kv::group_commit::CommitQueue;
 use crate::kv::namespace::Namespace;
+use crate::kv::node_number::NodeNumber;
 use crate::kv::quota::RecordQuotas;
 use crate::kv::read_only::ReadOnlyReason;
 use crate::kv::scrub_progress::ScrubProgress;
@@ -31,7 +33,7 @@ use lavawall_entropy::Generator;
 pub struct Store {
     pub(crate) generator: Arc<Generator>,
     pub(crate) keyring: Arc<Keyring>,
-    pub(crate) storage: Box<dyn Storage>,
+    pub(crate) storage: Arc<dyn Storage>,
     pub(crate) accept: BTreeSet<NamespaceId>,
     /// `None` while closed.
     pub(crate) namespaces: RwLock<Option<Namespaces>>,
@@ -47,6 +49,8 @@ pub struct Store {
     pub(crate) clock: Mutex<ClockWatch>,
     /// Whose namespaces are, and what their owners may keep.
     pub(crate) quotas: Option<Arc<dyn RecordQuotas>>,
+    /// Follows the other nodes, when the storage is shared.
+    pub(crate) follower: Option<Follower>,
     writer: Mutex<WriterState>,
 }
 
@@ -56,8 +60,14 @@ pub(crate) type Namespaces = BTreeMap<NamespaceId, Arc<Namespace>>;
 /// The state of the one writer at a time.
 #[derive(Default)]
 pub(crate) struct WriterState {
-    /// The number of commits of the store.
+    /// The number of commits of the store; in a shared storage, of attempts of this node.
     pub(crate) commits: u64,
+    /// This node's commit count in a shared storage; `None` before its first commit.
+    pub(crate) counted: Option<u64>,
+    /// A revision at which the storage has that count.
+    pub(crate) counted_at: Revision,
+    /// The first of the commits since then of which it is not known whether they took place.
+    pub(crate) in_doubt: Option<u64>,
     /// Findings for the operator, from the last opening.
     pub(crate) findings: Vec<String>,
 }
@@ -68,6 +78,28 @@ impl Store {
         keyring: Arc<Keyring>,
         generator: Arc<Generator>,
         storage: Box<dyn Storage>,
+        accept: BTreeSet<NamespaceId>,
+    ) -> Self {
+        Self::over(keyring, generator, storage.into(), None, accept)
+    }
+
+    /// The store of one node over a storage that other nodes write, too; closed.
+    pub fn shared(
+        keyring: Arc<Keyring>,
+        generator: Arc<Generator>,
+        storage: Arc<dyn SharedStorage>,
+        node: NodeNumber,
+        accept: BTreeSet<NamespaceId>,
+    ) -> Self {
+        let follower = Follower::of(Arc::clone(&storage), node);
+        Self::over(keyring, generator, storage, Some(follower), accept)
+    }
+
+    fn over(
+        keyring: Arc<Keyring>,
+        generator: Arc<Generator>,
+        storage: Arc<dyn Storage>,
+        follower: Option<Follower>,
         accept: BTreeSet<NamespaceId>,
     ) -> Self {
         Self {
@@ -84,6 +116,7 @@ impl Store {
             scrub: Mutex::default(),
             clock: Mutex::default(),
             quotas: None,
+            follower,
             writer: Mutex::default(),
         }
     }
@@ -106,6 +139,12 @@ impl Store {
         Self { mark: Some(CommitMark::at(path)), ..self }
     }
 
+    /// The node of this store, and the revision that the indices have at least.
+    pub(crate) fn at(&self) -> (NodeNumber, impl FnOnce() -> Revision) {
+        let followed = || self.follower.as_ref().map_or(Revision(0), Follower::followed);
+        (self.node(), followed)
+    }
+
     /// Its keyring.
     pub fn keyring(&self) -> &Arc<Keyring> {
         &self.keyring
@@ -116,9 +155,11 @@ impl Store {
         self.namespaces.read().is_some()
     }
 
-    /// The number of commits of the store.
+    /// The number of commits of the store; of this node, when others write it, too.
     pub fn commits(&self) -> u64 {
-        self.writer().commits
+        let writer = self.writer();
+        // Numbers of attempts are not numbers of commits.
+        if self.follower.is_some() { writer.counted.unwrap_or_default() } else { writer.commits }
     }
 
     /// Records the number of commits in the keyring's anchor.
@@ -164,8 +205,10 @@ impl Store {
         self.writer.lock()
     }
 
-    /// A namespace, up to date.
+    /// A namespace, up to date: with all that was acknowledged before the call, by any node.
     pub(crate) fn namespace(&self, id: NamespaceId) -> Result<Arc<Namespace>, KvError> {
+        self.reload_if_stale(None)?;
+        self.follow()?;
         self.reload_if_stale(None)?;
         self.known_namespace(id)
     }
@@ -177,6 +220,7 @@ impl Store {
     ) -> Result<(MutexGuard<'_, WriterState>, Arc<Namespace>), KvError> {
         let mut writer = self.writer();
         self.reload_if_stale(Some(&mut writer))?;
+        self.follow_keyring()?;
         let namespace = self.known_namespace(id)?;
         Ok((writer, namespace))
     }

@@ -26,13 +26,17 @@ impl Store {
         for namespace in self.known_namespaces()?.into_iter().filter(|it| it.agrees) {
             let Ok((mut writer, namespace)) = self.writing(namespace.id) else { continue };
             let keys = namespace.keys();
-            let names = namespace.index().expired(now, SWEEP_BATCH);
-            let mut batch = CommitBatch::of(&namespace, &keys);
+            let names = namespace.index().expired(now, self.commit_records(SWEEP_BATCH));
+            let mut batch = CommitBatch::of(&namespace, &keys, self.at());
             for name in &names {
                 batch.remove(name.as_str());
             }
             if !batch.changes.is_empty() {
-                self.commit(&mut writer, batch)?;
+                match self.commit(&mut writer, batch) {
+                    // Another node has removed or written some: they are looked at again.
+                    Err(KvError::Contended) => continue,
+                    committed => committed?,
+                }
             }
             swept += names.len();
         }

@@ -8,6 +8,7 @@ mod formats;
 mod group_commit;
 mod keys;
 mod model;
+mod nodes;
 mod pipeline;
 mod snapshots;
 mod tampering;

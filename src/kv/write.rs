@@ -40,6 +40,8 @@ impl Store {
     /// Writes all of these records, or none. Of two with the same name, the last one counts. When this
     /// returns, they survive a crash.
     ///
+    /// To a shared storage each record is written or not: it takes commits of a limited size.
+    ///
     /// # Errors
     /// When a record is invalid, or nothing can be written.
     pub fn put(&self, id: NamespaceId, puts: &[Put<'_>], now: u64) -> Result<(), KvError> {
@@ -107,8 +109,11 @@ impl Store {
         self.refuse_if_read_only()?;
         let last: BTreeMap<_, _> = edits.iter().map(|edit| (edit.name(), *edit)).collect();
         self.check_records(namespace, &last)?;
+        if let Some(follower) = &self.follower {
+            return self.write_shared(follower, writer, namespace.id, &last);
+        }
         let keys = namespace.keys();
-        let mut batch = CommitBatch::of(namespace, &keys);
+        let mut batch = CommitBatch::of(namespace, &keys, self.at());
         let commits = writer.commits + 1;
         let sealed = last.values().filter(|edit| matches!(edit, Edit::Put(_))).count();
         let mut material = KeyMaterial::of(&self.generator, sealed * record::DRAWN_BYTES);
@@ -197,11 +202,17 @@ impl Store {
     }
 
     /// Makes a batch durable, then visible to readers.
+    ///
+    /// # Errors
+    /// Also with [`KvError::Contended`], when other nodes have written the same records.
     pub(crate) fn commit(
         &self,
         writer: &mut WriterState,
         mut batch: CommitBatch<'_>,
     ) -> Result<(), KvError> {
+        if let Some(follower) = &self.follower {
+            return self.commit_batch(follower, writer, batch);
+        }
         let commits = writer.commits + 1;
         self.add_commit_rows(&mut batch, commits)?;
         let changes = mem::take(&mut batch.changes);

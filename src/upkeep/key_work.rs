@@ -13,7 +13,7 @@ use crate::dialect::aws_kms::due_deletion::delete_due_keys;
 use crate::incident::IncidentLog;
 use crate::keyring::seal::{SealChoice, SealKind};
 use crate::keyring::{Condition, Keyring};
-use crate::kv::{Compaction, Store};
+use crate::kv::{Compaction, KvError, Store};
 use crate::machine::{ClockReading, unix_now};
 use crate::state::{ADMIN_TOKEN, StateDir};
 use crate::upkeep::admin_token;
@@ -31,6 +31,9 @@ const EVERY_WHILE_SEALED: Duration = Duration::from_millis(100);
 
 /// The longest wait after a failure: each failed try is a line in the audit log.
 const RETRY_MOST: Duration = Duration::from_mins(5);
+
+/// The longest wait while the storage cannot be read or written, which is no line in the audit log.
+const RETRY_AWAY_MOST: Duration = Duration::from_secs(5);
 
 /// Before the first seed.
 const EVERY_BEFORE_SEED: Duration = Duration::from_millis(20);
@@ -173,7 +176,9 @@ impl KeyWork {
             }
             Err(error) => {
                 let waited = self.not_before.map_or(EVERY, |(_, waited)| waited);
-                let wait = (waited * 2).min(RETRY_MOST);
+                let is_away = matches!(error.downcast_ref(), Some(KvError::Storage(_)));
+                let most = if is_away { RETRY_AWAY_MOST } else { RETRY_MOST };
+                let wait = (waited * 2).min(most);
                 self.not_before = Some((Instant::now() + wait, wait));
                 (EVERY, error.to_string())
             }
@@ -217,6 +222,7 @@ impl KeyWork {
         if !store.is_open() {
             self.open(store)?;
         }
+        store.follow()?;
         for finding in self.callers.tenants.load(store)? {
             self.report(finding);
         }

@@ -12,9 +12,17 @@ use crate::incident::IncidentLog;
 use crate::keyring::{Keyring, Places};
 use crate::kv::Store;
 use crate::kv::engine::ENGINES;
+#[cfg(feature = "etcd")]
+use crate::kv::engine::EtcdStorage;
+#[cfg(feature = "etcd")]
+use crate::kv::{EngineChoice, NodeNumber};
 use crate::state::{AUDIT_LOG, StateDir};
 use crate::upkeep::key_work::{KeyWork, KnownCallers};
 use lavawall_entropy::Generator;
+
+/// The node that has the keyring.
+#[cfg(feature = "etcd")]
+const FIRST_NODE: u16 = 1;
 
 /// The thread; stopped and joined when dropped.
 pub(crate) struct KeyUpkeep {
@@ -38,14 +46,9 @@ impl KeyUpkeep {
     ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let keyring = Keyring::load(places(config, state_dir), Arc::clone(generator))?;
         let keyring = Arc::new(keyring);
-        let cache = usize::try_from(config.kv.cache.as_u64())?;
-        let engine = &ENGINES[0];
-        tracing::debug!("storage engine: {}", engine.name);
-        let storage = (engine.at)(&state_dir.file("store"), cache);
-        let accepted = config.kv.accepted();
-        let values = usize::try_from(config.kv.opened_cache.as_u64())?;
         let callers = KnownCallers::default();
-        let store = Store::new(Arc::clone(&keyring), Arc::clone(generator), storage, accepted)
+        let values = usize::try_from(config.kv.opened_cache.as_u64())?;
+        let store = store(config, state_dir, generator, &keyring)?
             .with_value_cache(values)
             .with_quotas(Arc::<Tenants>::clone(&callers.tenants))
             .with_commit_mark(state_dir.file("store.commits"));
@@ -95,6 +98,28 @@ impl Drop for KeyUpkeep {
             let _ = thread.join();
         }
     }
+}
+
+/// The store over the engine that the configuration names; closed.
+fn store(
+    config: &Config,
+    state_dir: &StateDir,
+    generator: &Arc<Generator>,
+    keyring: &Arc<Keyring>,
+) -> Result<Store, Box<dyn std::error::Error + Send + Sync>> {
+    let (keyring, generator) = (Arc::clone(keyring), Arc::clone(generator));
+    let accepted = config.kv.accepted();
+    #[cfg(feature = "etcd")]
+    if let (EngineChoice::Etcd, Some(etcd)) = (config.kv.engine, &config.kv.etcd) {
+        let storage = Arc::new(EtcdStorage::new(etcd, FIRST_NODE)?);
+        let node = NodeNumber::of(FIRST_NODE).expect("not 0");
+        return Ok(Store::shared(keyring, generator, storage, node, accepted));
+    }
+    let engine = &ENGINES[0];
+    tracing::debug!("storage engine: {}", engine.name);
+    let cache = usize::try_from(config.kv.cache.as_u64())?;
+    let storage = (engine.at)(&state_dir.file("store"), cache);
+    Ok(Store::new(keyring, generator, storage, accepted))
 }
 
 /// The files of the keyring.

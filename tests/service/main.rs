@@ -10,6 +10,10 @@ mod credential;
 mod degraded_keys;
 mod devices;
 mod egd;
+#[cfg(feature = "etcd")]
+mod etcd;
+#[cfg(feature = "etcd")]
+mod etcd_members;
 mod host;
 mod keys;
 mod kms;

@@ -111,7 +111,7 @@ impl From<KvError> for Refusal {
                 );
                 Self::new(Class::TooManyRequests, Subject::Limit(Box::new(limit)), message)
             }
-            KvError::NotReady(_) => Self::unavailable(text),
+            KvError::NotReady(_) | KvError::Contended => Self::unavailable(text),
             KvError::Closed => Self::unavailable(NOT_OPEN).with_operator_message(text),
             KvError::ReadOnly(_) => hidden(READ_ONLY),
             KvError::Orphaned | KvError::Sound => {

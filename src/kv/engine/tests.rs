@@ -5,7 +5,15 @@ use Change::{Clear, Delete, Put};
 use Table::{Entries, Store, Sums, Values};
 
 fn over_each(test: impl Fn(&dyn Storage)) {
+    over_each_of_this_process(&test);
+    #[cfg(feature = "etcd")]
+    test(&etcd_server::EtcdServer::start().storage("test", 1));
+}
+
+/// Over those that know their size, and take a batch of any.
+fn over_each_of_this_process(test: impl Fn(&dyn Storage)) {
     test(&MemoryStorage::default());
+    test(&SharedMemory::default());
     for engine in ENGINES {
         let folder = tempfile::tempdir().expect("a directory");
         test(&*(engine.at)(&folder.path().join(engine.name), 1 << 20));
@@ -75,7 +83,7 @@ fn a_snapshot_shows_the_rows_of_one_commit_and_no_writer_waits_for_it() {
 
 #[test]
 fn a_batch_is_applied_in_its_order() {
-    over_each(|storage| {
+    over_each_of_this_process(|storage| {
         let batch = [
             Put(Values, b"a".to_vec(), b"1".to_vec()),
             Put(Values, b"ab".to_vec(), b"2".to_vec()),
@@ -152,7 +160,7 @@ fn live_bytes(storage: &dyn Storage) -> u64 {
 
 #[test]
 fn the_bytes_of_the_rows_are_counted_with_every_change() {
-    over_each(|storage| {
+    over_each_of_this_process(|storage| {
         commit(storage, []).expect("written");
         assert_eq!(live_bytes(storage), 0);
         put(storage, Values, b"key", b"12345");
@@ -180,7 +188,7 @@ fn the_bytes_of_the_rows_are_counted_with_every_change() {
 
 #[test]
 fn compaction_keeps_every_row_and_makes_no_file_larger() {
-    over_each(|storage| {
+    over_each_of_this_process(|storage| {
         let key = |number: u16| number.to_be_bytes().to_vec();
         let rows: Vec<_> =
             (0..2000).map(|number| Ok(Put(Values, key(number), vec![7; 1000]))).collect();

@@ -1,0 +1,63 @@
+//! What a node knows of the commits of the others.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::kv::engine::{Revision, SharedStorage, Watch};
+use crate::kv::node_number::NodeNumber;
+
+/// Follows a shared storage. The index of every namespace is changed by the watch alone, also for commits of this
+/// node: in one order, that of the commits.
+pub(crate) struct Follower {
+    pub(crate) storage: Arc<dyn SharedStorage>,
+    pub(crate) node: NodeNumber,
+    /// `None` before the store is opened, and after changes were lost.
+    watch: Mutex<Option<Box<dyn Watch>>>,
+    /// Every index has the commits up to this revision.
+    followed: AtomicU64,
+    /// The counter of the keyring whose keys the namespaces have.
+    keyring: AtomicU64,
+}
+
+/// The right to change the indices.
+pub(crate) type WatchGuard<'a> = MutexGuard<'a, Option<Box<dyn Watch>>>;
+
+impl Follower {
+    pub(crate) fn of(storage: Arc<dyn SharedStorage>, node: NodeNumber) -> Self {
+        Self {
+            storage,
+            node,
+            watch: Mutex::default(),
+            followed: AtomicU64::new(0),
+            keyring: AtomicU64::new(0),
+        }
+    }
+
+    /// The revision that every index has at least.
+    pub(crate) fn followed(&self) -> Revision {
+        Revision(self.followed.load(Ordering::Acquire))
+    }
+
+    /// The right to change the indices.
+    pub(crate) fn watch(&self) -> WatchGuard<'_> {
+        self.watch.lock()
+    }
+
+    /// Every index has the commits up to this revision. The caller has the right to change them.
+    pub(crate) fn set_followed(&self, revision: Revision) {
+        self.followed.store(revision.0, Ordering::Release);
+    }
+
+    /// The counter of the keyring whose keys the namespaces have.
+    pub(crate) fn keyring(&self) -> u64 {
+        self.keyring.load(Ordering::Acquire)
+    }
+
+    /// The namespaces have the keys of the keyring with this counter. The caller has the right to change the
+    /// indices.
+    pub(crate) fn set_keyring(&self, counter: u64) {
+        self.keyring.store(counter, Ordering::Release);
+    }
+}
