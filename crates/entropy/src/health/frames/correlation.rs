@@ -26,9 +26,9 @@ pub(super) const LEAST_BLOCKS: usize = 12;
 /// does for the length of three frames, is not in them.
 #[derive(Debug)]
 pub(super) struct Correlation {
-    space: f32,
+    pub(super) space: f32,
     /// As measured; [`rho`] converts it.
-    time: f32,
+    pub(super) time: f32,
     /// The mean square of the share by which the light of a row changed in the last frame.
     pub(super) flicker: f32,
     /// The last frame had enough blocks to judge.

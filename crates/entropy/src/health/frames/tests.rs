@@ -6,6 +6,7 @@ use std::path::Path;
 use super::*;
 use crate::sample::PixelFormat;
 
+mod known_answers;
 mod recipe;
 
 use recipe::{Recipe, Scene};
