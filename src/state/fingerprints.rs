@@ -2,9 +2,13 @@
 //! later.
 //!
 //! ```text
-//! frames-<source>.seen       8 bytes a frame, little-endian, oldest first; at most KEPT of them
-//! frames-<source>.seen.old   the same, full: those before
+//! frames-<source>.seen               "frames/2", then 8 bytes a frame, little-endian, oldest first; at
+//!                                    most KEPT of them
+//! frames-<source>.seen.old           the same, full: those before
+//! frames-<source>.seen….set-aside    a file of another version, which is not read
 //! ```
+//! Files of version 1 had no tag, and fingerprints of whole pictures, which match no picture today. The
+//! odds that such a file begins with the tag are 2⁻⁶⁴.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,6 +22,9 @@ use crate::state::StateDir;
 const KEPT: usize = 1 << 20;
 
 const ENTRY_BYTES: usize = size_of::<u64>();
+
+/// What a file of this version begins with; the version is that of the fingerprints' formula.
+const TAG: [u8; ENTRY_BYTES] = *b"frames/2";
 
 /// Appends fingerprints to a file, and starts another when it is full.
 #[derive(Debug)]
@@ -43,9 +50,9 @@ impl Journal {
         let current = entries(&path)?;
         let written = current.len();
         seen.extend(current);
-        let file = durable::open(&path, private().append(true))?;
+        let file = tagged(&path)?;
         // A crash can leave part of an entry at the end.
-        file.set_len((written * ENTRY_BYTES) as u64)?;
+        file.set_len(((1 + written) * ENTRY_BYTES) as u64)?;
         Ok((Self { path, file: Some(file), written, kept }, seen))
     }
 
@@ -65,7 +72,7 @@ impl Journal {
         let Some(file) = &mut self.file else { return Ok(()) };
         if self.written >= self.kept {
             std::fs::rename(&self.path, old(&self.path))?;
-            *file = durable::open(&self.path, private().append(true))?;
+            *file = tagged(&self.path)?;
             self.written = 0;
         }
         file.write_all(&fingerprint.to_le_bytes())?;
@@ -78,14 +85,38 @@ fn old(path: &Path) -> PathBuf {
     path.with_extension("seen.old")
 }
 
-/// The whole entries of a file that may not be there.
+/// The file, to be appended to, with its tag.
+fn tagged(path: &Path) -> io::Result<File> {
+    let mut file = durable::open(path, private().append(true))?;
+    // A crash can leave part of the tag.
+    if file.metadata()?.len() < ENTRY_BYTES as u64 {
+        file.set_len(0)?;
+        file.write_all(&TAG)?;
+    }
+    Ok(file)
+}
+
+/// The whole entries of a file that may not be there. One of another version has none, and is set aside.
 fn entries(path: &Path) -> io::Result<Vec<u64>> {
-    match durable::read(path) {
-        Ok(bytes) => {
-            Ok(bytes.as_chunks().0.iter().map(|entry| u64::from_le_bytes(*entry)).collect())
+    let bytes = match durable::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    match bytes.as_chunks().0 {
+        [] => Ok(Vec::new()),
+        [TAG, entries @ ..] => Ok(entries.iter().map(|entry| u64::from_le_bytes(*entry)).collect()),
+        _ => {
+            let mut aside = path.as_os_str().to_owned();
+            aside.push(".set-aside");
+            std::fs::rename(path, &aside)?;
+            tracing::warn!(
+                "{}: fingerprints of another version, set aside; recordings made before are not \
+                 detected",
+                path.display()
+            );
+            Ok(Vec::new())
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
     }
 }
 
@@ -117,6 +148,35 @@ mod tests {
         journal.append(4);
         let (_, seen) = Journal::open(&dir, "camera").expect("readable");
         assert_eq!(seen, [1, 2, u64::MAX, 4]);
+    }
+
+    #[test]
+    fn files_of_version_1_are_set_aside_and_never_read() {
+        let (_base, dir) = dir();
+        let path = dir.file("frames-camera.seen");
+        for (path, entry) in [(&path, 7_u64), (&old(&path), 8)] {
+            std::fs::write(path, entry.to_le_bytes()).expect("writable");
+        }
+        let (mut journal, seen) = Journal::open(&dir, "camera").expect("made");
+        assert!(seen.is_empty());
+        for (name, entry) in
+            [("frames-camera.seen.set-aside", 7_u64), ("frames-camera.seen.old.set-aside", 8)]
+        {
+            let aside = std::fs::read(dir.file(name)).expect(name);
+            assert_eq!(aside, entry.to_le_bytes(), "{name}");
+        }
+        journal.append(9);
+        let (_, seen) = Journal::open(&dir, "camera").expect("readable");
+        assert_eq!(seen, [9]);
+    }
+
+    #[test]
+    fn a_torn_tag_is_written_again() {
+        let (_base, dir) = dir();
+        std::fs::write(dir.file("frames-camera.seen"), &TAG[..5]).expect("writable");
+        Journal::open(&dir, "camera").expect("made").0.append(9);
+        let (_, seen) = Journal::open(&dir, "camera").expect("readable");
+        assert_eq!(seen, [9]);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 //! credit of its noise.
 //!
 //! ```text
-//! payload ─► transfer ─► seen before? ─► luma grid ─► scene ─► noise in time ─► credit
-//!            whole?      frozen, loop    every 4th    covered   quiet, denoised,
-//!                                        pixel        clipped   too good, RCT, APT
+//! payload ─► transfer ─► luma grid ─► scene ─► seen before? ─► noise in time ─► credit
+//!            whole?      every 4th    covered   frozen, loop    quiet, denoised,
+//!                        pixel        clipped                   too good, RCT, APT
 //! ```
 //! Only the first failed test is reported: a covered lens is not also reported as too quiet.
 //! Thresholds are starting values, for a camera that has not been calibrated.
@@ -173,7 +173,7 @@ impl FrameTests {
     /// Detects a picture that was seen before.
     fn check_repeat(&mut self, payload: &[u8]) -> Result<(), Finding> {
         let coded = self.luma.is_empty();
-        match self.fingerprints.push(payload) {
+        match self.fingerprints.push(&self.luma.values, payload) {
             Match::Repeat(times) if times >= if coded { 3 } else { 1 } => Err(Finding {
                 test: HealthTest::Frozen,
                 severity: Severity::Intermittent,

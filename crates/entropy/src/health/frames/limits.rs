@@ -26,12 +26,12 @@ pub(super) fn of(config: FramesConfig) -> Vec<HealthLimit> {
         ),
         alarm(
             HealthTest::Frozen,
-            format!("the same payload again, or over {} unchanged", percent(MOST_UNCHANGED)),
+            format!("the same picture again, or over {} unchanged", percent(MOST_UNCHANGED)),
         ),
     ];
     if config.remember {
         let rule = format!(
-            "a payload or most of the blocks given before, or noise that correlates by over ±{} \
+            "a picture or most of the blocks given before, or noise that correlates by over ±{} \
              with that of 2 to {} frames before or of one of the last hours",
             lags::MOST,
             lags::MOST_LAG

@@ -165,6 +165,30 @@ fn a_replay_is_noticed_across_a_restart() {
 }
 
 #[test]
+fn a_replay_in_other_colours_is_noticed() {
+    let samples: Vec<_> = healthy(10).samples().collect();
+    let mut frames = FrameTests::new(LIVE, &[]);
+    for sample in &samples {
+        assert!(frames.inspect(sample).findings.is_empty());
+    }
+    for (number, place, what) in [(4, 1, "colour"), (6, 2, "a pixel between the readings")] {
+        let mut bytes = samples[number].bytes().to_vec();
+        bytes[place] ^= 1;
+        // The driver's frame counter starts again.
+        let frame = Frame { sequence: None, ..frame_of(&samples[number]) };
+        let other = Sample::of(Shape::Frame(frame), &bytes, samples[9].taken);
+        let findings = frames.inspect(&other).findings;
+        let found: Vec<_> = findings.iter().map(|it| (it.test, it.severity)).collect();
+        assert_eq!(found, [(HealthTest::LoopedReplay, Severity::Persistent)], "{what}");
+    }
+}
+
+fn frame_of(sample: &Sample) -> Frame {
+    let Shape::Frame(frame) = sample.shape else { panic!("no frame: {sample:?}") };
+    frame
+}
+
+#[test]
 fn a_reset_forgets_the_pixels_and_not_the_pictures() {
     let mut frames = FrameTests::new(LIVE, &[]);
     let samples: Vec<_> = healthy(60).samples().collect();
