@@ -6,6 +6,7 @@
 //! ```
 
 pub(crate) mod adaptive;
+mod bits;
 pub(crate) mod bytes;
 pub(crate) mod cutoff;
 pub(crate) mod finding;

@@ -1,7 +1,9 @@
 //! The adaptive proportion test (SP 800-90B §4.4.2).
 
+use crate::health::bits::Bits;
+
 /// Counts how often the first symbol of a window comes again within it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdaptiveProportion {
     window: u32,
     cutoff: u32,
@@ -31,6 +33,28 @@ impl AdaptiveProportion {
             self.seen = 0;
         }
         (matched && self.matches >= self.cutoff).then_some(self.matches)
+    }
+
+    /// The test after these symbols; `None` where one of them could fail.
+    pub(super) fn after(&self, bits: Bits) -> Option<Self> {
+        let (mut after, mut rest) = (*self, bits);
+        while let Some(first) = rest.first() {
+            if after.seen == 0 {
+                after.first = first;
+                after.matches = 0;
+            }
+            let (now, later) = rest.split_at(self.window.checked_sub(after.seen)?);
+            after.matches += now.equal_to(after.first);
+            if after.matches >= self.cutoff {
+                return None;
+            }
+            after.seen += now.count();
+            if after.seen == self.window {
+                after.seen = 0;
+            }
+            rest = later;
+        }
+        Some(after)
     }
 
     /// Forgets the window.

@@ -26,6 +26,7 @@ mod second_differences;
 mod transfer;
 mod variance;
 
+use crate::health::bits::Bits;
 use crate::health::cutoff::{ALPHA_FAST, LEAST_H};
 use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::inspect::{Inspect, Inspection};
@@ -258,10 +259,15 @@ impl FrameTests {
     fn value(&mut self) -> Result<Credit, Finding> {
         let mut findings = Vec::new();
         let mut symbols = 0;
+        let mut bits = Bits::default();
         for difference in self.variance.active(&self.differences) {
-            self.symbols.push(u64::from(difference & 1 == 1), &mut findings);
+            bits.push(u64::from(difference.cast_unsigned()));
             symbols += 1;
+            if bits.is_full() {
+                self.symbols.push_bits(std::mem::take(&mut bits), &mut findings);
+            }
         }
+        self.symbols.push_bits(bits, &mut findings);
         // Of equal severities the first: a stuck bit fails both tests.
         if let Some(worst) = findings.into_iter().rev().max_by_key(|finding| finding.severity) {
             return Err(worst);

@@ -1,7 +1,9 @@
 //! The repetition count test (SP 800-90B §4.4.1).
 
+use crate::health::bits::Bits;
+
 /// Counts how often in a row the same symbol came.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RepetitionCount {
     cutoff: u32,
     last: Option<u64>,
@@ -24,6 +26,20 @@ impl RepetitionCount {
             self.run = 1;
         }
         (self.run >= self.cutoff).then_some(self.run)
+    }
+
+    /// The test after these symbols; `None` where one of them could fail.
+    pub(super) fn after(&self, bits: Bits) -> Option<Self> {
+        let Some(first) = bits.first() else { return Some(*self) };
+        let before = if self.last == Some(first) { self.run } else { 0 };
+        let run = before.saturating_add(bits.first_run());
+        // No run that begins among these symbols is longer than they are.
+        if run >= self.cutoff || bits.count() >= self.cutoff {
+            return None;
+        }
+        let is_one_run = bits.first_run() == bits.count();
+        let run = if is_one_run { run } else { bits.last_run() };
+        Some(Self { last: bits.last(), run, ..*self })
     }
 
     /// Forgets the run.

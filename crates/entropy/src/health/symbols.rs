@@ -1,6 +1,7 @@
 //! The inspector of every source whose samples are plain symbols: RCT and APT, at two levels.
 
 use crate::health::adaptive::AdaptiveProportion;
+use crate::health::bits::Bits;
 use crate::health::cutoff::{self, Alpha, LEAST_H};
 use crate::health::finding::{Finding, HealthTest, Severity};
 use crate::health::inspect::{Inspect, Inspection};
@@ -92,6 +93,18 @@ impl SymbolTests {
             }
         }
     }
+
+    /// As [`push`](Self::push) of one symbol after another, and at once where none of them can fail.
+    pub(super) fn push_bits(&mut self, bits: Bits, findings: &mut Vec<Finding>) {
+        let levels = self.persistent.after(bits).zip(self.intermittent.after(bits));
+        match levels {
+            Some((persistent, intermittent)) => {
+                self.persistent = persistent;
+                self.intermittent = intermittent;
+            }
+            None => bits.symbols().for_each(|symbol| self.push(symbol, findings)),
+        }
+    }
 }
 
 impl Inspect for SymbolTests {
@@ -160,7 +173,7 @@ pub(super) fn deltas(sample: &Sample) -> impl Iterator<Item = u64> + '_ {
 }
 
 /// Both tests at one false-alarm probability.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Level {
     window: u32,
     repetition: RepetitionCount,
@@ -192,6 +205,12 @@ impl Level {
             run.map(|run| (HealthTest::RepetitionCount, run, self.repetition_cutoff)),
             count.map(|count| (HealthTest::AdaptiveProportion, count, self.adaptive_cutoff)),
         ]
+    }
+
+    /// Both tests after these symbols; `None` where one of them could fail.
+    fn after(&self, bits: Bits) -> Option<Self> {
+        let (repetition, adaptive) = self.repetition.after(bits).zip(self.adaptive.after(bits))?;
+        Some(Self { repetition, adaptive, ..*self })
     }
 
     fn limits(&self, h: f64, severity: Severity, alpha: Alpha) -> [HealthLimit; 2] {

@@ -161,6 +161,102 @@ fn parse_fixture(text: &str) -> (Vec<String>, Vec<u8>) {
     (expected, bytes)
 }
 
+/// Tests of these cutoffs, over these windows, at both levels.
+fn with_cutoffs(windows: [u32; 2], runs: [u32; 2], counts: [u32; 2]) -> SymbolTests {
+    let mut tests = SymbolTests::binary(HALF);
+    for (number, level) in [&mut tests.intermittent, &mut tests.persistent].into_iter().enumerate()
+    {
+        level.repetition = RepetitionCount::new(runs[number]);
+        level.repetition_cutoff = runs[number];
+        level.adaptive = AdaptiveProportion::new(windows[number], counts[number]);
+        level.adaptive_cutoff = counts[number];
+    }
+    tests
+}
+
+/// Lengths of runs of equal bits; most are short, some longer than a word.
+fn runs() -> impl Strategy<Value = Vec<usize>> {
+    let run = prop_oneof![8 => 1..4_usize, 2 => 1..40_usize, 1 => 40..200_usize];
+    prop::collection::vec(run, 1..60)
+}
+
+/// Both take the same bits, one of them in words of these sizes in turn.
+fn take_alike(
+    tests: [&mut SymbolTests; 2],
+    runs: &[usize],
+    sizes: &[u32],
+) -> Result<(), TestCaseError> {
+    let [words, single] = tests;
+    let mut left = runs.iter().enumerate().flat_map(|(number, run)| {
+        std::iter::repeat_n(u64::try_from(number % 2).expect("0 or 1"), *run)
+    });
+    for size in sizes.iter().cycle() {
+        let mut bits = Bits::default();
+        (0..*size).map_while(|_| left.next()).for_each(|symbol| bits.push(symbol));
+        let (mut of_words, mut of_single) = (Vec::new(), Vec::new());
+        words.push_bits(bits, &mut of_words);
+        bits.symbols().for_each(|symbol| single.push(symbol, &mut of_single));
+        prop_assert_eq!(of_words, of_single);
+        prop_assert_eq!(words.intermittent, single.intermittent);
+        prop_assert_eq!(words.persistent, single.persistent);
+        if bits.count() < *size {
+            break;
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn bits_in_words_fail_exactly_as_one_after_another(
+        runs in runs(),
+        sizes in prop::collection::vec(1..=64_u32, 1..8),
+        windows in [1..1100_u32, 1..1100_u32],
+        cutoffs in [1..200_u32, 1..200_u32],
+        counts in [1..700_u32, 1..700_u32],
+        other in prop::option::of(0..4_u64),
+    ) {
+        let fresh = || with_cutoffs(windows, cutoffs, counts);
+        let (mut words, mut single) = (fresh(), fresh());
+        // A symbol that is no bit may have come before.
+        if let Some(symbol) = other {
+            words.push(symbol, &mut Vec::new());
+            single.push(symbol, &mut Vec::new());
+        }
+        take_alike([&mut words, &mut single], &runs, &sizes)?;
+    }
+
+    #[test]
+    fn bits_in_words_fail_exactly_at_the_cutoffs_of_every_claim(
+        runs in runs(),
+        sizes in prop::collection::vec(1..=64_u32, 1..8),
+        h in 0.05..1.0,
+        alpha in 20..=40_u32,
+    ) {
+        let claim = EntropyClaim { h_per_symbol: h, alpha: Alpha(alpha), credited: true };
+        let (mut words, mut single) = (SymbolTests::binary(claim), SymbolTests::binary(claim));
+        take_alike([&mut words, &mut single], &runs, &sizes)?;
+    }
+}
+
+#[test]
+fn words_of_noise_are_taken_at_once() {
+    // Otherwise nothing would be gained. The cutoffs are those of a camera.
+    let camera = EntropyClaim { alpha: cutoff::ALPHA_FAST, ..HALF };
+    let mut tests = SymbolTests::binary(camera);
+    let mut noise = 1_u64;
+    for _ in 0..100 {
+        let mut bits = Bits::default();
+        while !bits.is_full() {
+            // Knuth's MMIX generator (TAOCP 2, §3.3.4).
+            noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            bits.push(noise >> 63);
+        }
+        assert!(tests.intermittent.after(bits).is_some() && tests.persistent.after(bits).is_some());
+        tests.push_bits(bits, &mut Vec::new());
+    }
+}
+
 proptest! {
     #[test]
     fn a_longer_run_never_undoes_an_alarm(run in 41usize..600, more in 0usize..600) {
