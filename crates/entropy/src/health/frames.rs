@@ -17,6 +17,7 @@ mod earlier_noise;
 mod fingerprints;
 mod flicker;
 mod lags;
+mod lanes;
 mod limits;
 mod luma;
 mod motion;

@@ -20,7 +20,7 @@ use std::hash::{BuildHasher, RandomState};
 
 use zeroize::Zeroizing;
 
-use crate::health::frames::differences::{BLOCK, for_each_block};
+use crate::health::frames::differences::{BLOCK, Block, for_each_block};
 use crate::health::frames::luma::Luma;
 
 /// Fingerprints in one of the two sets: as many as fill a hash table of 2²⁰ places to 7/8.
@@ -51,12 +51,10 @@ impl BlockMemory {
     /// Remembers blocks of a picture. The number of those seen before and of all, when most were.
     pub(super) fn push(&mut self, luma: &Luma, active: &[bool]) -> Option<(usize, usize)> {
         let mut blocks = Vec::new();
-        for_each_block(luma.width, active.len(), |block| {
-            blocks.push(block.rows().flatten().collect::<Vec<_>>());
-        });
+        for_each_block(luma.width, active.len(), |block| blocks.push(*block));
         let apart = (blocks.len() / LOOKED_AT).max(1);
-        let has_noise = |block: &&Vec<usize>| {
-            block.iter().filter(|place| active[**place]).count() >= LEAST_ACTIVE
+        let has_noise = |block: &&Block| {
+            block.rows().flatten().filter(|place| active[*place]).count() >= LEAST_ACTIVE
         };
         let chosen = blocks.iter().step_by(apart).filter(has_noise).take(BLOCKS);
         let prints: Vec<_> = chosen.map(|block| self.fingerprint(luma, block)).collect();
@@ -72,12 +70,12 @@ impl BlockMemory {
         (seen >= LEAST_SEEN && seen * 2 > all).then_some((seen, all))
     }
 
-    fn fingerprint(&self, luma: &Luma, block: &[usize]) -> u64 {
+    fn fingerprint(&self, luma: &Luma, block: &Block) -> u64 {
         let mut readings = Zeroizing::new([0_u8; BLOCK * BLOCK]);
-        for (to, place) in readings.iter_mut().zip(block) {
-            *to = luma.values[*place];
+        for (to, place) in readings.iter_mut().zip(block.rows().flatten()) {
+            *to = luma.values[place];
         }
-        self.key.hash_one((block.first(), &*readings))
+        self.key.hash_one((block.start(), &*readings))
     }
 }
 

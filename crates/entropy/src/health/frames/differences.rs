@@ -60,6 +60,7 @@ impl Differences {
 }
 
 /// The places of one block's readings: runs within rows.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Block {
     start: usize,
     stride: usize,
@@ -68,6 +69,11 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// The place of its first reading.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
     /// Each row of the block.
     pub(super) fn rows(&self) -> impl Iterator<Item = std::ops::Range<usize>> + use<> {
         let (start, stride, width) = (self.start, self.stride, self.width);

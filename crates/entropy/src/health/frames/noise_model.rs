@@ -11,6 +11,9 @@ use crate::health::frames::variance::Variance;
 /// Number of levels of brightness, of 32 steps each.
 const BINS: usize = 8;
 
+/// Classes of variances: the leading 12 bits of a number.
+const CLASSES: usize = 1 << 12;
+
 /// Frames in which the curve is learned, after those in which the variances settle.
 const LEARNED_AT: u32 = 96;
 
@@ -86,16 +89,55 @@ pub(super) fn check_level(curve: &Curve) -> Result<(), Finding> {
 
 /// The middle variance at each level of brightness: a few readings that an edge has passed do not
 /// change it.
+///
+/// The variances are counted by their leading bits, and only those of the middle's class are compared.
 pub(super) fn curve(variance: &Variance, differences: &Differences) -> Curve {
-    let mut levels: [Vec<f32>; BINS] = Default::default();
+    let mut counts = vec![[0_u32; CLASSES]; BINS];
     for (value, variance) in variance.by_brightness(differences) {
-        levels[usize::from(value) * BINS / 256].push(variance);
+        counts[level(value)][class(variance)] += 1;
     }
-    levels.map(|mut level| {
-        let middle = level.len() / 2;
-        (level.len() >= LEAST_READINGS)
-            .then(|| f64::from(*level.select_nth_unstable_by(middle, f32::total_cmp).1))
-    })
+    let middles: [_; BINS] = std::array::from_fn(|level| middle(&counts[level]));
+    let mut near: [Vec<f32>; BINS] = Default::default();
+    for (value, variance) in variance.by_brightness(differences) {
+        if middles[level(value)].is_some_and(|(middle, _)| middle == class(variance)) {
+            near[level(value)].push(variance);
+        }
+    }
+    let mut curve = Curve::default();
+    for ((level, middle), near) in curve.iter_mut().zip(middles).zip(&mut near) {
+        *level = middle
+            .map(|(_, place)| *near.select_nth_unstable_by(place, f32::total_cmp).1)
+            .map(f64::from);
+    }
+    curve
+}
+
+/// The level of a brightness.
+fn level(brightness: u8) -> usize {
+    usize::from(brightness) * BINS / 256
+}
+
+/// The sign, the exponent and the highest three bits of the fraction of a variance. It grows with the
+/// variance, which is not negative (IEEE 754-2019 §3.4).
+fn class(variance: f32) -> usize {
+    (variance.to_bits() >> (u32::BITS - CLASSES.ilog2())) as usize
+}
+
+/// The class of the middle of so many variances and its place within the class; `None` where there are
+/// too few of them.
+fn middle(counts: &[u32; CLASSES]) -> Option<(usize, usize)> {
+    let total: usize = counts.iter().map(|count| *count as usize).sum();
+    if total < LEAST_READINGS {
+        return None;
+    }
+    let mut place = total / 2;
+    for (class, count) in counts.iter().enumerate() {
+        match place.checked_sub(*count as usize) {
+            Some(left) => place = left,
+            None => return Some((class, place)),
+        }
+    }
+    None
 }
 
 fn alarm(detail: String) -> Finding {

@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::health::frames::differences::{BLOCK, Block, Differences, for_each_block, share};
+use crate::health::frames::lanes::{self, LANES, Lane, Lanes};
 use crate::health::frames::second_differences::{SecondDifferences, WHITE_VARIANCE};
 
 /// The weight of one frame in the running mean: it remembers about sixteen.
@@ -56,9 +57,13 @@ impl Variance {
         self.outliers.resize(readings, false);
         for_each_block(differences.width, second.values.len(), |block| {
             let usual = self.mean(block, &differences.residuals).max(ACTIVE);
-            for row in block.rows() {
-                let outliers = &mut self.outliers[row.clone()];
-                push_row(&mut self.values[row.clone()], outliers, &second.values[row], usual);
+            let mut variances = lanes::of_rows(&self.values, block);
+            let outliers =
+                push_block(&mut variances, &lanes::of_rows(&second.values, block), usual);
+            lanes::store_rows(&variances, &mut self.values, block);
+            for (lane, row) in block.rows().enumerate() {
+                let outliers = outliers.iter().map(|place| place[lane]);
+                self.outliers[row].iter_mut().zip(outliers).for_each(|(to, from)| *to = from);
             }
         });
         self.hold(differences.width);
@@ -147,38 +152,55 @@ impl Variance {
     }
 }
 
-/// Adds the second differences of one row of a block, less what they have in common, to the running
-/// variances. An outlier counts as much as the least outlier, so that an edge that passes is
-/// forgotten soon and noise that grows is followed. `usual` is the variance of the block.
-fn push_row(variances: &mut [f32], outliers: &mut [bool], values: &[f32], usual: f32) {
-    let mut sorted = [0.0; BLOCK];
-    let mut count = 0;
-    for value in values.iter().filter(|value| !value.is_nan()) {
-        sorted[count] = *value;
-        count += 1;
-    }
-    if count < 2 {
-        return;
-    }
-    let middle = *sorted[..count].select_nth_unstable_by(count / 2, f32::total_cmp).1;
-    let (mut sum, mut kept) = (0.0, 0.0);
-    for ((value, variance), is_outlier) in values.iter().zip(&*variances).zip(&mut *outliers) {
-        let rest = value - middle;
-        *is_outlier = rest * rest > OUTLIER * WHITE_VARIANCE * variance.max(usual);
-        if !*is_outlier && !rest.is_nan() {
-            sum += rest;
-            kept += 1.0;
+/// Adds the second differences of a block, less what the readings of a row have in common, to the
+/// running variances. An outlier counts as much as the least outlier, so that an edge that passes is
+/// forgotten soon and noise that grows is followed. `usual` is the variance of the block. The outliers,
+/// by column and row.
+fn push_block(variances: &mut Lanes, values: &Lanes, usual: f32) -> [[bool; LANES]; BLOCK] {
+    let middle = middles(values);
+    let least = |variance: f32| if variance > usual { variance } else { usual };
+    let mut outliers = [[false; LANES]; BLOCK];
+    let (mut sum, mut kept) = ([0.0; LANES], [0.0; LANES]);
+    for ((values, variances), outliers) in values.iter().zip(&*variances).zip(&mut outliers) {
+        for row in 0..LANES {
+            let rest = values[row] - middle[row];
+            outliers[row] = rest * rest > OUTLIER * WHITE_VARIANCE * least(variances[row]);
+            let is_kept = !outliers[row] && !rest.is_nan();
+            sum[row] += if is_kept { rest } else { 0.0 };
+            kept[row] += if is_kept { 1.0 } else { 0.0 };
         }
     }
-    let mean = middle + sum / f32::max(kept, 1.0);
+    let mean = lanes::each(|row| middle[row] + sum[row] / f32::max(kept[row], 1.0));
     // Taking the mean of n values off leaves (n − 1) / n of their variance.
-    let scale = kept / f32::max(kept - 1.0, 1.0) / WHITE_VARIANCE;
-    for ((variance, value), is_outlier) in variances.iter_mut().zip(values).zip(outliers) {
-        let rest = value - mean;
-        if *is_outlier {
-            *variance += WEIGHT * (OUTLIER * variance.max(usual) - *variance);
-        } else if kept > 1.0 && !rest.is_nan() {
-            *variance += WEIGHT * (rest * rest * scale - *variance);
+    let scale = lanes::each(|row| kept[row] / f32::max(kept[row] - 1.0, 1.0) / WHITE_VARIANCE);
+    for ((values, variances), outliers) in values.iter().zip(variances).zip(&outliers) {
+        *variances = lanes::each(|row| {
+            let (variance, rest) = (variances[row], values[row] - mean[row]);
+            let now =
+                if outliers[row] { OUTLIER * least(variance) } else { rest * rest * scale[row] };
+            let counts = outliers[row] || (kept[row] > 1.0 && !rest.is_nan());
+            if counts { variance + WEIGHT * (now - variance) } else { variance }
+        });
+    }
+    outliers
+}
+
+/// The middle reading of each row; NaN where there are fewer than two.
+fn middles(values: &Lanes) -> Lane {
+    let mut counts = [0.0; LANES];
+    for row in values {
+        for (count, value) in counts.iter_mut().zip(row) {
+            *count += if value.is_nan() { 0.0 } else { 1.0 };
         }
     }
+    // Missing readings are beyond the others.
+    let mut sorted =
+        values.map(|place| place.map(|it| if it.is_nan() { f32::INFINITY } else { it }));
+    lanes::sort(&mut sorted);
+    let mut middles = [f32::NAN; LANES];
+    for (count, place) in [(2.0, 1), (4.0, 2), (6.0, 3), (8.0, 4)] {
+        middles =
+            lanes::each(|row| if counts[row] >= count { sorted[place][row] } else { middles[row] });
+    }
+    middles
 }
