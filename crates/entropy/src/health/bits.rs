@@ -80,12 +80,14 @@ mod tests {
 
     fn of(symbols: &[u64]) -> Bits {
         let mut bits = Bits::default();
-        symbols.iter().for_each(|symbol| bits.push(*symbol));
+        for symbol in symbols {
+            bits.push(*symbol);
+        }
         bits
     }
 
     /// Up to 64 symbols, often all but a few of them equal.
-    pub(super) fn symbols() -> impl Strategy<Value = Vec<u64>> {
+    fn symbols() -> impl Strategy<Value = Vec<u64>> {
         (0..=64_usize, 0..=8_u64, 0..2_u64).prop_flat_map(|(count, rare, usual)| {
             let symbol = move |at: u64| if at < rare { 1 - usual } else { usual };
             prop::collection::vec((0..16_u64).prop_map(symbol), count)

@@ -24,6 +24,7 @@ mod motion;
 mod noise_model;
 mod scene;
 mod second_differences;
+mod strips;
 mod transfer;
 mod variance;
 
@@ -37,7 +38,7 @@ use crate::sample::{Frame, Sample, Shape};
 
 use block_memory::BlockMemory;
 use correlation::{Correlation, LEAST_BLOCKS};
-use differences::{BLOCK, Differences, MOST_UNCHANGED};
+use differences::{Differences, MOST_UNCHANGED};
 use earlier_noise::EarlierNoise;
 use fingerprints::{Fingerprints, Match};
 use flicker::Flicker;
@@ -46,6 +47,7 @@ use luma::Luma;
 use motion::Motion;
 use noise_model::NoiseModel;
 use second_differences::SecondDifferences;
+use strips::BLOCK;
 use transfer::Transfer;
 use variance::{LEAST_ACTIVE, Variance};
 
@@ -159,7 +161,7 @@ impl FrameTests {
             self.variance.push(&self.differences, &self.second);
             if self.variance.is_known() {
                 let judged = self.variance.judged(&self.second);
-                self.correlation.push(self.luma.width, &judged, &self.luma.values);
+                self.correlation.push(self.luma.width, judged, &self.luma.values);
                 self.flicker.push(self.correlation.flicker, sample.taken);
                 self.check_noise_seen()?;
             }
@@ -198,7 +200,7 @@ impl FrameTests {
         let readings = lags::readings(&self.correlation.now);
         let earlier = self.earlier.push(&readings);
         let lags = self.lags.push(readings);
-        let seen = self.blocks.push(&self.luma, &self.variance.are_active());
+        let seen = self.blocks.push(&self.luma, |place| self.variance.is_active(place));
         lags?;
         earlier?;
         seen.map_or(Ok(()), |(seen, all)| {
@@ -241,7 +243,7 @@ impl FrameTests {
             }
             finding
         })?;
-        let share = self.variance.active_share(&self.differences);
+        let share = self.variance.active_share();
         if share < LEAST_ACTIVE {
             let limit = format!("{:.0}", LEAST_ACTIVE * 100.0);
             return Err(Finding {
@@ -277,7 +279,7 @@ impl FrameTests {
         if self.count < SETTLED {
             return Ok(Credit::default());
         }
-        let is_enough = self.variance.active_share(&self.differences) >= LEAST_ACTIVE;
+        let is_enough = self.variance.active_share() >= LEAST_ACTIVE;
         self.has_noise = is_enough;
         let is_credited = self.config.credited && is_enough && self.correlation.is_judged;
         let bits = if is_credited {

@@ -20,8 +20,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use zeroize::Zeroizing;
 
-use crate::health::frames::differences::{BLOCK, Block, for_each_block};
 use crate::health::frames::luma::Luma;
+use crate::health::frames::strips::{BLOCK, Block, for_each_block};
 
 /// Fingerprints in one of the two sets: as many as fill a hash table of 2²⁰ places to 7/8.
 const KEPT: usize = 917_504;
@@ -49,12 +49,16 @@ pub(super) struct BlockMemory {
 
 impl BlockMemory {
     /// Remembers blocks of a picture. The number of those seen before and of all, when most were.
-    pub(super) fn push(&mut self, luma: &Luma, active: &[bool]) -> Option<(usize, usize)> {
+    pub(super) fn push(
+        &mut self,
+        luma: &Luma,
+        is_active: impl Fn(usize) -> bool,
+    ) -> Option<(usize, usize)> {
         let mut blocks = Vec::new();
-        for_each_block(luma.width, active.len(), |block| blocks.push(*block));
+        for_each_block(luma.width, luma.values.len(), |block| blocks.push(*block));
         let apart = (blocks.len() / LOOKED_AT).max(1);
         let has_noise = |block: &&Block| {
-            block.rows().flatten().filter(|place| active[*place]).count() >= LEAST_ACTIVE
+            block.rows().flatten().filter(|place| is_active(*place)).count() >= LEAST_ACTIVE
         };
         let chosen = blocks.iter().step_by(apart).filter(has_noise).take(BLOCKS);
         let prints: Vec<_> = chosen.map(|block| self.fingerprint(luma, block)).collect();
@@ -97,25 +101,25 @@ mod tests {
     #[test]
     fn a_picture_is_known_again_although_some_of_it_differs_and_no_other_is() {
         let mut memory = BlockMemory::default();
-        let active = vec![true; 80 * 64];
+        let active = |_| true;
         for number in 0..1000 {
-            assert_eq!(memory.push(&picture(number), &active), None, "{number}");
+            assert_eq!(memory.push(&picture(number), active), None, "{number}");
         }
         let mut again = picture(500);
         // A quarter of the blocks: the two columns at the left, of which some are remembered.
         for row in again.values.chunks_mut(80) {
             row[..16].fill(200);
         }
-        assert!(memory.push(&again, &active).is_some());
-        assert_eq!(memory.push(&picture(1001), &active), None);
+        assert!(memory.push(&again, active).is_some());
+        assert_eq!(memory.push(&picture(1001), active), None);
     }
 
     #[test]
     fn blocks_without_noise_are_not_known_again() {
         let mut memory = BlockMemory::default();
-        let active = vec![false; 80 * 64];
+        let active = |_| false;
         for _ in 0..3 {
-            assert_eq!(memory.push(&picture(1), &active), None);
+            assert_eq!(memory.push(&picture(1), active), None);
         }
     }
 }

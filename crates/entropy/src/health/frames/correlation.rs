@@ -4,7 +4,8 @@
 use zeroize::Zeroizing;
 
 use crate::health::finding::{Finding, HealthTest, Severity};
-use crate::health::frames::differences::{Block, for_each_block};
+use crate::health::frames::lanes::{self, LANES, Lane};
+use crate::health::frames::strips::{Block, strips};
 
 /// More correlation than this is a compressed or filtered feed: twice what raw cameras show.
 pub(super) const MOST: f32 = 0.1;
@@ -47,24 +48,34 @@ impl Default for Correlation {
 
 impl Correlation {
     /// Takes the next differences. The middle one of all blocks counts: what moves is in some.
-    pub(super) fn push(&mut self, width: usize, judged: &[f32], brightness: &[u8]) {
+    pub(super) fn push(
+        &mut self,
+        width: usize,
+        judged: impl ExactSizeIterator<Item = f32>,
+        brightness: &[u8],
+    ) {
         std::mem::swap(&mut self.now, &mut self.before);
         self.now.clear();
-        self.now.extend_from_slice(judged);
-        self.flicker = flicker(width, judged, brightness);
-        for_each_block(width, judged.len(), |block| {
-            for row in block.rows() {
-                take_off_flicker(&mut self.now[row.clone()], &brightness[row]);
-            }
-        });
+        self.now.extend(judged);
         let has_before = self.before.len() == self.now.len();
         let (mut space, mut time) = (Vec::new(), Vec::new());
-        for_each_block(width, judged.len(), |block| {
-            space.extend(in_space(&self.now, block));
-            if has_before {
-                time.extend(in_time(&self.now, &self.before, block));
+        let (mut squares, mut rows) = (0.0, 0.0);
+        for strip in strips(width, self.now.len()) {
+            let blocks: Vec<_> = strip.blocks().collect();
+            let shares = self.take_off_flicker(&blocks, brightness).to_array();
+            for share in &shares[..strip.rows] {
+                squares += share * share;
+                rows += 1.0;
             }
-        });
+            for blocks in blocks.chunks(LANES) {
+                space.extend(in_space(&self.now, blocks, strip.rows).into_iter().flatten());
+                if has_before {
+                    let correlations = in_time(&self.now, &self.before, blocks, strip.rows);
+                    time.extend(correlations.into_iter().flatten());
+                }
+            }
+        }
+        self.flicker = squares / f32::max(rows, 1.0);
         let (space, time) = (median(&mut space), median(&mut time));
         self.is_judged = space.is_some() && time.is_some();
         if let Some(space) = space {
@@ -73,6 +84,27 @@ impl Correlation {
         if let Some(time) = time {
             self.time += WEIGHT * (time - self.time);
         }
+    }
+
+    /// Takes off what grows with brightness in each row of each block: light that flickers changes all
+    /// readings of a row by the same part of their brightness. That part, for the whole rows.
+    fn take_off_flicker(&mut self, blocks: &[Block], brightness: &[u8]) -> Lane {
+        let mut whole = Light::default();
+        for block in blocks {
+            let mut values = lanes::of_rows(&self.now, block);
+            let light = lanes::light_of_rows(brightness, block);
+            let mut of_block = Light::default();
+            for (values, light) in values.iter().zip(&light) {
+                whole.add(*values, *light);
+                of_block.add(*values, *light);
+            }
+            let share = of_block.share();
+            for (values, light) in values.iter_mut().zip(&light) {
+                *values -= share * *light;
+            }
+            lanes::store_rows(&values, &mut self.now, block);
+        }
+        whole.share()
     }
 
     /// The next frame has no predecessor.
@@ -101,32 +133,36 @@ impl Correlation {
     }
 }
 
-/// The correlation of each reading with its right neighbour: 1 − γ(1) / γ(2, 3), where γ(k) is the
-/// mean square of the differences of readings k apart in a row (a variogram). What a row has in
-/// common is in none of them.
-fn in_space(values: &[f32], block: &Block) -> Option<f32> {
+/// For each block, the correlation of each reading with its right neighbour: 1 − γ(1) / γ(2, 3), where
+/// γ(k) is the mean square of the differences of readings k apart in a row (a variogram). What a row has
+/// in common is in none of them.
+fn in_space(values: &[f32], blocks: &[Block], rows: usize) -> [Option<f32>; LANES] {
     let (mut near, mut far) = (MeanSquare::default(), MeanSquare::default());
-    for row in block.rows() {
-        let row = &values[row];
-        for (place, value) in row.iter().enumerate() {
-            let other = |distance: usize| row.get(place + distance).map(|other| other - value);
-            near.add(other(1));
-            far.add(other(2));
-            far.add(other(3));
+    for row in 0..rows {
+        let row = lanes::of_blocks(values, blocks, row);
+        for (place, values) in row.iter().enumerate() {
+            let other = |distance: usize| row.get(place + distance);
+            near.add(other(1), *values);
+            far.add(other(2), *values);
+            far.add(other(3), *values);
         }
     }
-    let (near, far) = (near.mean()?, far.mean()?);
-    (far > f32::EPSILON).then(|| 1.0 - near / far)
+    let (near, far) = (near.means(), far.means());
+    std::array::from_fn(|block| {
+        let (near, far) = near[block].zip(far[block])?;
+        (far > f32::EPSILON).then(|| 1.0 - near / far)
+    })
 }
 
-/// The correlation of each reading with itself a frame before.
-fn in_time(now: &[f32], before: &[f32], block: &Block) -> Option<f32> {
+/// For each block, the correlation of each reading with itself a frame before.
+fn in_time(now: &[f32], before: &[f32], blocks: &[Block], rows: usize) -> [Option<f32>; LANES] {
     let mut sums = Sums::default();
-    for row in block.rows() {
-        let readings = now[row.clone()].iter().zip(&before[row]);
-        readings.for_each(|(now, before)| sums.add(*now, *before));
+    for row in 0..rows {
+        let now = lanes::of_blocks(now, blocks, row);
+        let before = lanes::of_blocks(before, blocks, row);
+        now.iter().zip(&before).for_each(|(now, before)| sums.add(*now, *before));
     }
-    sums.correlation()
+    sums.correlations()
 }
 
 /// How much a reading's noise agrees with that of the frame before, 0 to 1.
@@ -138,78 +174,78 @@ fn rho(c: f32) -> f32 {
     (3.0 + 2.0 * c - under_the_root.max(0.0).sqrt()) / 2.0
 }
 
-/// The mean square, over the rows, of the share by which the light changed.
-fn flicker(width: usize, judged: &[f32], brightness: &[u8]) -> f32 {
-    let width = width.max(1);
-    let (mut sum, mut count) = (0.0, 0.0);
-    for (row, light) in judged.chunks(width).zip(brightness.chunks(width)) {
-        let share = share_of_light(row, light);
-        sum += share * share;
-        count += 1.0;
+/// Sums from which follows the share of their brightness by which the readings of each row changed, by
+/// least squares.
+#[derive(Default)]
+struct Light {
+    products: Lane,
+    squares: Lane,
+}
+
+impl Light {
+    /// Takes the next reading of each row, where it is known.
+    fn add(&mut self, values: Lane, light: Lane) {
+        let known = lanes::known(values);
+        self.products += (values * light) & known;
+        self.squares += (light * light) & known;
     }
-    sum / f32::max(count, 1.0)
-}
 
-/// The share of their brightness by which the readings of a row changed, by least squares.
-fn share_of_light(row: &[f32], brightness: &[u8]) -> f32 {
-    let (mut products, mut squares) = (0.0, 0.0);
-    for (value, light) in row.iter().zip(brightness).filter(|(value, _)| !value.is_nan()) {
-        products += value * f32::from(*light);
-        squares += f32::from(*light) * f32::from(*light);
+    fn share(&self) -> Lane {
+        self.products / self.squares.fast_max(Lane::ONE)
     }
-    products / f32::max(squares, 1.0)
 }
 
-/// Takes off what grows with brightness in one row of a block: light that flickers changes all
-/// readings of a row by the same part of their brightness.
-fn take_off_flicker(row: &mut [f32], brightness: &[u8]) {
-    let share = share_of_light(row, brightness);
-    row.iter_mut().zip(brightness).for_each(|(value, light)| *value -= share * f32::from(*light));
-}
-
-/// The mean of squares.
+/// The mean of squares of each block.
 #[derive(Default)]
 struct MeanSquare {
-    sum: f32,
-    count: f32,
+    sum: Lane,
+    count: Lane,
 }
 
 impl MeanSquare {
-    fn add(&mut self, value: Option<f32>) {
-        if let Some(value) = value.filter(|value| !value.is_nan()) {
-            self.sum += value * value;
-            self.count += 1.0;
-        }
+    /// Takes the difference of two readings of each block, where both are known.
+    fn add(&mut self, other: Option<&Lane>, value: Lane) {
+        let Some(other) = other else { return };
+        let difference = *other - value;
+        let known = lanes::known(difference);
+        self.sum += (difference * difference) & known;
+        self.count += lanes::one(known);
     }
 
-    fn mean(&self) -> Option<f32> {
-        (self.count >= LEAST_PAIRS).then(|| self.sum / self.count)
+    fn means(&self) -> [Option<f32>; LANES] {
+        let (sum, count) = (self.sum.to_array(), self.count.to_array());
+        std::array::from_fn(|block| {
+            (count[block] >= LEAST_PAIRS).then(|| sum[block] / count[block])
+        })
     }
 }
 
-/// Sums over pairs of residuals.
+/// Sums over pairs of residuals of each block.
 #[derive(Default)]
 struct Sums {
-    pairs: f32,
-    products: f32,
-    left: f32,
-    right: f32,
+    pairs: Lane,
+    products: Lane,
+    left: Lane,
+    right: Lane,
 }
 
 impl Sums {
-    fn add(&mut self, left: f32, right: f32) {
-        if left.is_nan() || right.is_nan() {
-            return;
-        }
-        self.pairs += 1.0;
-        self.products += left * right;
-        self.left += left * left;
-        self.right += right * right;
+    /// Takes the next pair of each block, where both are known.
+    fn add(&mut self, left: Lane, right: Lane) {
+        let known = lanes::known(left) & lanes::known(right);
+        self.pairs += lanes::one(known);
+        self.products += (left * right) & known;
+        self.left += (left * left) & known;
+        self.right += (right * right) & known;
     }
 
-    fn correlation(&self) -> Option<f32> {
-        let power = (self.left * self.right).sqrt();
-        (self.pairs >= LEAST_PAIRS && power > f32::EPSILON).then(|| self.products / power)
+    fn correlations(&self) -> [Option<f32>; LANES] {
+        let powers = (self.left * self.right).to_array().map(f32::sqrt);
+        let (pairs, products) = (self.pairs.to_array(), self.products.to_array());
+        std::array::from_fn(|block| {
+            let is_enough = pairs[block] >= LEAST_PAIRS && powers[block] > f32::EPSILON;
+            is_enough.then(|| products[block] / powers[block])
+        })
     }
 }
 
@@ -238,10 +274,11 @@ mod tests {
         (0..64_u16).map(|place| f32::from(place.wrapping_mul(40_503) >> 8) - 127.0).collect()
     }
 
-    /// The one block of these readings.
-    fn of_one_block(visit: impl Fn(&Block) -> Option<f32>) -> f32 {
-        let mut found = None;
-        for_each_block(8, 64, |block| found = visit(block));
+    /// The figure of the one block of these readings.
+    fn of_one_block(visit: impl Fn(&[Block]) -> [Option<f32>; LANES]) -> f32 {
+        let strip = strips(8, 64).next().expect("a block");
+        let [found, others @ ..] = visit(&strip.blocks().collect::<Vec<_>>());
+        assert_eq!(others, [None; LANES - 1]);
         found.expect("enough pairs")
     }
 
@@ -270,7 +307,7 @@ mod tests {
                 squares.iter().sum::<f32>() / f32::from(u16::try_from(squares.len()).expect("few"))
             };
             let expected = 1.0 - mean_square(&[1]) / mean_square(&[2, 3]);
-            let found = of_one_block(|block| in_space(&values, block));
+            let found = of_one_block(|blocks| in_space(&values, blocks, 8));
             assert!((found - expected).abs() < 1e-4, "{out:?}: {found} for {expected}");
         }
     }
@@ -287,7 +324,7 @@ mod tests {
             .filter(|(now, before)| !now.is_nan() && !before.is_nan())
             .map(|(now, before)| (*now, *before))
             .collect();
-        let found = of_one_block(|block| in_time(&now, &before, block));
+        let found = of_one_block(|blocks| in_time(&now, &before, blocks, 8));
         assert!((found - correlation(&pairs)).abs() < 1e-4, "{found}");
     }
 }

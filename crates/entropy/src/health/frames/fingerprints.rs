@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use sha2::{Digest, Sha256};
 
 use crate::health::frames::correlation::LEAST_BLOCKS;
-use crate::health::frames::differences::BLOCK;
+use crate::health::frames::strips::BLOCK;
 
 /// Keeps fingerprints apart from every other hash of a frame.
 const DOMAIN: &[u8] = b"lavawall/frame-fingerprint/2\0";

@@ -29,29 +29,43 @@ impl Luma {
         if row_bytes == 0 || !payload.len().is_multiple_of(row_bytes) {
             return None;
         }
-        let rows = payload.chunks_exact(row_bytes).step_by(FRAME_STEP);
         self.width = row_bytes.div_ceil(step * FRAME_STEP);
-        self.values.reserve(rows.len() * self.width);
-        rows.for_each(|row| self.values.extend(row.iter().step_by(step * FRAME_STEP)));
-        self.take_slopes(payload, row_bytes, step);
+        let readings = (payload.len() / row_bytes).div_ceil(FRAME_STEP) * self.width;
+        self.values.reserve(readings);
+        self.slopes.reserve(readings);
+        for start in (0..payload.len()).step_by(row_bytes * FRAME_STEP) {
+            let row = &payload[start..start + row_bytes];
+            let above = start.checked_sub(row_bytes).map(|at| &payload[at..start]);
+            let below = payload.get(start + row_bytes..start + 2 * row_bytes);
+            // The same row twice has no slope.
+            let beside = above.zip(below).unwrap_or((row, row));
+            match step {
+                1 => self.take_row::<FRAME_STEP>(row, beside),
+                _ => self.take_row::<{ 2 * FRAME_STEP }>(row, beside),
+            }
+        }
         Some(())
     }
 
-    fn take_slopes(&mut self, payload: &[u8], row_bytes: usize, step: usize) {
-        self.slopes.reserve(self.values.len());
-        for start in (0..payload.len()).step_by(row_bytes * FRAME_STEP) {
-            let row = &payload[start..start + row_bytes];
-            let above = start.checked_sub(row_bytes).map_or(row, |at| &payload[at..start]);
-            let below = payload.get(start + row_bytes..start + 2 * row_bytes).unwrap_or(row);
-            let has_both = above.as_ptr() != row.as_ptr() && below.as_ptr() != row.as_ptr();
-            for place in (0..row_bytes).step_by(step * FRAME_STEP) {
-                let right = match (place.checked_sub(step), row.get(place + step)) {
-                    (Some(left), Some(right)) => slope(row[left], *right),
-                    _ => 0,
-                };
-                let down = if has_both { slope(above[place], below[place]) } else { 0 };
-                self.slopes.push([right, down]);
-            }
+    /// Takes one reading of every `APART` bytes of a row, and its slope from the rows above and below.
+    fn take_row<const APART: usize>(&mut self, row: &[u8], (above, below): (&[u8], &[u8])) {
+        let step = APART / FRAME_STEP;
+        let groups = row.as_chunks::<APART>().0;
+        let beside = above.as_chunks::<APART>().0.iter().zip(below.as_chunks::<APART>().0);
+        let mut left = None;
+        self.values.extend(groups.iter().map(|group| group[0]));
+        self.slopes.extend(groups.iter().zip(beside).map(|(group, (above, below))| {
+            let right = left.map_or(0, |left| slope(left, group[step]));
+            left = Some(group[APART - step]);
+            [right, slope(above[0], below[0])]
+        }));
+        // The last group is not whole.
+        let place = groups.len() * APART;
+        if let Some(value) = row.get(place) {
+            self.values.push(*value);
+            let right =
+                row.get(place + step).zip(left).map_or(0, |(right, left)| slope(left, *right));
+            self.slopes.push([right, slope(above[place], below[place])]);
         }
     }
 

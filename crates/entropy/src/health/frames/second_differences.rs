@@ -70,39 +70,47 @@ impl SecondDifferences {
             let moves = x * x * across + 2.0 * x * y * both + y * y * down;
             moves > MOST_SHAKE * WHITE_VARIANCE * variance.max(LEAST_VARIANCE)
         }));
+        // Before the first variances nothing is known to be.
+        self.moved.resize(self.values.len(), false);
     }
 
-    /// The shake moves this reading by too much.
-    pub(super) fn is_moved(&self, place: usize) -> bool {
-        self.moved.get(place).copied().unwrap_or(false)
+    /// Whether the shake moves each reading by too much.
+    pub(super) fn are_moved(&self) -> &[bool] {
+        &self.moved
     }
 
     fn take_slopes(&mut self, luma: &Luma) {
         if self.slopes.len() != luma.slopes.len() {
             *self = Self::default();
-            self.slopes.extend(luma.slopes.iter().map(|slope| per_pixel(*slope)));
+            self.slopes.extend(luma.slopes.iter().map(|slope| slope.map(per_pixel)));
             return;
         }
-        for (mean, slope) in self.slopes.iter_mut().zip(luma.slopes.iter()) {
-            let [x, y] = per_pixel(*slope);
-            mean[0] += WEIGHT * (x - mean[0]);
-            mean[1] += WEIGHT * (y - mean[1]);
+        let slopes = luma.slopes.as_flattened().iter();
+        for (mean, slope) in self.slopes.as_flattened_mut().iter_mut().zip(slopes) {
+            *mean += WEIGHT * (per_pixel(*slope) - *mean);
         }
     }
 
     /// The least-squares shake in pixels, across and down; zero where the picture has no slopes.
     fn fit(&self, width: usize, held: &[u8]) -> [f32; 2] {
         let (mut xx, mut xy, mut yy, mut xv, mut yv) = (0.0_f64, 0.0_f64, 0.0_f64, 0.0, 0.0);
-        let rows = self.values.chunks(width.max(1)).zip(self.slopes.chunks(width.max(1)));
-        for (row, (values, slopes)) in rows.enumerate() {
-            for (place, (value, slope)) in values.windows(2).zip(slopes.windows(2)).enumerate() {
+        let none;
+        let held = if held.len() == self.values.len() {
+            held
+        } else {
+            none = vec![0; self.values.len()];
+            &none
+        };
+        let width = width.max(1);
+        let rows = self.values.chunks(width).zip(self.slopes.chunks(width)).zip(held.chunks(width));
+        for ((values, slopes), held) in rows {
+            let pairs = values.windows(2).zip(slopes.windows(2)).zip(held);
+            for ((value, slope), held) in pairs {
                 let change = f64::from(value[1] - value[0]);
-                let is_held = held.get(row * width + place).is_some_and(|frames| *frames > 0);
-                if change.is_nan() || is_held {
-                    continue;
-                }
-                let x = f64::from(slope[1][0] - slope[0][0]);
-                let y = f64::from(slope[1][1] - slope[0][1]);
+                let counts = *held == 0 && !change.is_nan();
+                let of = |number: f64| if counts { number } else { 0.0 };
+                let (x, y) = (slope[1][0] - slope[0][0], slope[1][1] - slope[0][1]);
+                let (x, y, change) = (of(f64::from(x)), of(f64::from(y)), of(change));
                 xx += x * x;
                 xy += x * y;
                 yy += y * y;
@@ -121,6 +129,6 @@ impl SecondDifferences {
     }
 }
 
-fn per_pixel([x, y]: [i16; 2]) -> [f32; 2] {
-    [f32::from(x) / 2.0, f32::from(y) / 2.0]
+fn per_pixel(slope: i16) -> f32 {
+    f32::from(slope) / 2.0
 }

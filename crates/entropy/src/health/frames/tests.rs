@@ -8,6 +8,7 @@ use crate::sample::PixelFormat;
 
 mod known_answers;
 mod recipe;
+mod reference;
 
 use recipe::{Recipe, Scene};
 

@@ -2,9 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use crate::health::frames::differences::{BLOCK, Block, Differences, for_each_block, share};
+use crate::health::frames::differences::{Differences, share};
 use crate::health::frames::lanes::{self, LANES, Lane, Lanes};
 use crate::health::frames::second_differences::{SecondDifferences, WHITE_VARIANCE};
+use crate::health::frames::strips::{Block, strips};
 
 /// The weight of one frame in the running mean: it remembers about sixteen.
 const WEIGHT: f32 = 1.0 / 16.0;
@@ -33,8 +34,8 @@ pub(super) struct Variance {
     frames: u32,
     /// Starts at zero, and so below the truth.
     pub(super) values: Zeroizing<Vec<f32>>,
-    /// The readings whose last second difference is no noise: an edge has passed.
-    outliers: Vec<bool>,
+    /// The places of the readings whose last second difference is no noise: an edge has passed.
+    outliers: Vec<usize>,
     /// For how many frames each reading is set aside: an edge has passed, and may not be past.
     pub(super) held: Vec<u8>,
     /// Whether each reading is judged and counted: in range, in a block with noise, moved neither
@@ -54,28 +55,28 @@ impl Variance {
         }
         self.frames = self.frames.saturating_add(1);
         self.outliers.clear();
-        self.outliers.resize(readings, false);
-        for_each_block(differences.width, second.values.len(), |block| {
-            let usual = self.mean(block, &differences.residuals).max(ACTIVE);
-            let mut variances = lanes::of_rows(&self.values, block);
-            let outliers =
-                push_block(&mut variances, &lanes::of_rows(&second.values, block), usual);
-            lanes::store_rows(&variances, &mut self.values, block);
-            for (lane, row) in block.rows().enumerate() {
-                let outliers = outliers.iter().map(|place| place[lane]);
-                self.outliers[row].iter_mut().zip(outliers).for_each(|(to, from)| *to = from);
+        let residuals = &differences.residuals;
+        for strip in strips(differences.width, readings) {
+            let blocks: Vec<_> = strip.blocks().collect();
+            for blocks in blocks.chunks(LANES) {
+                let usual = lanes::means(&self.values, residuals, blocks, strip.rows);
+                for (block, usual) in blocks.iter().zip(usual) {
+                    self.push_block(block, &second.values, usual.max(ACTIVE));
+                }
             }
-        });
+        }
         self.hold(differences.width);
-        for_each_block(differences.width, second.values.len(), |block| {
-            // A single reading without noise can seem to have some for a few frames; a block cannot.
-            let has_noise = self.mean(block, &differences.residuals) >= ACTIVE;
-            for place in block.rows().flatten() {
-                let is_in_range = !differences.residuals[place].is_nan();
-                let is_still = !second.is_moved(place) && self.held[place] == 0;
-                self.judged[place] = has_noise && is_in_range && is_still;
-            }
-        });
+        self.judge(differences, second);
+    }
+
+    fn push_block(&mut self, block: &Block, second: &[f32], usual: f32) {
+        let mut variances = lanes::of_rows(&self.values, block);
+        let outliers = push_block(&mut variances, &lanes::of_rows(second, block), usual);
+        lanes::store_rows(&variances, &mut self.values, block);
+        for (column, rows) in outliers.into_iter().map(Lane::to_bitmask).enumerate() {
+            let rows = (0..block.rows).filter(|row| rows >> row & 1 == 1);
+            self.outliers.extend(rows.map(|row| block.row(row).start + column));
+        }
     }
 
     /// Sets aside the outliers and the readings beside, above and below them.
@@ -85,12 +86,31 @@ impl Variance {
         if !self.is_known() {
             return;
         }
-        for (place, _) in self.outliers.iter().enumerate().filter(|(_, is_outlier)| **is_outlier) {
+        for place in &self.outliers {
             let before = [1, width].into_iter().filter_map(|step| place.checked_sub(step));
-            for beside in before.chain([place, place + 1, place + width]) {
+            for beside in before.chain([*place, place + 1, place + width]) {
                 if let Some(frames) = self.held.get_mut(beside) {
                     *frames = HOLD;
                 }
+            }
+        }
+    }
+
+    fn judge(&mut self, differences: &Differences, second: &SecondDifferences) {
+        let residuals = &differences.residuals;
+        let readings = residuals.iter().zip(&self.held).zip(second.are_moved());
+        for (judged, ((residual, held), is_moved)) in self.judged.iter_mut().zip(readings) {
+            *judged = *held == 0 && !is_moved && !residual.is_nan();
+        }
+        for strip in strips(differences.width, residuals.len()) {
+            let blocks: Vec<_> = strip.blocks().collect();
+            for blocks in blocks.chunks(LANES) {
+                let means = lanes::means(&self.values, residuals, blocks, strip.rows);
+                // A single reading without noise can seem to have some for a few frames; a block cannot.
+                let quiet = blocks.iter().zip(means).filter(|(_, mean)| *mean < ACTIVE);
+                quiet.for_each(|(block, _)| {
+                    block.rows().for_each(|row| self.judged[row].fill(false));
+                });
             }
         }
     }
@@ -100,28 +120,18 @@ impl Variance {
         self.frames >= KNOWN_AT
     }
 
-    /// The mean variance of a block's readings in range.
-    fn mean(&self, block: &Block, residuals: &[f32]) -> f32 {
-        let (mut sum, mut count) = (0.0, 0.0);
-        for place in block.rows().flatten().filter(|place| !residuals[*place].is_nan()) {
-            sum += self.values[place];
-            count += 1.0;
-        }
-        sum / f32::max(count, 1.0)
-    }
-
     /// The second differences of the judged readings; NaN elsewhere.
-    pub(super) fn judged(&self, second: &SecondDifferences) -> Zeroizing<Vec<f32>> {
+    pub(super) fn judged<'a>(
+        &'a self,
+        second: &'a SecondDifferences,
+    ) -> impl ExactSizeIterator<Item = f32> + 'a {
         let readings = second.values.iter().zip(self.judged.iter());
-        Zeroizing::new(
-            readings.map(|(value, is_judged)| if *is_judged { *value } else { f32::NAN }).collect(),
-        )
+        readings.map(|(value, is_judged)| if *is_judged { *value } else { f32::NAN })
     }
 
-    /// The readings that are judged and vary enough.
-    pub(super) fn are_active(&self) -> Vec<bool> {
-        let readings = self.values.iter().zip(self.judged.iter());
-        readings.map(|(variance, is_judged)| *is_judged && *variance >= ACTIVE).collect()
+    /// The reading is judged and varies enough.
+    pub(super) fn is_active(&self, place: usize) -> bool {
+        self.judged[place] && self.values[place] >= ACTIVE
     }
 
     /// The differences of the active readings: those judged that vary enough.
@@ -136,8 +146,11 @@ impl Variance {
     }
 
     /// The share of readings that are active.
-    pub(super) fn active_share(&self, differences: &Differences) -> f64 {
-        share(self.active(differences).count(), self.values.len())
+    pub(super) fn active_share(&self) -> f64 {
+        let readings = self.values.iter().zip(self.judged.iter());
+        let active =
+            readings.map(|(variance, is_judged)| u32::from(*is_judged && *variance >= ACTIVE));
+        share(active.sum::<u32>() as usize, self.values.len())
     }
 
     /// Each judged reading: its brightness and its variance.
@@ -154,53 +167,45 @@ impl Variance {
 
 /// Adds the second differences of a block, less what the readings of a row have in common, to the
 /// running variances. An outlier counts as much as the least outlier, so that an edge that passes is
-/// forgotten soon and noise that grows is followed. `usual` is the variance of the block. The outliers,
-/// by column and row.
-fn push_block(variances: &mut Lanes, values: &Lanes, usual: f32) -> [[bool; LANES]; BLOCK] {
+/// forgotten soon and noise that grows is followed. `usual` is the variance of the block. All bits are set
+/// where the result has an outlier.
+fn push_block(variances: &mut Lanes, values: &Lanes, usual: f32) -> Lanes {
+    let usual = Lane::splat(usual);
     let middle = middles(values);
-    let least = |variance: f32| if variance > usual { variance } else { usual };
-    let mut outliers = [[false; LANES]; BLOCK];
-    let (mut sum, mut kept) = ([0.0; LANES], [0.0; LANES]);
-    for ((values, variances), outliers) in values.iter().zip(&*variances).zip(&mut outliers) {
-        for row in 0..LANES {
-            let rest = values[row] - middle[row];
-            outliers[row] = rest * rest > OUTLIER * WHITE_VARIANCE * least(variances[row]);
-            let is_kept = !outliers[row] && !rest.is_nan();
-            sum[row] += if is_kept { rest } else { 0.0 };
-            kept[row] += if is_kept { 1.0 } else { 0.0 };
-        }
+    let mut outliers = Lanes::default();
+    let (mut sum, mut kept) = (Lane::ZERO, Lane::ZERO);
+    for ((values, variances), outlier) in values.iter().zip(&*variances).zip(&mut outliers) {
+        let rest = *values - middle;
+        let limit = variances.fast_max(usual) * (OUTLIER * WHITE_VARIANCE);
+        *outlier = (rest * rest).simd_gt(limit);
+        let is_kept = outlier.bitselect(Lane::ZERO, lanes::known(rest));
+        sum += rest & is_kept;
+        kept += lanes::one(is_kept);
     }
-    let mean = lanes::each(|row| middle[row] + sum[row] / f32::max(kept[row], 1.0));
+    let mean = middle + sum / kept.fast_max(Lane::ONE);
     // Taking the mean of n values off leaves (n − 1) / n of their variance.
-    let scale = lanes::each(|row| kept[row] / f32::max(kept[row] - 1.0, 1.0) / WHITE_VARIANCE);
-    for ((values, variances), outliers) in values.iter().zip(variances).zip(&outliers) {
-        *variances = lanes::each(|row| {
-            let (variance, rest) = (variances[row], values[row] - mean[row]);
-            let now =
-                if outliers[row] { OUTLIER * least(variance) } else { rest * rest * scale[row] };
-            let counts = outliers[row] || (kept[row] > 1.0 && !rest.is_nan());
-            if counts { variance + WEIGHT * (now - variance) } else { variance }
-        });
+    let scale = kept / (kept - 1.0).fast_max(Lane::ONE) / WHITE_VARIANCE;
+    let is_enough = kept.simd_gt(Lane::ONE);
+    for ((values, variances), outlier) in values.iter().zip(variances).zip(&outliers) {
+        let rest = *values - mean;
+        let now = outlier.bitselect(variances.fast_max(usual) * OUTLIER, rest * rest * scale);
+        let counts = *outlier | (is_enough & lanes::known(rest));
+        *variances += ((now - *variances) * WEIGHT) & counts;
     }
     outliers
 }
 
 /// The middle reading of each row; NaN where there are fewer than two.
 fn middles(values: &Lanes) -> Lane {
-    let mut counts = [0.0; LANES];
-    for row in values {
-        for (count, value) in counts.iter_mut().zip(row) {
-            *count += if value.is_nan() { 0.0 } else { 1.0 };
-        }
-    }
+    let count: Lane = values.iter().map(|place| lanes::one(lanes::known(*place))).sum();
     // Missing readings are beyond the others.
     let mut sorted =
-        values.map(|place| place.map(|it| if it.is_nan() { f32::INFINITY } else { it }));
+        values.map(|place| lanes::known(place).bitselect(place, Lane::splat(f32::INFINITY)));
     lanes::sort(&mut sorted);
-    let mut middles = [f32::NAN; LANES];
-    for (count, place) in [(2.0, 1), (4.0, 2), (6.0, 3), (8.0, 4)] {
-        middles =
-            lanes::each(|row| if counts[row] >= count { sorted[place][row] } else { middles[row] });
-    }
-    middles
+    [(2.0, 1), (4.0, 2), (6.0, 3), (8.0, 4)].into_iter().fold(
+        Lane::splat(f32::NAN),
+        |middles, (least, place)| {
+            count.simd_ge(Lane::splat(least)).bitselect(sorted[place], middles)
+        },
+    )
 }
