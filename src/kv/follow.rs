@@ -42,7 +42,7 @@ impl Store {
         if follower.followed() >= revision {
             return Ok(());
         }
-        let mut watch = follower.watch();
+        let mut watch = follower.watch_in_time()?;
         if follower.followed() >= revision {
             return Ok(());
         }
@@ -56,7 +56,7 @@ impl Store {
         if !self.is_open() || follower.keyring() == self.keyring.counter()? {
             return Ok(());
         }
-        self.advance(follower, &mut follower.watch(), follower.followed())
+        self.advance(follower, &mut follower.watch_in_time()?, follower.followed())
     }
 
     /// Takes in all commits up to this revision, and the keyring as it is. The caller has the right to change the

@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::kv::engine::{Revision, SharedStorage, Watch};
+use crate::kv::engine::{Revision, SharedStorage, StorageAccess, StorageError, Watch};
 use crate::kv::node_number::NodeNumber;
+
+/// The longest wait of a call for its turn to take in changes.
+const WAIT: Duration = Duration::from_secs(2);
 
 /// Follows a shared storage. The index of every namespace is changed by the watch alone, also for commits of this
 /// node: in one order, that of the commits.
@@ -43,6 +47,14 @@ impl Follower {
     /// The right to change the indices.
     pub(crate) fn watch(&self) -> WatchGuard<'_> {
         self.watch.lock()
+    }
+
+    /// The same, within the longest wait of a call: others may wait for a storage that is away.
+    pub(crate) fn watch_in_time(&self) -> Result<WatchGuard<'_>, StorageError> {
+        self.watch.try_lock_for(WAIT).ok_or_else(|| StorageError {
+            what: StorageAccess::Read,
+            reason: "the changes of other nodes do not come".to_owned(),
+        })
     }
 
     /// Every index has the commits up to this revision. The caller has the right to change them.

@@ -3,6 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -31,11 +32,7 @@ impl EtcdMembers {
 
     /// As `start`, with more arguments, for clients that speak this scheme.
     pub(crate) fn start_with(scheme: &'static str, arguments: &[&str]) -> Self {
-        let port = || TcpListener::bind("127.0.0.1:0").expect("a port");
-        // All at once, so that none is given twice.
-        let ports: Vec<_> = (0..6).map(|_| port()).collect();
-        let ports: Vec<_> =
-            ports.iter().map(|port| port.local_addr().expect("bound").port()).collect();
+        let ports: Vec<_> = (0..6).map(|_| free_port()).collect();
         let member = |ports: &[u16]| Member { process: None, port: ports[0], peers: ports[1] };
         let mut cluster = Self {
             folder: tempfile::tempdir().expect("a directory"),
@@ -104,6 +101,19 @@ impl EtcdMembers {
     /// Where they keep their files.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+}
+
+/// A port that no other test of this process gets, and no outgoing connection: it is below the range of
+/// ephemeral ports.
+fn free_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 10_000).expect("small");
+    loop {
+        let next = (first + GIVEN.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if TcpListener::bind(("127.0.0.1", 20_000 + next)).is_ok() {
+            return 20_000 + next;
+        }
     }
 }
 

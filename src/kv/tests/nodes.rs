@@ -26,9 +26,18 @@ impl Cluster {
     }
 
     fn closed(&self, node: u16, storage: Arc<dyn SharedStorage>) -> Store {
+        self.accepting(node, storage, BTreeSet::new())
+    }
+
+    fn accepting(
+        &self,
+        node: u16,
+        storage: Arc<dyn SharedStorage>,
+        accept: BTreeSet<NamespaceId>,
+    ) -> Store {
         let (keyring, generator) = (Arc::clone(&self.keyring), Arc::clone(&self.home.generator));
         let node = NodeNumber::of(node).expect("not 0");
-        Store::shared(keyring, generator, storage, node, BTreeSet::new()).with_value_cache(1 << 10)
+        Store::shared(keyring, generator, storage, node, accept).with_value_cache(1 << 10)
     }
 
     fn node_over(&self, node: u16, storage: Arc<dyn SharedStorage>) -> Store {
@@ -405,6 +414,31 @@ fn rows_that_a_hostile_storage_changes_are_refused_while_it_is_followed_and_at_a
             assert!(matches!(refused, KvError::Disagrees(_)), "{name}: {refused}");
             assert_eq!(read(store, other, "a").as_deref(), Some("other"), "{name}");
         }
+    }
+}
+
+#[test]
+fn a_namespace_that_is_accepted_as_it_is_found_agrees_from_then_on() {
+    let cluster = Cluster::new();
+    let (one, two) = (cluster.node(1), cluster.node(2));
+    let id = one.create_namespace(&Actor::SERVICE, "shared").expect("made").id;
+    write(&one, id, "a", "1");
+    write(&two, id, "b", "1");
+    let (key, _) = cluster.row_of(Table::Entries, id, b"");
+    let delete = [Table::Entries, Table::Values].map(|table| Change::Delete(table, key.clone()));
+    // Also a part of the hash that does not open.
+    let damaged = Change::Put(Table::Sums, cluster.sum(id, 2).0, vec![0; 100]);
+    cluster.storage.change(delete.into_iter().chain([damaged]).collect());
+    let storage = Arc::new(cluster.storage.clone());
+    let accepting = cluster.accepting(1, storage, BTreeSet::from([id]));
+    accepting.open().expect("opened");
+    assert_eq!(listed(&accepting, id).len(), 1);
+    write(&accepting, id, "c", "1");
+    for node in 2..4 {
+        let store = cluster.node(node);
+        assert_eq!(listed(&store, id).len(), 2);
+        write(&store, id, "d", "1");
+        store.delete(id, &["d"]).expect("deleted");
     }
 }
 

@@ -24,7 +24,8 @@ const TRY_ANOTHER: [i32; 4] = [1, 2, 4, 14];
 
 /// Clients of all members.
 pub(super) struct Members {
-    runtime: Runtime,
+    /// `None` when it is dropped.
+    runtime: Option<Runtime>,
     clients: Vec<Client>,
     /// The member that answered last.
     current: AtomicUsize,
@@ -49,11 +50,11 @@ impl Members {
                 .map_err(|error| format!("kv.etcd.endpoints: {endpoint}: {error}"))
         });
         let clients = clients.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { runtime, clients, current: AtomicUsize::new(0) })
+        Ok(Self { runtime: Some(runtime), clients, current: AtomicUsize::new(0) })
     }
 
     pub(super) fn runtime(&self) -> &Runtime {
-        &self.runtime
+        self.runtime.as_ref().expect("it is there until the drop")
     }
 
     /// The client of the current member, and its number.
@@ -98,7 +99,8 @@ impl Members {
         call: &impl AsyncFn(Client) -> Result<T, Error>,
     ) -> Result<T, (StorageError, bool)> {
         let (number, client) = self.current();
-        let answer = self.runtime.block_on(async { tokio::time::timeout(TRY, call(client)).await });
+        let answer =
+            self.runtime().block_on(async { tokio::time::timeout(TRY, call(client)).await });
         let (reason, goes_on) = match answer {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(Error::GRpcStatus(status))) => {
@@ -112,6 +114,15 @@ impl Members {
             self.leave(number);
         }
         Err((StorageError { what, reason }, goes_on))
+    }
+}
+
+impl Drop for Members {
+    fn drop(&mut self) {
+        // Without a wait: the last owner may be a task of a runtime, which may not block.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
