@@ -18,8 +18,7 @@ const TWO_KINDS: &str = "[[source]]\ntype = \"os\"\n[[source]]\ntype = \"jitter\
 
 /// Makes a namespace and gives its path.
 fn namespace(service: &Running, title: &str) -> String {
-    let (status, body) = service.namespaces("POST", "", &format!("{{\"title\":\"{title}\"}}"));
-    assert_eq!(status, 200, "{body}");
+    let body = service.made_namespace(title);
     let made: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     format!("/{}", made["result"]["id"].as_str().expect("an id"))
 }

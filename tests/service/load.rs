@@ -45,8 +45,7 @@ fn start(http: &str) -> (Running, String) {
 
 /// Makes a namespace; gives its path.
 pub(crate) fn namespace(service: &Running) -> String {
-    let (status, body) = service.namespaces("POST", "", "{\"title\":\"first\"}");
-    assert_eq!(status, 200, "{body}");
+    let body = service.made_namespace("first");
     let made: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     format!("/{}", made["result"]["id"].as_str().expect("an id"))
 }

@@ -206,6 +206,21 @@ impl Running {
         (status, body.to_owned())
     }
 
+    /// Makes a namespace, and gives the answer. On a busy machine the service is ready before its keyring is
+    /// made: a call that is refused until then is repeated.
+    pub(crate) fn made_namespace(&self, title: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let ask = format!("{{\"title\":\"{title}\"}}");
+            let (status, body) = self.namespaces("POST", "", &ask);
+            if status == 200 {
+                return body;
+            }
+            assert!(status == 503 && Instant::now() < until, "{status} {body}");
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
     /// Asks for a path and counts the bytes of the body, without keeping them.
     pub(crate) fn drain(&self, path: &str) -> u64 {
         let mut stream = self.connect();
