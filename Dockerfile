@@ -2,8 +2,6 @@
 # Devices must be handed in: --device /dev/video0 --device /dev/hwrng --device /dev/tpmrm0.
 FROM rust:1-bookworm AS build
 WORKDIR /src
-RUN apt-get update && apt-get install --yes --no-install-recommends \
-    protobuf-compiler libprotobuf-dev
 COPY . .
 RUN cargo build --release --locked
 

@@ -25,7 +25,7 @@ help:
 	@echo "make install put the program, its unit and its udev rules in place (as root)"
 
 run:
-	@.ci/need gcc libc6-dev protobuf-compiler libprotobuf-dev
+	@.ci/need gcc libc6-dev
 	$(CARGO) build --release --locked
 	target/release/lavawall serve --demo --listen $(LISTEN)
 
@@ -52,7 +52,7 @@ fuzz:
 	.ci/fuzz $(FUZZ_SECONDS)
 
 bench:
-	@.ci/need gcc libc6-dev protobuf-compiler libprotobuf-dev nginx-light wrk curl redis-server redis-tools etcd-server python3-venv
+	@.ci/need gcc libc6-dev nginx-light wrk curl redis-server redis-tools etcd-server python3-venv
 	$(CARGO) bench --locked
 
 mutants:
@@ -75,7 +75,6 @@ fmt:
 	$(CARGO) fmt
 
 install:
-	@.ci/need gcc libc6-dev protobuf-compiler libprotobuf-dev
 	$(CARGO) build --release --locked
 	install -D -m 755 target/release/lavawall $(DESTDIR)/usr/local/bin/lavawall
 	install -D -m 644 hardware/systemd/lavawall.service $(DESTDIR)/etc/systemd/system/lavawall.service

@@ -53,6 +53,11 @@ pub(crate) fn find_named(
     }
 }
 
+/// Whether any key without an owner has this name.
+fn has_named(keys: &[KeyEntry], wanted: &str) -> bool {
+    keys.iter().any(|key| key.name.as_deref() == Some(wanted) && key.owner.is_none())
+}
+
 /// The namespace or key of this title, name or id.
 pub(crate) fn find_revocable(
     keys: &[KeyEntry],
@@ -75,6 +80,8 @@ pub(crate) fn find_revocable(
                 "{} is a namespace and a key: give --purpose",
                 print::shown(wanted)
             ))),
+            // Several of one name are not none.
+            (_, Err(several)) if has_named(keys, wanted) => Err(several),
             (namespace @ Ok(_), Err(_)) => namespace,
             (Err(_), key @ Ok(_)) => key,
             (Err(_), Err(_)) => Err(CommandError::failure(format!(

@@ -129,10 +129,17 @@ impl KeysArguments {
 /// Rotates these keys. The records of a retired version are being resealed already.
 fn rotate_all(operator: &Operator, keys: &[KeyEntry]) -> Result<(), CommandError> {
     let mut waiting = Vec::new();
+    let mut failed = None;
     for key in keys.iter().filter(|key| key.state != "destroyed") {
         match (&key.namespace, &key.id) {
             (None, None) => rotation::rotate_root(operator)?,
-            (None, Some(id)) if key.state == "active" => rotation::rotate_named(operator, id)?,
+            (None, Some(id)) if key.state == "active" => {
+                // A key that its owner deletes, or fills with versions, keeps no other as it is.
+                if let Err(error) = rotation::rotate_named(operator, id) {
+                    print::note(&format!("key {id} is not rotated: {error}"));
+                    failed.get_or_insert(error);
+                }
+            }
             // What a retired version sealed is with the callers.
             (None, Some(_)) => {}
             (Some(namespace), _) => {
@@ -145,7 +152,8 @@ fn rotate_all(operator: &Operator, keys: &[KeyEntry]) -> Result<(), CommandError
     }
     warn_of_degraded(operator, keys)?;
     waiting.dedup();
-    waiting.into_iter().try_for_each(|namespace| rotation::wait(operator, namespace))
+    waiting.into_iter().try_for_each(|namespace| rotation::wait(operator, namespace))?;
+    failed.map_or(Ok(()), Err)
 }
 
 /// Says which of these keys have an active version that was made in a degraded hour again.
@@ -197,10 +205,14 @@ fn dependents(purpose: &str) -> &'static str {
              any more"
         }
         "sign" => "what depends on it is not known here: its signatures are not verified any more",
+        "aws-kms" => {
+            "what depends on it is not known here: the callers seal again with ReEncrypt what it sealed; MACs \
+             of a key for HMAC are not verified any more"
+        }
         "mac" => "what depends on it is not known here: its MACs are not verified any more",
         _ => {
             "what depends on it is not known here: the callers have what it sealed, and seal that again \
-             with transit/rewrap, or ReEncrypt of AWS KMS"
+             with transit/rewrap"
         }
     }
 }

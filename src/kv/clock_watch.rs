@@ -24,6 +24,8 @@ pub(crate) struct ClockWatch {
     /// The calendar less the time since boot, in nanoseconds, as it should be.
     offset: Option<i128>,
     doubt: Option<ClockDoubt>,
+    /// The operator confirmed the clock before the first look.
+    is_confirmed: bool,
 }
 
 /// Why the clock is in doubt. Times are since boot.
@@ -39,7 +41,7 @@ impl ClockWatch {
         let offset = offset(now);
         let Some(before) = self.offset else {
             self.offset = Some(offset);
-            if !now.is_synchronized {
+            if !now.is_synchronized && !self.is_confirmed {
                 self.doubt = Some(ClockDoubt::Started { at: now.since_boot });
             }
             return None;
@@ -75,6 +77,7 @@ impl ClockWatch {
 
     /// The operator says that the clock is right.
     pub(crate) fn confirm(&mut self) {
+        self.is_confirmed = self.offset.is_none();
         self.doubt = None;
     }
 
@@ -134,6 +137,16 @@ mod tests {
         assert_eq!(watch.look(at(0, 0, true)), None);
         assert_eq!(watch.reason(), None);
         watch
+    }
+
+    #[test]
+    fn a_clock_that_is_confirmed_before_the_first_look_is_trusted() {
+        let mut watch = ClockWatch::default();
+        watch.confirm();
+        watch.look(at(0, 0, false));
+        assert_eq!(watch.reason(), None);
+        // A leap after that is one all the same.
+        assert!(watch.look(at(1, 3600, false)).is_some() && watch.reason().is_some());
     }
 
     #[test]

@@ -18,6 +18,15 @@ use crate::kv::store_format::format_row;
 /// The key of the row with the commit count.
 const COMMITS_KEY: &[u8] = b"commits";
 
+/// A node's row with its commit count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CountFound {
+    Absent,
+    /// It does not open.
+    Damaged,
+    Commits(u64),
+}
+
 impl Store {
     /// This node's own commit count; `None` when it is absent or cannot be trusted.
     pub(crate) fn read_commits(&self) -> Result<Option<u64>, KvError> {
@@ -26,6 +35,16 @@ impl Store {
             return Ok(None);
         };
         Ok(opened_count(&key, self.node(), &row))
+    }
+
+    /// This node's commit count at a revision.
+    pub(crate) fn count_at(&self, rows: &dyn RevisionSnapshot) -> Result<CountFound, KvError> {
+        let key = self.keyring.store_key()?;
+        Ok(match rows.get(Table::Store, &count_key(self.node()))? {
+            None => CountFound::Absent,
+            Some(row) => opened_count(&key, self.node(), &row)
+                .map_or(CountFound::Damaged, CountFound::Commits),
+        })
     }
 
     /// The node whose store this is.

@@ -255,11 +255,14 @@ impl Store {
         id: RecordId,
         read: Result<T, KvError>,
     ) -> Result<T, KvError> {
-        let is_damage = matches!(
-            read,
-            Err(KvError::Damaged(_)
-                | KvError::Storage(StorageError { what: StorageAccess::Read, .. }))
-        );
+        let is_damage = match &read {
+            Err(KvError::Damaged(_)) => true,
+            // A shared storage that is away is not damaged.
+            Err(KvError::Storage(StorageError { what: StorageAccess::Read, .. })) => {
+                self.follower.is_none()
+            }
+            _ => false,
+        };
         if is_damage && let Ok(namespace) = self.known_namespace(namespace) {
             // Those that were found at the opening are reported already.
             let key = RecordAddress { namespace: namespace.id, id }.key();

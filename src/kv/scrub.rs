@@ -110,7 +110,9 @@ impl Store {
             namespace.damage.remove(id);
             return bytes;
         }
-        self.add_damage(namespace, id);
+        if checked.is_ok() || self.follower.is_none() {
+            self.add_damage(namespace, id);
+        }
         0
     }
 

@@ -188,7 +188,8 @@ impl Store {
 
     /// The most bytes of one commit, in the same way.
     pub(crate) fn commit_bytes(&self, most: usize) -> usize {
-        self.follower.as_ref().map_or(most, |it| most.min(it.storage.limits().bytes))
+        // The last row may be as long again.
+        self.follower.as_ref().map_or(most, |it| most.min(it.storage.limits().bytes / 2))
     }
 
     /// After an error that says nothing: whether the commit was made; its revision, or a later one.
@@ -198,8 +199,10 @@ impl Store {
         commits: u64,
         error: StorageError,
     ) -> Result<Revision, KvError> {
-        match self.read_commits() {
-            Ok(Some(counted)) if counted == commits => Ok(follower.storage.revision()?),
+        // In this order: a count that changes in between is one that the next commit does not expect.
+        let at = follower.storage.revision();
+        match (at, self.read_commits()) {
+            (Ok(at), Ok(Some(counted))) if counted == commits => Ok(at),
             _ => Err(error.into()),
         }
     }
@@ -210,6 +213,8 @@ impl Store {
         let at = follower.storage.revision()?;
         let counted = self.read_commits()?;
         if counted == writer.counted {
+            // The row may have been written again as it was.
+            writer.counted_at = at;
             return Ok(());
         }
         let is_own = counted.zip(writer.in_doubt).is_some_and(|(counted, first)| {

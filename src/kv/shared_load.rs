@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::keyring::NamespaceId;
-use crate::kv::commit_rows::highest_count;
+use crate::kv::commit_rows::{CountFound, highest_count};
 use crate::kv::derived_keys::DerivedKeys;
-use crate::kv::engine::{Change, Table};
+use crate::kv::engine::{Change, Revision, Table};
 use crate::kv::error::KvError;
 use crate::kv::follower::Follower;
 use crate::kv::namespace::Namespace;
@@ -28,6 +28,8 @@ impl Store {
         let mut watch = follower.watch();
         *watch = None;
         let keyring = self.keyring.counter()?;
+        // What comes later was not there when the operator accepted it.
+        let is_first = follower.followed() == Revision(0);
         let revision = follower.storage.revision()?;
         let rows = follower.storage.snapshot_at(revision)?;
         let mut namespaces = Namespaces::new();
@@ -42,7 +44,7 @@ impl Store {
                 latest = latest.max(index.sums.commits(follower.node));
                 is_ours |= index.len() > 0 || index.sums.total().is_some();
             }
-            if !namespace.agrees && self.accept.contains(&info.id) {
+            if !namespace.agrees && is_first && self.accept.contains(&info.id) {
                 namespace.agrees = true;
                 accepted.push(info.id);
             }
@@ -50,8 +52,12 @@ impl Store {
         }
         let highest = highest_count(&*rows, &*self.keyring.store_key()?)?;
         is_ours |= highest.is_some() || !accepted.is_empty();
+        let counted = self.count_at(&*rows)?;
         drop(rows);
-        let own = self.read_commits()?;
+        let own = match counted {
+            CountFound::Commits(commits) => Some(commits),
+            CountFound::Absent | CountFound::Damaged => None,
+        };
         // When no row opens, the store belongs to another keyring.
         if !is_ours && self.has_rows()? {
             return Err(KvError::Foreign);
@@ -60,6 +66,9 @@ impl Store {
         let commits = own.or(highest).unwrap_or_default().max(latest);
         let (marked, damaged_mark) = self.read_mark()?;
         findings.extend(damaged_mark);
+        if counted == CountFound::Damaged {
+            findings.push("the store's count of commits of this node is damaged".to_owned());
+        }
         self.keyring.check_commits(commits.max(marked))?;
         let lost_commits = marked.saturating_sub(commits);
         let read_only =
@@ -81,7 +90,8 @@ impl Store {
         *writer = WriterState {
             // Numbers that this process has used are not used again.
             commits: commits.max(writer.commits),
-            counted: own,
+            // One that does not open is there all the same, and is replaced.
+            counted: (counted != CountFound::Absent).then_some(own.unwrap_or(commits)),
             counted_at: revision,
             in_doubt: writer.in_doubt,
             findings,

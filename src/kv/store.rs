@@ -229,10 +229,12 @@ impl Store {
         if !self.is_stale.load(Ordering::Acquire) {
             return Ok(());
         }
-        match writer {
-            Some(writer) => self.load(writer),
-            None => self.load(&mut self.writer()),
+        if let Some(writer) = writer {
+            return self.load(writer);
         }
+        let mut writer = self.writer();
+        // Another call may have loaded it meanwhile.
+        if self.is_stale.load(Ordering::Acquire) { self.load(&mut writer) } else { Ok(()) }
     }
 
     /// As `namespace`, for a caller that has the writer.

@@ -338,6 +338,7 @@ fn errors_of_signatures_are_those_of_openbao_word_for_word() {
         ),
         ("verify/ed25519", signature("vault:v9:YQ=="), "invalid signature: version is too new"),
         ("verify/old", signature("vault:v1:YQ=="), too_old),
+        ("verify/ed25519", signature("vault:v0:YQ=="), too_old),
         ("verify/ed25519", signature("vault:v1:!"), "invalid base64 signature value"),
         ("verify/ecdsa-p256", signature("vault:v1:YQ=="), "supplied signature is invalid"),
         (

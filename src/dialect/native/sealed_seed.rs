@@ -60,6 +60,7 @@ async fn seed(call: &mut OwnedCall) -> Result<Response<Body>, Refusal> {
     let headers = call.app.random_headers("application/json");
     let (app, caller) = (call.app.clone(), call.caller.clone());
     let (answer, bytes) = on_thread(move || {
+        rate_limit::check(&app.limits, &caller, &Method::POST, asked.bytes as u64)?;
         let key = app.store()?.keyring().service_key()?;
         let mut drawn = Zeroizing::new([0; RANDOMNESS_BYTES + SEED_BYTES_MOST]);
         app.generator.fill(drawn.as_mut_slice())?;

@@ -25,8 +25,8 @@ use crate::dialect::vault::envelope;
 use crate::dialect::vault::fields::{Fields, TEXTS};
 use crate::dialect::vault::hashing::sha2;
 use crate::dialect::vault::key_use::{
-    NO_CONTEXT, NO_VERSION, context, of_context, sealing_version, version, version_to_rewrap,
-    versioned,
+    CIPHERTEXT, NO_CONTEXT, NO_VERSION, context, of_context, sealing_version, version,
+    version_to_rewrap, versioned,
 };
 use crate::dialect::vault::owner::{Owner, check};
 use crate::dialect::vault::path::{KeyPath, TextWork};
@@ -72,7 +72,7 @@ const NO_ITEMS: &str = "missing batch input to process";
 const MIXED: &str = "context should be set either in all the request blocks or in none";
 const NO_PLAINTEXT: &str = "missing plaintext to encrypt";
 
-/// The bytes of a body that is worked on at once: one text, or a few dozen that are next to empty.
+/// The bytes of a body of one text that is worked on at once.
 const SHORT: usize = 1024;
 
 /// Less than this can no sealed text have: a nonce and a tag.
@@ -129,10 +129,14 @@ pub(crate) async fn answer(
     // A key that is there is found without waiting, unless the keyring is being changed.
     let name = &path.name;
     let known = app.store()?.keyring().try_transit_key(name).transpose()?.flatten();
-    let is_short = known.is_some() && bytes.len() <= SHORT;
+    let is_short = known.is_some() && is_short(&bytes);
     let work = move || {
         let fields = Fields::read(&bytes, &MEMBERS)?;
-        let items = fields.items("batch_input", &MEMBERS)?;
+        // As in Vault, a call makes one data key.
+        let items = match &work {
+            TextWork::DataKey { .. } => None,
+            _ => fields.items("batch_input", &MEMBERS)?,
+        };
         if let Some(items) = &items {
             check_batch(&work, items)?;
         }
@@ -182,6 +186,12 @@ pub(crate) async fn answer(
     };
     // Another thread would take more time than the work.
     if is_short { on_scrubbed(work) } else { on_thread(work).await }
+}
+
+/// Whether a body is short and has one text. One that may spell a batch in another way is not.
+fn is_short(body: &[u8]) -> bool {
+    let has = |part: &[u8]| body.windows(part.len()).any(|at| at == part);
+    body.len() <= SHORT && !has(b"batch_input") && !has(b"\\u")
 }
 
 /// What is asked for each text.
@@ -329,7 +339,7 @@ impl Work<'_> {
         let text = item.text("ciphertext")?.filter(|text| !text.is_empty());
         let text = text.ok_or_else(|| Refusal::invalid("missing ciphertext to decrypt"))?;
         let cipher = self.cipher("decryption")?;
-        let (number, sealed) = versioned(self.key, "ciphertext", &text)?;
+        let (number, sealed) = versioned(self.key, CIPHERTEXT, &text)?;
         let sealed = decoded(sealed.into())
             .map_err(|_| Refusal::invalid("invalid ciphertext: could not decode base64"))?;
         if sealed.len() < SEALED_LEAST {

@@ -44,6 +44,9 @@ pub(crate) fn sealing_version(
     }
 }
 
+/// What a sealed text is, in errors.
+pub(crate) const CIPHERTEXT: &str = "ciphertext";
+
 /// The version that a text names, and the rest of it.
 pub(crate) fn versioned<'t>(
     key: &TransitKey,
@@ -54,8 +57,8 @@ pub(crate) fn versioned<'t>(
     let rest = text.strip_prefix("vault:v").ok_or_else(|| invalid("no prefix"))?;
     let (number, rest) = rest.split_once(':').ok_or_else(|| invalid("wrong number of fields"))?;
     let number: i64 = number.parse().map_err(|_| invalid("version number could not be decoded"))?;
-    // Vault's own first version had this number.
-    let number = if number == 0 { 1 } else { number };
+    // Vault's own first version had this number, and sealed only.
+    let number = if number == 0 && what == CIPHERTEXT { 1 } else { number };
     if number > i64::from(key.latest()) {
         return Err(invalid("version is too new"));
     }

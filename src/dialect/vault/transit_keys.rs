@@ -343,10 +343,9 @@ async fn change(
     let app = Arc::clone(&call.app);
     let shown = call
         .operate(move |store, actor| {
-            owner.while_known(&app, || {
-                let key = work(store.keyring(), actor, &path)?;
-                Ok(shown(&path.name.name, &key))
-            })
+            let key = owner.while_known(&app, || work(store.keyring(), actor, &path))?;
+            // Without the lock of all changes: a public key for each version takes its time.
+            Ok(shown(&path.name.name, &key))
         })
         .await?;
     Ok(envelope::data(&call.id, shown))

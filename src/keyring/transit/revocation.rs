@@ -22,8 +22,9 @@ impl Keyring {
         id: &[u8; 16],
         number: u32,
     ) -> Result<(), KeyringError> {
-        let name = self.transit_name_of(id)?;
         self.change(event(actor, "revoke-key", id).version(number), |keyset, _| {
+            let found = keyset.transit.iter().find(|(_, key)| key.id == *id);
+            let name = found.map(|(name, _)| name.clone()).ok_or(TransitFault::Unknown)?;
             let key = key_mut(keyset, &name)?;
             let mut revoked = TransitKey::clone(key);
             let version = revoked.versions.iter_mut().find(|version| version.number == number);

@@ -23,7 +23,7 @@ use crate::kv::engine::shared::{
     CommitLimits, CommitOutcome, Expectation, Revision, RevisionSnapshot, SharedStorage, Watch,
 };
 use crate::kv::engine::storage::{
-    Change, Changes, Row, RowWithin, Snapshot, Storage, StorageError, StorageSize, Table,
+    Change, Changes, ROW_MOST, Row, RowWithin, Snapshot, Storage, StorageError, StorageSize, Table,
 };
 use crate::kv::etcd_config::EtcdConfig;
 use layout::Layout;
@@ -81,6 +81,8 @@ impl EtcdStorage {
         let at = at.unwrap_or(revision_of(revision));
         match Pieces::parse(&row) {
             None => Ok(row.get(1..).map(|row| RowWithin::copied(row, most))),
+            // Nobody wrote such a row: it does not open.
+            Some(pieces) if pieces.bytes > ROW_MOST => Ok(Some(RowWithin::checked(row, most))),
             Some(pieces) if pieces.bytes > most => Ok(Some(RowWithin::Longer(pieces.bytes))),
             Some(pieces) => self.read_pieces(key, &pieces, at).map(|row| Some(RowWithin::Row(row))),
         }
@@ -93,14 +95,15 @@ impl EtcdStorage {
         pieces: &Pieces,
         at: Revision,
     ) -> Result<Vec<u8>, StorageError> {
-        let mut row = Vec::with_capacity(pieces.bytes);
+        let mut row = Vec::new();
         for number in 0..pieces.count() {
             let place = self.layout.piece(key, &pieces.id, number);
             let piece = self.members.read(async |client| {
                 let answer = client.kv_client().get(place.clone(), Some(options(Some(at)))).await?;
                 Ok(answer.kvs().first().map(|found| found.value().to_vec()))
             })?;
-            row.extend(piece.unwrap_or_default());
+            let Some(piece) = piece else { break };
+            row.extend(piece);
         }
         Ok(row)
     }
@@ -302,7 +305,11 @@ impl SharedStorage for EtcdStorage {
                 }
             }
         });
-        self.transact(changes, compares.collect())
+        match self.transact(changes, compares.collect())? {
+            // etcd's own revision may be one of rows that are not watched.
+            CommitOutcome::Conflict(_) => Ok(CommitOutcome::Conflict(self.revision()?)),
+            committed @ CommitOutcome::Committed(_) => Ok(committed),
+        }
     }
 
     fn snapshot_at(

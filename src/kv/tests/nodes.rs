@@ -434,6 +434,21 @@ fn a_namespace_that_is_accepted_as_it_is_found_agrees_from_then_on() {
     accepting.open().expect("opened");
     assert_eq!(listed(&accepting, id).len(), 1);
     write(&accepting, id, "c", "1");
+    // What is put back later was not accepted.
+    let before = cluster.storage.rows();
+    write(&accepting, id, "c", "2");
+    let now = cluster.storage.rows();
+    let put = |rows: Vec<(Table, Vec<u8>, Vec<u8>)>| {
+        let of_it = rows.into_iter().filter(|(table, key, _)| {
+            matches!(table, Table::Entries | Table::Values) && key.starts_with(&id.0)
+        });
+        cluster
+            .storage
+            .change(of_it.map(|(table, key, row)| Change::Put(table, key, row)).collect());
+    };
+    put(before);
+    assert!(matches!(accepting.get(id, "c", 0), Err(KvError::Disagrees(_))));
+    put(now);
     for node in 2..4 {
         let store = cluster.node(node);
         assert_eq!(listed(&store, id).len(), 2);
@@ -565,6 +580,26 @@ fn a_list_shows_one_revision_while_others_write() {
     let metadata = page.records.iter().map(|it| it.metadata.json.as_ref().expect("some").to_vec());
     assert_eq!(metadata.collect::<Vec<_>>(), [b"1", b"1"]);
     assert_eq!(listed(&two, id), ["a", "b", "c"]);
+}
+
+#[test]
+fn a_count_that_is_damaged_or_written_again_as_it_was_is_told_and_replaced() {
+    let cluster = Cluster::new();
+    let one = cluster.node(1);
+    let id = one.create_namespace(&Actor::SERVICE, "shared").expect("made").id;
+    let rows = cluster.storage.rows().into_iter();
+    let counts =
+        rows.filter(|(table, key, _)| *table == Table::Store && key.starts_with(b"commits"));
+    let (_, key, row) = counts.last().expect("a count");
+    cluster.storage.change(vec![Change::Put(Table::Store, key.clone(), row.clone())]);
+    write(&one, id, "a", "1");
+    cluster.storage.change(vec![Change::Put(Table::Store, key, vec![0; 50])]);
+    let again = cluster.closed(1, Arc::new(cluster.storage.clone()));
+    again.open().expect("opened");
+    assert_eq!(again.take_findings(), ["the store's count of commits of this node is damaged"]);
+    write(&again, id, "a", "2");
+    assert_eq!(read(&cluster.node(2), id, "a").as_deref(), Some("2"));
+    assert_eq!(read(&cluster.node(1), id, "a").as_deref(), Some("2"));
 }
 
 /// A shared storage in memory, with something in between.

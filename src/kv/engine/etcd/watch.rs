@@ -21,6 +21,9 @@ const HANGS: Duration = Duration::from_millis(300);
 /// A pause before a stream is taken up again.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The largest answer in bytes: the changes of one commit, such as the end of a namespace, come in one.
+const ANSWER_MOST: usize = 128 << 20;
+
 /// Answers that wait for the node. More wait in etcd.
 const QUEUED: usize = 256;
 
@@ -149,7 +152,7 @@ async fn read_stream(
 ) -> End {
     let from = i64::try_from(after.0).unwrap_or(i64::MAX).saturating_add(1);
     let options = WatchOptions::new().with_prefix().with_prev_key().with_start_revision(from);
-    let mut client = client.watch_client();
+    let mut client = client.watch_client().max_decoding_message_size(ANSWER_MOST);
     let opened = tokio::time::timeout(TRY, client.watch(layout.watched(), Some(options)));
     let Ok(Ok(mut stream)) = opened.await else { return End::Again };
     loop {
