@@ -113,3 +113,54 @@ pub(crate) fn find_namespace(keys: &[KeyEntry], wanted: &str) -> Result<String, 
         ))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key that callers use by name, or a namespace of this title.
+    fn key(purpose: &str, name: &str, id: &str) -> KeyEntry {
+        let of = |is_it: bool, text: &str| is_it.then(|| text.to_owned());
+        let is_namespace = purpose == "namespace";
+        KeyEntry {
+            purpose: purpose.to_owned(),
+            namespace: of(is_namespace, id),
+            title: of(is_namespace, name),
+            id: of(!is_namespace, id),
+            owner: None,
+            name: of(!is_namespace, name),
+            min_decryption_version: None,
+            min_encryption_version: None,
+            version: 1,
+            state: "retired".to_owned(),
+            made_at: 0,
+            generation: 1,
+            made_while: "ready".to_owned(),
+            kinds: Vec::new(),
+            records: None,
+        }
+    }
+
+    fn found(keys: &[KeyEntry], purpose: Option<&str>) -> Result<String, String> {
+        match find_revocable(keys, "a", purpose, None) {
+            Ok(Revocable::Namespace(id) | Revocable::Key { id, .. }) => Ok(id),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn a_name_of_several_keys_revokes_none_also_beside_a_namespace() {
+        let namespace = || key("namespace", "a", "00");
+        let (transit, kms) = (|| key("transit", "a", "01"), || key("kms", "a", "02"));
+        assert_eq!(found(&[namespace()], None), Ok("00".to_owned()));
+        assert_eq!(found(&[kms()], None), Ok("02".to_owned()));
+        for keys in [vec![transit(), kms()], vec![namespace(), transit(), kms()]] {
+            let refused = found(&keys, None).expect_err("several");
+            assert!(refused.contains("several keys"), "{refused}");
+            assert_eq!(found(&keys, Some("kms")), Ok("02".to_owned()));
+        }
+        assert!(found(&[], None).expect_err("none").contains("no one namespace or key"));
+        let both = [namespace(), transit()];
+        assert!(found(&both, None).expect_err("both").contains("a namespace and a key"));
+    }
+}

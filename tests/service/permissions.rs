@@ -1,5 +1,5 @@
 //! Every route of the `OpenAPI` description against every permission and limit, over every content type. A new
-//! route without a line in the table fails.
+//! route without a line in the table fails. Those of Vault are in `vault_description.rs`.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -95,7 +95,7 @@ fn routes(service: &Running) -> Vec<(String, String, Needs)> {
         serde_json::from_slice(&get(service, "/openapi.json").body).expect("JSON");
     let paths = description["paths"].as_object().expect("paths");
     let mut described = BTreeSet::new();
-    for (path, methods) in paths {
+    for (path, methods) in paths.iter().filter(|(path, _)| !path.starts_with("/v1/")) {
         for method in ["get", "put", "post", "delete", "patch", "head", "options", "trace"] {
             if methods.get(method).is_some() {
                 described.insert((method.to_owned(), path.clone()));

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::TWO_KINDS;
 use crate::running::{Running, get};
+use crate::tenants::create;
 use crate::vault::{admin, call};
 
 /// Methods of a path, as far as they can be described.
@@ -72,6 +73,41 @@ fn every_call_of_vault_is_answered_as_it_is_described_and_no_other_method_is() {
         check(&answer, schema, &told);
         let is_enveloped = status == 200 && !path.starts_with(WITHOUT_ENVELOPE);
         assert!(!is_enveloped || schema["properties"]["data"].is_object(), "{told}");
+    }
+}
+
+#[test]
+fn every_call_of_vault_that_is_described_needs_its_permission() {
+    let service = Running::start(TWO_KINDS);
+    let token = admin(&service);
+    let nothing = create(&service, "nothing", &["--allow", "status:read"]);
+    let description: Value =
+        serde_json::from_slice(&get(&service, "/openapi.json").body).expect("JSON");
+    for (name, kind) in [("app", "aes256-gcm96"), ("signer", "ed25519")] {
+        let path = format!("transit/keys/{name}");
+        let body = json!({ "type": kind }).to_string();
+        assert_eq!(call(&service, &token, "POST", &path, &body).0, 200);
+    }
+    let paths = description["paths"].as_object().expect("paths");
+    for (path, item) in paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {
+        for method in METHODS.iter().filter(|method| !item[**method].is_null()) {
+            let operation = &item[*method];
+            let parameters = operation["parameters"].as_array();
+            let target = target(&description, path, parameters.into_iter().flatten());
+            let body = &operation["requestBody"]["content"]["application/json"]["example"];
+            let body = if body.is_null() { String::new() } else { body.to_string() };
+            let ask = target.trim_start_matches("/v1/");
+            let (status, answer) = call(&service, &nothing, &method.to_uppercase(), ask, &body);
+            let is_free = match path.as_str() {
+                // Of the keys that the caller may use or manage, which are none.
+                "/v1/transit/keys" => status == 404,
+                "/v1/sys/health" | "/v1/sys/seal-status" | "/v1/sys/init" | "/v1/sys/leader" => {
+                    true
+                }
+                path => path.starts_with("/v1/auth/token/"),
+            };
+            assert_eq!(status == 403, !is_free, "{method} {target}: {status} {answer}");
+        }
     }
 }
 

@@ -485,6 +485,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_body_is_short_with_one_text_of_up_to_a_kibibyte() {
+        let one = br#"{"plaintext":"aGVsbG8="}"#;
+        assert!(is_short(one) && is_short(b""));
+        assert!(is_short(&[b' '; SHORT]) && !is_short(&[b' '; SHORT + 1]));
+        for several in [
+            r#"{"batch_input":[{"input":""},{"input":""}]}"#,
+            r#"{"batch\u005finput":[{"input":""},{"input":""}]}"#,
+        ] {
+            assert!(!is_short(several.as_bytes()), "{several}");
+        }
+    }
+
+    #[test]
     fn a_code_without_a_body_is_not_chosen() {
         for code in [100, 199, 204, 205, 304, 600] {
             assert!(!has_body(code), "{code}");

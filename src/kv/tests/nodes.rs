@@ -6,6 +6,7 @@ use std::iter;
 use proptest::prelude::*;
 
 use super::*;
+use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::engine::{
     Change, CommitLimits, CommitOutcome, Expectation, Fault, Revision, RevisionSnapshot,
     SharedMemory, SharedStorage, Watch,
@@ -59,6 +60,12 @@ impl Cluster {
         });
         let (_, key, row) = found.next().expect("a row");
         (key, row)
+    }
+
+    /// The key of the rows of a record.
+    fn key_of(&self, id: NamespaceId, name: &str) -> Vec<u8> {
+        let keys = DerivedKeys::new(&self.keyring.namespace_keys(id).expect("there"));
+        [id.0, keys.record_id(name).0].concat()
     }
 
     /// The row of the multiset hash that a node wrote.
@@ -314,7 +321,7 @@ fn two_processes_with_the_number_of_one_node_lose_nothing_and_are_told() {
     for turn in 0..6 {
         let store = if turn % 2 == 0 { &copy } else { &one };
         write(store, id, "a", &turn.to_string());
-        let (_, row) = cluster.row_of(Table::Entries, id, b"");
+        let (_, row) = cluster.row_of(Table::Entries, id, &cluster.key_of(id, "a"));
         assert!(heads.insert(row[..13].to_vec()), "a record version is used twice");
         write(store, id, &turn.to_string(), "v");
     }
@@ -464,12 +471,7 @@ fn a_record_that_is_damaged_is_named_and_written_again() {
     let id = one.create_namespace(&Actor::SERVICE, "shared").expect("made").id;
     write(&one, id, "a", "1");
     write(&two, id, "b", "1");
-    let key = {
-        let keys = crate::kv::derived_keys::DerivedKeys::new(
-            &cluster.keyring.namespace_keys(id).expect("there"),
-        );
-        [id.0, keys.record_id("a").0].concat()
-    };
+    let key = cluster.key_of(id, "a");
     let (_, mut row) = cluster.row_of(Table::Entries, id, &key);
     *row.last_mut().expect("not empty") ^= 1;
     cluster.storage.change(vec![Change::Put(Table::Entries, key, row)]);
