@@ -590,9 +590,9 @@ fn a_count_that_is_damaged_or_written_again_as_it_was_is_told_and_replaced() {
     let one = cluster.node(1);
     let id = one.create_namespace(&Actor::SERVICE, "shared").expect("made").id;
     let rows = cluster.storage.rows().into_iter();
-    let counts =
+    let mut counts =
         rows.filter(|(table, key, _)| *table == Table::Store && key.starts_with(b"commits"));
-    let (_, key, row) = counts.last().expect("a count");
+    let (_, key, row) = counts.next_back().expect("a count");
     cluster.storage.change(vec![Change::Put(Table::Store, key.clone(), row.clone())]);
     write(&one, id, "a", "1");
     cluster.storage.change(vec![Change::Put(Table::Store, key, vec![0; 50])]);
