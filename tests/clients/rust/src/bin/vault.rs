@@ -7,6 +7,7 @@ use vaultrs::api::transit::requests::{
     CreateKeyRequest, DataKeyType, DecryptDataRequest, EncryptDataRequest, ExportKeyType,
     ExportVersion, GenerateDataKeyRequest, GenerateHmacRequest, GenerateRandomBytesRequest,
     HashDataRequest, RandomBytesSource, RewrapDataRequest, UpdateKeyConfigurationRequest,
+    VerifySignedDataRequest,
 };
 use vaultrs::api::transit::responses::ReadKeyData;
 use vaultrs::api::transit::{HashAlgorithm, KeyType, OutputFormat};
@@ -40,6 +41,9 @@ async fn main() -> Outcome {
     }
     versions(&client).await?;
     derived(&client).await?;
+    for kind in [KeyType::Ed25519, KeyType::EcdsaP256] {
+        signatures(&client, kind).await?;
+    }
     refusals(&client, url).await
 }
 
@@ -167,6 +171,29 @@ async fn derived(client: &VaultClient) -> Outcome {
     let opened = data::decrypt(client, MOUNT, name, &sealed, Some(asked.context(CONTEXT)));
     assert_eq!(opened.await?.plaintext, HELLO);
     is_refused(400, "context", data::decrypt(client, MOUNT, name, &sealed, None).await);
+    Ok(())
+}
+
+async fn signatures(client: &VaultClient, kind: KeyType) -> Outcome {
+    let name = "signatures";
+    let mut asked = CreateKeyRequest::builder();
+    key::create(client, MOUNT, name, Some(asked.key_type(kind))).await?;
+    let first = data::sign(client, MOUNT, name, HELLO, None).await?.signature;
+    key::rotate(client, MOUNT, name).await?;
+    let second = data::sign(client, MOUNT, name, HELLO, None).await?.signature;
+    assert!(first.starts_with("vault:v1:") && second.starts_with("vault:v2:"), "{second}");
+    for (input, signature, is_valid) in
+        [(HELLO, &first, true), (HELLO, &second, true), (DATA, &second, false)]
+    {
+        let mut asked = VerifySignedDataRequest::builder();
+        let asked = asked.signature(signature.as_str());
+        assert_eq!(data::verify(client, MOUNT, name, input, Some(asked)).await?.valid, is_valid);
+    }
+    let shown = key::read(client, MOUNT, name).await?;
+    assert!(matches!(shown.keys, ReadKeyData::Asymmetric(keys) if keys.len() == 2));
+    let mut asked = UpdateKeyConfigurationRequest::builder();
+    key::update(client, MOUNT, name, Some(asked.deletion_allowed(true))).await?;
+    key::delete(client, MOUNT, name).await?;
     Ok(())
 }
 
