@@ -25,7 +25,9 @@ pub fn start() -> String {
 
 /// A client that takes a refusal for an answer.
 pub fn agent() -> ureq::Agent {
-    ureq::Agent::config_builder().http_status_as_error(false).build().new_agent()
+    let config = ureq::Agent::config_builder().http_status_as_error(false);
+    // Such as LIST of Vault.
+    config.allow_non_standard_methods(true).build().new_agent()
 }
 
 fn listener() -> ListenerConfig {
