@@ -320,6 +320,10 @@ fn two_processes_with_the_number_of_one_node_lose_nothing_and_are_told() {
     let mut heads = BTreeSet::new();
     for turn in 0..6 {
         let store = if turn % 2 == 0 { &copy } else { &one };
+        if turn > 3 {
+            // Its index has the commits of the other then.
+            assert!(read(store, id, "a").is_some());
+        }
         write(store, id, "a", &turn.to_string());
         let (_, row) = cluster.row_of(Table::Entries, id, &cluster.key_of(id, "a"));
         assert!(heads.insert(row[..13].to_vec()), "a record version is used twice");
@@ -461,6 +465,28 @@ fn a_namespace_that_is_accepted_as_it_is_found_agrees_from_then_on() {
         assert_eq!(listed(&store, id).len(), 2);
         write(&store, id, "d", "1");
         store.delete(id, &["d"]).expect("deleted");
+    }
+}
+
+#[test]
+fn a_commit_that_meets_an_acceptance_is_made_on_top_of_it() {
+    let cluster = Cluster::new();
+    let held = Arc::new(Interposed::over(&cluster.storage));
+    let (one, two) = (cluster.node(1), cluster.node_over(2, held.clone()));
+    let id = one.create_namespace(&Actor::SERVICE, "shared").expect("made").id;
+    write(&one, id, "a", "1");
+    write(&two, id, "b", "1");
+    let storage = cluster.storage.clone();
+    let key = cluster.key_of(id, "a");
+    let accepting = cluster.accepting(1, Arc::new(storage.clone()), BTreeSet::from([id]));
+    *held.before_commit.lock() = Some(Box::new(move || {
+        let delete = [Table::Entries, Table::Values].map(|it| Change::Delete(it, key.clone()));
+        storage.change(delete.into());
+        accepting.open().expect("opened");
+    }));
+    write(&two, id, "c", "2");
+    for store in [&two, &cluster.node(3)] {
+        assert_eq!(listed(store, id), ["b", "c"]);
     }
 }
 
