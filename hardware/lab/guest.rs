@@ -26,6 +26,10 @@ const CONSOLE_LINES: usize = 60;
 /// Words that the kernel says when a driver of its own is at fault.
 const KERNEL_FAULTS: [&str; 4] = ["BUG:", "Oops", "WARNING:", "Call Trace"];
 
+/// The machine's memory. Half of it is its file system: the program with its line numbers, libraries, and the disk
+/// of the state directory.
+const MEMORY_MIB: &str = "768";
+
 /// No ACPI, and the TPM by name: when it boots an unpacked kernel with a TPM, this QEMU lays the initial
 /// file system over the firmware's tables.
 const KERNEL_PARAMETERS: &str = "console=ttyS0 loglevel=5 panic=-1 mitigations=off nokaslr \
@@ -295,7 +299,7 @@ fn start_machine(
         .arg(root.join("qemu"))
         .arg("-L")
         .arg(root.join("seabios"))
-        .args(["-accel", "tcg", "-machine", "q35", "-cpu", "qemu64", "-smp", "1", "-m", "512"])
+        .args(["-accel", "tcg", "-machine", "q35", "-cpu", "qemu64", "-smp", "1", "-m", MEMORY_MIB])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
         .args(["-serial", &console, "-netdev", &network])
         .args(["-device", "virtio-net-pci,netdev=net,romfile="])
