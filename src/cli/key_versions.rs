@@ -31,6 +31,27 @@ pub(crate) fn find_named(
     purpose: Option<&str>,
     owner: Option<&str>,
 ) -> Result<String, CommandError> {
+    match ids_named(keys, wanted, purpose, owner).as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(CommandError::failure(format!(
+            "there is no key {}; list them with: lavawall keys",
+            print::shown(wanted)
+        ))),
+        several => Err(CommandError::usage(format!(
+            "there are several keys {}: give --purpose, or the id, {}",
+            print::shown(wanted),
+            several.join(" or ")
+        ))),
+    }
+}
+
+/// The ids of the keys that callers use by name with this name or id.
+fn ids_named(
+    keys: &[KeyEntry],
+    wanted: &str,
+    purpose: Option<&str>,
+    owner: Option<&str>,
+) -> Vec<String> {
     let is_named = |key: &KeyEntry| {
         key.name.as_deref() == Some(wanted)
             && key.owner.as_deref() == owner
@@ -39,23 +60,7 @@ pub(crate) fn find_named(
     let is_it = |key: &&KeyEntry| key.id.as_deref() == Some(wanted) || is_named(key);
     let mut found: Vec<_> = keys.iter().filter(is_it).filter_map(|key| key.id.clone()).collect();
     found.dedup();
-    match found.as_slice() {
-        [one] => Ok(one.clone()),
-        [] => Err(CommandError::failure(format!(
-            "there is no key {}; list them with: lavawall keys",
-            print::shown(wanted)
-        ))),
-        _ => Err(CommandError::usage(format!(
-            "there are several keys {}: give --purpose, or the id, {}",
-            print::shown(wanted),
-            found.join(" or ")
-        ))),
-    }
-}
-
-/// Whether any key without an owner has this name.
-fn has_named(keys: &[KeyEntry], wanted: &str) -> bool {
-    keys.iter().any(|key| key.name.as_deref() == Some(wanted) && key.owner.is_none())
+    found
 }
 
 /// The namespace or key of this title, name or id.
@@ -75,16 +80,15 @@ pub(crate) fn find_revocable(
     match (purpose, owner) {
         (Some("namespace"), _) => of_namespace(),
         (purpose @ Some(_), _) | (purpose @ None, Some(_)) => of_key(purpose),
-        (None, None) => match (of_namespace(), of_key(None)) {
-            (Ok(_), Ok(_)) => Err(CommandError::usage(format!(
+        (None, None) => match (of_namespace(), ids_named(keys, wanted, None, None).len()) {
+            // Of several it says that they are several.
+            (_, 2..) | (Err(_), 1) => of_key(None),
+            (Ok(_), 1) => Err(CommandError::usage(format!(
                 "{} is a namespace and a key: give --purpose",
                 print::shown(wanted)
             ))),
-            // Several of one name are not none.
-            (_, Err(several)) if has_named(keys, wanted) => Err(several),
-            (namespace @ Ok(_), Err(_)) => namespace,
-            (Err(_), key @ Ok(_)) => key,
-            (Err(_), Err(_)) => Err(CommandError::failure(format!(
+            (namespace @ Ok(_), 0) => namespace,
+            (Err(_), 0) => Err(CommandError::failure(format!(
                 "there is no one namespace or key {}; list them with: lavawall keys",
                 print::shown(wanted)
             ))),

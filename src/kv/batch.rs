@@ -7,6 +7,7 @@ use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::edit::{Edit, Put};
 use crate::kv::engine::{Change, Expectation, Revision, Table};
 use crate::kv::error::KvError;
+use crate::kv::follower::Follower;
 use crate::kv::index::{Slot, SlotContent};
 use crate::kv::multiset_hash::MultisetHash;
 use crate::kv::name::RecordName;
@@ -36,21 +37,20 @@ pub(crate) struct CommitBatch<'a> {
 }
 
 impl<'a> CommitBatch<'a> {
-    /// A batch of one node, on top of an index that has the commits up to `followed`, or more.
+    /// A batch on top of the index as it is; of one node, which follows the others of a shared storage.
     pub(crate) fn of(
         namespace: &'a Namespace,
         keys: &'a DerivedKeys,
-        (node, followed): (NodeNumber, impl FnOnce() -> Revision),
+        follower: Option<&Follower>,
     ) -> Self {
         let (hash, since) = {
             let index = namespace.index();
-            // While the index is locked, it gets no commit that `followed` then has.
-            (index.hash, index.revision.max(followed()))
+            (index.hash, follower.map_or_else(Revision::default, |it| it.revision_of(&index)))
         };
         Self {
             namespace,
             keys,
-            node,
+            node: follower.map_or(NodeNumber::ALONE, |it| it.node),
             since,
             expected: Vec::new(),
             changes: Vec::new(),

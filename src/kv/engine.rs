@@ -4,10 +4,11 @@
 mod etcd;
 #[cfg(any(test, feature = "test-support"))]
 mod memory;
+mod prefix_end;
 mod redb;
-mod shared;
 #[cfg(any(test, feature = "test-support"))]
 mod shared_memory;
+mod shared_storage;
 mod storage;
 
 use std::path::Path;
@@ -17,12 +18,12 @@ pub(crate) use etcd::EtcdStorage;
 #[cfg(any(test, feature = "test-support"))]
 pub use memory::{Fault, MemoryStorage};
 pub use redb::RedbStorage;
-pub use shared::{
+#[cfg(any(test, feature = "test-support"))]
+pub use shared_memory::SharedMemory;
+pub use shared_storage::{
     CommitLimits, CommitOutcome, Expectation, Revision, RevisionSnapshot, RowChange, SharedStorage,
     Watch, WatchError,
 };
-#[cfg(any(test, feature = "test-support"))]
-pub use shared_memory::SharedMemory;
 pub(crate) use storage::StorageAccess;
 pub use storage::{
     Change, Changes, Row, RowWithin, Snapshot, Storage, StorageError, StorageSize, Table,

@@ -1,6 +1,7 @@
 //! Following the commits of other nodes: each change of a row is taken into the index, in the order of the
 //! commits.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -120,28 +121,30 @@ impl Store {
     /// Loads namespaces of the keyring that are new here.
     fn add_namespaces(&self, follower: &Follower) -> Result<(), KvError> {
         for info in self.keyring.namespaces()? {
-            if !self.change_namespaces(|namespaces| namespaces.contains_key(&info.id))? {
-                let rows = follower.storage.snapshot_at(follower.followed())?;
-                let keys = DerivedKeys::new(&self.keyring.namespace_keys(info.id)?);
-                let namespace = Namespace::load_at(&*rows, info.id, keys)?;
-                self.change_namespaces(|namespaces| {
-                    namespaces.insert(info.id, Arc::new(namespace))
-                })?;
+            if self.namespaces.read().as_ref().is_some_and(|it| it.contains_key(&info.id)) {
+                continue;
             }
+            let rows = follower.storage.snapshot_at(follower.followed())?;
+            let keys = DerivedKeys::new(&self.keyring.namespace_keys(info.id)?);
+            let namespace = Namespace::load_at(&*rows, info.id, keys)?;
+            self.change_namespaces(|namespaces| namespaces.insert(info.id, Arc::new(namespace)))?;
         }
         Ok(())
     }
 
     /// Takes in the changes of one commit.
     fn take_in(&self, commit: &[RowChange]) {
-        let namespaces = self.known_namespaces().unwrap_or_default();
-        for namespace in namespaces {
-            let of_it = |change: &&RowChange| {
-                matches!(change.table, Table::Entries | Table::Sums)
-                    && change.key.starts_with(&namespace.id.0)
-            };
-            let changes: Vec<_> = commit.iter().filter(of_it).collect();
-            if !changes.is_empty() && self.take_in_namespace(&namespace, &changes).is_err() {
+        let mut of_each = BTreeMap::<_, Vec<_>>::new();
+        for change in commit.iter().filter(|it| matches!(it.table, Table::Entries | Table::Sums)) {
+            if let Some(id) = change.key.first_chunk() {
+                of_each.entry(NamespaceId(*id)).or_default().push(change);
+            }
+        }
+        for (id, changes) in of_each {
+            // Changes of one that is not known are in the rows when it is loaded.
+            let known = self.namespaces.read().as_ref().and_then(|it| it.get(&id).map(Arc::clone));
+            let Some(namespace) = known else { continue };
+            if self.take_in_namespace(&namespace, &changes).is_err() {
                 self.is_stale.store(true, Ordering::Release);
             }
         }

@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::kv::engine::{Revision, SharedStorage, StorageAccess, StorageError, Watch};
+use crate::keyring::NamespaceId;
+use crate::kv::engine::{
+    Expectation, Revision, SharedStorage, StorageAccess, StorageError, Table, Watch,
+};
+use crate::kv::index::Index;
 use crate::kv::node_number::NodeNumber;
 
 /// The longest wait of a call for its turn to take in changes.
@@ -42,6 +46,22 @@ impl Follower {
     /// The revision that every index has at least.
     pub(crate) fn followed(&self) -> Revision {
         Revision(self.followed.load(Ordering::Acquire))
+    }
+
+    /// The revision that an index has, which is locked: until then it gets no commit that is followed.
+    pub(crate) fn revision_of(&self, index: &Index) -> Revision {
+        index.revision.max(self.followed())
+    }
+
+    /// That this node's part of a multiset hash is as an index had it at a revision.
+    pub(crate) fn expected_sum(
+        &self,
+        index: &Index,
+        namespace: NamespaceId,
+        since: Revision,
+    ) -> Expectation {
+        let unchanged_since = index.sums.has(self.node).then_some(since);
+        Expectation { table: Table::Sums, key: self.node.key(&namespace.0), unchanged_since }
     }
 
     /// The right to change the indices.

@@ -10,7 +10,7 @@ use crate::keyring::seal::shares::Share;
 use crate::keyring::{Condition, KeyringError, NamespaceId};
 use crate::kv::commit_rows::clearing;
 use crate::kv::derived_keys::DerivedKeys;
-use crate::kv::engine::{StorageAccess, StorageError, Table};
+use crate::kv::engine::{Salvage, StorageAccess, StorageError, Table};
 use crate::kv::error::KvError;
 use crate::kv::namespace::{Namespace, out_of_order};
 use crate::kv::read_only::ReadOnlyReason;
@@ -119,10 +119,7 @@ impl Store {
             writer.findings.push(CUT_SHORT.to_owned());
             return Ok(());
         }
-        self.keyring.check_commits(commits.max(marked))?;
-        let lost_commits = marked.saturating_sub(commits);
-        let read_only = (salvage.is_some() || lost_commits > 0)
-            .then_some(ReadOnlyReason { salvage, lost_commits });
+        let read_only = self.check_commits(commits, marked, salvage)?;
         if let Some(reason) = &read_only {
             findings.push(KvError::ReadOnly(reason.to_string()).to_string());
         } else {
@@ -135,6 +132,22 @@ impl Store {
         self.replace_namespaces(Some(namespaces));
         self.is_stale.store(false, Ordering::Release);
         Ok(())
+    }
+
+    /// Why nothing may be written to a store with this many commits, of which the mark has `marked`.
+    ///
+    /// # Errors
+    /// When the anchor has more.
+    pub(crate) fn check_commits(
+        &self,
+        commits: u64,
+        marked: u64,
+        salvage: Option<Arc<Salvage>>,
+    ) -> Result<Option<ReadOnlyReason>, KvError> {
+        self.keyring.check_commits(commits.max(marked))?;
+        let lost_commits = marked.saturating_sub(commits);
+        let is_read_only = salvage.is_some() || lost_commits > 0;
+        Ok(is_read_only.then_some(ReadOnlyReason { salvage, lost_commits }))
     }
 
     /// Removes the rows of namespaces that have a tombstone in the keyring, and keeps aside those of all others

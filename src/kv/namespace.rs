@@ -10,7 +10,7 @@ use crate::keyring::NamespaceId;
 use crate::kv::damage::DamageLog;
 use crate::kv::derived_keys::DerivedKeys;
 use crate::kv::engine::{
-    LostRange, RevisionSnapshot, Salvage, Storage, StorageAccess, StorageError, Table,
+    LostRange, RevisionSnapshot, Row, Salvage, Storage, StorageAccess, StorageError, Table,
 };
 use crate::kv::error::KvError;
 use crate::kv::index::{Index, RecordFault, Slot, SlotContent};
@@ -68,19 +68,8 @@ impl Namespace {
         salvage: Option<&Salvage>,
     ) -> Result<LoadedNamespace, KvError> {
         let mut index = Index::default();
-        let mut after: Option<Vec<u8>> = None;
-        loop {
-            let rows = storage.scan(Table::Entries, &id.0, after.as_deref(), PAGE)?;
-            for (key, row) in &rows {
-                index_row(&mut index, &keys, id, key, row);
-            }
-            let Some((last, _)) = rows.into_iter().last() else { break };
-            // A damaged tree can have cycles.
-            if after.is_some_and(|after| last <= after) {
-                return Err(out_of_order().into());
-            }
-            after = Some(last);
-        }
+        let scan = |after: Option<&[u8]>| storage.scan(Table::Entries, &id.0, after, PAGE);
+        for_each_row(scan, |key, row| index_row(&mut index, &keys, id, key, row))?;
         let damage = DamageLog::default();
         if let Some(salvage) = salvage {
             take_loss(&mut index, &damage, storage, id, salvage)?;
@@ -113,10 +102,9 @@ impl Namespace {
         keys: DerivedKeys,
     ) -> Result<Self, KvError> {
         let mut index = Index::default();
-        for_each_row(rows, Table::Entries, id, |key, row| {
-            index_row(&mut index, &keys, id, key, row);
-        })?;
-        for_each_row(rows, Table::Sums, id, |key, row| {
+        let scan = |table| move |after: Option<&[u8]>| rows.scan(table, &id.0, after, PAGE);
+        for_each_row(scan(Table::Entries), |key, row| index_row(&mut index, &keys, id, key, row))?;
+        for_each_row(scan(Table::Sums), |key, row| {
             if let Some(node) = NodeNumber::of_key(key, &id.0) {
                 let sum = keys.open_hash((id, node), row).ok();
                 index.sums.set(node, sum.map(|(commits, hash)| NodeSum { commits, hash }));
@@ -161,23 +149,23 @@ impl Namespace {
     }
 }
 
-/// Calls `with` with each row of a namespace, key first.
+/// Calls `with` with the key and the content of each row that `scan` returns after a key.
 fn for_each_row(
-    rows: &dyn RevisionSnapshot,
-    table: Table,
-    id: NamespaceId,
+    scan: impl Fn(Option<&[u8]>) -> Result<Vec<Row>, StorageError>,
     mut with: impl FnMut(&[u8], &[u8]),
 ) -> Result<(), StorageError> {
     let mut after: Option<Vec<u8>> = None;
     loop {
-        let page = rows.scan(table, &id.0, after.as_deref(), PAGE)?;
+        let page = scan(after.as_deref())?;
         for (key, row) in &page {
             with(key, row);
         }
-        match page.into_iter().last() {
-            Some((last, _)) => after = Some(last),
-            None => return Ok(()),
+        let Some((last, _)) = page.into_iter().last() else { return Ok(()) };
+        // A damaged tree can have cycles.
+        if after.is_some_and(|after| last <= after) {
+            return Err(out_of_order());
         }
+        after = Some(last);
     }
 }
 

@@ -6,7 +6,9 @@ use crate::audit::Actor;
 use crate::keyring::{KeyringError, NamespaceDraft, NamespaceId, NamespaceInfo};
 use crate::kv::commit_rows::clearing;
 use crate::kv::derived_keys::DerivedKeys;
+use crate::kv::engine::Revision;
 use crate::kv::error::KvError;
+use crate::kv::index::Index;
 use crate::kv::multiset_hash::MultisetHash;
 use crate::kv::namespace::Namespace;
 use crate::kv::store::Store;
@@ -61,7 +63,8 @@ impl Store {
         let commits = writer.commits + 1;
         let changes = self.commit_rows(&keys, id, commits, MultisetHash::default())?;
         if let Some(follower) = &self.follower {
-            self.commit_first(follower, &mut writer, id, changes)?;
+            let sum = follower.expected_sum(&Index::default(), id, Revision::default());
+            self.commit_own(follower, &mut writer, changes, vec![sum])?;
         } else {
             self.storage.commit(&mut changes.into_iter().map(Ok))?;
             self.count_commit(&mut writer, commits);

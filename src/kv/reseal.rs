@@ -38,7 +38,7 @@ impl Store {
                 namespace.index().behind(keys.active, after_name, most)
             };
             let Some(last) = names.last() else { return Ok(0) };
-            let mut batch = CommitBatch::of(&namespace, &keys, self.at());
+            let mut batch = CommitBatch::of(&namespace, &keys, self.follower.as_ref());
             let mut material = KeyMaterial::of(&self.generator, names.len() * record::DRAWN_BYTES);
             for name in &names {
                 self.reseal_one(&mut material, &mut batch, name.as_str())?;

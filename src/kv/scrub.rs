@@ -94,12 +94,11 @@ impl Store {
             // A write would change the rows, and would have others of the largest size in memory.
             let _no_writer = self.writer();
             match self.slot_with_rows(namespace, name) {
-                Ok(Some(SlotWithRows { slot, rows: None })) => {
-                    let row = |table, key: &[u8]| self.storage.get(table, key);
-                    Self::check(&row, namespace, name, slot)
-                }
-                Ok(Some(SlotWithRows { slot, rows: Some(rows) })) => {
-                    let row = |table, key: &[u8]| rows.get(table, key);
+                Ok(Some(SlotWithRows { slot, rows })) => {
+                    let row = |table, key: &[u8]| match &rows {
+                        Some(rows) => rows.get(table, key),
+                        None => self.storage.get(table, key),
+                    };
                     Self::check(&row, namespace, name, slot)
                 }
                 // It is gone; or a shared storage is away, or forgets faster than this node reads.

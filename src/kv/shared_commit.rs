@@ -26,17 +26,6 @@ const UNKNOWN_MOST: usize = 3;
 const NODE_TAKEN: &str = "another process writes to the store as this node: each node needs a state directory of \
                           its own; stop the copy, and join it as a new node";
 
-/// What a commit of one node changes.
-pub(crate) struct OwnCommit {
-    pub(crate) namespace: NamespaceId,
-    pub(crate) commits: u64,
-    pub(crate) since: Revision,
-    pub(crate) changes: Vec<Change>,
-    pub(crate) expected: Vec<Expectation>,
-    /// Whether the node has a part of the namespace's multiset hash.
-    pub(crate) has_sum: bool,
-}
-
 impl Store {
     /// Writes edits in commits as large as the storage takes. Each commit is made whole or not at all; those
     /// before one that fails stay.
@@ -76,7 +65,7 @@ impl Store {
             }
             let namespace = self.known_namespace(id)?;
             let keys = namespace.keys();
-            let mut batch = CommitBatch::of(&namespace, &keys, self.at());
+            let mut batch = CommitBatch::of(&namespace, &keys, Some(follower));
             let mut material = KeyMaterial::of(&self.generator, edits.len() * record::DRAWN_BYTES);
             let commits = writer.commits + 1;
             edits.iter().try_for_each(|edit| batch.add(&mut material, commits, *edit))?;
@@ -104,20 +93,19 @@ impl Store {
         batch: CommitBatch<'_>,
     ) -> Result<(), KvError> {
         let (namespace, hash) = (batch.namespace, batch.hash_on_disk());
-        let has_sum = {
+        let mut expected = batch.expected;
+        {
             let index = namespace.index();
             if index.revision > batch.since {
                 return Err(KvError::Contended);
             }
-            index.sums.has(follower.node)
-        };
+            expected.push(follower.expected_sum(&index, namespace.id, batch.since));
+        }
         let commits = writer.commits + 1;
         let mut changes = batch.changes;
         changes.extend(self.commit_rows(batch.keys, namespace.id, commits, hash)?);
-        let (since, expected) = (batch.since, batch.expected);
         let slots = batch.slots;
-        let own = OwnCommit { namespace: namespace.id, commits, since, changes, expected, has_sum };
-        self.commit_own(follower, writer, own)?;
+        self.commit_own(follower, writer, changes, expected)?;
         // The index knows the lengths of what it wrote itself.
         let mut index = namespace.index_mut();
         for (name, slot) in slots {
@@ -129,24 +117,22 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a commit of this node: its count and its part of the hash are expected as they were, so that of two
-    /// processes with the number of one node, or of two attempts of one, one commits.
+    /// Makes the next commit of this node, whose number is in `changes`: its count is expected as it was, so that of
+    /// two processes with the number of one node, or of two attempts of one, one commits.
     pub(crate) fn commit_own(
         &self,
         follower: &Follower,
         writer: &mut WriterState,
-        own: OwnCommit,
+        changes: Vec<Change>,
+        mut expected: Vec<Expectation>,
     ) -> Result<(), KvError> {
-        let row = |table, key, unchanged_since| Expectation { table, key, unchanged_since };
-        let mut expected = own.expected;
-        let sum = follower.node.key(&own.namespace.0);
-        expected.push(row(Table::Sums, sum, own.has_sum.then_some(own.since)));
         // Since the node's own last commit: the index has also those of a copy of it.
-        let counted = writer.counted.map(|_| writer.counted_at);
-        expected.push(row(Table::Store, count_key(follower.node), counted));
-        let outcome = follower.storage.commit_expecting(own.changes, &expected);
+        let unchanged_since = writer.counted.map(|_| writer.counted_at);
+        let key = count_key(follower.node);
+        expected.push(Expectation { table: Table::Store, key, unchanged_since });
+        let outcome = follower.storage.commit_expecting(changes, &expected);
         // A number is never used again, also when it is not known what became of its commit.
-        writer.commits = own.commits;
+        writer.commits += 1;
         let committed = match outcome {
             Ok(CommitOutcome::Committed(revision)) => revision,
             Ok(CommitOutcome::Conflict(revision)) => {
@@ -155,30 +141,16 @@ impl Store {
                 return Err(KvError::Contended);
             }
             Err(error) => {
-                writer.in_doubt.get_or_insert(own.commits);
-                self.find_out(follower, own.commits, error)?
+                writer.in_doubt.get_or_insert(writer.commits);
+                self.find_out(follower, writer.commits, error)?
             }
         };
-        (writer.counted, writer.counted_at) = (Some(own.commits), committed);
-        writer.in_doubt = None;
-        self.count_commit(writer, own.commits);
+        let commits = writer.commits;
+        (writer.counted, writer.counted_at, writer.in_doubt) = (Some(commits), committed, None);
+        self.count_commit(writer, commits);
         // It is durable: what is missing in the index is loaded before the next call.
         let _ = self.follow_until(follower, committed);
         Ok(())
-    }
-
-    /// Makes the first commit of a namespace that no other node knows.
-    pub(crate) fn commit_first(
-        &self,
-        follower: &Follower,
-        writer: &mut WriterState,
-        namespace: NamespaceId,
-        changes: Vec<Change>,
-    ) -> Result<(), KvError> {
-        let (commits, since) = (writer.commits + 1, follower.followed());
-        let expected = Vec::new();
-        let own = OwnCommit { namespace, commits, since, changes, expected, has_sum: false };
-        self.commit_own(follower, writer, own)
     }
 
     /// The most records of one commit: `most`, or what a shared storage takes.

@@ -8,13 +8,23 @@ use std::sync::atomic::Ordering;
 use crate::keyring::NamespaceId;
 use crate::kv::commit_rows::{CountFound, highest_count};
 use crate::kv::derived_keys::DerivedKeys;
-use crate::kv::engine::{Change, Revision, Table};
+use crate::kv::engine::{Change, Revision, RevisionSnapshot, Table};
 use crate::kv::error::KvError;
 use crate::kv::follower::Follower;
 use crate::kv::namespace::Namespace;
-use crate::kv::read_only::ReadOnlyReason;
-use crate::kv::shared_commit::OwnCommit;
 use crate::kv::store::{Namespaces, Store, WriterState};
+
+/// The namespaces as they were loaded.
+#[derive(Default)]
+struct Loaded {
+    namespaces: Namespaces,
+    /// Those that are accepted as they were found.
+    accepted: Vec<NamespaceId>,
+    /// This node's commit count at its last change of any of them.
+    latest: u64,
+    /// Whether any row of them opens.
+    has_rows: bool,
+}
 
 impl Store {
     /// As [`Store::open`], for a shared storage.
@@ -32,36 +42,20 @@ impl Store {
         let is_first = follower.followed() == Revision(0);
         let revision = follower.storage.revision()?;
         let rows = follower.storage.snapshot_at(revision)?;
-        let mut namespaces = Namespaces::new();
-        let mut accepted = Vec::new();
-        let (mut latest, mut is_ours) = (0, false);
-        for info in self.keyring.namespaces()? {
-            let keys = DerivedKeys::new(&self.keyring.namespace_keys(info.id)?);
-            let mut namespace = Namespace::load_at(&*rows, info.id, keys)?;
-            findings.extend(namespace.findings());
-            {
-                let index = namespace.index();
-                latest = latest.max(index.sums.commits(follower.node));
-                is_ours |= index.len() > 0 || index.sums.total().is_some();
-            }
-            if !namespace.agrees && is_first && self.accept.contains(&info.id) {
-                namespace.agrees = true;
-                accepted.push(info.id);
-            }
-            namespaces.insert(info.id, Arc::new(namespace));
-        }
+        let Loaded { namespaces, accepted, latest, has_rows } =
+            self.load_namespaces(&*rows, &mut findings, is_first)?;
         let highest = highest_count(&*rows, &*self.keyring.store_key()?)?;
-        is_ours |= highest.is_some() || !accepted.is_empty();
         let counted = self.count_at(&*rows)?;
         drop(rows);
+        // When no row opens, the store belongs to another keyring.
+        let is_ours = has_rows || highest.is_some() || !accepted.is_empty();
+        if !is_ours && self.has_rows()? {
+            return Err(KvError::Foreign);
+        }
         let own = match counted {
             CountFound::Commits(commits) => Some(commits),
             CountFound::Absent | CountFound::Damaged => None,
         };
-        // When no row opens, the store belongs to another keyring.
-        if !is_ours && self.has_rows()? {
-            return Err(KvError::Foreign);
-        }
         // A store that one process wrote before is taken over with its count, which the anchor may have.
         let commits = own.or(highest).unwrap_or_default().max(latest);
         let (marked, damaged_mark) = self.read_mark()?;
@@ -69,10 +63,7 @@ impl Store {
         if counted == CountFound::Damaged {
             findings.push("the store's count of commits of this node is damaged".to_owned());
         }
-        self.keyring.check_commits(commits.max(marked))?;
-        let lost_commits = marked.saturating_sub(commits);
-        let read_only =
-            (lost_commits > 0).then_some(ReadOnlyReason { salvage: None, lost_commits });
+        let read_only = self.check_commits(commits, marked, None)?;
         if let Some(reason) = &read_only {
             findings.push(KvError::ReadOnly(reason.to_string()).to_string());
         } else {
@@ -107,6 +98,32 @@ impl Store {
         Ok(())
     }
 
+    /// Loads every namespace of the keyring, and adds what is found about them.
+    fn load_namespaces(
+        &self,
+        rows: &dyn RevisionSnapshot,
+        findings: &mut Vec<String>,
+        may_accept: bool,
+    ) -> Result<Loaded, KvError> {
+        let mut loaded = Loaded::default();
+        for info in self.keyring.namespaces()? {
+            let keys = DerivedKeys::new(&self.keyring.namespace_keys(info.id)?);
+            let mut namespace = Namespace::load_at(rows, info.id, keys)?;
+            findings.extend(namespace.findings());
+            {
+                let index = namespace.index();
+                loaded.latest = loaded.latest.max(index.sums.commits(self.node()));
+                loaded.has_rows |= index.len() > 0 || index.sums.total().is_some();
+            }
+            if !namespace.agrees && may_accept && self.accept.contains(&info.id) {
+                namespace.agrees = true;
+                loaded.accepted.push(info.id);
+            }
+            loaded.namespaces.insert(info.id, Arc::new(namespace));
+        }
+        Ok(loaded)
+    }
+
     /// Writes the multiset hash of a namespace that is accepted as it is found, in this node's part; those of other
     /// nodes are removed.
     fn accept_shared(
@@ -116,22 +133,16 @@ impl Store {
         id: NamespaceId,
     ) -> Result<(), KvError> {
         let namespace = self.known_namespace(id)?;
-        let commits = writer.commits + 1;
-        let (hash, since, has_sum, others) = {
+        let (hash, sum, others) = {
             let index = namespace.index();
             let others = index.sums.nodes().filter(|node| *node != follower.node);
             let others: Vec<_> = others.map(|node| node.key(&id.0)).collect();
-            let since = index.revision.max(follower.followed());
-            (index.hash, since, index.sums.has(follower.node), others)
+            let sum = follower.expected_sum(&index, id, follower.revision_of(&index));
+            (index.hash, sum, others)
         };
-        let rows = self.commit_rows(&namespace.keys(), id, commits, hash)?;
+        let rows = self.commit_rows(&namespace.keys(), id, writer.commits + 1, hash)?;
         let removed = others.into_iter().map(|key| Change::Delete(Table::Sums, key));
         let changes = rows.into_iter().chain(removed).collect();
-        let expected = Vec::new();
-        self.commit_own(
-            follower,
-            writer,
-            OwnCommit { namespace: id, commits, since, changes, expected, has_sum },
-        )
+        self.commit_own(follower, writer, changes, vec![sum])
     }
 }

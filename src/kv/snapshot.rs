@@ -107,8 +107,7 @@ impl Store {
         select: impl Fn(&Index, &DerivedKeys) -> (Vec<(RecordName, Located)>, T),
     ) -> Result<(RecordsSnapshot<'a>, T), KvError> {
         let index = namespace.index();
-        // While the index is locked, it gets no commit that the follower then has.
-        let revision = index.revision.max(follower.followed());
+        let revision = follower.revision_of(&index);
         let keys = namespace.keys();
         let (records, selected) = select(&index, &keys);
         drop(index);
@@ -128,7 +127,7 @@ impl Store {
         let Some(follower) = &self.follower else {
             return Ok(Some(SlotWithRows { slot, rows: None }));
         };
-        let revision = index.revision.max(follower.followed());
+        let revision = follower.revision_of(&index);
         drop(index);
         let rows: Box<dyn Snapshot + '_> = follower.storage.snapshot_at(revision)?;
         Ok(Some(SlotWithRows { slot, rows: Some(rows) }))

@@ -139,12 +139,6 @@ impl Store {
         Self { mark: Some(CommitMark::at(path)), ..self }
     }
 
-    /// The node of this store, and the revision that the indices have at least.
-    pub(crate) fn at(&self) -> (NodeNumber, impl FnOnce() -> Revision) {
-        let followed = || self.follower.as_ref().map_or(Revision(0), Follower::followed);
-        (self.node(), followed)
-    }
-
     /// Its keyring.
     pub fn keyring(&self) -> &Arc<Keyring> {
         &self.keyring

@@ -27,7 +27,7 @@ impl Store {
             let Ok((mut writer, namespace)) = self.writing(namespace.id) else { continue };
             let keys = namespace.keys();
             let names = namespace.index().expired(now, self.commit_records(SWEEP_BATCH));
-            let mut batch = CommitBatch::of(&namespace, &keys, self.at());
+            let mut batch = CommitBatch::of(&namespace, &keys, self.follower.as_ref());
             for name in &names {
                 batch.remove(name.as_str());
             }

@@ -113,7 +113,7 @@ impl Store {
             return self.write_shared(follower, writer, namespace.id, &last);
         }
         let keys = namespace.keys();
-        let mut batch = CommitBatch::of(namespace, &keys, self.at());
+        let mut batch = CommitBatch::of(namespace, &keys, self.follower.as_ref());
         let commits = writer.commits + 1;
         let sealed = last.values().filter(|edit| matches!(edit, Edit::Put(_))).count();
         let mut material = KeyMaterial::of(&self.generator, sealed * record::DRAWN_BYTES);

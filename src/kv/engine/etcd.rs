@@ -19,7 +19,7 @@ use etcd_client::{
     Compare, CompareOp, DeleteOptions, GetOptions, KeyValue, ResponseHeader, Txn, TxnOp,
 };
 
-use crate::kv::engine::shared::{
+use crate::kv::engine::shared_storage::{
     CommitLimits, CommitOutcome, Expectation, Revision, RevisionSnapshot, SharedStorage, Watch,
 };
 use crate::kv::engine::storage::{
@@ -166,8 +166,8 @@ impl EtcdStorage {
                 let pieces = Pieces::of(&row);
                 for (number, piece) in pieces::split(&row) {
                     let place = self.layout.piece(&key, &pieces.id, number);
-                    self.members.write(async |client| {
-                        client.kv_client().put(place.clone(), piece, None).await.map(drop)
+                    self.members.write(async move |client| {
+                        client.kv_client().put(place, piece, None).await.map(drop)
                     })?;
                 }
                 // Those of the row before, and of attempts that failed.
@@ -205,7 +205,7 @@ impl EtcdStorage {
         }
         let transaction = Txn::new().when(compares).and_then(operations).or_else(vec![]);
         let answer =
-            self.members.write(async |client| client.kv_client().txn(transaction.clone()).await)?;
+            self.members.write(async move |client| client.kv_client().txn(transaction).await)?;
         let revision = revision_of(answer.header().map_or(0, ResponseHeader::revision));
         Ok(if answer.succeeded() {
             CommitOutcome::Committed(revision)

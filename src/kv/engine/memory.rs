@@ -56,13 +56,7 @@ impl MemoryStorage {
 
     fn reading(&self) -> Result<MutexGuard<'_, Inner>, StorageError> {
         let inner = self.0.lock();
-        if inner.fault == Some(Fault::Read) {
-            return Err(StorageError {
-                what: StorageAccess::Read,
-                reason: "a test says so".to_owned(),
-            });
-        }
-        Ok(inner)
+        if inner.fault == Some(Fault::Read) { Err(failed(StorageAccess::Read)) } else { Ok(inner) }
     }
 }
 
@@ -79,16 +73,8 @@ impl Storage for MemoryStorage {
         limit: usize,
     ) -> Result<Vec<Row>, StorageError> {
         let inner = self.reading()?;
-        let from = match after {
-            Some(after) if after >= prefix => Bound::Excluded((table, after.to_vec())),
-            _ => Bound::Included((table, prefix.to_vec())),
-        };
-        let rows = inner
-            .rows
-            .range((from, Bound::Unbounded))
-            .take_while(|((at, key), _)| *at == table && key.starts_with(prefix))
-            .take(limit);
-        Ok(rows.map(|((_, key), row)| (key.clone(), row.clone())).collect())
+        let rows = range(&inner.rows, table, prefix, after).take(limit);
+        Ok(rows.map(|(key, row)| (key.clone(), row.clone())).collect())
     }
 
     fn snapshot(&self) -> Result<Box<dyn Snapshot + '_>, StorageError> {
@@ -103,8 +89,7 @@ impl Storage for MemoryStorage {
 
     fn compact(&self) -> Result<(), StorageError> {
         if self.0.lock().fault == Some(Fault::Write) {
-            let reason = "a test says so".to_owned();
-            return Err(StorageError { what: StorageAccess::Compact, reason });
+            return Err(failed(StorageAccess::Compact));
         }
         Ok(())
     }
@@ -112,10 +97,8 @@ impl Storage for MemoryStorage {
     fn commit(&self, batch: &mut Changes<'_>) -> Result<(), StorageError> {
         let batch = batch.collect::<Result<Vec<_>, _>>()?;
         let mut inner = self.0.lock();
-        let failed =
-            || StorageError { what: StorageAccess::Write, reason: "a test says so".to_owned() };
         if inner.fault == Some(Fault::Write) {
-            return Err(failed());
+            return Err(failed(StorageAccess::Write));
         }
         let rows = Arc::make_mut(&mut inner.rows);
         for change in batch {
@@ -131,8 +114,32 @@ impl Storage for MemoryStorage {
                 }
             }
         }
-        if inner.fault == Some(Fault::LateWrite) { Err(failed()) } else { Ok(()) }
+        if inner.fault == Some(Fault::LateWrite) {
+            return Err(failed(StorageAccess::Write));
+        }
+        Ok(())
     }
+}
+
+/// The keys of a table that begin with `prefix` and come after `after`, in order, and what is kept of their rows.
+pub(super) fn range<'r, R>(
+    rows: &'r BTreeMap<(Table, Vec<u8>), R>,
+    table: Table,
+    prefix: &[u8],
+    after: Option<&[u8]>,
+) -> impl Iterator<Item = (&'r Vec<u8>, &'r R)> {
+    let from = match after {
+        Some(after) if after >= prefix => Bound::Excluded((table, after.to_vec())),
+        _ => Bound::Included((table, prefix.to_vec())),
+    };
+    let rows = rows.range((from, Bound::Unbounded)).map(|((at, key), row)| (*at, key, row));
+    rows.take_while(move |(at, key, _)| *at == table && key.starts_with(prefix))
+        .map(|(_, key, row)| (key, row))
+}
+
+/// The error of a storage that a test makes fail.
+pub(super) fn failed(what: StorageAccess) -> StorageError {
+    StorageError { what, reason: "a test says so".to_owned() }
 }
 
 /// The rows after one commit.

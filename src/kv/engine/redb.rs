@@ -23,6 +23,7 @@ use ::redb::{Builder, Database, ReadableDatabase};
 use parking_lot::{RwLock, RwLockReadGuard};
 
 use crate::durable;
+use crate::kv::engine::prefix_end::end_of;
 use crate::kv::engine::storage::{
     Change, Changes, Row, RowWithin, Salvage, Snapshot, Storage, StorageAccess, StorageError,
     StorageSize, Table,
@@ -34,7 +35,7 @@ use read_only_file::ReadOnlyFile;
 use read_transaction::OpenTransaction;
 use read_turns::ReadTurns;
 use salvage::SalvagedRows;
-use tables::{definition, end_bound, end_of};
+use tables::{definition, end_bound};
 
 /// The suffix of the new file while it is written.
 const DRAFT: &str = ".new";

@@ -2,13 +2,12 @@
 //! its past.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::kv::engine::memory::Fault;
-use crate::kv::engine::shared::{
+use crate::kv::engine::memory::{Fault, failed, range};
+use crate::kv::engine::shared_storage::{
     CommitLimits, CommitOutcome, Expectation, Revision, RevisionSnapshot, RowChange, SharedStorage,
     Watch, WatchError,
 };
@@ -38,10 +37,6 @@ struct PastCommit {
 
 /// Rows, each with the revision that wrote it.
 type Rows = BTreeMap<(Table, Vec<u8>), (Revision, Vec<u8>)>;
-
-fn failed(what: StorageAccess) -> StorageError {
-    StorageError { what, reason: "a test says so".to_owned() }
-}
 
 impl Inner {
     /// Makes the changes in one commit.
@@ -123,13 +118,8 @@ impl SharedMemory {
 }
 
 fn scan(rows: &Rows, table: Table, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Vec<Row> {
-    let from = match after {
-        Some(after) if after >= prefix => Bound::Excluded((table, after.to_vec())),
-        _ => Bound::Included((table, prefix.to_vec())),
-    };
-    let rows = rows.range((from, Bound::Unbounded));
-    let rows = rows.take_while(|((at, key), _)| *at == table && key.starts_with(prefix));
-    rows.take(limit).map(|((_, key), (_, row))| (key.clone(), row.clone())).collect()
+    let rows = range(rows, table, prefix, after).take(limit);
+    rows.map(|(key, (_, row))| (key.clone(), row.clone())).collect()
 }
 
 impl Storage for SharedMemory {

@@ -377,7 +377,7 @@ fn earlier(table: Table, rows: &[(Table, Vec<u8>, Vec<u8>)]) -> impl Iterator<It
     rows.map(|(table, key, row)| Change::Put(*table, key.clone(), row.clone()))
 }
 
-const ATTACKS: [(&str, Attack); 6] = [
+const ATTACKS: [(&str, Attack); 7] = [
     ("a record is rolled back", |_, _, rows| {
         earlier(Table::Entries, rows).chain(earlier(Table::Values, rows)).collect()
     }),
@@ -391,6 +391,10 @@ const ATTACKS: [(&str, Attack); 6] = [
     }),
     ("the hash of one node is put in the place of another's", |cluster, id, _| {
         vec![Change::Put(Table::Sums, cluster.sum(id, 2).0, cluster.sum(id, 1).1)]
+    }),
+    ("the hashes of two nodes are exchanged", |cluster, id, _| {
+        let (one, two) = (cluster.sum(id, 1), cluster.sum(id, 2));
+        vec![Change::Put(Table::Sums, one.0, two.1), Change::Put(Table::Sums, two.0, one.1)]
     }),
     ("all hashes are removed", |cluster, id, _| {
         [1, 2].map(|node| Change::Delete(Table::Sums, cluster.sum(id, node).0)).into()

@@ -1,5 +1,6 @@
 //! Where rows are in etcd.
 
+use crate::kv::engine::prefix_end;
 use crate::kv::engine::storage::Table;
 
 /// The keys below one prefix.
@@ -84,12 +85,9 @@ pub(super) fn next(place: &[u8]) -> Vec<u8> {
     [place, &[0]].concat()
 }
 
-/// The first key after all that begin with a prefix that has a byte below 255, as every one here has.
+/// The first key after all that begin with a prefix.
 pub(super) fn end_of(prefix: &[u8]) -> Vec<u8> {
-    let kept = prefix.iter().rposition(|byte| *byte != u8::MAX).unwrap_or_default();
-    let mut end = prefix[..=kept].to_vec();
-    end[kept] += 1;
-    end
+    prefix_end::end_of(prefix).expect("a part of each prefix is a letter")
 }
 
 #[cfg(test)]

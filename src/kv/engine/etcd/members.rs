@@ -8,7 +8,7 @@ use std::time::Duration;
 use etcd_client::{Certificate, Client, ConnectOptions, Error, Identity, TlsOptions};
 use tokio::runtime::Runtime;
 
-use crate::kv::engine::shared::Revision;
+use crate::kv::engine::shared_storage::Revision;
 use crate::kv::engine::storage::{StorageAccess, StorageError};
 use crate::kv::etcd_config::EtcdConfig;
 
@@ -87,16 +87,16 @@ impl Members {
     /// Writes, once: after an error only who wrote knows how to find out what became of it.
     pub(super) fn write<T>(
         &self,
-        call: impl AsyncFn(Client) -> Result<T, Error>,
+        call: impl AsyncFnOnce(Client) -> Result<T, Error>,
     ) -> Result<T, StorageError> {
-        self.attempt(StorageAccess::Write, &call).map_err(|(error, _)| error)
+        self.attempt(StorageAccess::Write, call).map_err(|(error, _)| error)
     }
 
     /// One call of the current member; an error, and whether another member may answer.
     fn attempt<T>(
         &self,
         what: StorageAccess,
-        call: &impl AsyncFn(Client) -> Result<T, Error>,
+        call: impl AsyncFnOnce(Client) -> Result<T, Error>,
     ) -> Result<T, (StorageError, bool)> {
         let (number, client) = self.current();
         let answer =

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::layout::Layout;
 use super::members::{Members, TRY, revision_of};
-use crate::kv::engine::shared::{Revision, RowChange, Watch, WatchError};
+use crate::kv::engine::shared_storage::{Revision, RowChange, Watch, WatchError};
 use crate::kv::engine::storage::{StorageAccess, StorageError};
 
 /// The longest wait for changes that etcd has.
